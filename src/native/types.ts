@@ -1,0 +1,135 @@
+/**
+ * The contract between the native side and the store above it: an engine client, the arena whose
+ * blocks it reads and writes, and what a query answers. Everything above `native/` uses these types
+ * only; nothing above it sees an address.
+ */
+
+/** What the engine knows of one object (`mmc_data_info`, engine.md §1). */
+export interface DataInfo {
+  /** False when the key is missing: the engine answers a query of a missing key with 0 (engine.md §2). */
+  valid: boolean;
+  /** Bytes; an exact integer up to 2^53. */
+  size: number;
+  /** Where each replica lives, in the engine's order. */
+  replicas: Replica[];
+}
+
+export type Medium = 'HBM' | 'DRAM' | 'SSD';
+
+export interface Replica {
+  serviceId: number;
+  medium: Medium;
+}
+
+/** Placement of a put (`mmc_put_options`): 1…8 replicas, and the service ids to force, at most as many. */
+export interface PutOptions {
+  readonly replicas: number;
+  readonly prefer: readonly number[];
+}
+
+/**
+ * A piece of the arena. It starts with one user (its allocator) and is freed when the last user lets
+ * go: the engine call that works on it is a user until it returns, the response until its bytes left.
+ */
+export interface Block {
+  /** Bytes asked for. */
+  readonly length: number;
+  /** The bytes themselves, exactly `length` long; external memory, valid until the last release. */
+  readonly view: Buffer;
+  /** Adds a user. Throws on a freed block. */
+  retain(): void;
+  /** Removes a user; frees at zero. Throws when called on a freed block: a double free is a defect. */
+  release(): void;
+}
+
+export interface ArenaStats {
+  totalBytes: number;
+  usedBytes: number;
+  blocks: number;
+  waiters: number;
+  waitingBytes: number;
+}
+
+export interface Arena {
+  readonly totalBytes: number;
+  /** The largest block that can ever be given out; more gets 413 before a body is read. */
+  readonly maxBlockBytes: number;
+  /** A block at once, or undefined when there is no room now or others wait before us (fair). */
+  tryAllocate(bytes: number): Block | undefined;
+  /**
+   * A block, in order of asking. Rejects with ArenaFullError after `deadlineMs`, with RangeError when
+   * it can never fit, with the signal's reason when aborted (a waiter then leaves the queue).
+   */
+  allocate(bytes: number, options: { deadlineMs: number; signal?: AbortSignal }): Promise<Block>;
+  stats(): ArenaStats;
+}
+
+/**
+ * Calls made on the JavaScript thread, for an engine that never waits (`mmc_embedded_nonblocking`).
+ * Each returns the engine's code, any but 0 a failure. `info` is overwritten by each query.
+ */
+export interface SyncCalls {
+  readonly info: Readonly<DataInfo>;
+  /** Fills `size` and `valid` of `info` only: replicas are read by `queryFull`. */
+  query(key: string): number;
+  queryFull(key: string): number;
+  get(key: string, block: Block, length: number): number;
+  put(key: string, block: Block, length: number, options: PutOptions): number;
+  exist(key: string): number;
+  remove(key: string): number;
+}
+
+/** A code and, for reads, how long the engine took: a read of over 1.5 s is not to be trusted (design.md §2). */
+export interface CallResult {
+  code: number;
+  elapsedMs: number;
+}
+
+/**
+ * One process-wide client of an engine. Asynchronous calls run on libuv's pool, at most `slots` at a
+ * time, in order. Each resolves with the engine's code; each rejects with
+ * - EngineDeadlineError when the call, or the wait for a slot, outlasts `deadlineMs`: the call goes on,
+ *   keeps its block and its slot until it returns;
+ * - EngineStuckError at once when every slot is held by a call past its deadline;
+ * - EngineClosedError after close.
+ * Arguments (key bytes, structs, blocks) are held until the callback.
+ */
+export interface EngineClient {
+  readonly library: string;
+  readonly embedded: boolean;
+  readonly device: number;
+  readonly serviceId: number;
+  readonly arena: Arena;
+  /** Present only when the engine exports `mmc_embedded_nonblocking`. */
+  readonly sync: SyncCalls | undefined;
+  query(key: string): Promise<{ code: number; info: DataInfo }>;
+  get(key: string, block: Block, length: number): Promise<CallResult>;
+  put(key: string, block: Block, length: number, options: PutOptions): Promise<number>;
+  exist(key: string): Promise<number>;
+  remove(key: string): Promise<number>;
+  batchQuery(keys: readonly string[]): Promise<{ code: number; infos: DataInfo[] }>;
+  batchGet(keys: readonly string[], blocks: readonly Block[]): Promise<{ code: number; results: Int32Array; elapsedMs: number }>;
+  batchPut(keys: readonly string[], blocks: readonly Block[], options: PutOptions): Promise<{ code: number; results: Int32Array }>;
+  batchExist(keys: readonly string[]): Promise<{ code: number; results: Int32Array }>;
+  batchRemove(keys: readonly string[]): Promise<{ code: number; results: Int32Array }>;
+  /** One put, get and remove of a key of its own, bytes compared, on the slot kept for it; used after init and by readiness. */
+  probe(deadlineMs: number): Promise<void>;
+  /** `inFlight` calls are running; `late` of them are past their deadline; `queued` wait for a slot. */
+  calls(): { slots: number; inFlight: number; late: number; queued: number };
+  /** Set by the metrics: called after every engine call, sync ones too. Null costs nothing. */
+  onCall: ((operation: EngineOperation, code: number, elapsedMs: number, bytes: number) => void) | undefined;
+  /** Waits for calls in flight up to `deadlineMs`, then uninitialises (itself bounded). True when clean; false when the process must `_exit`. */
+  close(deadlineMs: number): Promise<boolean>;
+}
+
+export type EngineOperation =
+  | 'get'
+  | 'put'
+  | 'query'
+  | 'exist'
+  | 'remove'
+  | 'batch_get'
+  | 'batch_put'
+  | 'batch_query'
+  | 'batch_exist'
+  | 'batch_remove';
