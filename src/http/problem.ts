@@ -1,0 +1,57 @@
+import { type ProblemOptions, type ProblemSlug, problemKinds } from '../errors.ts';
+
+/** The members of an application/problem+json body (RFC 9457 §3.1, and ours from design.md §3). */
+export interface ProblemBody {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  instance?: string;
+  code?: number;
+  name?: string;
+  retryable: boolean;
+  requestId: string;
+  [member: string]: unknown;
+}
+
+export interface ProblemResponse {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** Every error answer is made here, the supervisor's too, so that all have one form. */
+export function problemResponse(
+  slug: ProblemSlug,
+  options: ProblemOptions & { requestId: string; instance?: string },
+): ProblemResponse {
+  const kind = problemKinds[slug];
+  const retryable = options.retryable ?? kind.retryable;
+  const body: ProblemBody = {
+    type: `/problems/${slug}`,
+    title: kind.title,
+    status: kind.status,
+    detail: options.detail ?? kind.help,
+    ...(options.instance === undefined ? {} : { instance: options.instance }),
+    ...(options.code === undefined ? {} : { code: options.code }),
+    ...(options.name === undefined ? {} : { name: options.name }),
+    retryable,
+    requestId: options.requestId,
+    ...options.members,
+  };
+  const text = `${JSON.stringify(body)}\n`;
+  const retryAfter = 'retryAfter' in kind ? kind.retryAfter : retryable ? 1 : undefined;
+  return {
+    status: kind.status,
+    headers: {
+      'Content-Type': 'application/problem+json',
+      'Content-Length': String(Buffer.byteLength(text)),
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
+      ...options.headers,
+      'X-Request-Id': options.requestId,
+    },
+    body: text,
+  };
+}
