@@ -1,0 +1,34 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { ProblemError } from '../errors.ts';
+
+/** Whether the answer to a request can depend on the object being there (RFC 9110 §13.1). */
+export const isConditional = (headers: IncomingHttpHeaders): boolean =>
+  headers['if-match'] !== undefined || headers['if-none-match'] !== undefined;
+
+/**
+ * Evaluates If-Match, then If-None-Match, in the order of RFC 9110 §13.2.2. No entity tags are
+ * offered, so a condition that names one never matches: If-Match then fails, If-None-Match holds.
+ * Answers whether to send 304; throws `precondition-failed`.
+ */
+export function evaluateConditions(
+  headers: IncomingHttpHeaders,
+  method: string,
+  exists: boolean,
+): 'proceed' | 'not-modified' {
+  const ifMatch = headers['if-match'];
+  if (ifMatch !== undefined && !(isAny(ifMatch) && exists)) {
+    throw new ProblemError('precondition-failed', {
+      detail: isAny(ifMatch)
+        ? 'If-Match: * asks for an object with this key, and there is none.'
+        : 'If-Match names an entity tag; none are offered, so none can match.',
+    });
+  }
+  const ifNoneMatch = headers['if-none-match'];
+  if (ifNoneMatch === undefined || !isAny(ifNoneMatch) || !exists) return 'proceed';
+  if (method === 'GET' || method === 'HEAD') return 'not-modified';
+  throw new ProblemError('precondition-failed', {
+    detail: 'If-None-Match: * asks that there be no object with this key, and there is one.',
+  });
+}
+
+const isAny = (value: string): boolean => value.trim() === '*';

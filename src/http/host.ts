@@ -1,0 +1,54 @@
+import { isIP } from 'node:net';
+import { ProblemError } from '../errors.ts';
+import { printable } from './query.ts';
+
+/** Checks the Host and Origin of each request; throws `host-not-allowed`, `origin-not-allowed`. */
+export type BrowserGuard = (host: string | undefined, origin: string | undefined) => void;
+
+/** Verdicts are remembered for this many Host values, since clients repeat theirs on each request. */
+const REMEMBERED = 256;
+
+/**
+ * Loopback is no protection from a web page: a form POST needs no preflight, and DNS rebinding can
+ * read. So Host must be loopback, an IP address or configured, and a cross-origin Origin must be
+ * allow-listed (design.md §3).
+ */
+export function browserGuard(options: {
+  allowHosts: readonly string[];
+  allowOrigins: readonly string[];
+}): BrowserGuard {
+  const hosts = new Set(options.allowHosts.map((name) => name.toLowerCase()));
+  const origins = new Set(options.allowOrigins.map((name) => name.toLowerCase()));
+  const allowed = new Set<string>();
+  return (host, origin) => {
+    if (host === undefined) {
+      throw new ProblemError('malformed-request', { detail: 'The request has no Host header.' });
+    }
+    if (!allowed.has(host)) {
+      const name = hostName(host);
+      if (
+        !(name === 'localhost' || name.endsWith('.localhost') || isAddress(name) || hosts.has(name))
+      ) {
+        throw new ProblemError('host-not-allowed', {
+          detail: `The host '${printable(host)}' is not allowed here; allow it with --allow-host.`,
+        });
+      }
+      if (allowed.size < REMEMBERED) allowed.add(host);
+    }
+    if (origin === undefined || origins.has(origin.toLowerCase())) return;
+    if (sameOrigin(origin, host)) return;
+    throw new ProblemError('origin-not-allowed', {
+      detail: `The origin '${printable(origin)}' is not allowed here; allow it with --allow-origin.`,
+    });
+  };
+}
+
+const hostName = (host: string): string =>
+  host.toLowerCase().replace(/:\d*$/, '').replace(/\.$/, '');
+const isAddress = (name: string): boolean => isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
+
+/** Pages of this gateway itself; behind a TLS proxy the scheme differs, so it is not compared. */
+const sameOrigin = (origin: string, host: string): boolean => {
+  const match = /^https?:\/\/([^/]+)$/i.exec(origin);
+  return match?.[1]?.toLowerCase() === host.toLowerCase();
+};
