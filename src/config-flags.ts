@@ -1,0 +1,127 @@
+/** From a command line to texts by setting name; nothing is interpreted here but what a flag is. */
+import { isSwitchWord } from './config-kinds.ts';
+import { flagOf, type SettingName, settingNames, table } from './config-table.ts';
+
+export interface Given {
+  readonly texts: readonly string[];
+  /** The flag or variable as the operator wrote it, for messages. */
+  readonly source: string;
+}
+
+/** What the command line asks for besides settings. */
+export type Command = 'start' | 'help' | 'version' | 'check-config';
+
+export interface CommandLine {
+  readonly command: Command;
+  readonly given: ReadonlyMap<SettingName, Given>;
+  readonly faults: readonly string[];
+}
+
+const commands: ReadonlyMap<string, Command> = new Map([
+  ['--help', 'help'],
+  ['-h', 'help'],
+  ['--version', 'version'],
+  ['-v', 'version'],
+  ['--check-config', 'check-config'],
+]);
+const namesByFlag: ReadonlyMap<string, SettingName> = new Map(
+  settingNames.map((name) => [flagOf(name), name]),
+);
+
+/** Reads `--flag value`, `--flag=value`, and for switches `--flag`, `--no-flag` and `--flag off`. */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  const given = new Map<SettingName, Given>();
+  const faults: string[] = [];
+  let command: Command = 'start';
+  const words = [...argv];
+  for (let word = words.shift(); word !== undefined; word = words.shift()) {
+    const asked = commands.get(word);
+    if (asked !== undefined) {
+      // Help and version win over everything, whatever else is wrong on the line.
+      if (command === 'start' || asked !== 'check-config') command = asked;
+      continue;
+    }
+    const equals = word.indexOf('=');
+    const flag = equals < 0 ? word : word.slice(0, equals);
+    const attached = equals < 0 ? undefined : word.slice(equals + 1);
+    const name = namesByFlag.get(flag);
+    if (name !== undefined) {
+      const value = attached ?? takeValue(name, words);
+      if (value === undefined) {
+        faults.push(`${flag} needs a value: ${flag} ${table[name].kind.placeholder}`);
+      } else {
+        add(given, name, flag, value);
+      }
+      continue;
+    }
+    const negated = flag.startsWith('--no-') ? namesByFlag.get(`--${flag.slice(5)}`) : undefined;
+    if (negated !== undefined && isSwitch(negated)) {
+      if (attached === undefined) add(given, negated, flag, 'off');
+      else faults.push(`${flag} takes no value; write ${flag} or ${flagOf(negated)}=${attached}`);
+      continue;
+    }
+    faults.push(unknownWord(flag));
+    // What follows was meant as its value: one fault, not two.
+    if (flag.startsWith('--') && attached === undefined && words[0]?.startsWith('-') === false) {
+      words.shift();
+    }
+  }
+  return { command, given, faults };
+}
+
+/** The value after a flag; a following flag is none, so that a forgotten value is noticed. */
+function takeValue(name: SettingName, words: string[]): string | undefined {
+  const next = words[0];
+  if (isSwitch(name)) return next !== undefined && isSwitchWord(next) ? words.shift() : 'on';
+  return next === undefined || next.startsWith('--') ? undefined : words.shift();
+}
+
+function isSwitch(name: SettingName): boolean {
+  return table[name].kind.placeholder === '';
+}
+
+function add(
+  given: Map<SettingName, Given>,
+  name: SettingName,
+  source: string,
+  text: string,
+): void {
+  const before = table[name].kind.repeatable ? (given.get(name)?.texts ?? []) : [];
+  given.set(name, { texts: [...before, text], source });
+}
+
+function unknownWord(word: string): string {
+  if (!word.startsWith('-')) {
+    return `"${word}" is no flag; settings are given as --flag value (see --help)`;
+  }
+  const near = nearest(word, [...namesByFlag.keys(), ...commands.keys()]);
+  return `unknown flag ${word}${near === undefined ? '; --help lists them' : `; did you mean ${near}?`}`;
+}
+
+/** The closest spelling, or undefined when none is close enough to be meant. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Insertions, deletions and substitutions from one word to the other (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let i = 0; i < from.length; i += 1) {
+    const next = [i + 1];
+    for (let j = 0; j < to.length; j += 1) {
+      const substituted = (row[j] ?? 0) + (from[i] === to[j] ? 0 : 1);
+      next.push(Math.min(substituted, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}

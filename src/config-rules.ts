@@ -1,0 +1,58 @@
+/** What must hold between settings. Each rule names the settings it reads, the one to blame first. */
+import net from 'node:net';
+import { formatBytes, mebibyte } from './config-kinds.ts';
+import type { Config, SettingName } from './config-table.ts';
+
+export interface Rule {
+  readonly settings: readonly [SettingName, ...SettingName[]];
+  /** What is wrong and how to mend it, or undefined. */
+  fault(config: Config): string | undefined;
+}
+
+/** The largest copy that the distributed engine's transport survives (engine.md §2). */
+export const hugeObjectBytes = 499 * mebibyte;
+
+export const rules: readonly Rule[] = [
+  {
+    settings: ['maxObjectBytes', 'arenaBytes'],
+    fault({ maxObjectBytes, arenaBytes }) {
+      if (maxObjectBytes <= arenaBytes) return undefined;
+      return `an object of ${formatBytes(maxObjectBytes)} does not fit into the arena of ${formatBytes(arenaBytes)}; lower it, or raise --arena-bytes`;
+    },
+  },
+  {
+    settings: ['unsizedBytes', 'maxObjectBytes'],
+    fault({ unsizedBytes, maxObjectBytes }) {
+      if (unsizedBytes <= maxObjectBytes) return undefined;
+      return `${formatBytes(unsizedBytes)} is more than the largest object, ${formatBytes(maxObjectBytes)}; lower it, or raise --max-object-bytes`;
+    },
+  },
+  {
+    settings: ['maxObjectBytes', 'engine', 'allowHugeObjects'],
+    fault({ engine, maxObjectBytes, allowHugeObjects }) {
+      if (engine === 'embedded' || maxObjectBytes <= hugeObjectBytes || allowHugeObjects) {
+        return undefined;
+      }
+      return `on the distributed engine a copy of 500MiB or more between hosts loses the data and breaks the link; give at most ${formatBytes(hugeObjectBytes)}, or insist with --allow-huge-objects`;
+    },
+  },
+  {
+    settings: ['host', 'insecure'],
+    fault({ host, insecure }) {
+      if (isLoopback(host) || insecure) return undefined;
+      return `${host} can be reached from other machines, and without tokens everyone there may read, store and remove every object; listen on 127.0.0.1, or accept that with --insecure (GATEWAY_INSECURE=1)`;
+    },
+  },
+];
+
+/** Addresses that only this machine reaches. A name other than localhost is not looked up. */
+export function isLoopback(host: string): boolean {
+  if (net.isIPv4(host)) return host.startsWith('127.');
+  if (net.isIPv6(host)) {
+    const loopback = new net.BlockList();
+    loopback.addAddress('::1', 'ipv6');
+    loopback.addSubnet('::ffff:127.0.0.0', 104, 'ipv6');
+    return loopback.check(host, 'ipv6');
+  }
+  return host.toLowerCase() === 'localhost';
+}

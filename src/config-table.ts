@@ -1,0 +1,239 @@
+/**
+ * Every setting, once: its flag and environment variable follow from its name (`arenaBytes` is
+ * `--arena-bytes` and `GATEWAY_ARENA_BYTES`); the help, the documentation and the type of the
+ * configuration follow from this table.
+ */
+
+import type { Kind } from './config-kinds.ts';
+import {
+  choice,
+  gibibyte,
+  integer,
+  kibibyte,
+  list,
+  mebibyte,
+  path,
+  size,
+  tebibyte,
+  text,
+  toggle,
+} from './config-kinds.ts';
+
+export const groups = [
+  'Listening',
+  'Engine',
+  'Memory',
+  'Requests',
+  'Browsers',
+  'Process',
+  'Logs',
+] as const;
+
+export interface Setting<T> {
+  readonly group: (typeof groups)[number];
+  readonly kind: Kind<T>;
+  readonly fallback: T;
+  /** One or two sentences; units and what happens at the limit. */
+  readonly help: string;
+}
+
+/** Ties the default's type to the kind's, so that a table row can't contradict itself. */
+function setting<T>(
+  group: (typeof groups)[number],
+  kind: Kind<T>,
+  fallback: NoInfer<T>,
+  help: string,
+): Setting<T> {
+  return { group, kind, fallback, help };
+}
+
+export const table = {
+  port: setting(
+    'Listening',
+    integer(0, 65_535),
+    8080,
+    'TCP port; 0 takes any free one, which the ready line names.',
+  ),
+  host: setting(
+    'Listening',
+    text('ADDRESS'),
+    '127.0.0.1',
+    'Address or host name to listen on. Anything but loopback needs --insecure while there are no tokens.',
+  ),
+  insecure: setting(
+    'Listening',
+    toggle(),
+    false,
+    'Serve everyone who can reach the address: without tokens, they may read, store and remove every object.',
+  ),
+
+  engine: setting(
+    'Engine',
+    text('embedded|PATH'),
+    'embedded',
+    'The embedded engine, or the path of libmf_memcache.so.',
+  ),
+  enginePreload: setting(
+    'Engine',
+    path(),
+    undefined,
+    'libpython3.N.so.1.0 to load before the engine when it needs one; found by itself in the usual places.',
+  ),
+  device: setting('Engine', integer(0, 383), 0, 'Device id that the engine client is bound to.'),
+  poolBytes: setting(
+    'Engine',
+    size(mebibyte, tebibyte),
+    gibibyte,
+    'What each client of the embedded engine contributes to the pool, in /dev/shm. The distributed engine takes it from its own configuration file.',
+  ),
+  callSlots: setting(
+    'Engine',
+    integer(1, 31),
+    16,
+    'Engine calls in flight at a time; the distributed engine breaks from 32.',
+  ),
+  deadlineMs: setting(
+    'Engine',
+    integer(10, 3_600_000, 'MS'),
+    10_000,
+    'Longest wait for one engine call, its wait for a slot included; then 504.',
+  ),
+
+  arenaBytes: setting(
+    'Memory',
+    size(mebibyte, tebibyte),
+    gibibyte,
+    'Memory for values on their way between sockets and engine. It bounds the whole worker.',
+  ),
+  arenaWaitMs: setting(
+    'Memory',
+    integer(0, 600_000, 'MS'),
+    10_000,
+    'Longest wait for room in the arena; then 503.',
+  ),
+  maxObjectBytes: setting(
+    'Memory',
+    size(1, 4 * gibibyte),
+    256 * mebibyte,
+    'Largest object; beyond it 413. By default never more than the arena. Above 499MiB on the distributed engine: see --allow-huge-objects.',
+  ),
+  allowHugeObjects: setting(
+    'Memory',
+    toggle(),
+    false,
+    'Allow objects above 499MiB on the distributed engine, where one copy of 500MiB to another host loses the data and breaks the link.',
+  ),
+  unsizedBytes: setting(
+    'Memory',
+    size(1, 4 * gibibyte),
+    64 * mebibyte,
+    'Largest body that comes without Content-Length; beyond it 413. By default never more than the largest object.',
+  ),
+
+  minRateBytes: setting(
+    'Requests',
+    size(0, gibibyte),
+    64 * kibibyte,
+    'Bytes a second that a client must send or read, averaged, or be cut off; 0 allows any pace.',
+  ),
+  idleTimeoutMs: setting(
+    'Requests',
+    integer(10, 3_600_000, 'MS'),
+    30_000,
+    'Longest silence of a client in the middle of a request or response.',
+  ),
+  keepAliveMs: setting(
+    'Requests',
+    integer(10, 3_600_000, 'MS'),
+    75_000,
+    'How long an idle connection stays open for its next request.',
+  ),
+  fastLane: setting(
+    'Requests',
+    toggle(),
+    true,
+    'Serve object routes before Express; off sends them through Express, with the same answers.',
+  ),
+
+  allowHost: setting(
+    'Browsers',
+    list('NAME,…', 'host names', hostNameFault),
+    [],
+    'Names, besides loopback and IP addresses, that a request may give as its Host.',
+  ),
+  allowOrigin: setting(
+    'Browsers',
+    list('ORIGIN,…', 'origins', originFault),
+    [],
+    'Origins whose pages may call the gateway, such as https://console.example.',
+  ),
+
+  drainMs: setting(
+    'Process',
+    integer(0, 3_600_000, 'MS'),
+    20_000,
+    'How long SIGTERM and SIGINT let requests in flight finish.',
+  ),
+  debugArena: setting(
+    'Process',
+    toggle(),
+    false,
+    'Poison freed blocks and check every release; for tests, slow.',
+  ),
+
+  logLevel: setting(
+    'Logs',
+    choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    'info',
+    'Least level that is logged.',
+  ),
+  logFormat: setting(
+    'Logs',
+    choice('auto', 'json', 'pretty'),
+    'auto',
+    'JSON lines, or text for people; auto is text on a terminal.',
+  ),
+  accessLog: setting(
+    'Logs',
+    toggle(),
+    false,
+    'A line for every request, not only for failed and slow ones.',
+  ),
+  slowRequestMs: setting(
+    'Logs',
+    integer(0, 3_600_000, 'MS'),
+    1000,
+    'A request that takes longer is logged; 0 turns that off.',
+  ),
+} satisfies Record<string, Setting<unknown>>;
+
+export type Table = typeof table;
+export type SettingName = keyof Table;
+
+/** The effective configuration: frozen, every member present. */
+export type Config = {
+  readonly [Name in SettingName]: Table[Name] extends Setting<infer T> ? T : never;
+};
+
+export const settingNames = Object.keys(table) as readonly SettingName[];
+
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+export function variableOf(name: string): string {
+  return `GATEWAY_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+function hostNameFault(word: string): string | undefined {
+  if (/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?$/i.test(word)) return undefined;
+  return `"${word}" is not a host name; give names without scheme, port or wildcard`;
+}
+
+function originFault(word: string): string | undefined {
+  const origin = URL.canParse(word) ? new URL(word).origin : undefined;
+  if (origin !== undefined && origin !== 'null' && origin === word.toLowerCase()) return undefined;
+  const advice =
+    origin === undefined || origin === 'null' ? 'such as https://console.example' : origin;
+  return `"${word}" is not an origin; give scheme, host and port alone: ${advice}`;
+}

@@ -1,0 +1,104 @@
+/**
+ * The configuration: default, interpret, validate, in that order and in this place. All faults are
+ * found in one pass, so that an operator mends them in one go.
+ */
+import { type CommandLine, type Given, nearest } from './config-flags.ts';
+import type { Reading } from './config-kinds.ts';
+import { rules } from './config-rules.ts';
+import {
+  type Config,
+  flagOf,
+  type SettingName,
+  settingNames,
+  table,
+  variableOf,
+} from './config-table.ts';
+
+export type { Config } from './config-table.ts';
+
+/** Where each value came from: the flag or variable as given, or undefined for a default. */
+export type Origins = ReadonlyMap<SettingName, string>;
+
+export type Interpreted =
+  | { readonly config: Config; readonly origins: Origins; readonly warnings: readonly string[] }
+  | { readonly faults: readonly string[] };
+
+/**
+ * Takes each setting from its flag, else its `GATEWAY_*` variable (an empty one counts as absent),
+ * else its default. Touches no file: `findFileFaults` does.
+ */
+export function interpretConfig(line: CommandLine, env: NodeJS.ProcessEnv): Interpreted {
+  const faults = [...line.faults];
+  const values: Record<string, unknown> = {};
+  const origins = new Map<SettingName, string>();
+  const faulty = new Set<SettingName>();
+  for (const name of settingNames) {
+    values[name] = table[name].fallback;
+    const given = line.given.get(name) ?? fromEnvironment(name, env);
+    if (given === undefined) continue;
+    origins.set(name, given.source);
+    const reading = read(name, given);
+    if ('value' in reading) {
+      values[name] = reading.value;
+    } else {
+      faults.push(`${given.source}: ${reading.fault}`);
+      faulty.add(name);
+    }
+  }
+  const config = fitDefaults(values as Config, origins);
+  for (const rule of rules) {
+    // A default that stands in for an unreadable value must not be blamed for anything.
+    if (rule.settings.some((name) => faulty.has(name))) continue;
+    const fault = rule.fault(config);
+    const [blamed] = rule.settings;
+    if (fault !== undefined) faults.push(`${origins.get(blamed) ?? flagOf(blamed)}: ${fault}`);
+  }
+  if (faults.length > 0) return { faults };
+  return { config: Object.freeze(config), origins, warnings: misspeltVariables(env) };
+}
+
+function fromEnvironment(name: SettingName, env: NodeJS.ProcessEnv): Given | undefined {
+  const variable = variableOf(name);
+  const value = env[variable];
+  return value === undefined || value === '' ? undefined : { texts: [value], source: variable };
+}
+
+function read(name: SettingName, given: Given): Reading<unknown> {
+  const { kind } = table[name];
+  const collected: unknown[] = [];
+  for (const text of given.texts) {
+    const reading = kind.read(text);
+    if ('fault' in reading) return { fault: reading.fault + linkAdvice(given.source, text) };
+    collected.push(reading.value);
+  }
+  return { value: kind.repeatable ? collected.flat() : collected[0] };
+}
+
+/** Kubernetes sets `GATEWAY_PORT=tcp://…` in every pod beside a Service called "gateway". */
+function linkAdvice(source: string, text: string): string {
+  if (!source.startsWith('GATEWAY_') || !/^(tcp|udp|sctp):\/\//.test(text)) return '';
+  return ' (this looks like a Kubernetes service link: set enableServiceLinks: false in the pod)';
+}
+
+/** Limits that were not given shrink to what was given, instead of contradicting it. */
+function fitDefaults(config: Config, origins: Origins): Config {
+  const fit = (name: 'maxObjectBytes' | 'unsizedBytes', limit: number) =>
+    origins.has(name) ? config[name] : Math.min(config[name], limit);
+  const maxObjectBytes = fit('maxObjectBytes', config.arenaBytes);
+  const unsizedBytes = fit('unsizedBytes', maxObjectBytes);
+  const host = config.host.replace(/^\[(.*)\]$/, '$1');
+  return { ...config, host, maxObjectBytes, unsizedBytes };
+}
+
+/** Variables that look like a setting; only a warning, since others may use the prefix too. */
+function misspeltVariables(env: NodeJS.ProcessEnv): string[] {
+  const known = settingNames.map(variableOf);
+  const strangers = Object.keys(env).filter(
+    (variable) => variable.startsWith('GATEWAY_') && !known.includes(variable),
+  );
+  return strangers.flatMap((variable) => {
+    const near = nearest(variable, known);
+    const advice = `${variable} is no setting and was ignored; did you mean ${near}?`;
+    return near === undefined ? [] : [advice];
+  });
+}
