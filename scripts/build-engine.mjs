@@ -20,13 +20,15 @@ const engineDirectory = path.join(root, 'src', 'native', 'engine');
 const warnings = ['-Wall', '-Wextra', '-Werror'];
 const baseFlags = ['-std=c11', '-O3', '-g', '-pthread', '-fvisibility=hidden', ...warnings];
 const libraryFlags = [...baseFlags, '-fPIC', '-shared'];
+const engineFlags = ['-D_GNU_SOURCE'];
 
 /** The libraries and programs this project can build; see `buildTargets` for the fields. */
 export const targets = {
   engine: {
     output: path.join(outputDirectory, 'libmcg_embedded.so'),
     sources: [engineDirectory],
-    flags: libraryFlags,
+    // nodelete: its threads must not find the code gone after a dlclose.
+    flags: [...libraryFlags, ...engineFlags, '-Wl,-z,nodelete'],
     libraries: ['-lrt'],
   },
   reserve: {
@@ -45,7 +47,7 @@ export const targets = {
   bench: {
     output: path.join(outputDirectory, 'engine-bench'),
     sources: [engineDirectory, path.join(engineDirectory, 'bench')],
-    flags: baseFlags,
+    flags: [...baseFlags, ...engineFlags],
     libraries: ['-lrt'],
   },
 };

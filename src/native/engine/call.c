@@ -1,0 +1,50 @@
+/*
+ * Calls are counted by claiming one of a fixed number of slots, each on its own cache line, and
+ * not by a shared counter, which threads on different cores would fight over at every call.
+ */
+#include "call.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+
+struct slot {
+  _Alignas(128) atomic_bool busy;
+};
+
+static struct slot slots[CALL_SLOTS];
+static atomic_bool open_for_calls;
+static _Thread_local uint32_t last_index;
+
+static uint32_t claim_slot(void) {
+  for (uint32_t index = last_index;; index = (index + 1) % CALL_SLOTS) {
+    if (!atomic_load_explicit(&slots[index].busy, memory_order_relaxed) &&
+        !atomic_exchange(&slots[index].busy, true)) {
+      return index;
+    }
+    if ((index + 1) % CALL_SLOTS == last_index) sched_yield();
+  }
+}
+
+bool call_begin(struct call *call) {
+  call->index = claim_slot();
+  call->wait_budget_ns = CALL_WAIT_BUDGET_NS;
+  last_index = call->index;
+  if (atomic_load(&open_for_calls)) return true;
+  call_end(call);
+  return false;
+}
+
+void call_end(struct call *call) {
+  atomic_store_explicit(&slots[call->index].busy, false, memory_order_release);
+}
+
+void calls_open(void) {
+  atomic_store(&open_for_calls, true);
+}
+
+void calls_close(void) {
+  atomic_store(&open_for_calls, false);
+  for (uint32_t index = 0; index < CALL_SLOTS; index++) {
+    while (atomic_load(&slots[index].busy)) sched_yield();
+  }
+}

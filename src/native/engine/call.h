@@ -1,0 +1,28 @@
+/*
+ * One call of the ABI in progress. Its index names a pin of this client in shared memory, so
+ * that others see what it reads, and its budget bounds the time it may wait for locks: one
+ * second for the whole call, however many keys a batch has.
+ */
+#ifndef MCG_CALL_H
+#define MCG_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CALL_SLOTS 128u
+#define CALL_WAIT_BUDGET_NS 1000000000ll
+
+struct call {
+  uint32_t index;
+  int64_t wait_budget_ns;
+};
+
+/* False before init and after uninit; else pairs with call_end. */
+bool call_begin(struct call *call);
+void call_end(struct call *call);
+
+/* Lets calls in, or shuts them out and returns when the last one has left. */
+void calls_open(void);
+void calls_close(void);
+
+#endif
