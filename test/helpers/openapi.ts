@@ -1,0 +1,145 @@
+import { AssertionError } from 'node:assert';
+import { request as httpRequest } from 'node:http';
+import {
+  findOperation,
+  openApiDocument,
+  type ResponseObject,
+  resolve,
+} from './openapi-document.ts';
+import { checkBody, checkHeaders } from './openapi-validate.ts';
+
+type HeaderValues = Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+export interface ReceivedResponse {
+  method: string;
+  /** The raw request target, as it was sent; undefined when the request was no HTTP. */
+  path: string | undefined;
+  status: number;
+  headers: HeaderValues;
+  body?: Uint8Array | string | undefined;
+}
+
+/** What may be answered before it is known whether path and method exist. */
+const ANYWHERE = new Set([400, 403, 408, 414, 417, 431, 500, 501, 503]);
+
+function plainHeaders(headers: HeaderValues): Map<string, string> {
+  const plain = new Map<string, string>();
+  if (headers instanceof Headers) {
+    headers.forEach((value, name) => {
+      plain.set(name, value);
+    });
+    return plain;
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined) continue;
+    plain.set(name.toLowerCase(), typeof value === 'string' ? value : value.join(', '));
+  }
+  return plain;
+}
+
+/** The description that holds for this answer; undefined, and a fault, when there is none. */
+function describedResponse(
+  received: ReceivedResponse,
+  faults: string[],
+): ResponseObject | undefined {
+  const { method, path, status } = received;
+  const found = path === undefined ? undefined : findOperation(method, path);
+  if (found?.operation !== undefined) {
+    const response = found.operation.responses[String(status)];
+    if (response !== undefined) return resolve(response);
+    faults.push(`status ${status} is not declared for ${found.operation.operationId}`);
+    return undefined;
+  }
+  const fallback = found === undefined ? 404 : 405;
+  if (status !== fallback && !ANYWHERE.has(status)) {
+    const where = found === undefined ? 'an unknown path' : `a method ${found.template} lacks`;
+    faults.push(`status ${status} is not an answer to ${where} (expected ${fallback})`);
+    return undefined;
+  }
+  return componentOf(status);
+}
+
+function componentOf(status: number): ResponseObject | undefined {
+  return Object.values(openApiDocument.components.responses).find((response) =>
+    Object.values(response.content?.['application/problem+json']?.examples ?? {}).some(
+      ({ value }) => (value as { status?: number }).status === status,
+    ),
+  );
+}
+
+/**
+ * Holds an answer against openapi.yaml: the status declared for the operation, each declared header
+ * present and of its form and no other, the content type, the body. Throws an AssertionError that
+ * names every fault. The caller gives the raw request target, so that any key finds its operation.
+ */
+export function checkResponse(received: ReceivedResponse): void {
+  const faults: string[] = [];
+  const headers = plainHeaders(received.headers);
+  const response = describedResponse(received, faults);
+  if (response !== undefined) {
+    checkHeaders(response.headers ?? {}, headers, faults);
+    checkBody(received, response.content, headers, faults);
+  }
+  if (faults.length === 0) return;
+  const answer = `${received.method} ${received.path ?? '(no path)'} → ${received.status}`;
+  throw new AssertionError({
+    message: `${answer} does not match openapi.yaml:\n- ${faults.join('\n- ')}`,
+    actual: { status: received.status, headers: Object.fromEntries(headers) },
+    stackStartFn: checkResponse,
+  });
+}
+
+/** `fetch`, with the answer read whole and checked; what comes back can be read once more. */
+export async function fetchChecked(url: string | URL, init: RequestInit = {}): Promise<Response> {
+  const { pathname, search } = new URL(url);
+  const response = await fetch(url, init);
+  const body = Buffer.from(await response.arrayBuffer());
+  const { status, statusText, headers } = response;
+  checkResponse({ method: init.method ?? 'GET', path: pathname + search, status, headers, body });
+  const empty = status === 204 || status === 304;
+  return new Response(empty ? null : body, { status, statusText, headers });
+}
+
+export interface RawRequest {
+  method?: string;
+  /** Sent as it stands: no URL library rewrites it. */
+  path: string;
+  headers?: Record<string, string>;
+  body?: Uint8Array | string;
+}
+
+export interface RawResponse {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: Buffer;
+}
+
+/** `http.request` on a connection of its own, for targets and headers that `fetch` would not send; checked. */
+export async function requestChecked(origin: string, raw: RawRequest): Promise<RawResponse> {
+  const response = await requestRaw(origin, raw);
+  checkResponse({ method: raw.method ?? 'GET', path: raw.path, ...response });
+  return response;
+}
+
+function requestRaw(origin: string, raw: RawRequest): Promise<RawResponse> {
+  const { hostname, port } = new URL(origin);
+  const method = raw.method ?? 'GET';
+  return new Promise((fulfil, reject) => {
+    const request = httpRequest(
+      { host: hostname.replace(/^\[|\]$/g, ''), port, method, path: raw.path, agent: false },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const { statusCode: status = 0, headers } = response;
+          const body = Buffer.concat(chunks);
+          fulfil({ status, headers, body });
+        });
+      },
+    );
+    for (const [name, value] of Object.entries(raw.headers ?? {})) request.setHeader(name, value);
+    request.on('error', reject);
+    request.end(raw.body);
+  });
+}

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type ProblemSlug, problemKinds } from '../../src/errors.ts';
+import { checkResponse } from '../helpers/openapi.ts';
+import { openApiDocument, resolve } from '../helpers/openapi-document.ts';
+
+interface Example {
+  type: string;
+  title: string;
+  status: number;
+  retryable: boolean;
+  requestId: string;
+}
+
+const examples = Object.values(openApiDocument.components.responses).flatMap((response) =>
+  Object.entries(response.content?.['application/problem+json']?.examples ?? {}).map(
+    ([slug, { value }]) => ({ slug, value: value as unknown as Example }),
+  ),
+);
+
+const operations = Object.entries(openApiDocument.paths).flatMap(([path, item]) =>
+  Object.entries(item)
+    .filter(([name]) => name !== 'parameters')
+    .map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+);
+
+describe('openapi.yaml', () => {
+  it('has an example of every kind of problem, and of no other', () => {
+    assert.deepEqual(examples.map(({ slug }) => slug).sort(), Object.keys(problemKinds).sort());
+  });
+
+  it('gives each example the title, status and retryability of its kind', () => {
+    for (const { slug, value } of examples) {
+      const { title, status, retryable } = problemKinds[slug as ProblemSlug];
+      const { type } = value;
+      assert.deepEqual(
+        { type, title: value.title, status: value.status, retryable: value.retryable },
+        { type: `/problems/${slug}`, title, status, retryable },
+      );
+    }
+  });
+
+  it('describes each problem in a form that its own examples have', () => {
+    for (const { method, path, operation } of operations) {
+      if (method === 'HEAD') continue;
+      for (const [status, reference] of Object.entries(operation.responses)) {
+        const content = resolve(reference).content?.['application/problem+json'];
+        for (const { value } of Object.values(content?.examples ?? {})) {
+          const { requestId } = value as unknown as Example;
+          checkResponse({
+            method,
+            path: path.replace('{key}', 'kv%2Fblock-7').replace('{slug}', 'no-room'),
+            status: Number(status),
+            headers: {
+              'content-type': 'application/problem+json',
+              'cache-control': 'no-store',
+              'x-request-id': requestId,
+              ...headersOf(Number(status)),
+            },
+            body: JSON.stringify(value),
+          });
+        }
+      }
+    }
+  });
+
+  it('gives every answer a request id and says how caches treat it', () => {
+    for (const { path, method, operation } of operations) {
+      for (const [status, reference] of Object.entries(operation.responses)) {
+        const names = Object.keys(resolve(reference).headers ?? {});
+        assert.ok(names.includes('X-Request-Id'), `${method} ${path} ${status}`);
+        assert.ok(names.includes('Cache-Control'), `${method} ${path} ${status}`);
+      }
+    }
+  });
+});
+
+/** Statuses of which at least one kind of problem can be tried again. */
+const RETRYABLE = new Set(
+  Object.values(problemKinds)
+    .filter(({ retryable }) => retryable)
+    .map(({ status }): number => status),
+);
+
+function headersOf(status: number): Record<string, string> {
+  if (status === 405) return { allow: 'GET, HEAD' };
+  if (status === 416) return { 'accept-ranges': 'bytes', 'content-range': 'bytes */8994816' };
+  return RETRYABLE.has(status) ? { 'retry-after': '1' } : {};
+}
