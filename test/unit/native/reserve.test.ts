@@ -19,7 +19,7 @@ interface Report {
 }
 
 async function nodeWithShim(size: string | undefined): Promise<Report> {
-  const { MCG_RESERVE_BYTES: _, ...env } = process.env;
+  const env = { ...process.env, LD_PRELOAD: shim };
   const { stdout, stderr } = await run(process.execPath, ['--import', 'tsx', fixture, shim], {
     env: { ...env, LD_PRELOAD: shim, ...(size !== undefined && { MCG_RESERVE_BYTES: size }) },
   });
@@ -30,7 +30,7 @@ async function nodeWithShim(size: string | undefined): Promise<Report> {
 describe('the reserving shim', () => {
   before(() => run(process.execPath, [path('scripts/build-engine.mjs')]));
 
-  for (const bytes of [4096n, 96n * 2n ** 30n, 16n * tebibyte]) {
+  for (const bytes of [4096n, 96n * 2n ** 30n, 16n * tebibyte, 45n * tebibyte]) {
     it(`holds ${bytes} bytes as address space only until released, twice is harmless`, async () => {
       const report = await nodeWithShim(bytes.toString());
       assert.deepEqual(report.before, { state: 1, mapped: `${bytes} ---p` });

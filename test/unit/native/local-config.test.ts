@@ -1,0 +1,303 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import {
+  LocalConfigError,
+  type LocalConfigFault,
+  parseLocalConfig,
+  readLocalConfig,
+} from '../../../src/native/local-config.ts';
+
+const gibibyte = 2 ** 30;
+const tebibyte = 2 ** 40;
+const service = 'ock.mmc.local_service';
+
+const parse = (...lines: string[]) => parseLocalConfig('/etc/mmc-local.conf', lines.join('\n'));
+
+function faultsOf(action: () => unknown): readonly LocalConfigFault[] {
+  try {
+    action();
+  } catch (error) {
+    assert.ok(error instanceof LocalConfigError);
+    return error.faults;
+  }
+  return [];
+}
+
+/** The only fault of these lines, as [line number, the change]. */
+function faultOf(...lines: string[]): [number, string] {
+  const [fault, ...more] = faultsOf(() => parse(...lines));
+  assert.ok(fault);
+  assert.deepEqual(more, []);
+  assert.equal(fault.text, fault.line === 0 ? '' : lines[fault.line - 1]?.trim());
+  return [fault.line, fault.change];
+}
+
+describe('a good configuration file of the engine', () => {
+  it('that says nothing means the shipped defaults: 256 clients of at most 64 GB', () => {
+    assert.deepEqual(parse('# nothing', '', '   '), {
+      path: '/etc/mmc-local.conf',
+      worldSize: 256,
+      dramBytes: 64 * gibibyte,
+      hbmBytes: 0,
+      reserveBytes: 16 * tebibyte,
+      warnings: [],
+    });
+  });
+
+  it('gives the address space that init maps: world_size × the largest DRAM and HBM', () => {
+    const config = parse(
+      `  ${service}.world_size=8\r`,
+      `${service}.dram.size = 1GB\r`,
+      `${service}.max.dram.size\t=\t2G\r`,
+      `${service}.hbm.size = 512MB`,
+      `${service}.max.hbm.size = 1gb`,
+      'ock.mmc.meta_service_url = tcp://10.0.0.1:5000',
+      'ock.mmc.tls.decrypter.path =',
+    );
+    assert.equal(config.worldSize, 8);
+    assert.equal(config.dramBytes, 2 * gibibyte);
+    assert.equal(config.hbmBytes, gibibyte);
+    assert.equal(config.reserveBytes, 24 * gibibyte);
+    assert.deepEqual(config.warnings, []);
+  });
+
+  const sizes: [string, number][] = [
+    ['134217728', 2 ** 27],
+    ['2048KB', 2 ** 21],
+    ['2048k', 2 ** 21],
+    ['200mb', 200 * 2 ** 20],
+    ['64GB', 64 * gibibyte],
+    ['2.5G', 2.5 * gibibyte],
+    ['1tb', tebibyte],
+  ];
+  for (const [text, bytes] of sizes) {
+    it(`may say ${text} for ${bytes} bytes`, () => {
+      const lines = [`${service}.world_size = 2`, `${service}.dram.size = 2MB`];
+      assert.equal(parse(...lines, `${service}.max.dram.size = ${text}`).dramBytes, bytes);
+    });
+  }
+
+  it('has its sizes rounded up as the engine does: to 2 MiB, with an NPU protocol to 1 GiB', () => {
+    const size = `${service}.max.dram.size = 1GB`;
+    const odd = `${service}.max.dram.size = 1073741825`;
+    assert.equal(parse(size).dramBytes, gibibyte);
+    assert.equal(parse(odd).dramBytes, gibibyte + 2 ** 21);
+    assert.equal(parse(odd, `${service}.protocol = device_sdma`).dramBytes, 2 * gibibyte);
+  });
+
+  it('may contribute HBM alone', () => {
+    const config = parse(
+      `${service}.world_size = 2`,
+      `${service}.dram.size = 0`,
+      `${service}.max.dram.size = 0`,
+      `${service}.hbm.size = 1GB`,
+      `${service}.max.hbm.size = 1GB`,
+    );
+    assert.deepEqual([config.dramBytes, config.reserveBytes], [0, 2 * gibibyte]);
+  });
+
+  it('reserves for a larger own size where the version has no maximum, with a warning', () => {
+    const config = parse(`${service}.world_size = 4`, `${service}.dram.size = 100GB`);
+    assert.equal(config.reserveBytes, 400 * gibibyte);
+    assert.match(config.warnings.join(), /:2: .*1\.1.*max\.dram\.size = 100GB/);
+  });
+
+  it('may have unknown keys and idle lines: they get a warning with the key that was meant', () => {
+    const { warnings } = parse(
+      'ock.mmc.local_service.wrold_size = 8',
+      'ock.mmc.something.new = 1',
+      'ubsio.disk.path = /dev/nvme0n1',
+      'some words',
+      'ock.mmc.client.aggregate.io = true',
+    );
+    assert.equal(warnings.length, 4);
+    assert.match(warnings[0] ?? '', /conf:1: .*did you mean ock\.mmc\.local_service\.world_size\?/);
+    assert.match(warnings[1] ?? '', /conf:2: ock\.mmc\.something\.new is no documented key[^?]*$/);
+    assert.match(warnings[2] ?? '', /conf:4: the engine ignores .*some words/);
+    assert.match(warnings[3] ?? '', /conf:5: .*aggregate\.io = false/);
+  });
+});
+
+describe('a faulty configuration file of the engine', () => {
+  const worldSizes: [string, string][] = [
+    ['1', '2'],
+    ['0', '2'],
+    ['1025', '1024'],
+    ['-3', '256'],
+    ['2.5', '256'],
+    ['0x10', '256'],
+    ['many', '256'],
+    ['', '256'],
+    ['8 # nodes', '256'],
+  ];
+  for (const [value, better] of worldSizes) {
+    it(`has the world_size ${JSON.stringify(value)}, to be changed to ${better}`, () => {
+      const lines = ['# first', `${service}.world_size = ${value}`];
+      assert.deepEqual(faultOf(...lines), [2, `${service}.world_size = ${better}`]);
+    });
+  }
+
+  it('has no fault at the ends of the range of world_size', () => {
+    const small = `${service}.max.dram.size = 1GB`;
+    assert.equal(parse(small, `${service}.world_size = 2`).worldSize, 2);
+    assert.equal(parse(small, `${service}.world_size = 1024`).worldSize, 1024);
+  });
+
+  const badSizes: [string, string][] = [
+    ['', '1GB'],
+    ['lots', '1GB'],
+    ['64 GB', '64GB'],
+    ['64GiB', '64GB'],
+    ['64GB # of 512', '64GB'],
+    ['-1GB', '1GB'],
+    ['1PB', '1GB'],
+    ['1.1TB', '1TB'],
+    ['1099511627777', '1TB'],
+    ['9'.repeat(400), '1TB'],
+  ];
+  for (const [value, better] of badSizes) {
+    it(`has the size ${JSON.stringify(value.slice(0, 20))}, to be changed to ${better}`, () => {
+      const lines = [`${service}.world_size = 2`, `${service}.max.hbm.size = ${value}`];
+      assert.deepEqual(faultOf(...lines), [2, `${service}.max.hbm.size = ${better}`]);
+    });
+  }
+
+  it('has a maximum below the size itself', () => {
+    assert.deepEqual(faultOf(`${service}.dram.size = 3GB`, `${service}.max.dram.size = 2GB`), [
+      2,
+      `${service}.max.dram.size = 3GB`,
+    ]);
+  });
+
+  it('contributes nothing', () => {
+    const lines = [`${service}.dram.size = 0`, `${service}.hbm.size = 0MB`];
+    assert.deepEqual(faultOf(...lines), [1, `${service}.dram.size = 1GB`]);
+  });
+
+  it('wants more address space than there is, by one client', () => {
+    const sizes = [`${service}.dram.size = 1GB`, `${service}.max.dram.size = 1TB`];
+    assert.equal(parse(...sizes, `${service}.world_size = 45`).reserveBytes, 45 * tebibyte);
+    assert.deepEqual(faultOf(...sizes, `${service}.world_size = 46`), [
+      2,
+      `${service}.max.dram.size = 1001GB`,
+    ]);
+  });
+
+  it('wants more address space than there is, and its own size forbids a smaller maximum', () => {
+    const sizes = [`${service}.dram.size = 1TB`, `${service}.max.dram.size = 1TB`];
+    assert.deepEqual(faultOf(...sizes, `${service}.world_size = 46`), [
+      3,
+      `${service}.world_size = 45`,
+    ]);
+    const [line, change] = faultOf(`${service}.max.hbm.size = 1TB`);
+    assert.deepEqual([line, change], [0, `add the line: ${service}.world_size = 42`]);
+    parse(`${service}.max.hbm.size = 1TB`, `${service}.world_size = 42`);
+  });
+
+  it('says a thing twice', () => {
+    const lines = [`${service}.world_size = 4`, '', `${service}.world_size = 8`];
+    assert.deepEqual(faultOf(...lines), [3, `# ${service}.world_size = 8`]);
+  });
+
+  it('has a setting without its equals sign, or without its key', () => {
+    assert.deepEqual(faultOf(`${service}.world_size 4`), [1, `${service}.world_size = 4`]);
+    assert.deepEqual(faultOf('= 4'), [1, '# = 4']);
+  });
+
+  it('has a line of more than 4096 bytes', () => {
+    const comment = `ubsio.disk.path = ${'é'.repeat(2039)}`;
+    assert.equal(Buffer.byteLength(comment), 4096);
+    parse(comment);
+    const [fault] = faultsOf(() => parse('', `${comment}!`));
+    assert.equal(fault?.line, 2);
+    assert.ok(fault.text.length < 100);
+  });
+
+  it('is reported whole: every fault with its line, in the order of the lines', () => {
+    const error = (() => {
+      try {
+        return parse(
+          `${service}.max.hbm.size = big`,
+          `${service}.world_size = 1`,
+          'ock.mmc.log_level = info',
+          'ock.mmc.log_level = error',
+          `${service}.dram.size =`,
+        );
+      } catch (thrown) {
+        return thrown;
+      }
+    })();
+    assert.ok(error instanceof LocalConfigError);
+    assert.deepEqual(
+      error.faults.map(({ line }) => line),
+      [1, 2, 4, 5],
+    );
+    assert.match(
+      error.message,
+      new RegExp(
+        [
+          '/etc/mmc-local\\.conf:2: the engine crashes with a world_size below 2',
+          ' +line: +ock\\.mmc\\.local_service\\.world_size = 1',
+          ' +change to: ock\\.mmc\\.local_service\\.world_size = 2',
+        ].join('\n'),
+      ),
+    );
+  });
+});
+
+describe('reading the configuration file of the engine', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'mcg-local-config-'));
+  const file = path.join(folder, 'mmc-local.conf');
+  after(() => rmSync(folder, { recursive: true }));
+
+  const problemOf = (name: string | undefined) => {
+    const [fault, ...more] = faultsOf(() => readLocalConfig(name));
+    assert.deepEqual(more, []);
+    return `${fault?.file} ${fault?.problem}`;
+  };
+
+  it('takes the file that is named', () => {
+    writeFileSync(file, `${service}.world_size = 16\n`);
+    assert.equal(readLocalConfig(file).worldSize, 16);
+    assert.equal(readLocalConfig(file).path, file);
+  });
+
+  it('says what to set when no file is named', () => {
+    assert.match(problemOf(undefined), /^MMC_LOCAL_CONFIG_PATH is not set/);
+    assert.match(problemOf(''), /^MMC_LOCAL_CONFIG_PATH is not set/);
+  });
+
+  it('names a file that does not exist, that is a folder, a pipe or a device', () => {
+    execFileSync('mkfifo', [path.join(folder, 'pipe')]);
+    assert.equal(problemOf(path.join(folder, 'absent')), `${folder}/absent does not exist`);
+    assert.equal(problemOf(path.join(file, 'below')), `${file}/below does not exist`);
+    assert.equal(problemOf(folder), `${folder} is a directory`);
+    assert.equal(problemOf(path.join(folder, 'pipe')), `${folder}/pipe is not a regular file`);
+    assert.equal(problemOf('/dev/zero'), '/dev/zero is not a regular file');
+  });
+
+  it('names a file that may not be read', () => {
+    writeFileSync(file, '');
+    chmodSync(file, 0);
+    chmodSync(folder, 0o755);
+    const root = process.geteuid?.() === 0;
+    if (root) process.seteuid?.(65534);
+    try {
+      assert.equal(problemOf(file), `${file} may not be read by this user`);
+    } finally {
+      if (root) process.seteuid?.(0);
+      chmodSync(file, 0o600);
+    }
+  });
+
+  it('refuses a file of more than 10 MiB, and takes one of just that', () => {
+    writeFileSync(file, `#${' '.repeat(9)}`.repeat(2 ** 20));
+    assert.equal(readLocalConfig(file).worldSize, 256);
+    truncateSync(file, 10 * 2 ** 20 + 1);
+    assert.equal(problemOf(file), `${file} is longer than 10 MiB`);
+  });
+});
