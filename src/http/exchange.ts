@@ -1,0 +1,78 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import type { ObjectStore } from '../store/object-store.ts';
+import type { TransferWatch } from './transfer-watch.ts';
+
+/** The route templates that requests are counted under; never a key (design.md §3). */
+export type RouteTemplate =
+  | '/v1/objects/{key}'
+  | '/v1/info/{key}'
+  | '/livez'
+  | '/readyz'
+  | '/metrics'
+  | '/docs'
+  | '/openapi.json'
+  | '/openapi.yaml'
+  | '/problems/{slug}'
+  | 'other';
+
+/** What routes work with; one for the worker. */
+export interface Gateway {
+  readonly store: ObjectStore;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly watch: TransferWatch;
+  /** Set when the worker drains: responses then close their connections. */
+  draining: boolean;
+  /** Told of every request that ended, however it ended. */
+  onEnd(exchange: Exchange): void;
+}
+
+/** Bytes, all bounded by the configuration. */
+export interface Limits {
+  readonly maxObjectBytes: number;
+  readonly unsizedBytes: number;
+}
+
+/** One request and its response, with what its log line and metrics need. */
+export interface Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly requestId: string;
+  /** From performance.now(). */
+  readonly startedMs: number;
+  readonly method: string;
+  route: RouteTemplate;
+  key: string | undefined;
+  /** Set until the 100 that the client waits for is sent. */
+  expectsContinue: boolean;
+  bytesIn: number;
+  bytesOut: number;
+  /** Set once the exchange was counted. */
+  ended: boolean;
+  /** The problem's slug, when it was answered with one. */
+  problem: string | undefined;
+  /** What a defect threw, for the log. */
+  error: unknown;
+}
+
+/** Counts and logs an exchange, once, when its last byte left or its connection closed. */
+export function endExchange(gateway: Gateway, exchange: Exchange): void {
+  if (exchange.ended) return;
+  exchange.ended = true;
+  gateway.onEnd(exchange);
+}
+
+const attached = Symbol('exchange');
+type WithExchange = IncomingMessage & { [attached]?: Exchange };
+
+/** Express hands on requests, not exchanges. */
+export function attachExchange(req: IncomingMessage, exchange: Exchange): void {
+  (req as WithExchange)[attached] = exchange;
+}
+
+export function exchangeOf(req: IncomingMessage): Exchange {
+  const exchange = (req as WithExchange)[attached];
+  if (exchange === undefined) throw new Error('the request was not begun by the server');
+  return exchange;
+}

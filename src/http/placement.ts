@@ -1,0 +1,41 @@
+import type { PutOptions } from '../native/types.ts';
+import type { IfExists } from '../store/object-store.ts';
+import { invalidParameter, parseQuery, printable, wholeNumber } from './query.ts';
+
+export interface PutQuery {
+  readonly options: PutOptions;
+  readonly ifExists: IfExists;
+}
+
+const MAX_REPLICAS = 8;
+const MAX_SERVICE_ID = 0x7fff_ffff;
+const DEFAULTS: PutQuery = { options: { replicas: 1, prefer: [] }, ifExists: 'fail' };
+
+/** The options of a PUT from its query: `replicas`, `prefer`, `ifExists` (design.md §3). */
+export function parsePutQuery(query: string): PutQuery {
+  if (query === '') return DEFAULTS;
+  const { replicas, prefer, ifExists } = parseQuery(query, ['replicas', 'prefer', 'ifExists']);
+  const count = replicas === undefined ? 1 : wholeNumber('replicas', replicas, 1, MAX_REPLICAS);
+  return {
+    options: { replicas: count, prefer: prefer === undefined ? [] : parsePrefer(prefer, count) },
+    ifExists: ifExists === undefined ? 'fail' : parseIfExists(ifExists),
+  };
+}
+
+function parsePrefer(text: string, replicas: number): number[] {
+  const ids = text.split(',').map((id) => wholeNumber('prefer', id, 0, MAX_SERVICE_ID));
+  if (new Set(ids).size !== ids.length) {
+    throw invalidParameter(`prefer=${printable(text)}: each service id may be named once.`);
+  }
+  if (ids.length > replicas) {
+    throw invalidParameter(
+      `prefer names ${ids.length} services for ${replicas} replicas: at most as many as replicas.`,
+    );
+  }
+  return ids;
+}
+
+function parseIfExists(text: string): IfExists {
+  if (text === 'fail' || text === 'keep' || text === 'replace') return text;
+  throw invalidParameter(`ifExists=${printable(text)}: expected fail, keep or replace.`);
+}

@@ -1,0 +1,44 @@
+import type { IncomingMessage } from 'node:http';
+import type { Exchange } from './exchange.ts';
+import type { ProblemResponse } from './problem.ts';
+
+/** What is still read, and thrown away, after a refusal: enough for clients that send first and look later. */
+const DISCARD = { idleMs: 2_000, totalMs: 30_000, bytes: 1 << 30 };
+
+/** Whether the request announces a body. */
+export const announcesBody = (req: IncomingMessage): boolean =>
+  req.headers['transfer-encoding'] !== undefined ||
+  (req.headers['content-length'] !== undefined && req.headers['content-length'] !== '0');
+
+/** Whether bytes of the request may still come. */
+export const hasUnreadBody = ({ req }: Exchange): boolean => !req.complete && announcesBody(req);
+
+/**
+ * Answers a request whose body has not been read. Closing at once would make the kernel reset the
+ * connection, and curl, Python and fetch would show a broken pipe instead of the status: so the
+ * answer is sent, our side is closed, and what still comes is discarded within bounds.
+ */
+export function refuse({ req, res, method }: Exchange, answer: ProblemResponse): void {
+  const { socket } = req;
+  answer.headers['Connection'] = 'close';
+  res.writeHead(answer.status, answer.headers);
+  res.write(method === 'HEAD' ? '' : answer.body);
+  socket.end();
+  let left = DISCARD.bytes;
+  const close = () => socket.destroy();
+  const whole = setTimeout(close, DISCARD.totalMs);
+  const idle = setTimeout(close, DISCARD.idleMs);
+  const stop = () => {
+    clearTimeout(whole);
+    clearTimeout(idle);
+  };
+  socket.once('close', stop);
+  req.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) close();
+    else idle.refresh();
+  });
+  req.once('end', close);
+  req.on('error', () => undefined);
+  req.resume();
+}

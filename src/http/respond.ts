@@ -1,0 +1,91 @@
+import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.ts';
+import { type Exchange, endExchange, type Gateway } from './exchange.ts';
+import { problemResponse } from './problem.ts';
+import { hasUnreadBody, refuse } from './refuse.ts';
+
+/** Header names and values in turn, as writeHead takes them: cheaper than an object. */
+export type HeaderList = string[];
+
+/** Writes the head of a response; while draining, the connection is told to close. */
+export function writeHead(
+  gateway: Gateway,
+  exchange: Exchange,
+  status: number,
+  headers: HeaderList,
+): void {
+  headers.push('X-Request-Id', exchange.requestId);
+  if (gateway.draining) headers.push('Connection', 'close');
+  exchange.res.writeHead(status, headers);
+}
+
+/** A response that is complete with its text, or has no body. */
+export function respond(
+  gateway: Gateway,
+  exchange: Exchange,
+  status: number,
+  headers: HeaderList,
+  body?: string,
+): void {
+  writeHead(gateway, exchange, status, headers);
+  if (body === undefined || exchange.method === 'HEAD') exchange.res.end();
+  else exchange.res.end(body);
+  if (body !== undefined) exchange.bytesOut += body.length;
+  endExchange(gateway, exchange);
+}
+
+/** A JSON answer of status 200. */
+export function respondJson(gateway: Gateway, exchange: Exchange, value: unknown): void {
+  const text = `${JSON.stringify(value)}\n`;
+  const headers = [
+    'Content-Type',
+    'application/json',
+    'Content-Length',
+    String(Buffer.byteLength(text)),
+    'Cache-Control',
+    'no-store',
+    'X-Content-Type-Options',
+    'nosniff',
+  ];
+  respond(gateway, exchange, 200, headers, text);
+}
+
+/**
+ * Answers with what went wrong. A ProblemError is told as it is; anything else is a defect of ours,
+ * logged with its cause and told as internal-error. When the response has begun, its connection is
+ * broken, since a truncated body must never look complete.
+ */
+export function respondError(gateway: Gateway, exchange: Exchange, error: unknown): void {
+  const { res } = exchange;
+  if (!(error instanceof ProblemError)) exchange.error = error;
+  if (res.headersSent || res.destroyed) {
+    res.destroy();
+    endExchange(gateway, exchange);
+    return;
+  }
+  const problem = error instanceof ProblemError ? error : new ProblemError('internal-error');
+  respondProblem(gateway, exchange, problem.slug, problem.options);
+}
+
+export function respondProblem(
+  gateway: Gateway,
+  exchange: Exchange,
+  slug: ProblemSlug,
+  options: ProblemOptions,
+): void {
+  exchange.problem = slug;
+  const answer = problemResponse(slug, {
+    ...options,
+    requestId: exchange.requestId,
+    instance: exchange.req.url ?? '/',
+  });
+  if (hasUnreadBody(exchange)) {
+    refuse(exchange, answer);
+    endExchange(gateway, exchange);
+    return;
+  }
+  if (gateway.draining) answer.headers['Connection'] = 'close';
+  exchange.res.writeHead(answer.status, answer.headers);
+  exchange.res.end(exchange.method === 'HEAD' ? undefined : answer.body);
+  exchange.bytesOut += answer.body.length;
+  endExchange(gateway, exchange);
+}

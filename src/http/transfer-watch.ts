@@ -1,0 +1,76 @@
+/** A body on its way in or out, which holds a block until it ends. */
+export interface Transfer {
+  /** Bytes moved so far; only ever grows. */
+  bytes: number;
+  startedMs: number;
+  lastBytes: number;
+  lastMovedMs: number;
+  /** Called once when the client is too slow, with why; it must end the transfer. */
+  readonly cut: (reason: string) => void;
+}
+
+export interface TransferWatch {
+  begin(cut: (reason: string) => void): Transfer;
+  end(transfer: Transfer): void;
+  close(): void;
+  readonly active: number;
+}
+
+/** A transfer is given this long before its average rate counts: a slow start is no attack. */
+const GRACE_MS = 10_000;
+
+/**
+ * Cuts off clients that send or read too slowly, because they hold a block of the arena (design.md
+ * §2): no byte for `idleTimeoutMs`, or on average fewer than `minRateBytes` a second after a grace
+ * of 10 s. One timer looks at all of them, four times within the shortest limit.
+ */
+export function createTransferWatch(options: {
+  idleTimeoutMs: number;
+  minRateBytes: number;
+  now?: () => number;
+}): TransferWatch {
+  const now = options.now ?? (() => performance.now());
+  const active = new Set<Transfer>();
+  const periodMs = Math.min(1000, Math.max(10, options.idleTimeoutMs / 4));
+  const timer = setInterval(look, periodMs);
+  timer.unref();
+
+  function look(): void {
+    const atMs = now();
+    for (const transfer of active) {
+      if (transfer.bytes !== transfer.lastBytes) {
+        transfer.lastBytes = transfer.bytes;
+        transfer.lastMovedMs = atMs;
+      }
+      const reason = slowness(transfer, atMs);
+      if (reason === undefined) continue;
+      active.delete(transfer);
+      transfer.cut(reason);
+    }
+  }
+
+  function slowness(transfer: Transfer, atMs: number): string | undefined {
+    const idleMs = atMs - transfer.lastMovedMs;
+    if (idleMs > options.idleTimeoutMs) return `no byte moved for ${Math.round(idleMs)} ms`;
+    const ageMs = atMs - transfer.startedMs;
+    if (ageMs < GRACE_MS || options.minRateBytes === 0) return undefined;
+    const rate = (transfer.bytes * 1000) / ageMs;
+    return rate < options.minRateBytes
+      ? `${Math.round(rate)} bytes a second are below the minimum of ${options.minRateBytes}`
+      : undefined;
+  }
+
+  return {
+    begin(cut) {
+      const atMs = now();
+      const transfer = { bytes: 0, startedMs: atMs, lastBytes: 0, lastMovedMs: atMs, cut };
+      active.add(transfer);
+      return transfer;
+    },
+    end: (transfer) => void active.delete(transfer),
+    close: () => clearInterval(timer),
+    get active() {
+      return active.size;
+    },
+  };
+}

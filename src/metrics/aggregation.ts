@@ -1,0 +1,55 @@
+/** /metrics for the whole pool: the workers' metrics added up, and the supervisor's own. */
+import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
+import type { MetricJson } from '../pool/protocol.ts';
+import type { MetricsText, PoolNumbers } from '../pool/supervisor.ts';
+
+/** Adds up by each metric's own rule (sum, first, average …), as prom-client's cluster support does. */
+export async function renderPool(
+  workers: readonly MetricJson[][],
+  own: PoolNumbers,
+): Promise<MetricsText> {
+  const registry = ownRegistry(own);
+  const sum = AggregatorRegistry.aggregate([...workers]);
+  return {
+    contentType: registry.contentType,
+    body: `${await registry.metrics()}\n${await sum.metrics()}`,
+  };
+}
+
+/** Made anew for each scrape: the supervisor counts in plain numbers, and loads prom-client late. */
+function ownRegistry({ slots, standbyConnections }: PoolNumbers): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  const labelNames = ['device'];
+  const up = new Gauge({
+    name: 'memcache_gateway_worker_up',
+    help: 'Whether the worker of a device is ready.',
+    labelNames,
+    registers,
+  });
+  const restarts = new Counter({
+    name: 'memcache_gateway_worker_restarts_total',
+    help: 'Workers started in the place of a dead one.',
+    labelNames,
+    registers,
+  });
+  const connections = new Counter({
+    name: 'memcache_gateway_worker_connections_total',
+    help: 'Connections handed over to the worker of a device.',
+    labelNames,
+    registers,
+  });
+  const standby = new Counter({
+    name: 'memcache_gateway_standby_connections_total',
+    help: 'Connections answered by the supervisor, because no worker was ready.',
+    registers,
+  });
+  for (const slot of slots) {
+    const labels = { device: slot.device };
+    up.set(labels, slot.state === 'ready' ? 1 : 0);
+    restarts.inc(labels, slot.restarts);
+    connections.inc(labels, slot.handedOver);
+  }
+  standby.inc(standbyConnections);
+  return registry;
+}

@@ -1,0 +1,69 @@
+import { Gauge, type Registry } from 'prom-client';
+import type { EngineClient, EngineOperation } from '../native/types.ts';
+import { hotHistogram, type Series } from './histogram.ts';
+
+/** From a call on this thread (a microsecond) to one that waits out the engine's own 60 s. */
+const BUCKETS = [
+  0.000_001, 0.000_005, 0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
+  0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+];
+
+/** Engine calls by operation and code, the calls in flight, and what the arena holds. */
+export function engineMetrics(registry: Registry, engine: EngineClient): void {
+  const durations = hotHistogram(
+    registry,
+    'memcache_gateway_engine_call_duration_seconds',
+    'Duration of engine calls, by operation and returned code.',
+    BUCKETS,
+  );
+  const known = new Map<EngineOperation, Map<number, Series>>();
+  function seriesOf(operation: EngineOperation, code: number): Series {
+    const series = durations.series({ operation, code: String(code) });
+    known.set(operation, (known.get(operation) ?? new Map<number, Series>()).set(code, series));
+    return series;
+  }
+  engine.onCall = (operation, code, elapsedMs) => {
+    const series = known.get(operation)?.get(code) ?? seriesOf(operation, code);
+    durations.observe(series, elapsedMs / 1000);
+  };
+  new Gauge({
+    name: 'memcache_gateway_engine_calls',
+    help: 'Engine calls by state: in flight, late (in flight past their deadline), queued for a slot.',
+    labelNames: ['state'],
+    registers: [registry],
+    collect() {
+      const { inFlight, late, queued } = engine.calls();
+      this.set({ state: 'in_flight' }, inFlight);
+      this.set({ state: 'late' }, late);
+      this.set({ state: 'queued' }, queued);
+    },
+  });
+  new Gauge({
+    name: 'memcache_gateway_arena_bytes',
+    help: 'Bytes of the arena by state; waiting are those asked for and not yet given.',
+    labelNames: ['state'],
+    registers: [registry],
+    collect() {
+      const { totalBytes, usedBytes, waitingBytes } = engine.arena.stats();
+      this.set({ state: 'used' }, usedBytes);
+      this.set({ state: 'free' }, totalBytes - usedBytes);
+      this.set({ state: 'waiting' }, waitingBytes);
+    },
+  });
+  new Gauge({
+    name: 'memcache_gateway_arena_waiters',
+    help: 'Requests that wait for room in the arena.',
+    registers: [registry],
+    collect() {
+      this.set(engine.arena.stats().waiters);
+    },
+  });
+  new Gauge({
+    name: 'memcache_gateway_arena_blocks',
+    help: 'Blocks of the arena in use.',
+    registers: [registry],
+    collect() {
+      this.set(engine.arena.stats().blocks);
+    },
+  });
+}

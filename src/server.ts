@@ -1,0 +1,192 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http';
+import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Config } from './config.ts';
+import { ProblemError } from './errors.ts';
+import { answerClientError, writeProblem } from './http/client-error.ts';
+import { attachExchange, type Exchange, endExchange, type Gateway } from './http/exchange.ts';
+import { exchangeLog } from './http/exchange-log.ts';
+import { browserGuard } from './http/host.ts';
+import { requestIdOf } from './http/request-id.ts';
+import { respondError } from './http/respond.ts';
+import { MAX_TARGET_LENGTH, parseTarget } from './http/target.ts';
+import { createTransferWatch } from './http/transfer-watch.ts';
+import { engineMetrics } from './metrics/engine.ts';
+import { httpMetrics } from './metrics/http.ts';
+import type { EngineClient } from './native/types.ts';
+import { serveData } from './routes/data.ts';
+import { operations } from './routes/health.ts';
+import { engineStore } from './store/engine-store.ts';
+
+export interface GatewayDeps {
+  readonly config: Config;
+  readonly engine: EngineClient;
+  readonly logger: Logger;
+  /** Metrics of all workers and the supervisor, added up. */
+  readonly metricsText: () => Promise<{ contentType: string; body: string }>;
+  readonly version: string;
+}
+
+export interface GatewayServer {
+  /** Serves a connection that the supervisor accepted. */
+  accept(socket: Socket): void;
+  /** Lets requests in flight finish, and their connections close; false when the deadline came first. */
+  drain(deadlineMs: number): Promise<boolean>;
+  /** Closes every connection at once. */
+  destroyAll(): void;
+  inFlight(): number;
+  readonly registry: Registry;
+}
+
+/** The Expect header of a request: none, 100-continue, or one that nobody knows. */
+type Expectation = 'none' | 'continue' | 'unknown';
+
+/** All headers of a request together, in bytes; more gets 431. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
+/** The HTTP side of a worker: connections in, the store and the pages behind them. */
+export function createGatewayServer(deps: GatewayDeps): GatewayServer {
+  const { config, engine, logger } = deps;
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  engineMetrics(registry, engine);
+  const sockets = new Set<Socket>();
+  const responding = new WeakSet<object>();
+  let inFlight = 0;
+  let idle: (() => void) | undefined;
+  const metrics = httpMetrics(registry, () => inFlight);
+  const log = exchangeLog(logger, config);
+
+  const gateway: Gateway = {
+    store: engineStore(engine, {
+      arenaWaitMs: config.arenaWaitMs,
+      poolBytes: engine.embedded ? config.poolBytes : undefined,
+    }),
+    logger,
+    limits: {
+      maxObjectBytes: Math.min(config.maxObjectBytes, engine.arena.maxBlockBytes),
+      unsizedBytes: Math.min(config.unsizedBytes, engine.arena.maxBlockBytes),
+    },
+    watch: createTransferWatch(config),
+    draining: false,
+    onEnd(exchange) {
+      inFlight -= 1;
+      responding.delete(exchange.req.socket);
+      const durationMs = performance.now() - exchange.startedMs;
+      const status = exchange.res.headersSent ? exchange.res.statusCode : 0;
+      const { route, method, bytesIn, bytesOut } = exchange;
+      metrics.observe(route, method, status, durationMs / 1000, bytesIn, bytesOut);
+      log(exchange, status, durationMs);
+      if (inFlight === 0) idle?.();
+    },
+  };
+  const guard = browserGuard({ allowHosts: config.allowHost, allowOrigins: config.allowOrigin });
+  const health = operations(deps);
+  let app: Promise<RequestListener> | undefined;
+  /** Express is loaded on first use, or when the worker has nothing better to do. */
+  const loadApp = () => {
+    app ??= import('./app.ts').then(({ createApp }) => createApp(gateway, health));
+    return app;
+  };
+
+  function begin(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
+    // A connection carries one request at a time: a pipelined one waits until its response has the
+    // socket, since a response in the queue of a dead socket emits neither finish nor close.
+    if (res.socket === null) {
+      res.once('socket', () => serve(req, res, expectation));
+      return;
+    }
+    serve(req, res, expectation);
+  }
+
+  function serve(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
+    const { headers } = req;
+    const exchange: Exchange = {
+      req,
+      res,
+      requestId: requestIdOf(headers['x-request-id']),
+      startedMs: performance.now(),
+      method: req.method ?? 'GET',
+      route: 'other',
+      key: undefined,
+      expectsContinue: expectation === 'continue',
+      bytesIn: 0,
+      bytesOut: 0,
+      ended: false,
+      problem: undefined,
+      error: undefined,
+    };
+    inFlight += 1;
+    responding.add(req.socket);
+    try {
+      const url = req.url ?? '/';
+      if (url.length > MAX_TARGET_LENGTH) throw new ProblemError('uri-too-long');
+      if (expectation === 'unknown') throw new ProblemError('expectation-failed');
+      guard(headers.host, headers.origin);
+      if (config.fastLane && serveData(gateway, exchange, parseTarget(url))) return;
+    } catch (error) {
+      respondError(gateway, exchange, error);
+      return;
+    }
+    attachExchange(req, exchange);
+    res.once('close', () => endExchange(gateway, exchange));
+    loadApp().then(
+      (listener) => listener(req, res),
+      (error: unknown) => respondError(gateway, exchange, error),
+    );
+  }
+
+  const server = createServer({
+    // Ours is told as a problem, Node's is an empty 400.
+    requireHostHeader: false,
+    keepAliveTimeout: config.keepAliveMs,
+    // A large upload may take long; slow ones are cut off by the transfer watch.
+    requestTimeout: 0,
+    maxHeaderSize: MAX_HEADER_BYTES,
+  });
+  server.on('request', (req, res) => begin(req, res, 'none'));
+  server.on('checkContinue', (req, res) => begin(req, res, 'continue'));
+  server.on('checkExpectation', (req, res) => begin(req, res, 'unknown'));
+  server.on('clientError', (error: Error, socket) => {
+    answerClientError(logger, error, socket, responding.has(socket));
+  });
+  server.on('connect', (_req, socket) => {
+    writeProblem(socket, 'method-not-allowed', { headers: { Allow: 'GET, HEAD, PUT, DELETE' } });
+  });
+
+  // After the caller has said that it is ready: a start need not wait for what it may not need.
+  setImmediate(() => void loadApp().catch(() => undefined));
+
+  return {
+    registry,
+    inFlight: () => inFlight,
+    accept(socket) {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      socket.setNoDelay(true);
+      server.emit('connection', socket);
+    },
+    async drain(deadlineMs) {
+      gateway.draining = true;
+      server.closeIdleConnections();
+      if (inFlight > 0) {
+        const done = new Promise<void>((resolve) => (idle = resolve));
+        const timer = setTimeout(() => idle?.(), deadlineMs);
+        await done;
+        clearTimeout(timer);
+      }
+      gateway.watch.close();
+      server.closeIdleConnections();
+      return inFlight === 0;
+    },
+    destroyAll() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,46 @@
+import type { Block, DataInfo, EngineClient, PutOptions } from '../native/types.ts';
+
+/** Values up to this size are copied on the JavaScript thread; a larger copy would hold up other requests. */
+export const SYNC_COPY_BYTES = 128 * 1024;
+
+/**
+ * The engine's single operations, on this thread where the engine allows it and the copy is small,
+ * else on the pool's threads; so that the paths that explain and retry are written once.
+ */
+export interface EngineCalls {
+  query(key: string): Promise<{ code: number; info: DataInfo }>;
+  get(key: string, block: Block): Promise<number>;
+  put(key: string, block: Block, bytes: number, options: PutOptions): Promise<number>;
+  exist(key: string): Promise<number>;
+  remove(key: string): Promise<number>;
+}
+
+export function engineCalls(engine: EngineClient): EngineCalls {
+  const { sync } = engine;
+  if (sync === undefined) {
+    return {
+      query: (key) => engine.query(key),
+      get: async (key, block) => (await engine.get(key, block, block.length)).code,
+      put: (key, block, bytes, options) => engine.put(key, block, bytes, options),
+      exist: (key) => engine.exist(key),
+      remove: (key) => engine.remove(key),
+    };
+  }
+  return {
+    query: async (key) => {
+      const code = sync.queryFull(key);
+      const { valid, size, replicas } = sync.info;
+      return { code, info: { valid, size, replicas: [...replicas] } };
+    },
+    get: async (key, block) =>
+      block.length <= SYNC_COPY_BYTES
+        ? sync.get(key, block, block.length)
+        : (await engine.get(key, block, block.length)).code,
+    put: async (key, block, bytes, options) =>
+      bytes <= SYNC_COPY_BYTES
+        ? sync.put(key, block, bytes, options)
+        : engine.put(key, block, bytes, options),
+    exist: async (key) => sync.exist(key),
+    remove: async (key) => sync.remove(key),
+  };
+}

@@ -1,0 +1,84 @@
+import { ProblemError, type ProblemSlug } from '../errors.ts';
+import { codeName } from '../native/codes.ts';
+import {
+  ArenaFullError,
+  EngineClosedError,
+  EngineDeadlineError,
+  EngineStuckError,
+  UntrustedReadError,
+} from '../native/errors.ts';
+
+export type StoreOperation = 'read' | 'stat' | 'exists' | 'write' | 'remove';
+
+/** Codes whose meaning does not depend on the operation (design.md §3); −1 is explained elsewhere. */
+const SLUG_OF_CODE: Readonly<Record<number, ProblemSlug>> = {
+  [-1]: 'engine-error',
+  [-3000]: 'engine-invalid-parameter',
+  [-3001]: 'engine-out-of-resources',
+  [-3002]: 'engine-out-of-resources',
+  [-3003]: 'engine-unavailable',
+  [-3004]: 'engine-timeout',
+  [-3005]: 'repeated-call',
+  [-3006]: 'object-exists',
+  [-3007]: 'object-being-written',
+  [-3008]: 'engine-unavailable',
+  [-3009]: 'engine-network-fault',
+  [-3010]: 'engine-network-fault',
+  [-3011]: 'engine-network-fault',
+  [-3013]: 'no-room',
+  [-3014]: 'engine-unavailable',
+  [-3015]: 'engine-fault',
+  [-3016]: 'no-room',
+  [-3017]: 'engine-unavailable',
+  [-3018]: 'engine-unavailable',
+  [-3019]: 'engine-unavailable',
+  [-3101]: 'unmatched-state',
+  [-3102]: 'object-not-found',
+  [-3103]: 'engine-error',
+  [-3104]: 'lease-active',
+  [-3105]: 'engine-error',
+};
+
+/** A problem that carries the engine's code and its name. */
+export function problemOfCode(
+  operation: StoreOperation,
+  code: number,
+  slug: ProblemSlug = SLUG_OF_CODE[code] ?? 'engine-fault',
+  detail?: string,
+): ProblemError {
+  return new ProblemError(slug, {
+    code,
+    name: codeName(code),
+    ...(detail === undefined ? {} : { detail }),
+    ...(slug === 'engine-timeout' ? timeout(operation) : {}),
+  });
+}
+
+/** What the native side throws, as a problem; anything else is a defect and passes through. */
+export function problemOfThrown(operation: StoreOperation, error: unknown): unknown {
+  const cause = { cause: error };
+  if (error instanceof EngineDeadlineError) {
+    return new ProblemError('engine-timeout', {
+      code: -3004,
+      name: codeName(-3004),
+      // A call that waited for its slot in vain never reached the engine: nothing can have happened.
+      ...timeout(error.started ? operation : 'read'),
+      ...cause,
+    });
+  }
+  if (error instanceof EngineStuckError) return new ProblemError('engine-stuck', cause);
+  if (error instanceof EngineClosedError) return new ProblemError('not-ready', cause);
+  if (error instanceof UntrustedReadError) return new ProblemError('read-not-trusted', cause);
+  if (error instanceof ArenaFullError) return new ProblemError('arena-full', cause);
+  return error;
+}
+
+/** A put that timed out may have happened or may yet happen, so trying it again blindly is no help. */
+const timeout = (operation: StoreOperation) =>
+  operation === 'write'
+    ? {
+        retryable: false,
+        detail:
+          'The engine did not answer within the deadline. Whether the object was stored is unknown: ask with HEAD before sending it again.',
+      }
+    : { retryable: true, detail: 'The engine did not answer within the deadline.' };

@@ -1,0 +1,39 @@
+import type { Arena, Block, DataInfo, PutOptions } from '../native/types.ts';
+
+/** What a PUT does about an object that is there already. */
+export type IfExists = 'fail' | 'keep' | 'replace';
+export type WriteOutcome = 'created' | 'kept' | 'replaced';
+
+/**
+ * Objects by key, as the routes want them. Each method answers at once where the engine can be
+ * called on this thread, else with a promise; each fails with a ProblemError that a client can be
+ * shown, never with a bare engine code.
+ */
+export interface ObjectStore {
+  readonly arena: Arena;
+  /** Bytes of the pool where the gateway knows them (embedded engine), to refuse early. */
+  readonly poolBytes: number | undefined;
+  /** Room for a value on its way in, in order of asking; fails with arena-full. */
+  reserve(bytes: number): Block | Promise<Block>;
+  /**
+   * The whole object in a block, of which the caller is the user. Fails with object-not-found,
+   * object-being-written, object-changed, read-not-trusted, arena-full and the engine's own.
+   */
+  read(key: string): Block | Promise<Block>;
+  /** Size and replicas, without the bytes; fails with object-not-found. */
+  stat(key: string): DataInfo | Promise<DataInfo>;
+  exists(key: string): boolean | Promise<boolean>;
+  /**
+   * Stores the first `bytes` of a block as an object. The engine holds the block until its call returned; the caller
+   * keeps its own hold. Fails with object-exists, no-room, pool-too-small, placement-impossible.
+   */
+  write(
+    key: string,
+    block: Block,
+    bytes: number,
+    options: PutOptions,
+    ifExists: IfExists,
+  ): WriteOutcome | Promise<WriteOutcome>;
+  /** Fails with object-not-found. */
+  remove(key: string): void | Promise<void>;
+}
