@@ -1,0 +1,81 @@
+// Starts and stops what is measured: bare servers and gateways, each on a free port.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+/** Starts a bare server; resolves with its port once it listens. */
+export async function startBare(...args) {
+  const child = spawn(process.execPath, [here('bare-server.mjs'), ...args.map(String)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(createInterface(child.stdout), 'line');
+  return { port: Number(line), stop: () => stop(child) };
+}
+
+/** Starts the built gateway; resolves when it is ready, with the time that took from its start. */
+export async function startGateway(...flags) {
+  const startedMs = performance.now();
+  const child = spawn(
+    process.execPath,
+    [here('../../dist/main.js'), '--port', '0', '--log-format', 'json', ...flags],
+    { stdio: ['ignore', 'pipe', 'inherit'], env: withoutSettings() },
+  );
+  const lines = createInterface(child.stdout);
+  for await (const line of lines) {
+    const entry = JSON.parse(line);
+    if (typeof entry.address !== 'string') continue;
+    child.stdout.resume();
+    return {
+      port: Number(new URL(entry.address).port),
+      readyMs: performance.now() - startedMs,
+      worker: () => workerOf(child.pid),
+      stop: () => stop(child),
+    };
+  }
+  throw new Error('the gateway ended before it was ready');
+}
+
+/** A developer's own GATEWAY_ variables must not change what is measured. */
+const withoutSettings = () =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GATEWAY_')));
+
+async function stop(child) {
+  if (child.exitCode !== null) return;
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+}
+
+function workerOf(supervisor) {
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+      if (parent === supervisor) return Number(name);
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  throw new Error(`process ${supervisor} has no worker`);
+}
+
+/** Anonymous memory of a process in bytes (RssAnon of /proc/PID/status). */
+export function anonymousBytes(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)[1]) * 1024;
+}
+
+/** CPU time a process has used so far, in milliseconds. */
+export function cpuMs(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  return (user + system) * 10;
+}
