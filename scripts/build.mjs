@@ -1,0 +1,124 @@
+/**
+ * Compiles src into dist, and only when something it depends on has changed.
+ *
+ * It runs before start and tests, so the common case must cost a few milliseconds: a digest of the
+ * inputs' contents is compared with the one in dist, and the compiler is not even loaded. Without
+ * sources (an installed package, the final stage of an image) dist is taken as it is.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const dist = path.join(root, 'dist');
+const stampFile = path.join(dist, '.stamp');
+
+/** Whether dist was made from what src, openapi.yaml and the toolchain's settings hold now. */
+export function isFresh() {
+  const inputs = findInputs();
+  if (inputs.sources.length === 0) return fs.existsSync(path.join(dist, 'main.js'));
+  return readStamp() === digest(inputs);
+}
+
+function findInputs() {
+  const sources = fs.existsSync(path.join(root, 'src')) ? walk(path.join(root, 'src'), '.ts') : [];
+  const settings = ['openapi.yaml', 'tsconfig.json', 'package.json', 'scripts/build.mjs'];
+  return { sources, settings: settings.map((name) => path.join(root, name)) };
+}
+
+function walk(folder, extension) {
+  const entries = fs.readdirSync(folder, { withFileTypes: true });
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return entries.flatMap((entry) => {
+    const file = path.join(folder, entry.name);
+    if (entry.isDirectory()) return walk(file, extension);
+    return entry.name.endsWith(extension) ? [file] : [];
+  });
+}
+
+function digest({ sources, settings }) {
+  const hash = createHash('sha256');
+  for (const file of [...sources, ...settings]) {
+    const bytes = fs.existsSync(file) ? fs.readFileSync(file) : '';
+    hash.update(`${path.relative(root, file)}\0${bytes.length}\0`).update(bytes);
+  }
+  return hash.digest('hex');
+}
+
+function readStamp() {
+  try {
+    return fs.readFileSync(stampFile, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Builds unless fresh; throws with the compiler's messages when the sources do not compile. */
+async function build({ force = false } = {}) {
+  if (!force && isFresh()) return;
+  const inputs = findInputs();
+  // Taken before compiling: a file saved meanwhile leaves dist stale instead of wrongly fresh.
+  const stamp = digest(inputs);
+  fs.rmSync(stampFile, { force: true });
+  compile();
+  removeOrphans(inputs.sources);
+  await copyDescription();
+  fs.chmodSync(path.join(dist, 'main.js'), 0o755);
+  fs.writeFileSync(stampFile, stamp);
+}
+
+function compile() {
+  const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  if (!fs.existsSync(compiler)) {
+    throw new Error('dist is out of date and TypeScript is not installed; run npm ci first');
+  }
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [compiler, '--project', path.join(root, 'tsconfig.json'), '--pretty', 'false'],
+    { cwd: root, encoding: 'utf8' },
+  );
+  if (status !== 0) throw new Error(`src does not compile\n${stdout}${stderr}`.trimEnd());
+}
+
+/** What a deleted source left behind; without this, a stale import would still be found. */
+function removeOrphans(sources) {
+  const stems = new Set(
+    sources.map((file) => path.relative(path.join(root, 'src'), file.slice(0, -3))),
+  );
+  for (const file of walk(dist, '')) {
+    const stem = path.relative(dist, file).replace(/\.(d\.ts|js|js\.map|d\.ts\.map)$/, '');
+    if (stem !== path.relative(dist, file) && !stems.has(stem)) fs.rmSync(file);
+  }
+}
+
+/** The served description, in both forms, so that production needs no YAML parser. */
+async function copyDescription() {
+  const description = path.join(root, 'openapi.yaml');
+  if (!fs.existsSync(description)) return;
+  const { parse } = await import('yaml');
+  const yaml = fs.readFileSync(description, 'utf8');
+  fs.writeFileSync(path.join(dist, 'openapi.yaml'), yaml);
+  fs.writeFileSync(path.join(dist, 'openapi.json'), `${JSON.stringify(parse(yaml))}\n`);
+}
+
+async function main(args) {
+  const unknown = args.filter((arg) => arg !== '--force');
+  if (unknown.length > 0) {
+    process.stderr.write(`unknown option ${unknown.join(' ')}; known: --force\n`);
+    return 2;
+  }
+  try {
+    await build({ force: args.includes('--force') });
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(fs.realpathSync(process.argv[1])).href) {
+  process.exitCode = await main(process.argv.slice(2));
+}

@@ -1,0 +1,52 @@
+/** The command line: what is asked for, and the exit code that answers it (0, 1, or 2 for configuration). */
+import { readFileSync } from 'node:fs';
+import { interpretConfig } from './config.ts';
+import { findFileFaults } from './config-files.ts';
+import { parseCommandLine } from './config-flags.ts';
+
+const configurationFault = 2;
+
+/** Does what `argv` says; resolves with the exit code, for a server when it has stopped. */
+export async function runCommandLine(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<number> {
+  const line = parseCommandLine(argv);
+  if (line.command === 'help') {
+    const { helpText } = await import('./config-help.ts');
+    process.stdout.write(helpText());
+    return 0;
+  }
+  const version = readVersion();
+  if (line.command === 'version') {
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  const interpreted = interpretConfig(line, env);
+  if ('faults' in interpreted) return refuse(interpreted.faults);
+  const { config, origins } = interpreted;
+  const files = await findFileFaults(config, env);
+  if (files.faults.length > 0) return refuse(files.faults);
+  const warnings = [...interpreted.warnings, ...files.warnings];
+  if (line.command === 'check-config') {
+    const { effectiveText } = await import('./config-help.ts');
+    for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+    process.stdout.write(effectiveText(config, origins));
+    return 0;
+  }
+  const { startGateway } = await import('./start.ts');
+  return startGateway({ config, version, warnings, reserve: files.reserve });
+}
+
+function refuse(faults: readonly string[]): number {
+  const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`;
+  const list = faults.map((fault) => `  - ${fault.replaceAll('\n', '\n    ')}\n`).join('');
+  process.stderr.write(`memcache-gateway: ${count} in the configuration:\n${list}`);
+  return configurationFault;
+}
+
+function readVersion(): string {
+  const file = new URL('../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+  return version;
+}

@@ -1,0 +1,77 @@
+/** Checks what the configuration refers to, before a process is started that would fail on it. */
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Config } from './config.ts';
+
+export interface FileFindings {
+  readonly faults: readonly string[];
+  readonly warnings: readonly string[];
+  /** For the distributed engine: what keeps its address range free (engine.md §1). */
+  readonly reserve: { readonly library: string; readonly bytes: number } | undefined;
+}
+
+const nativeDirectory = fileURLToPath(new URL('../build/native', import.meta.url));
+const embeddedLibrary = path.join(nativeDirectory, 'libmcg_embedded.so');
+const reserveLibrary = path.join(nativeDirectory, 'libmcg_reserve.so');
+
+/** All faults at once, each saying how to mend it. */
+export async function findFileFaults(
+  config: Config,
+  env: NodeJS.ProcessEnv,
+): Promise<FileFindings> {
+  const faults: string[] = [];
+  const warnings: string[] = [];
+  if (config.engine === 'embedded') {
+    if (!existsSync(embeddedLibrary)) {
+      faults.push(
+        `--engine: the embedded engine is not built (${embeddedLibrary}); run npm run build:engine`,
+      );
+    }
+    return { faults, warnings, reserve: undefined };
+  }
+  const fault = fileFault(config.engine);
+  if (fault !== undefined) {
+    faults.push(`--engine: ${fault}; give the path of libmf_memcache.so, or "embedded"`);
+  }
+  const preloadFault = config.enginePreload && fileFault(config.enginePreload);
+  if (preloadFault) faults.push(`--engine-preload: ${preloadFault}; give a libpython3.N.so.1.0`);
+  const local = await checkLocalConfig(config.engine, env);
+  return {
+    faults: [...faults, ...local.faults],
+    warnings: [...warnings, ...local.warnings],
+    reserve: local.reserve,
+  };
+}
+
+function fileFault(file: string): string | undefined {
+  try {
+    accessSync(file, constants.R_OK);
+    return statSync(file).isFile() ? undefined : `${file} is not a file`;
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return missing ? `there is no file ${file}` : `${file} cannot be read`;
+  }
+}
+
+async function checkLocalConfig(engine: string, env: NodeJS.ProcessEnv): Promise<FileFindings> {
+  const named = env['MMC_LOCAL_CONFIG_PATH'];
+  // Only the distributed engine itself is known to need the file; another library with its ABI,
+  // such as one that stands before the embedded engine in tests, may do without.
+  if (!named && !path.basename(engine).startsWith('libmf_memcache.')) {
+    const warnings = ['MMC_LOCAL_CONFIG_PATH is not set; the distributed engine needs it'];
+    return { faults: [], warnings, reserve: undefined };
+  }
+  const { LocalConfigError, readLocalConfig } = await import('./native/local-config.ts');
+  try {
+    const { reserveBytes, warnings } = readLocalConfig(named);
+    if (existsSync(reserveLibrary)) {
+      return { faults: [], warnings, reserve: { library: reserveLibrary, bytes: reserveBytes } };
+    }
+    const advice = `${reserveLibrary} is missing, so the engine's address range cannot be kept free and its start may fail; run npm run build:engine`;
+    return { faults: [], warnings: [...warnings, advice], reserve: undefined };
+  } catch (error) {
+    if (!(error instanceof LocalConfigError)) throw error;
+    return { faults: error.message.split(/\n(?! )/), warnings: [], reserve: undefined };
+  }
+}

@@ -1,0 +1,97 @@
+/** The table of settings as text: for --help, for --check-config and for docs/configuration.md. */
+import type { Config, Origins } from './config.ts';
+import {
+  flagOf,
+  groups,
+  type SettingName,
+  settingNames,
+  table,
+  variableOf,
+} from './config-table.ts';
+
+const columns = 92;
+const indent = 6;
+
+/** The help, at most 92 columns wide. */
+export function helpText(): string {
+  const lines = [
+    'Usage: memcache-gateway [--flag value]...',
+    '',
+    ...wrap(
+      'An HTTP gateway in front of MemCache Hybrid. Each setting is a flag, or the environment variable beside it; the flag wins. Sizes are plain bytes, or 64k, 512MiB, 1GiB (powers of 1024). Switches take on or off, or stand alone, or as --no-flag.',
+      0,
+    ),
+    '',
+    '  --help, --version      show this, or the version',
+    '  --check-config         check everything, show the effective configuration, exit with 0 or 2',
+  ];
+  for (const group of groups) {
+    lines.push('', `${group}:`);
+    for (const name of settingNames.filter((candidate) => table[candidate].group === group)) {
+      lines.push(...helpOf(name));
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function helpOf(name: SettingName): string[] {
+  const { kind, help } = table[name];
+  const flag = `  ${flagOf(name)}${kind.placeholder === '' ? '' : ` ${kind.placeholder}`}`;
+  const variable = variableOf(name);
+  const fallback = fallbackText(name);
+  const suffix = fallback === '' ? '' : ` (default ${fallback})`;
+  return [flag.padEnd(columns - variable.length) + variable, ...wrap(help + suffix, indent)];
+}
+
+function wrap(text: string, margin: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && margin + line.length + 1 + word.length > columns) {
+      lines.push(' '.repeat(margin) + line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, ' '.repeat(margin) + line];
+}
+
+function fallbackText(name: SettingName): string {
+  return written(name, table[name].fallback);
+}
+
+function written(name: SettingName, value: unknown): string {
+  const kind: { write(value: never): string } = table[name].kind;
+  return kind.write(value as never);
+}
+
+/** Every setting with its value and where it came from, as --check-config prints it. */
+export function effectiveText(config: Config, origins: Origins): string {
+  const flags = settingNames.map(flagOf);
+  const width = Math.max(...flags.map((flag) => flag.length));
+  const lines = settingNames.map((name) => {
+    const value = written(name, config[name]);
+    const origin = origins.get(name) ?? 'default';
+    return `${flagOf(name).padEnd(width)}  ${value === '' ? '(none)' : value}  [${origin}]`;
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+/** The tables of docs/configuration.md, in Markdown. */
+export function settingsMarkdown(): string {
+  const sections = groups.map((group) => {
+    const rows = settingNames
+      .filter((name) => table[name].group === group)
+      .map((name) => {
+        const { kind, help } = table[name];
+        const fallback = fallbackText(name);
+        const shown = fallback === '' ? 'none' : `\`${fallback}\``;
+        const cells = [`\`${flagOf(name)}\``, `\`${variableOf(name)}\``, kind.accepts, shown, help];
+        return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+      });
+    const head = '| flag | variable | accepts | default | meaning |\n|---|---|---|---|---|';
+    return `## ${group}\n\n${head}\n${rows.join('\n')}\n`;
+  });
+  return sections.join('\n');
+}

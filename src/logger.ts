@@ -1,0 +1,65 @@
+/**
+ * The log: pino, as JSON lines for machines or as text on a terminal. Supervisor and worker each
+ * write to the supervisor's stdout; neither ever waits for it, and what a stuck reader leaves
+ * unread beyond a few megabytes is dropped.
+ */
+import { pino } from 'pino';
+
+export type Logger = pino.Logger;
+
+export interface LoggerOptions {
+  readonly level: string;
+  readonly format: 'json' | 'pretty';
+  readonly fileDescriptor: number;
+  /** Members of every line: pid, device. */
+  readonly base: Readonly<Record<string, unknown>>;
+}
+
+export interface Log {
+  readonly logger: Logger;
+  /** Writes a line as it is, whatever the level: for the one line that says the program is ready. */
+  print(line: string): void;
+  /** Waits for what has been logged; before the process ends. */
+  flush(): void;
+}
+
+const mostBufferedBytes = 4 * 1024 * 1024;
+
+export async function createLog(options: LoggerOptions): Promise<Log> {
+  const destination = pino.destination({
+    dest: options.fileDescriptor,
+    sync: false,
+    maxLength: mostBufferedBytes,
+  });
+  // A reader that went away (`| head`) is no reason to end.
+  destination.on('error', () => {});
+  const settings: pino.LoggerOptions = {
+    level: options.level,
+    base: options.base,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (level) => ({ level }) },
+  };
+  const stream = options.format === 'pretty' ? await prettyStream(destination) : destination;
+  return {
+    logger: pino(settings, stream),
+    print: (line) => destination.write(`${line}\n`),
+    flush() {
+      try {
+        destination.flushSync();
+      } catch {
+        // Nobody reads; there is nowhere left to say so.
+      }
+    },
+  };
+}
+
+/** Loaded only for a terminal: it costs as much start-up time as pino itself. */
+async function prettyStream(destination: pino.DestinationStream): Promise<pino.DestinationStream> {
+  const { prettyFactory } = await import('pino-pretty');
+  const format = prettyFactory({ colorize: true, translateTime: 'HH:MM:ss.l', ignore: 'pid' });
+  return {
+    write(line) {
+      destination.write(format(line));
+    },
+  };
+}

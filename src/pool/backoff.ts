@@ -1,0 +1,35 @@
+/** How long to wait before a dead worker's successor starts. */
+
+export interface BackoffOptions {
+  /** Wait after the first death. */
+  readonly firstMs: number;
+  /** Wait at most. */
+  readonly mostMs: number;
+  /** A worker that was ready for so long starts the sequence anew. */
+  readonly calmMs: number;
+  /** 0 to below 1; for tests. */
+  readonly random?: () => number;
+}
+
+export interface Backoff {
+  /** The wait after a death, in ms, given how long the dead one had been ready (0: never). */
+  afterDeath(readyMs: number): number;
+}
+
+/**
+ * Doubles from `firstMs` to `mostMs`. A random half of each wait keeps the workers of a host, which
+ * often die together, from starting together.
+ */
+export function createBackoff(options: BackoffOptions): Backoff {
+  const { firstMs, mostMs, calmMs, random = Math.random } = options;
+  let deaths = 0;
+  return {
+    afterDeath(readyMs) {
+      if (readyMs >= calmMs) deaths = 0;
+      const waitMs = Math.min(mostMs, firstMs * 2 ** deaths);
+      // Stops counting at the ceiling, since 2 ** deaths would reach infinity some day.
+      if (waitMs < mostMs) deaths += 1;
+      return waitMs / 2 + (waitMs / 2) * random();
+    },
+  };
+}

@@ -1,0 +1,34 @@
+/**
+ * What the pool needs of a logger, and one that waits: the first worker is forked before pino is
+ * loaded, so that both load at the same time.
+ */
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+type Write = (fields: object, message: string) => void;
+export type PoolLog = Readonly<Record<LogLevel, Write>>;
+
+/** Keeps lines, in order, until `attach` gives it the logger that they were meant for. */
+export function createWaitingLog(): { log: PoolLog; attach(target: PoolLog): void } {
+  let target: PoolLog | undefined;
+  let waiting: { level: LogLevel; fields: object; message: string }[] = [];
+  const writer =
+    (level: LogLevel): Write =>
+    (fields, message) => {
+      if (target === undefined) waiting.push({ level, fields, message });
+      else target[level](fields, message);
+    };
+  return {
+    log: {
+      debug: writer('debug'),
+      info: writer('info'),
+      warn: writer('warn'),
+      error: writer('error'),
+      fatal: writer('fatal'),
+    },
+    attach(logger) {
+      target = logger;
+      for (const { level, fields, message } of waiting) logger[level](fields, message);
+      waiting = [];
+    },
+  };
+}

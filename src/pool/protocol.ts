@@ -1,0 +1,90 @@
+/**
+ * The messages between supervisor and worker, each as a table of its members' checks, from which
+ * its type follows. What does not pass is dropped by the receiver: a worker that lost its mind must
+ * not take the supervisor along.
+ *
+ * A heartbeat (worker → supervisor, its lateness judged in worker-slot.ts) is one more row here.
+ */
+import { type Config, settingNames, table } from '../config-table.ts';
+
+/** The word on the command line that makes the program a worker; only the supervisor gives it. */
+export const workerRole = 'worker';
+
+type Check<T> = (value: unknown) => value is T;
+type Shapes = Readonly<Record<string, Readonly<Record<string, Check<unknown>>>>>;
+type MessageOf<S extends Shapes> = {
+  [Type in keyof S]: { readonly type: Type } & {
+    readonly [Member in keyof S[Type]]: S[Type][Member] extends Check<infer T> ? T : never;
+  };
+}[keyof S];
+
+const isString = (value: unknown): value is string => typeof value === 'string';
+const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0;
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isMetrics = (value: unknown): value is MetricJson[] =>
+  Array.isArray(value) && value.every((metric) => isRecord(metric) && isString(metric['name']));
+const isConfig = (value: unknown): value is Config =>
+  isRecord(value) &&
+  settingNames.every((name) => {
+    const { fallback } = table[name];
+    return fallback === undefined || typeof value[name] === typeof fallback;
+  });
+
+/** One metric of prom-client's `getMetricsAsJSON`; only prom-client looks further into it. */
+export interface MetricJson {
+  readonly name: string;
+}
+
+const toWorkerShapes = {
+  /** The first message; the worker opens its engine. */
+  start: { config: isConfig, version: isString },
+  /** Carries a socket. */
+  connection: {},
+  /** Asks for the worker's metrics; answered by `collected` with the same id. */
+  collect: { id: isCount },
+  /** The answer to `scrape`: the text for /metrics. */
+  metrics: { id: isCount, contentType: isString, body: isString },
+  /** Finish what is in flight, at most for so long, then uninitialise and leave. */
+  drain: { deadlineMs: isCount },
+};
+
+const fromWorkerShapes = {
+  /** The engine is open and connections are welcome. */
+  ready: {
+    engine: isString,
+    embedded: isBoolean,
+    device: isCount,
+    serviceId: isCount,
+    arenaBytes: isCount,
+  },
+  /** The worker is about to leave; `permanent` when starting it again cannot help. */
+  failed: { message: isString, permanent: isBoolean },
+  collected: { id: isCount, metrics: isMetrics },
+  /** The worker serves GET /metrics and wants the sum over all workers. */
+  scrape: { id: isCount },
+  /** Sent when a drain begins, for whatever reason, and again while it lasts. */
+  draining: { requests: isCount, calls: isCount },
+};
+
+export type ToWorker = MessageOf<typeof toWorkerShapes>;
+export type FromWorker = MessageOf<typeof fromWorkerShapes>;
+export type WorkerFacts = Extract<FromWorker, { type: 'ready' }>;
+
+export function parseToWorker(value: unknown): ToWorker | undefined {
+  return matches(toWorkerShapes, value) ? value : undefined;
+}
+
+export function parseFromWorker(value: unknown): FromWorker | undefined {
+  return matches(fromWorkerShapes, value) ? value : undefined;
+}
+
+function matches<S extends Shapes>(shapes: S, value: unknown): value is MessageOf<S> {
+  if (!isRecord(value) || !isString(value['type']) || !Object.hasOwn(shapes, value['type'])) {
+    return false;
+  }
+  const members = Object.entries(shapes[value['type']] ?? {});
+  return members.every(([member, check]) => check(value[member]));
+}

@@ -1,0 +1,199 @@
+/**
+ * The supervisor: owns the port, hands connections to ready workers in turn, and ends everything in
+ * order. It loads no native code, so that nothing but a signal can bring it down.
+ */
+import type { Socket } from 'node:net';
+import type { Config } from '../config.ts';
+import { ListenError, type Listener, listen } from './listener.ts';
+import type { PoolLog } from './log.ts';
+import type { MetricJson, WorkerFacts } from './protocol.ts';
+import { createStandby } from './standby.ts';
+import type { WorkerState } from './state.ts';
+import type { WorkerProgram } from './worker-process.ts';
+import { WorkerSlot } from './worker-slot.ts';
+
+export interface MetricsText {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** What the supervisor itself counts, for /metrics. */
+export interface PoolNumbers {
+  readonly slots: readonly {
+    readonly device: number;
+    readonly state: WorkerState;
+    readonly restarts: number;
+    readonly handedOver: number;
+  }[];
+  /** Connections answered without a worker. */
+  readonly standbyConnections: number;
+}
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly devices: readonly number[];
+  readonly program: WorkerProgram;
+  readonly env: (device: number) => NodeJS.ProcessEnv;
+  readonly log: PoolLog;
+  /** Called once, when the first worker is ready. */
+  readonly onReady: (facts: WorkerFacts, listener: Listener) => void;
+  /** A message for the operator's eyes, besides the log: why the program ends. */
+  readonly complain: (message: string) => void;
+  readonly renderMetrics: (workers: MetricJson[][], own: PoolNumbers) => Promise<MetricsText>;
+}
+
+/** A worker that does not tell its metrics in this time is left out of the sum. */
+const collectMs = 2000;
+/** What a worker gets for uninitialising the engine, after its requests (engine.md §1: 2–3 s). */
+export const closeEngineMs = 5000;
+const slackMs = 500;
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #slots: readonly WorkerSlot[];
+  readonly #standby: { accept(socket: Socket): void };
+  #listener: Listener | undefined;
+  #turn = 0;
+  #standbyConnections = 0;
+  #everReady = false;
+  #stopping = false;
+  #failed = false;
+  #deadline: NodeJS.Timeout | undefined;
+  #finish: (code: number) => void = () => {};
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#slots = options.devices.map((device) => this.#createSlot(device));
+    this.#standby = createStandby({
+      allowHosts: options.config.allowHost,
+      allowOrigins: options.config.allowOrigin,
+      situation: () => this.#situation(),
+      metricsText: () => this.metricsText(),
+    });
+  }
+
+  /**
+   * Serves until stopped; resolves with the program's exit code. The port opens before any worker
+   * is there: probes get a 503 instead of a refusal, and a port in use costs no start of an engine.
+   */
+  async run(): Promise<number> {
+    const finished = new Promise<number>((resolve) => {
+      this.#finish = resolve;
+    });
+    const { host, port } = this.#options.config;
+    try {
+      this.#listener = await listen(host, port, (socket) => this.#dispatch(socket));
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error;
+      this.#options.complain(error.message);
+      return 1;
+    }
+    for (const slot of this.#slots) slot.start();
+    return finished;
+  }
+
+  /** Ends in order: no new connections, requests in flight finish, engines are uninitialised. */
+  stop(reason: string): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const { drainMs } = this.#options.config;
+    this.#options.log.info({ reason, drainMs }, 'stopping; requests in flight may finish');
+    this.#listener?.close();
+    this.#deadline = setTimeout(
+      () => this.kill(`${(drainMs + closeEngineMs) / 1000} s have passed`),
+      drainMs + closeEngineMs + slackMs,
+    );
+    for (const slot of this.#slots) slot.stop(drainMs);
+  }
+
+  /** Ends at once, and says what was not finished. */
+  kill(reason: string): void {
+    const stuck = this.#slots.filter((slot) => slot.state !== 'stopped');
+    this.#failed = true;
+    this.#options.complain(
+      `ended at once (${reason}): ${stuck.map((slot) => slot.describe()).join('; ')}`,
+    );
+    for (const slot of stuck) slot.kill();
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** The sum over all ready workers and the supervisor's own, in Prometheus's text format. */
+  async metricsText(): Promise<MetricsText> {
+    const answers = await Promise.all(this.#slots.map((slot) => slot.collect(collectMs)));
+    const workers = answers.filter((metrics) => metrics !== undefined);
+    return this.#options.renderMetrics(workers, {
+      slots: this.#slots,
+      standbyConnections: this.#standbyConnections,
+    });
+  }
+
+  #createSlot(device: number): WorkerSlot {
+    const { config, version, program, env, log } = this.#options;
+    return new WorkerSlot({
+      config,
+      version,
+      device,
+      program,
+      env: env(device),
+      log,
+      onReady: (facts) => this.#ready(facts),
+      onPermanentFailure: (message) => this.#failPermanently(message),
+      onScrape: (reply) => {
+        this.metricsText().then(reply, (error: unknown) =>
+          log.error({ err: error }, 'metrics could not be added up'),
+        );
+      },
+      onReturned: (socket) => this.#dispatch(socket),
+      onStopped: () => this.#slotStopped(),
+    });
+  }
+
+  #dispatch(socket: Socket): void {
+    for (let tried = 0; tried < this.#slots.length; tried += 1) {
+      const slot = this.#slots[this.#turn];
+      this.#turn = (this.#turn + 1) % this.#slots.length;
+      if (slot?.handOver(socket)) return;
+    }
+    this.#standbyConnections += 1;
+    this.#standby.accept(socket);
+  }
+
+  #ready(facts: WorkerFacts): void {
+    if (this.#everReady) {
+      this.#options.log.info({ device: facts.device }, 'worker is ready again');
+    } else if (this.#listener !== undefined) {
+      this.#everReady = true;
+      this.#options.onReady(facts, this.#listener);
+    }
+  }
+
+  /** Before anything ever worked, an operator who waits wants an answer; later, service goes on. */
+  #failPermanently(message: string): void {
+    if (this.#everReady || this.#failed) return;
+    this.#failed = true;
+    this.#options.complain(message);
+    this.stop('no worker can start');
+  }
+
+  #slotStopped(): void {
+    if (this.#slots.some((slot) => slot.state !== 'stopped')) return;
+    clearTimeout(this.#deadline);
+    const unclean = this.#slots.filter((slot) => !slot.clean);
+    if (unclean.length > 0 && !this.#failed) {
+      this.#failed = true;
+      const what = unclean.map((slot) => slot.describe()).join('; ');
+      this.#options.complain(`ended with requests or calls cut off: ${what}`);
+    }
+    this.#finish(this.#failed ? 1 : 0);
+  }
+
+  #situation(): { detail: string; retryAfterSeconds: number } {
+    if (this.#stopping) return { detail: 'The gateway is stopping.', retryAfterSeconds: 5 };
+    const restarting = this.#everReady ? 'restarting' : 'starting';
+    return { detail: `The gateway is ${restarting}; try again.`, retryAfterSeconds: 1 };
+  }
+}

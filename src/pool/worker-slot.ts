@@ -1,0 +1,201 @@
+/**
+ * One place in the pool, for one device: it always has a worker, is waiting to start the next one,
+ * or has been stopped. A heartbeat would be judged here.
+ */
+import type { Socket } from 'node:net';
+import type { Config } from '../config.ts';
+import { createBackoff } from './backoff.ts';
+import type { LogLevel, PoolLog } from './log.ts';
+import type { FromWorker, MetricJson, WorkerFacts } from './protocol.ts';
+import { move, type WorkerEvent, type WorkerState } from './state.ts';
+import { type Exit, WorkerProcess, type WorkerProgram } from './worker-process.ts';
+
+export interface SlotOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly device: number;
+  readonly program: WorkerProgram;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: PoolLog;
+  readonly onReady: (facts: WorkerFacts) => void;
+  /** A reason for which starting again cannot help; reported before the process leaves. */
+  readonly onPermanentFailure: (message: string) => void;
+  readonly onScrape: (reply: (text: { contentType: string; body: string }) => void) => void;
+  readonly onReturned: (socket: Socket) => void;
+  readonly onStopped: () => void;
+}
+
+const firstBackoffMs = 100;
+const mostBackoffMs = 10_000;
+const calmMs = 60_000;
+
+export class WorkerSlot {
+  readonly device: number;
+  readonly #options: SlotOptions;
+  readonly #backoff = createBackoff({ firstMs: firstBackoffMs, mostMs: mostBackoffMs, calmMs });
+  readonly #collecting = new Map<number, (metrics: MetricJson[]) => void>();
+  #state: WorkerState = 'backing-off';
+  #process: WorkerProcess | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #nextId = 1;
+  #restarts = 0;
+  #handedOver = 0;
+  #readySince: number | undefined;
+  #stopping = false;
+  #remaining: { requests: number; calls: number } | undefined;
+  #clean = true;
+
+  constructor(options: SlotOptions) {
+    this.#options = options;
+    this.device = options.device;
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Times a worker was started in the place of a dead one. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  get handedOver(): number {
+    return this.#handedOver;
+  }
+
+  /** Once stopped: whether the worker finished everything and left by itself. */
+  get clean(): boolean {
+    return this.#clean;
+  }
+
+  /** Starts the first worker, or the next one. */
+  start(): void {
+    const { config, device, env, program, version } = this.#options;
+    this.#move('due');
+    this.#remaining = undefined;
+    this.#process = new WorkerProcess({
+      program,
+      device,
+      env,
+      showNoise: config.logLevel === 'debug' || config.logLevel === 'trace',
+      log: (level, fields, message) => this.#log(level, fields, message),
+      onMessage: (message) => this.#receive(message),
+      onReturned: this.#options.onReturned,
+      onExit: (exit) => this.#exited(exit),
+    });
+    this.#process.send({ type: 'start', config: { ...config, device }, version });
+  }
+
+  handOver(socket: Socket): boolean {
+    if (this.#state !== 'ready' || this.#process?.handOver(socket) !== true) return false;
+    this.#handedOver += 1;
+    return true;
+  }
+
+  /** The worker's metrics, or undefined when it does not answer in time or is not ready. */
+  collect(deadlineMs: number): Promise<MetricJson[] | undefined> {
+    if (this.#state !== 'ready') return Promise.resolve(undefined);
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => settle(undefined), deadlineMs);
+      const settle = (metrics: MetricJson[] | undefined) => {
+        clearTimeout(timer);
+        this.#collecting.delete(id);
+        resolve(metrics);
+      };
+      this.#collecting.set(id, settle);
+      this.#process?.send({ type: 'collect', id });
+    });
+  }
+
+  /** Drains the worker and starts no other; `onStopped` follows when it is gone. */
+  stop(deadlineMs: number): void {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    this.#move('stop');
+    if (this.#state === 'stopped') this.#options.onStopped();
+    else this.#process?.send({ type: 'drain', deadlineMs });
+  }
+
+  kill(): void {
+    this.#process?.kill('SIGKILL');
+  }
+
+  /** What this slot is waiting for, in words, for the operator who wonders why it does not end. */
+  describe(): string {
+    const worker = `the worker of device ${this.device} (pid ${this.pid ?? 'none'})`;
+    if (this.#remaining === undefined) return `${worker} was ${this.#state}`;
+    const { requests, calls } = this.#remaining;
+    return `${worker} had ${requests} requests and ${calls} engine calls in flight`;
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.type) {
+      case 'ready':
+        this.#move('ready');
+        this.#readySince = performance.now();
+        // A stop that came while it was starting still holds.
+        if (this.#state === 'ready') this.#options.onReady(message);
+        break;
+      case 'draining':
+        this.#move('draining');
+        this.#remaining = { requests: message.requests, calls: message.calls };
+        break;
+      case 'failed':
+        this.#log(message.permanent ? 'fatal' : 'error', {}, message.message);
+        if (message.permanent) this.#options.onPermanentFailure(message.message);
+        break;
+      case 'collected':
+        this.#collecting.get(message.id)?.(message.metrics);
+        break;
+      case 'scrape':
+        this.#options.onScrape((text) =>
+          this.#process?.send({ type: 'metrics', id: message.id, ...text }),
+        );
+        break;
+    }
+  }
+
+  #exited(exit: Exit): void {
+    const pid = this.pid;
+    const readyMs = this.#readySince === undefined ? 0 : performance.now() - this.#readySince;
+    this.#readySince = undefined;
+    this.#process = undefined;
+    for (const settle of [...this.#collecting.values()]) settle([]);
+    const expected = this.#state === 'draining' && exit.code === 0;
+    this.#move('exited');
+    if (this.#stopping) {
+      this.#clean = expected;
+      if (!expected) this.#logDeath('error', exit, pid, {});
+      this.#move('stop');
+      this.#options.onStopped();
+      return;
+    }
+    const backoffMs = Math.round(this.#backoff.afterDeath(readyMs));
+    this.#logDeath(expected ? 'info' : 'error', exit, pid, { backoffMs });
+    this.#timer = setTimeout(() => {
+      this.#restarts += 1;
+      this.start();
+    }, backoffMs);
+  }
+
+  #logDeath(level: LogLevel, exit: Exit, pid: number | undefined, fields: object): void {
+    const { code, signal, lastWords } = exit;
+    const end = signal === null ? `exited with code ${code ?? 'none'}` : `was ended by ${signal}`;
+    const words = lastWords === '' ? {} : { stderr: lastWords };
+    this.#log(level, { worker: pid, code, signal, ...words, ...fields }, `worker ${end}`);
+  }
+
+  #log(level: LogLevel, fields: object, message: string): void {
+    this.#options.log[level]({ device: this.device, worker: this.pid, ...fields }, message);
+  }
+
+  #move(event: WorkerEvent): void {
+    this.#state = move(this.#state, event);
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * A worker's life as the supervisor sees it: started, ready, serving connections, drained, gone. The
+ * engine and the HTTP side are behind `WorkerParts`.
+ */
+import type { Socket } from 'node:net';
+import type { Config } from '../config.ts';
+import { type FromWorker, type MetricJson, parseToWorker, type WorkerFacts } from './protocol.ts';
+
+export interface MetricsText {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** A gateway on an open engine. */
+export interface RunningGateway {
+  readonly facts: Omit<WorkerFacts, 'type'>;
+  accept(socket: Socket): void;
+  /** Lets requests in flight finish; false when some had not after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<boolean>;
+  destroyAll(): void;
+  remaining(): { requests: number; calls: number };
+  collect(): Promise<MetricJson[]>;
+  /** Uninitialises the engine; false when it had to be given up. */
+  closeEngine(deadlineMs: number): Promise<boolean>;
+}
+
+export interface WorkerParts {
+  open(start: {
+    config: Config;
+    version: string;
+    metricsText: () => Promise<MetricsText>;
+  }): Promise<RunningGateway>;
+  /** Why `open` or anything later failed: for the operator; `permanent` when a restart cannot help. */
+  explain(error: unknown): { message: string; permanent: boolean };
+  /** Ends the process at once, with the log written but no exit handler run (engine.md §1). */
+  exit(code: number): void;
+}
+
+const scrapeMs = 5000;
+const closeEngineMs = 5000;
+const progressMs = 500;
+
+/** Takes over the process. Returns at once; the process ends through `parts.exit`. */
+export function runWorker(parts: WorkerParts): void {
+  const scrapes = new Map<number, (text: MetricsText) => void>();
+  let nextScrape = 1;
+  let opening: Promise<RunningGateway | undefined> | undefined;
+  let config: Config | undefined;
+  let gateway: RunningGateway | undefined;
+  let stopping = false;
+
+  function send(message: FromWorker, sent?: () => void): void {
+    if (process.connected && process.send) {
+      process.send(message, undefined, undefined, () => sent?.());
+    } else {
+      sent?.();
+    }
+  }
+
+  function metricsText(): Promise<MetricsText> {
+    const id = nextScrape;
+    nextScrape += 1;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        scrapes.delete(id);
+        reject(new Error(`the supervisor did not answer within ${scrapeMs} ms`));
+      }, scrapeMs);
+      scrapes.set(id, (text) => {
+        clearTimeout(timer);
+        scrapes.delete(id);
+        resolve(text);
+      });
+      send({ type: 'scrape', id });
+    });
+  }
+
+  /** Also for what nobody caught: a successor is a better answer than a worker that goes on. */
+  function fail(error: unknown): void {
+    send({ type: 'failed', ...parts.explain(error) }, () => parts.exit(1));
+  }
+
+  async function start(given: Config, version: string): Promise<void> {
+    config = given;
+    const promised = parts.open({ config: given, version, metricsText });
+    opening = promised;
+    try {
+      const opened = await promised;
+      gateway = opened;
+      if (!stopping) send({ type: 'ready', ...opened.facts });
+    } catch (error) {
+      opening = Promise.resolve(undefined);
+      fail(error);
+    }
+  }
+
+  /** Whether told to, signalled, or orphaned: finish, uninitialise, leave. */
+  async function stop(deadlineMs: number): Promise<void> {
+    if (stopping) return;
+    stopping = true;
+    const report = () => {
+      send({ type: 'draining', ...(gateway?.remaining() ?? { requests: 0, calls: 0 }) });
+    };
+    report();
+    const progress = setInterval(report, progressMs);
+    // An engine in the middle of its initialisation can't be interrupted, only waited for.
+    const running = await opening?.catch(() => undefined);
+    if (running === undefined) {
+      parts.exit(opening === undefined ? 0 : 1);
+      return;
+    }
+    const drained = await running.drain(deadlineMs);
+    report();
+    if (!drained) running.destroyAll();
+    const closed = await running.closeEngine(closeEngineMs);
+    clearInterval(progress);
+    if (drained) report();
+    parts.exit(drained && closed ? 0 : 1);
+  }
+
+  async function collect(id: number): Promise<void> {
+    const metrics = (await gateway?.collect().catch(() => undefined)) ?? [];
+    send({ type: 'collected', id, metrics });
+  }
+
+  function receive(value: unknown, socket: Socket | undefined): void {
+    const message = parseToWorker(value);
+    switch (message?.type) {
+      case 'start':
+        void start(message.config, message.version);
+        break;
+      case 'connection':
+        if (socket !== undefined) receiveConnection(socket);
+        break;
+      case 'collect':
+        void collect(message.id);
+        break;
+      case 'metrics':
+        scrapes.get(message.id)?.(message);
+        break;
+      case 'drain':
+        void stop(message.deadlineMs);
+        break;
+      case undefined:
+        socket?.destroy();
+    }
+  }
+
+  function receiveConnection(socket: Socket): void {
+    // A socket from the channel forgets what its listener chose: a client that ends its side first
+    // still gets its answer, and small answers leave at once.
+    socket.allowHalfOpen = true;
+    socket.setNoDelay(true);
+    if (gateway === undefined) socket.destroy();
+    else gateway.accept(socket);
+  }
+
+  const drainMs = () => config?.drainMs ?? 0;
+  // The supervisor decides what a terminal's signals mean; a drain meant for this worker alone is SIGTERM.
+  process.on('SIGINT', () => {});
+  process.on('SIGHUP', () => {});
+  process.on('SIGTERM', () => void stop(drainMs()));
+  process.on('disconnect', () => void stop(drainMs()));
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+  process.on('message', (value, handle) => receive(value, handle as Socket | undefined));
+}

@@ -1,0 +1,94 @@
+/** The worker's role: the engine first (engine.md §1), then the log and the HTTP side on top of it. */
+import type { Config } from './config.ts';
+import type { Log } from './logger.ts';
+import { type RunningGateway, runWorker, type WorkerParts } from './pool/worker.ts';
+
+/** The supervisor's stdout; 1 and 2 belong to the engine. */
+const logFileDescriptor = 3;
+
+export function becomeWorker(): void {
+  let log: Log | undefined;
+
+  const open: WorkerParts['open'] = async ({ config, version, metricsText }) => {
+    const warnings: string[] = [];
+    const engine = await openEngine(config, (text) => {
+      if (log === undefined) warnings.push(text);
+      else log.logger.warn(text);
+    });
+    log = await openLog(config);
+    for (const warning of warnings) log.logger.warn(warning);
+    const { createGatewayServer } = await import('./server.ts');
+    const server = createGatewayServer({
+      config,
+      engine,
+      logger: log.logger,
+      metricsText,
+      version,
+    });
+    return {
+      facts: {
+        engine: config.engine,
+        embedded: engine.embedded,
+        device: engine.device,
+        serviceId: engine.serviceId,
+        arenaBytes: engine.arena.totalBytes,
+      },
+      accept: (socket) => server.accept(socket),
+      drain: (deadlineMs) => server.drain(deadlineMs),
+      destroyAll: () => server.destroyAll(),
+      remaining: () => ({ requests: server.inFlight(), calls: engine.calls().inFlight }),
+      collect: () => server.registry.getMetricsAsJSON(),
+      closeEngine: (deadlineMs) => engine.close(deadlineMs),
+    } satisfies RunningGateway;
+  };
+
+  runWorker({
+    open,
+    explain,
+    exit(code) {
+      log?.flush();
+      leave(code);
+    },
+  });
+}
+
+async function openEngine(config: Config, onWarning: (text: string) => void) {
+  const native = await import('./native/engine-client.ts');
+  return native.openEngine({
+    engine: config.engine,
+    device: config.device,
+    arenaBytes: config.arenaBytes,
+    callSlots: config.callSlots,
+    deadlineMs: config.deadlineMs,
+    preload: config.enginePreload,
+    // Absent leaves it to the environment.
+    ...(config.debugArena ? { debugArena: true } : {}),
+    onWarning,
+  });
+}
+
+async function openLog(config: Config): Promise<Log> {
+  const { createLog } = await import('./logger.ts');
+  return createLog({
+    level: config.logLevel,
+    format: config.logFormat === 'pretty' ? 'pretty' : 'json',
+    fileDescriptor: logFileDescriptor,
+    base: { pid: process.pid, device: config.device },
+  });
+}
+
+/** An engine that can't be loaded will not be loadable in a second; one that answered a code may recover. */
+function explain(error: unknown): { message: string; permanent: boolean } {
+  if (!(error instanceof Error)) return { message: String(error), permanent: false };
+  const loads = error.name === 'EngineLoadError';
+  const permanent = loads && (!('code' in error) || error.code === undefined);
+  return { message: loads ? error.message : (error.stack ?? error.message), permanent };
+}
+
+/** Without the engine's library there is nothing whose exit handlers could harm. */
+function leave(code: number): void {
+  import('./native/process-exit.ts').then(
+    ({ exitNow }) => exitNow(code),
+    () => process.exit(code),
+  );
+}
