@@ -1,0 +1,280 @@
+/**
+ * The only place that imports koffi, and the only one where `any` may pass: everything it hands out
+ * is typed. Pointers are declared `uintptr_t` and passed as plain numbers (user addresses stay below
+ * 2^48): a call with numbers costs 47 ns, with Buffers 76 (test/bench/native.ts), and arguments that
+ * live in memory of our own cannot be collected while an asynchronous call uses them.
+ */
+import koffi, { type LibraryHandle } from 'koffi';
+
+/** A user-space address as a number; zero is never one. */
+export type Address = number & { readonly __address: unique symbol };
+
+/** One of the engine's functions: called at once, or on libuv's pool with a callback. */
+export interface NativeFunction<Arguments extends readonly unknown[]> {
+  (...args: Arguments): number;
+  async(...args: [...Arguments, callback: (error: Error | null, code: number) => void]): void;
+}
+
+/** `mmc_put_options` by value: eleven words, so that koffi copies one array and converts nothing. */
+export interface PutOptionsValue {
+  readonly words: Uint32Array;
+}
+
+const putOptions = koffi.struct({ words: koffi.array('uint32_t', 11, 'Typed') });
+
+const pointer = 'uintptr_t';
+
+/** Result and arguments of each symbol, each with its C declaration beside it (engine.md §1). */
+const symbols = {
+  mmc_init: [
+    'int32_t',
+    [
+      pointer, // const mmc_init_config *config
+    ],
+  ],
+  mmc_uninit: ['void', []],
+  mmc_set_log_level: [
+    'int32_t',
+    [
+      'int', // int level
+    ],
+  ],
+  mmcc_register_buffer: [
+    'int32_t',
+    [
+      'uint64_t', // uint64_t addr
+      'uint64_t', // uint64_t size
+    ],
+  ],
+  mmcc_unregister_buffer: [
+    'int32_t',
+    [
+      'uint64_t', // uint64_t addr
+      'uint64_t', // uint64_t size
+    ],
+  ],
+  mmcc_local_service_id: [
+    'int32_t',
+    [
+      pointer, // uint32_t *id
+    ],
+  ],
+  mmcc_put: [
+    'int32_t',
+    [
+      pointer, // const char *key
+      pointer, // mmc_buffer *buffer
+      putOptions, // mmc_put_options options, by value
+      'uint32_t', // uint32_t flags
+    ],
+  ],
+  mmcc_get: [
+    'int32_t',
+    [
+      pointer, // const char *key
+      pointer, // mmc_buffer *buffer
+      'uint32_t', // uint32_t flags
+    ],
+  ],
+  mmcc_query: [
+    'int32_t',
+    [
+      pointer, // const char *key
+      pointer, // mmc_data_info *info
+      'uint32_t', // uint32_t flags
+    ],
+  ],
+  mmcc_exist: [
+    'int32_t',
+    [
+      pointer, // const char *key
+      'uint32_t', // uint32_t flags
+    ],
+  ],
+  mmcc_remove: [
+    'int32_t',
+    [
+      pointer, // const char *key
+      'uint32_t', // uint32_t flags
+    ],
+  ],
+  mmcc_batch_put: [
+    'int32_t',
+    [
+      pointer, // const char **keys
+      'uint32_t', // uint32_t count
+      pointer, // const mmc_buffer *buffers
+      pointer, // mmc_put_options *options, one for all
+      'uint32_t', // uint32_t flags
+      pointer, // int32_t *results
+    ],
+  ],
+  mmcc_batch_get: [
+    'int32_t',
+    [
+      pointer, // const char **keys
+      'uint32_t', // uint32_t count
+      pointer, // mmc_buffer *buffers
+      'uint32_t', // uint32_t flags
+      pointer, // int32_t *results
+    ],
+  ],
+  mmcc_batch_query: [
+    'int32_t',
+    [
+      pointer, // const char **keys
+      'size_t', // size_t count
+      pointer, // mmc_data_info *infos
+      'uint32_t', // uint32_t flags
+    ],
+  ],
+  mmcc_batch_exist: [
+    'int32_t',
+    [
+      pointer, // const char **keys
+      'uint32_t', // uint32_t count
+      pointer, // int32_t *results
+      'uint32_t', // uint32_t flags
+    ],
+  ],
+  mmcc_batch_remove: [
+    'int32_t',
+    [
+      pointer, // const char **keys
+      'uint32_t', // uint32_t count
+      pointer, // int32_t *results
+      'uint32_t', // uint32_t flags
+    ],
+  ],
+} as const;
+
+export type EngineSymbol = keyof typeof symbols;
+
+type Word = number;
+
+/** The engine's functions, once every symbol has been found. */
+export interface EngineFunctions {
+  mmc_init: NativeFunction<[config: Address]>;
+  mmc_uninit: NativeFunction<[]>;
+  mmc_set_log_level: NativeFunction<[level: number]>;
+  mmcc_register_buffer: NativeFunction<[address: Address, size: number]>;
+  mmcc_unregister_buffer: NativeFunction<[address: Address, size: number]>;
+  mmcc_local_service_id: NativeFunction<[id: Address]>;
+  mmcc_put: NativeFunction<[Address, Address, PutOptionsValue, flags: Word]>;
+  mmcc_get: NativeFunction<[key: Address, buffer: Address, flags: Word]>;
+  mmcc_query: NativeFunction<[key: Address, info: Address, flags: Word]>;
+  mmcc_exist: NativeFunction<[key: Address, flags: Word]>;
+  mmcc_remove: NativeFunction<[key: Address, flags: Word]>;
+  mmcc_batch_put: NativeFunction<[Address, Word, Address, Address, flags: Word, results: Address]>;
+  mmcc_batch_get: NativeFunction<[Address, Word, Address, flags: Word, results: Address]>;
+  mmcc_batch_query: NativeFunction<[keys: Address, Word, infos: Address, flags: Word]>;
+  mmcc_batch_exist: NativeFunction<[keys: Address, Word, results: Address, flags: Word]>;
+  mmcc_batch_remove: NativeFunction<[keys: Address, Word, results: Address, flags: Word]>;
+}
+
+export type { LibraryHandle };
+
+let configured = false;
+
+/**
+ * Loads a shared library, or with null what the process already has (libc, a preloaded shim).
+ * Throws koffi's Error, whose message carries dlopen's.
+ */
+export function loadLibrary(
+  path: string | null,
+  options: { global?: boolean } = {},
+): LibraryHandle {
+  if (!configured) {
+    // Only before the first load. The engine's own stack use is unknown, 1 MiB is what a C thread
+    // gets at least; a pool of it stays resident for each call that can be in flight.
+    koffi.config({
+      async_stack_size: 1 << 20,
+      resident_async_pools: 32,
+      max_async_calls: 256,
+    });
+    configured = true;
+  }
+  return koffi.load(path, options);
+}
+
+export function hasSymbol(library: LibraryHandle, name: string): boolean {
+  try {
+    library.symbol(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The names of the engine's symbols that a library lacks. */
+export function missingSymbols(library: LibraryHandle): EngineSymbol[] {
+  return (Object.keys(symbols) as EngineSymbol[]).filter((name) => !hasSymbol(library, name));
+}
+
+/** Every function of the engine; call only when `missingSymbols` is empty. */
+export function engineFunctions(library: LibraryHandle): EngineFunctions {
+  const functions: Record<string, any> = {};
+  for (const [name, [result, args]] of Object.entries(symbols)) {
+    functions[name] = library.func(name, result, [...args]);
+  }
+  return functions as unknown as EngineFunctions;
+}
+
+/** A function without arguments that returns an int: the optional symbols. */
+export function intFunction(library: LibraryHandle, name: string): () => number {
+  return library.func(name, 'int', []) as unknown as () => number;
+}
+
+/** What we need of libc; glibc and musl export it alike, through the process's own symbols. */
+export interface Libc {
+  mmap(
+    address: number,
+    length: number,
+    protection: number,
+    flags: number,
+    descriptor: number,
+    offset: number,
+  ): number | bigint;
+  madvise(address: Address, length: number, advice: number): number;
+  _exit(code: number): never;
+}
+
+let libcFunctions: Libc | undefined;
+
+export function libc(): Libc {
+  if (libcFunctions === undefined) {
+    const library = loadLibrary(null);
+    libcFunctions = {
+      mmap: library.func('mmap', pointer, [
+        pointer,
+        'size_t',
+        'int',
+        'int',
+        'int',
+        'int64_t',
+      ]) as any,
+      madvise: library.func('madvise', 'int', [pointer, 'size_t', 'int']) as any,
+      _exit: library.func('_exit', 'void', ['int']) as any,
+    };
+  }
+  return libcFunctions;
+}
+
+/** The errno that the last function of libc left. */
+export function lastErrno(): number {
+  return koffi.errno();
+}
+
+/**
+ * Native memory as a Buffer, not copied. At most 4 GiB: koffi ends the process beyond
+ * (engine.md §4).
+ */
+export function viewMemory(address: Address, bytes: number): Buffer {
+  return Buffer.from(koffi.view(address, bytes));
+}
+
+/** Where a Buffer's bytes are. Materialises the ArrayBuffer first: V8 moves small arrays otherwise. */
+export function addressOf(bytes: Uint8Array): Address {
+  if (bytes.buffer.byteLength === 0) throw new RangeError('an empty buffer has no address');
+  return Number(koffi.address(bytes)) as Address;
+}

@@ -1,0 +1,177 @@
+import type { Address, PutOptionsValue } from './abi.ts';
+import { encodeKey, MAX_ENCODED_KEY_BYTES } from './key-bytes.ts';
+import type { MappedRegion } from './memory.ts';
+import type { NativeBlock } from './native-block.ts';
+import type { DataInfo, Medium, PutOptions, Replica } from './types.ts';
+
+/** What the engine takes in one batch; one more fits here, so that its own refusal is reached. */
+export const MAX_BATCH_KEYS = 16_384;
+const CAPACITY = MAX_BATCH_KEYS + 1;
+
+const BUFFER_BYTES = 32;
+const INFO_BYTES = 64;
+const MAX_REPLICAS = 8;
+const MEDIUM_DRAM = 1;
+const media: readonly (Medium | undefined)[] = ['HBM', 'DRAM', 'SSD'];
+
+/** `valid` is 0 or 1 when the engine has written it; this says that it has not. */
+const UNWRITTEN = 0xee;
+/** No engine answers this: an item that still holds it was never dealt with. */
+export const UNANSWERED = 0x7eadbeef;
+
+/** Where each argument lies within a slot's memory, in bytes; all are multiples of 8. */
+const OPTIONS = 0;
+const POINTERS = 64;
+/** Buffers or infos: a call has one or the other. */
+const STRUCTS = POINTERS + CAPACITY * 8;
+const RESULTS = STRUCTS + CAPACITY * INFO_BYTES;
+const KEYS = RESULTS + CAPACITY * 8;
+/** Virtual; physical pages come with the size of the batches that are really made. */
+export const ARGUMENT_BYTES = KEYS + CAPACITY * (MAX_ENCODED_KEY_BYTES + 1);
+
+/**
+ * The memory that the arguments of one call live in, laid out as the engine's structs (engine.md
+ * §1). It is mapped, not allocated on a JavaScript heap, so nothing needs to keep it alive while an
+ * asynchronous call reads it, and one call at a time owns it. A single call uses item 0.
+ */
+export class CallArguments {
+  readonly keys: Address;
+  readonly pointers: Address;
+  readonly structs: Address;
+  readonly results: Address;
+  readonly options: Address;
+  /** The same options for a call that takes them by value; koffi copies them as the call is made. */
+  readonly optionsValue: PutOptionsValue;
+  readonly #base: number;
+  readonly #bytes: Buffer;
+  readonly #words: Uint32Array;
+  readonly #codes: Int32Array;
+  #lastKey = '';
+
+  /** @param offset of the memory to use, a multiple of 8; ARGUMENT_BYTES are used. */
+  constructor(memory: MappedRegion, offset: number) {
+    const at = (part: number): Address => (memory.address + offset + part) as Address;
+    this.#base = at(0);
+    this.keys = at(KEYS);
+    this.pointers = at(POINTERS);
+    this.structs = at(STRUCTS);
+    this.results = at(RESULTS);
+    this.options = at(OPTIONS);
+    this.#bytes = memory.bytes.subarray(offset, offset + ARGUMENT_BYTES);
+    const { buffer, byteOffset } = this.#bytes;
+    this.#words = new Uint32Array(buffer, byteOffset, ARGUMENT_BYTES >>> 2);
+    this.#codes = new Int32Array(buffer, byteOffset + RESULTS, CAPACITY);
+    this.optionsValue = { words: new Uint32Array(buffer, byteOffset + OPTIONS, 11) };
+  }
+
+  /** False when the key cannot be a C string: the caller answers MMC_INVALID_PARAM. */
+  setKey(key: string): boolean {
+    // A query is mostly followed by a get of the same key.
+    if (key === this.#lastKey && key !== '') return true;
+    const written = encodeKey(this.#bytes, KEYS, key) >= 0;
+    this.#lastKey = written ? key : '';
+    return written;
+  }
+
+  /** False when there are more keys than fit, or one cannot be a C string. */
+  setKeys(keys: readonly string[]): boolean {
+    if (keys.length > CAPACITY) return false;
+    this.#lastKey = '';
+    let at = KEYS;
+    for (let i = 0; i < keys.length; i++) {
+      this.#setAddress(POINTERS + i * 8, this.#base + at);
+      at = encodeKey(this.#bytes, at, keys[i] as string);
+      if (at < 0) return false;
+    }
+    return true;
+  }
+
+  setBuffer(index: number, block: NativeBlock, length: number): void {
+    const at = STRUCTS + index * BUFFER_BYTES;
+    this.#setAddress(at, block.address);
+    this.#words[(at + 8) >>> 2] = MEDIUM_DRAM;
+    this.#setAddress(at + 16, 0);
+    this.#setAddress(at + 24, length);
+  }
+
+  /** False when the options cannot be expressed in the struct at all; the engine judges the rest. */
+  setOptions({ replicas, prefer }: PutOptions): boolean {
+    const words = this.optionsValue.words;
+    if (!Number.isInteger(replicas) || replicas < 0 || replicas > 0xffff) return false;
+    if (prefer.length > MAX_REPLICAS) return false;
+    words[0] = 0;
+    words[1] = 0;
+    words[2] = replicas;
+    for (let i = 0; i < MAX_REPLICAS; i++) {
+      const id = prefer[i];
+      if (id !== undefined && !(Number.isInteger(id) && id >= 0 && id < 2 ** 31)) return false;
+      words[3 + i] = id ?? -1;
+    }
+    return true;
+  }
+
+  clearInfos(count: number): void {
+    const words = this.#words;
+    for (let i = 0; i < count; i++) {
+      const word = (STRUCTS + i * INFO_BYTES) >>> 2;
+      words[word] = 0;
+      words[word + 1] = 0;
+      words[word + 2] = UNWRITTEN << 24;
+    }
+  }
+
+  infoWritten(index: number): boolean {
+    return this.#bytes[STRUCTS + index * INFO_BYTES + 11] !== UNWRITTEN;
+  }
+
+  infoValid(index: number): boolean {
+    return this.#bytes[STRUCTS + index * INFO_BYTES + 11] === 1;
+  }
+
+  infoSize(index: number): number {
+    const word = (STRUCTS + index * INFO_BYTES) >>> 2;
+    return (this.#words[word] as number) + (this.#words[word + 1] as number) * 2 ** 32;
+  }
+
+  infoReplicas(index: number): Replica[] {
+    const at = STRUCTS + index * INFO_BYTES;
+    const count = Math.min(this.#bytes[at + 10] as number, MAX_REPLICAS);
+    const replicas: Replica[] = [];
+    for (let i = 0; i < count; i++) {
+      const medium = media[this.#bytes.readUInt16LE(at + 44 + i * 2)];
+      // A place on no medium (newer engines know one) holds no bytes.
+      if (medium === undefined) continue;
+      replicas.push({ serviceId: this.#bytes.readUInt32LE(at + 12 + i * 4), medium });
+    }
+    return replicas;
+  }
+
+  info(index: number): DataInfo {
+    if (!this.infoValid(index)) return { valid: false, size: 0, replicas: [] };
+    return { valid: true, size: this.infoSize(index), replicas: this.infoReplicas(index) };
+  }
+
+  clearResults(count: number): void {
+    this.#codes.fill(UNANSWERED, 0, count);
+  }
+
+  /**
+   * The codes of the items, as a copy. A whole call that failed leaves them untouched, and its code
+   * is theirs; an item passed over by a call that succeeded has failed for no known reason.
+   */
+  itemCodes(count: number, wholeCode: number): Int32Array {
+    const codes = this.#codes.slice(0, count);
+    for (let i = 0; i < count; i++) {
+      if (codes[i] === UNANSWERED) codes[i] = wholeCode === 0 ? -1 : wholeCode;
+      else if (codes[i] === 0 && wholeCode !== 0) codes[i] = wholeCode;
+    }
+    return codes;
+  }
+
+  /** A 64-bit number below 2^53 as two words: no BigInt. */
+  #setAddress(at: number, value: number): void {
+    const word = at >>> 2;
+    this.#words[word] = value;
+    this.#words[word + 1] = value / 2 ** 32;
+  }
+}

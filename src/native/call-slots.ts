@@ -1,0 +1,165 @@
+import { EngineClosedError, EngineDeadlineError, EngineStuckError } from './errors.ts';
+
+/** How a call runs once it has a slot: it calls `finish` or `fail` once, when the engine is done. */
+export type CallBody<Slot, Result> = (
+  slot: Slot,
+  finish: (result: Result) => void,
+  fail: (error: Error) => void,
+) => void;
+
+interface Call<Slot> {
+  readonly operation: string;
+  readonly begin: (slot: Slot) => void;
+  readonly reject: (error: Error) => void;
+  /** Ends the call's hold on its blocks: once, and never while the engine may use them. */
+  readonly letGo: () => void;
+  readonly timer: NodeJS.Timeout;
+  slot: Slot | undefined;
+  late: boolean;
+}
+
+export interface CallCounts {
+  slots: number;
+  inFlight: number;
+  late: number;
+  queued: number;
+}
+
+/**
+ * Bounds the engine calls in flight: each holds a slot (its argument memory) until it returns, the
+ * rest wait in order. A call has one deadline for waiting and running; past it the caller is told,
+ * while slot and blocks stay with the call. When every slot is late nobody waits: the circuit is
+ * open until one returns (design.md §4).
+ */
+export class CallSlots<Slot> {
+  readonly #total: number;
+  readonly #free: Slot[];
+  readonly #deadlineMs: number;
+  readonly #queue = new Set<Call<Slot>>();
+  #late = 0;
+  #closed = false;
+  #drained: (() => void) | undefined;
+
+  constructor(slots: readonly Slot[], deadlineMs: number) {
+    this.#total = slots.length;
+    this.#free = [...slots];
+    this.#deadlineMs = deadlineMs;
+  }
+
+  counts(): CallCounts {
+    return {
+      slots: this.#total,
+      inFlight: this.#total - this.#free.length,
+      late: this.#late,
+      queued: this.#queue.size,
+    };
+  }
+
+  /** Runs `body` on a slot; `letGo` is called when the engine is done with it, or never began. */
+  run<Result>(
+    operation: string,
+    body: CallBody<Slot, Result>,
+    letGo: () => void = nothing,
+  ): Promise<Result> {
+    const refusal = this.#refusal(operation);
+    if (refusal !== undefined) {
+      letGo();
+      return Promise.reject(refusal);
+    }
+    return new Promise((resolve, reject) => {
+      const finish = (result: Result): void => {
+        resolve(result);
+        this.#returned(call);
+      };
+      const fail = (error: Error): void => {
+        reject(error);
+        this.#returned(call);
+      };
+      const call: Call<Slot> = {
+        operation,
+        begin: (slot) => body(slot, finish, fail),
+        reject,
+        letGo,
+        timer: setTimeout(() => this.#expire(call), this.#deadlineMs),
+        slot: undefined,
+        late: false,
+      };
+      const slot = this.#free.pop();
+      if (slot === undefined) this.#queue.add(call);
+      else this.#begin(call, slot);
+    });
+  }
+
+  /** Refuses new calls; resolves true when all are done, false when `deadlineMs` is over first. */
+  close(deadlineMs: number): Promise<boolean> {
+    this.#closed = true;
+    if (this.#idle()) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#drained = undefined;
+        this.#emptyQueue((operation) => new EngineClosedError(operation));
+        resolve(false);
+      }, deadlineMs);
+      this.#drained = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+
+  #refusal(operation: string): Error | undefined {
+    if (this.#closed) return new EngineClosedError(operation);
+    if (this.#late === this.#total) return new EngineStuckError(operation, this.#total);
+    return undefined;
+  }
+
+  #begin(call: Call<Slot>, slot: Slot): void {
+    call.slot = slot;
+    call.begin(slot);
+  }
+
+  #returned(call: Call<Slot>): void {
+    clearTimeout(call.timer);
+    if (call.late) this.#late--;
+    call.letGo();
+    const slot = call.slot as Slot;
+    for (const next of this.#queue) {
+      this.#queue.delete(next);
+      this.#begin(next, slot);
+      return;
+    }
+    this.#free.push(slot);
+    if (this.#idle()) this.#drained?.();
+  }
+
+  #expire(call: Call<Slot>): void {
+    const started = call.slot !== undefined;
+    if (started) {
+      call.late = true;
+      this.#late++;
+    } else {
+      this.#queue.delete(call);
+      call.letGo();
+    }
+    call.reject(new EngineDeadlineError(call.operation, this.#deadlineMs, started));
+    if (this.#late === this.#total) {
+      this.#emptyQueue((operation) => new EngineStuckError(operation, this.#total));
+    }
+  }
+
+  #emptyQueue(errorFor: (operation: string) => Error): void {
+    const waiting = [...this.#queue];
+    this.#queue.clear();
+    for (const call of waiting) {
+      clearTimeout(call.timer);
+      call.letGo();
+      call.reject(errorFor(call.operation));
+    }
+  }
+
+  #idle(): boolean {
+    return this.#free.length === this.#total && this.#queue.size === 0;
+  }
+}
+
+function nothing(): void {}

@@ -1,0 +1,200 @@
+import type { MemoryArena } from './arena.ts';
+import type { CallSlots } from './call-slots.ts';
+import type { EngineContext, Slot } from './engine-context.ts';
+import { EngineClosedError } from './errors.ts';
+import { asNative, type NativeBlock } from './native-block.ts';
+import type { Probe } from './self-test.ts';
+import {
+  type BatchReadResult,
+  type BatchResult,
+  batchGetOnSlot,
+  batchKeysOnSlot,
+  batchPutOnSlot,
+  batchQueryOnSlot,
+} from './slot-batches.ts';
+import { getOnSlot, keyOnSlot, putOnSlot, queryOnSlot } from './slot-calls.ts';
+import type { DirectCalls } from './sync-calls.ts';
+import type { Block, CallResult, DataInfo, EngineClient, PutOptions } from './types.ts';
+
+export interface ClientParts {
+  readonly library: string;
+  readonly embedded: boolean;
+  readonly device: number;
+  readonly serviceId: number;
+  readonly arena: MemoryArena;
+  readonly context: EngineContext;
+  readonly slots: CallSlots<Slot>;
+  /** The slot that is kept for the probe, whatever the others do. */
+  readonly spare: CallSlots<Slot>;
+  readonly probe: Probe;
+  readonly sync: DirectCalls | undefined;
+  /** Leaves the pool: true when the engine answered in time. */
+  leave(): Promise<boolean>;
+}
+
+/** The process's client of the engine (types.ts tells what each operation promises). */
+export class Client implements EngineClient {
+  readonly library: string;
+  readonly embedded: boolean;
+  readonly device: number;
+  readonly serviceId: number;
+  readonly arena: MemoryArena;
+  readonly sync: DirectCalls | undefined;
+  readonly #context: EngineContext;
+  readonly #slots: CallSlots<Slot>;
+  readonly #spare: CallSlots<Slot>;
+  readonly #probe: Probe;
+  readonly #leave: () => Promise<boolean>;
+  #closing: Promise<boolean> | undefined;
+
+  constructor(parts: ClientParts) {
+    this.library = parts.library;
+    this.embedded = parts.embedded;
+    this.device = parts.device;
+    this.serviceId = parts.serviceId;
+    this.arena = parts.arena;
+    this.sync = parts.sync;
+    this.#context = parts.context;
+    this.#slots = parts.slots;
+    this.#spare = parts.spare;
+    this.#probe = parts.probe;
+    this.#leave = parts.leave;
+  }
+
+  get onCall(): EngineClient['onCall'] {
+    return this.#context.onCall;
+  }
+
+  set onCall(observer: EngineClient['onCall']) {
+    this.#context.onCall = observer;
+  }
+
+  query(key: string): Promise<{ code: number; info: DataInfo }> {
+    return this.#slots.run('query', (slot, finish, fail) => {
+      queryOnSlot(this.#context, slot, key, finish, fail);
+    });
+  }
+
+  async get(key: string, block: Block, length: number): Promise<CallResult> {
+    const memory = retained(block, length);
+    return this.#slots.run<CallResult>(
+      'get',
+      (slot, finish, fail) => {
+        getOnSlot(this.#context, slot, key, memory, length, finish, fail);
+      },
+      () => memory.release(),
+    );
+  }
+
+  async put(key: string, block: Block, length: number, options: PutOptions): Promise<number> {
+    const memory = retained(block, length);
+    return this.#slots.run<number>(
+      'put',
+      (slot, finish, fail) => {
+        putOnSlot(this.#context, slot, key, memory, length, options, finish, fail);
+      },
+      () => memory.release(),
+    );
+  }
+
+  exist(key: string): Promise<number> {
+    return this.#slots.run('exist', (slot, finish, fail) => {
+      keyOnSlot(this.#context, slot, 'exist', key, finish, fail);
+    });
+  }
+
+  remove(key: string): Promise<number> {
+    return this.#slots.run('remove', (slot, finish, fail) => {
+      keyOnSlot(this.#context, slot, 'remove', key, finish, fail);
+    });
+  }
+
+  batchQuery(keys: readonly string[]): Promise<{ code: number; infos: DataInfo[] }> {
+    return this.#slots.run('batch_query', (slot, finish, fail) => {
+      batchQueryOnSlot(this.#context, slot, keys, finish, fail);
+    });
+  }
+
+  async batchGet(keys: readonly string[], blocks: readonly Block[]): Promise<BatchReadResult> {
+    const memory = allRetained(keys, blocks);
+    return this.#slots.run<BatchReadResult>(
+      'batch_get',
+      (slot, finish, fail) => {
+        batchGetOnSlot(this.#context, slot, keys, memory, finish, fail);
+      },
+      () => releaseAll(memory),
+    );
+  }
+
+  async batchPut(
+    keys: readonly string[],
+    blocks: readonly Block[],
+    options: PutOptions,
+  ): Promise<BatchResult> {
+    const memory = allRetained(keys, blocks);
+    return this.#slots.run<BatchResult>(
+      'batch_put',
+      (slot, finish, fail) => {
+        batchPutOnSlot(this.#context, slot, keys, memory, options, finish, fail);
+      },
+      () => releaseAll(memory),
+    );
+  }
+
+  batchExist(keys: readonly string[]): Promise<BatchResult> {
+    return this.#slots.run('batch_exist', (slot, finish, fail) => {
+      batchKeysOnSlot(this.#context, slot, 'exist', keys, finish, fail);
+    });
+  }
+
+  batchRemove(keys: readonly string[]): Promise<BatchResult> {
+    return this.#slots.run('batch_remove', (slot, finish, fail) => {
+      batchKeysOnSlot(this.#context, slot, 'remove', keys, finish, fail);
+    });
+  }
+
+  async probe(deadlineMs: number): Promise<void> {
+    if (this.#closing !== undefined) throw new EngineClosedError('probe');
+    await this.#probe.run(deadlineMs, { toleratesFullPool: true });
+  }
+
+  calls(): { slots: number; inFlight: number; late: number; queued: number } {
+    return this.#slots.counts();
+  }
+
+  close(deadlineMs: number): Promise<boolean> {
+    this.#closing ??= this.#close(deadlineMs);
+    return this.#closing;
+  }
+
+  async #close(deadlineMs: number): Promise<boolean> {
+    this.sync?.close();
+    const drained = await Promise.all([
+      this.#slots.close(deadlineMs),
+      this.#spare.close(deadlineMs),
+    ]);
+    // With a call in flight the engine's uninit hangs and then crashes (engine.md §1).
+    if (drained.includes(false)) return false;
+    return this.#leave();
+  }
+}
+
+function retained(block: Block, length: number): NativeBlock {
+  if (!(Number.isInteger(length) && length >= 1 && length <= block.length)) {
+    throw new RangeError(`${length} bytes of a block of ${block.length}`);
+  }
+  const memory = asNative(block);
+  memory.retain();
+  return memory;
+}
+
+function allRetained(keys: readonly string[], blocks: readonly Block[]): NativeBlock[] {
+  if (blocks.length !== keys.length) {
+    throw new RangeError(`${keys.length} keys and ${blocks.length} blocks`);
+  }
+  return blocks.map((block) => retained(block, block.length));
+}
+
+function releaseAll(blocks: readonly NativeBlock[]): void {
+  for (const block of blocks) block.release();
+}

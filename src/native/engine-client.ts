@@ -1,0 +1,236 @@
+import type { Address } from './abi.ts';
+import { MemoryArena } from './arena.ts';
+import { ARGUMENT_BYTES, CallArguments } from './call-arguments.ts';
+import { CallSlots } from './call-slots.ts';
+import { Canaries } from './canaries.ts';
+import { Client } from './client.ts';
+import { codeName, MMC_OK, MMC_UNUSABLE_POOL } from './codes.ts';
+import type { EngineContext, Slot } from './engine-context.ts';
+import { joinPool, type PoolMember } from './engine-pool.ts';
+import { EngineLoadError, MmcError } from './errors.ts';
+import { type EngineLibrary, loadEngineLibrary } from './library.ts';
+import { discardMemory, type MappedRegion, mapMemory } from './memory.ts';
+import { MemorySlice, ownerless } from './native-block.ts';
+import { PROBE_BYTES, Probe } from './self-test.ts';
+import { DirectCalls } from './sync-calls.ts';
+import type { EngineClient } from './types.ts';
+
+export interface EngineOptions {
+  /** `embedded`, or the path of a library with the same ABI. */
+  engine: string;
+  /** 0…383. */
+  device: number;
+  arenaBytes: number;
+  /** Calls in flight, 1…31; the engine breaks from 32 (engine.md §2). */
+  callSlots: number;
+  /** For each call, its wait for a slot included. */
+  deadlineMs: number;
+  /** libpython to load before the engine; found by itself when absent. */
+  preload?: string | undefined;
+  /** Poison freed blocks; GATEWAY_DEBUG_ARENA=1 does it too. */
+  debugArena?: boolean;
+  onWarning?: (text: string) => void;
+}
+
+const MAX_CALL_SLOTS = 31;
+const MAX_DEVICE = 383;
+const MIN_ARENA_BYTES = 4096;
+const MAX_ARENA_BYTES = 2 ** 40;
+const PROBE_AREA_BYTES = 4096;
+
+/** All client state of the engine is process-wide: a second client would be the first (engine.md §1). */
+let occupied = false;
+
+/**
+ * Loads the engine, joins its pool, maps and registers the arena, and proves it all with a put, get
+ * and remove of a key of its own. One client at a time in a process; call it before anything else in
+ * the process's life, since the engine needs a fixed range of addresses.
+ *
+ * @throws EngineLoadError with advice, RangeError for an option out of its range.
+ */
+export async function openEngine(options: EngineOptions): Promise<EngineClient> {
+  checkOptions(options);
+  if (occupied) {
+    throw new EngineLoadError(
+      'This process already has a client of the engine.',
+      'Close it first; two clients need two processes.',
+    );
+  }
+  occupied = true;
+  try {
+    return await open(options);
+  } catch (error) {
+    occupied = false;
+    throw error;
+  }
+}
+
+async function open(options: EngineOptions): Promise<EngineClient> {
+  const warn = options.onWarning ?? ((text: string) => process.emitWarning(text));
+  await checkLocalConfig(options.engine, warn);
+  const library = loadEngineLibrary(options);
+  const member = await joinPool(library, options.device, warn);
+  try {
+    return await equip(options, library, member, warn);
+  } catch (error) {
+    await member.leave();
+    throw error;
+  }
+}
+
+/**
+ * The engine reads its configuration as it is loaded, and answers a fault in it with a crash. Without
+ * the variable nothing is checked: a library with the same ABI may need no file.
+ */
+async function checkLocalConfig(engine: string, warn: (text: string) => void): Promise<void> {
+  const file = process.env['MMC_LOCAL_CONFIG_PATH'];
+  if (engine === 'embedded' || file === undefined || file === '') return;
+  const { LocalConfigError, readLocalConfig } = await import('./local-config.ts');
+  try {
+    readLocalConfig(file).warnings.forEach(warn);
+  } catch (cause) {
+    if (!(cause instanceof LocalConfigError)) throw cause;
+    const problem = "The engine's configuration file cannot be used:";
+    throw new EngineLoadError(problem, cause.message, { cause });
+  }
+}
+
+/** Gives a member of the pool its memory and its slots, and proves that bytes come and go. */
+async function equip(
+  options: EngineOptions,
+  library: EngineLibrary,
+  member: PoolMember,
+  warn: (text: string) => void,
+): Promise<EngineClient> {
+  warnOfFewThreads(options.callSlots, warn);
+  const { arena, probeBlocks, discard } = mapArena(options, library);
+  const context: EngineContext = { functions: library.functions, onCall: undefined };
+  const [spareSlot, syncSlot, ...callSlots] = makeSlots(options.callSlots + 2);
+  const spare = new CallSlots([spareSlot as Slot], options.deadlineMs);
+  const slots = new CallSlots(callSlots, options.deadlineMs);
+  const probe = new Probe(context, spare, probeBlocks);
+  member.busy = () => slots.counts().inFlight + spare.counts().inFlight > 0;
+  await proveEngine(probe, options.deadlineMs);
+  return new Client({
+    library: library.path,
+    embedded: options.engine === 'embedded',
+    device: options.device,
+    serviceId: member.serviceId,
+    arena,
+    context,
+    slots,
+    spare,
+    probe,
+    sync: library.nonblocking ? new DirectCalls(context, syncSlot as Slot) : undefined,
+    leave: async () => {
+      const clean = await member.leave();
+      if (clean) {
+        discard();
+        occupied = false;
+      }
+      return clean;
+    },
+  });
+}
+
+/** The arena, and beside it two blocks for the probe, in memory that the engine knows as a whole. */
+function mapArena(options: EngineOptions, library: EngineLibrary) {
+  const totalBytes = options.arenaBytes + PROBE_AREA_BYTES;
+  const memory = mapMemory(totalBytes, { hugePages: true });
+  const first = (memory[0] as MappedRegion).address;
+  const code = library.functions.mmcc_register_buffer(first, totalBytes);
+  if (code !== MMC_OK) {
+    throw new EngineLoadError(
+      `The engine refused to register the arena of ${options.arenaBytes} bytes: ${describe(code)}`,
+      'Make the arena smaller (--arena-bytes); the limit of locked memory (ulimit -l) may be too low.',
+      { code },
+    );
+  }
+  const debug = options.debugArena ?? process.env['GATEWAY_DEBUG_ARENA'] === '1';
+  const arena = new MemoryArena(cutRegions(memory, options.arenaBytes), { debug });
+  const last = memory.at(-1) as MappedRegion;
+  const probeBlock = (index: number): MemorySlice => {
+    const start = last.bytes.length - PROBE_AREA_BYTES + index * PROBE_BYTES;
+    const address = (last.address + start) as Address;
+    return new MemorySlice(ownerless, {
+      address,
+      memory: last.bytes,
+      start,
+      length: PROBE_BYTES,
+    });
+  };
+  return {
+    arena,
+    probeBlocks: { written: probeBlock(0), read: probeBlock(1) },
+    /** The mapping stays, for views that may still exist; its pages go when no block is in use. */
+    discard: () => {
+      if (arena.stats().blocks === 0) discardMemory(memory);
+    },
+  };
+}
+
+function cutRegions(memory: readonly MappedRegion[], arenaBytes: number): MappedRegion[] {
+  const regions: MappedRegion[] = [];
+  let left = arenaBytes;
+  for (const { address, bytes } of memory) {
+    if (left > 0) regions.push({ address, bytes: bytes.subarray(0, Math.min(left, bytes.length)) });
+    left -= bytes.length;
+  }
+  return regions;
+}
+
+function makeSlots(count: number): Slot[] {
+  const [memory] = mapMemory(count * ARGUMENT_BYTES, { hugePages: false });
+  return Array.from({ length: count }, (_, index) => ({
+    args: new CallArguments(memory as MappedRegion, index * ARGUMENT_BYTES),
+    canaries: new Canaries(),
+  }));
+}
+
+async function proveEngine(probe: Probe, deadlineMs: number): Promise<void> {
+  try {
+    await probe.run(deadlineMs, { toleratesFullPool: false });
+  } catch (cause) {
+    const code = cause instanceof MmcError ? cause.code : undefined;
+    const advice = code === MMC_UNUSABLE_POOL ? unusablePoolAdvice : selfTestAdvice;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new EngineLoadError(`The engine failed its self-test: ${reason}`, advice, {
+      cause,
+      ...(code === undefined ? {} : { code }),
+    });
+  }
+}
+
+const unusablePoolAdvice = [
+  'This pool accepts clients but moves no data for them: the client with id 0 has left it while',
+  'others stayed (engine: later joiners get -2 from every put and get). Restart all clients of the',
+  'pool; no single client can mend it.',
+].join('\n');
+
+const selfTestAdvice =
+  'The engine was initialised but could not put, get and remove an object: see its own log.';
+
+function warnOfFewThreads(callSlots: number, warn: (text: string) => void): void {
+  const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
+  if (threads >= callSlots + 2) return;
+  warn(
+    `UV_THREADPOOL_SIZE is ${threads} with ${callSlots} call slots: calls will wait for threads. ` +
+      `Set it to ${callSlots + 4} before the process starts.`,
+  );
+}
+
+function checkOptions({ device, arenaBytes, callSlots, deadlineMs }: EngineOptions): void {
+  checkInteger('device', device, 0, MAX_DEVICE);
+  checkInteger('arenaBytes', arenaBytes, MIN_ARENA_BYTES, MAX_ARENA_BYTES);
+  checkInteger('callSlots', callSlots, 1, MAX_CALL_SLOTS);
+  checkInteger('deadlineMs', deadlineMs, 1, 2 ** 31 - 1);
+}
+
+function checkInteger(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new RangeError(`${name} is ${value}: must be a whole number from ${least} to ${most}`);
+}
+
+function describe(code: number): string {
+  return `${codeName(code)} (${code})`;
+}

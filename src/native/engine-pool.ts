@@ -1,0 +1,118 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Address, EngineFunctions, NativeFunction } from './abi.ts';
+import { codeMeaning, codeName, MMC_ERROR, MMC_OK } from './codes.ts';
+import { EngineLoadError } from './errors.ts';
+import type { EngineLibrary } from './library.ts';
+import { type MappedRegion, mapMemory } from './memory.ts';
+import { exitNow } from './process-exit.ts';
+import { releaseReservation } from './reservation.ts';
+
+/** Membership of the process in a pool: from mmc_init to mmc_uninit. */
+export interface PoolMember {
+  readonly serviceId: number;
+  /** Set by whoever makes calls: uninit must not meet one (engine.md §1). */
+  busy: () => boolean;
+  /** Uninitialises; true when the engine answered in time. False: the process must `_exit`. */
+  leave(): Promise<boolean>;
+}
+
+/** The engine can be initialised again after −1; each pause doubles. */
+const INIT_ATTEMPTS = 5;
+const FIRST_PAUSE_MS = 100;
+/** An attempt that took longer waited for a meta service in vain; the next one would, too. */
+const HOPELESS_ATTEMPT_MS = 10_000;
+/** A clean one takes 2–3 s; without its meta service it may take minutes (engine.md §1). */
+const UNINIT_DEADLINE_MS = 8000;
+const LOG_WARNINGS = 2;
+
+/** @throws EngineLoadError when the engine cannot be initialised. */
+export async function joinPool(
+  library: EngineLibrary,
+  device: number,
+  warn: (text: string) => void,
+): Promise<PoolMember> {
+  const { functions } = library;
+  // Memory of our own: init is asynchronous, and koffi keeps no argument alive.
+  const scratch = mapMemory(4096, { hugePages: false })[0] as MappedRegion;
+  scratch.bytes.writeUInt32LE(device, 0);
+  scratch.bytes.writeUInt8(1, 4); // initBm: a client that contributes no memory cannot put or get
+  functions.mmc_set_log_level(LOG_WARNINGS);
+  if (!releaseReservation()) {
+    warn("the engine's address range could not be reserved: initialisation may fail");
+  }
+  await initialise(library, scratch.address);
+  const idAddress = (scratch.address + 8) as Address;
+  const code = functions.mmcc_local_service_id(idAddress);
+  if (code !== MMC_OK) warn(`the engine does not tell its service id: ${codeName(code)} (${code})`);
+  return membership(library, scratch.bytes.readUInt32LE(8));
+}
+
+async function initialise(library: EngineLibrary, config: Address): Promise<void> {
+  const attempts = library.nonblocking ? 1 : INIT_ATTEMPTS;
+  for (let attempt = 1; ; attempt++) {
+    const start = performance.now();
+    const code = await called(library.functions.mmc_init, config);
+    if (code === MMC_OK) return;
+    const hopeless = performance.now() - start > HOPELESS_ATTEMPT_MS;
+    if (code !== MMC_ERROR || attempt >= attempts || hopeless) throw initError(library, code);
+    await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+  }
+}
+
+function called<Arguments extends readonly unknown[]>(
+  nativeFunction: NativeFunction<Arguments>,
+  ...args: Arguments
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    nativeFunction.async(...args, (error, code) => {
+      if (error === null) resolve(code);
+      else reject(error);
+    });
+  });
+}
+
+function initError(library: EngineLibrary, code: number): EngineLoadError {
+  const advice = library.nonblocking
+    ? [
+        'The embedded engine keeps its pool in /dev/shm: see that it is large enough and writable',
+        '(`df -h /dev/shm`; a container needs --shm-size) or lower --pool-bytes.',
+      ]
+    : [
+        'See that the meta service of MMC_LOCAL_CONFIG_PATH runs and can be reached, that the file has',
+        "no key this version does not know, and that the engine's address range was free",
+        '(world_size x max.dram.size; the worker reserves it with libmcg_reserve.so).',
+      ];
+  const reason = `${codeName(code)} (${code}): ${codeMeaning(code)}`;
+  return new EngineLoadError(`The engine could not be initialised: ${reason}.`, advice.join('\n'), {
+    code,
+  });
+}
+
+function membership(library: EngineLibrary, serviceId: number): PoolMember {
+  const member: PoolMember = {
+    serviceId,
+    busy: () => false,
+    leave: async () => {
+      const clean = await uninitialised(library.functions);
+      if (clean) process.off('exit', atExit);
+      return clean;
+    },
+  };
+  const atExit = (exitCode: number): void => {
+    // The distributed engine's own exit handlers abort a process that has not left the pool.
+    if (!library.nonblocking) exitNow(exitCode);
+    else if (!member.busy()) library.functions.mmc_uninit();
+  };
+  process.on('exit', atExit);
+  return member;
+}
+
+function uninitialised(functions: EngineFunctions): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), UNINIT_DEADLINE_MS);
+    functions.mmc_uninit.async(() => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
+}

@@ -1,0 +1,31 @@
+/**
+ * Room for a key, NUL excluded. The engine takes 256 bytes; a longer key is cut here, to 260 bytes or
+ * more whatever its characters, so that the engine still sees one that is too long and refuses it
+ * with the code it has for the call at hand.
+ */
+export const MAX_ENCODED_KEY_BYTES = 263;
+
+const loneSurrogate = /\p{Surrogate}/u;
+
+/**
+ * Writes a key as UTF-8 with a NUL after it; returns the offset after that, or −1 for a key that C
+ * would read as another: one that holds a NUL, or half of a surrogate pair.
+ */
+export function encodeKey(bytes: Buffer, at: number, key: string): number {
+  const length = Math.min(key.length, MAX_ENCODED_KEY_BYTES);
+  for (let i = 0; i < length; i++) {
+    const unit = key.charCodeAt(i);
+    if (unit === 0) return -1;
+    if (unit > 0x7f) return encodeUnicode(bytes, at, key);
+    bytes[at + i] = unit;
+  }
+  bytes[at + length] = 0;
+  return at + length + 1;
+}
+
+function encodeUnicode(bytes: Buffer, at: number, key: string): number {
+  if (key.includes('\0') || loneSurrogate.test(key)) return -1;
+  const end = at + bytes.write(key, at, MAX_ENCODED_KEY_BYTES, 'utf8');
+  bytes[end] = 0;
+  return end + 1;
+}
