@@ -1,0 +1,303 @@
+/**
+ * An engine's C functions with values instead of addresses, one method each, through the project's
+ * own koffi path; nothing is checked, retried or bounded here, so that a test sees what the library
+ * itself answers. Every call runs on libuv's pool.
+ */
+import {
+  type Address,
+  addressOf,
+  engineFunctions,
+  loadLibrary,
+  missingSymbols,
+  type NativeFunction,
+} from '../../src/native/abi.ts';
+
+/** A string is sent as UTF-8; a Buffer as it is, so that a key may be any bytes. */
+export type Key = string | Buffer;
+
+/** Bytes, or so many of one byte: large values need not travel between processes. */
+export type Value = Buffer | { readonly length: number; readonly fill: number };
+
+export interface PutChoices {
+  /** `replicaNum`; default 1. */
+  readonly replicas?: number;
+  readonly prefer?: readonly number[];
+  /** `mmc_buffer.type`; default 1, DRAM. */
+  readonly medium?: number;
+}
+
+export interface Info {
+  readonly valid: boolean;
+  readonly size: number;
+  readonly replicas: readonly { serviceId: number; medium: number }[];
+}
+
+export interface Batch {
+  readonly code: number;
+  /** As the engine left them; `unanswered` where it wrote nothing. */
+  readonly results: readonly number[];
+}
+
+/** What results arrays, buffers (its low byte) and ids hold before a call. */
+export const unanswered = 0x5a5a5a5a;
+const fillByte = 0x5a;
+
+/** The bytes of a destination that no engine has written to. */
+export function untouched(length: number): Buffer {
+  return Buffer.alloc(length, fillByte);
+}
+
+export interface EngineCalls {
+  readonly init: (device?: number, contribute?: boolean) => Promise<number>;
+  readonly uninit: () => Promise<number>;
+  readonly setLogLevel: (level: number) => Promise<number>;
+  readonly localServiceId: () => Promise<{ code: number; id: number }>;
+  /** A region of a mapping of this process's own, `at` bytes from its start. */
+  readonly register: (at: number, length: number) => Promise<number>;
+  readonly unregister: (at: number, length: number) => Promise<number>;
+  readonly put: (key: Key, value: Value, choices?: PutChoices) => Promise<number>;
+  /** Asks for `length` bytes; `bytes` is the destination afterwards. */
+  readonly get: (
+    key: Key,
+    length: number,
+    medium?: number,
+  ) => Promise<{ code: number; bytes: Buffer }>;
+  /** As `get`, but says only whether every byte is `fill`. */
+  readonly check: (
+    key: Key,
+    length: number,
+    fill: number,
+  ) => Promise<{ code: number; same: boolean }>;
+  readonly query: (key: Key) => Promise<{ code: number; info: Info }>;
+  readonly exist: (key: Key) => Promise<number>;
+  readonly remove: (key: Key) => Promise<number>;
+  readonly batchPut: (
+    keys: readonly Key[],
+    values: readonly Value[],
+    choices?: PutChoices,
+  ) => Promise<Batch>;
+  readonly batchGet: (
+    keys: readonly Key[],
+    lengths: readonly number[],
+  ) => Promise<Batch & { bytes: Buffer[] }>;
+  readonly batchQuery: (keys: readonly Key[]) => Promise<{ code: number; infos: Info[] }>;
+  readonly batchExist: (keys: readonly Key[]) => Promise<Batch>;
+  readonly batchRemove: (keys: readonly Key[]) => Promise<Batch>;
+  /** `exist`, over and over on one thread: the microseconds that each call took. */
+  readonly timeExist: (key: Key, count: number) => Promise<number[]>;
+}
+
+const bufferBytes = 32;
+const infoBytes = 64;
+
+/** Loads a library that has the engine's ABI. Everything of it is process-wide. */
+export function openEngine(path: string): EngineCalls {
+  const library = loadLibrary(path);
+  const missing = missingSymbols(library);
+  if (missing.length > 0) throw new Error(`${path} lacks ${missing.join(', ')}`);
+  const engine = engineFunctions(library);
+  const region = Buffer.alloc(1 << 20);
+
+  return {
+    init(device = 0, contribute = true) {
+      const config = Buffer.alloc(8);
+      config.writeUInt32LE(device, 0);
+      config.writeUInt8(contribute ? 1 : 0, 4);
+      return call(engine.mmc_init, [addressOf(config)], [config]);
+    },
+    uninit: () => call(engine.mmc_uninit, [], []),
+    setLogLevel: (level) => call(engine.mmc_set_log_level, [level], []),
+    async localServiceId() {
+      const id = Buffer.alloc(4, fillByte);
+      const code = await call(engine.mmcc_local_service_id, [addressOf(id)], [id]);
+      return { code, id: id.readUInt32LE(0) };
+    },
+    register: (at, length) =>
+      call(engine.mmcc_register_buffer, [offset(region, at), length], [region]),
+    unregister: (at, length) =>
+      call(engine.mmcc_unregister_buffer, [offset(region, at), length], [region]),
+    put(key, value, choices = {}) {
+      const name = encodeKey(key);
+      const bytes = encodeValue(value);
+      const buffer = encodeBuffers([bytes], [value.length], choices.medium);
+      const options = { words: encodeOptions(choices) };
+      const args = [addressOf(name), addressOf(buffer), options, 0] as const;
+      return call(engine.mmcc_put, args, [name, bytes, buffer]);
+    },
+    get,
+    async check(key, length, fill) {
+      const { code, bytes } = await get(key, length);
+      return { code, same: bytes.equals(Buffer.alloc(length, fill)) };
+    },
+    async query(key) {
+      const name = encodeKey(key);
+      const info = Buffer.alloc(infoBytes, fillByte);
+      const args = [addressOf(name), addressOf(info), 0] as const;
+      const code = await call(engine.mmcc_query, args, [name, info]);
+      return { code, info: decodeInfo(info, 0) };
+    },
+    exist(key) {
+      const name = encodeKey(key);
+      return call(engine.mmcc_exist, [addressOf(name), 0], [name]);
+    },
+    remove(key) {
+      const name = encodeKey(key);
+      return call(engine.mmcc_remove, [addressOf(name), 0], [name]);
+    },
+    async batchPut(keys, values, choices = {}) {
+      const names = encodeKeys(keys);
+      const bytes = values.map(encodeValue);
+      const lengths = values.map(({ length }) => length);
+      const buffers = encodeBuffers(bytes, lengths, choices.medium);
+      const options = Buffer.from(encodeOptions(choices).buffer);
+      const results = encodeResults(keys.length);
+      const code = await call(
+        engine.mmcc_batch_put,
+        [
+          addressOf(names.pointers),
+          keys.length,
+          addressOf(buffers),
+          addressOf(options),
+          0,
+          addressOf(results),
+        ],
+        [names, bytes, buffers, options, results],
+      );
+      return { code, results: decodeResults(results, keys.length) };
+    },
+    async batchGet(keys, lengths) {
+      const names = encodeKeys(keys);
+      const bytes = lengths.map((length) => untouched(Math.max(length, 1)));
+      const buffers = encodeBuffers(bytes, lengths);
+      const results = encodeResults(keys.length);
+      const code = await call(
+        engine.mmcc_batch_get,
+        [addressOf(names.pointers), keys.length, addressOf(buffers), 0, addressOf(results)],
+        [names, bytes, buffers, results],
+      );
+      const cut = bytes.map((all, i) => all.subarray(0, lengths[i]));
+      return { code, results: decodeResults(results, keys.length), bytes: cut };
+    },
+    async batchQuery(keys) {
+      const names = encodeKeys(keys);
+      const infos = Buffer.alloc(infoBytes * Math.max(keys.length, 1), fillByte);
+      const code = await call(
+        engine.mmcc_batch_query,
+        [addressOf(names.pointers), keys.length, addressOf(infos), 0],
+        [names, infos],
+      );
+      return { code, infos: keys.map((_, i) => decodeInfo(infos, i)) };
+    },
+    batchExist: (keys) => batch(engine.mmcc_batch_exist, keys),
+    batchRemove: (keys) => batch(engine.mmcc_batch_remove, keys),
+    async timeExist(key, count) {
+      const name = encodeKey(key);
+      const microseconds: number[] = [];
+      for (let i = 0; i < count; i++) {
+        const from = performance.now();
+        engine.mmcc_exist(addressOf(name), 0);
+        microseconds.push((performance.now() - from) * 1000);
+      }
+      return microseconds;
+    },
+  };
+
+  async function get(key: Key, length: number, medium?: number) {
+    const name = encodeKey(key);
+    const bytes = untouched(Math.max(length, 1));
+    const buffer = encodeBuffers([bytes], [length], medium);
+    const args = [addressOf(name), addressOf(buffer), 0] as const;
+    const code = await call(engine.mmcc_get, args, [name, bytes, buffer]);
+    return { code, bytes: bytes.subarray(0, length) };
+  }
+
+  async function batch(
+    native: NativeFunction<[keys: Address, count: number, results: Address, flags: number]>,
+    keys: readonly Key[],
+  ): Promise<Batch> {
+    const names = encodeKeys(keys);
+    const results = encodeResults(keys.length);
+    const args = [addressOf(names.pointers), keys.length, addressOf(results), 0] as const;
+    const code = await call(native, args, [names, results]);
+    return { code, results: decodeResults(results, keys.length) };
+  }
+}
+
+/** koffi holds no argument of an asynchronous call: what it points to is held here. */
+const held = new Set<readonly unknown[]>();
+
+function call<Arguments extends readonly unknown[]>(
+  native: NativeFunction<Arguments>,
+  args: readonly [...Arguments],
+  memory: readonly unknown[],
+): Promise<number> {
+  held.add(memory);
+  return new Promise((resolve, reject) => {
+    native.async(...args, (error: Error | null, code: number | undefined) => {
+      held.delete(memory);
+      if (error !== null) reject(error);
+      else resolve(code ?? 0);
+    });
+  });
+}
+
+function offset(region: Buffer, at: number): Address {
+  return (addressOf(region) + at) as Address;
+}
+
+function encodeKey(key: Key): Buffer {
+  return Buffer.concat([Buffer.from(key as string), Buffer.alloc(1)]);
+}
+
+function encodeKeys(keys: readonly Key[]): { names: Buffer[]; pointers: Buffer } {
+  const names = keys.map(encodeKey);
+  const pointers = Buffer.alloc(8 * Math.max(keys.length, 1));
+  for (const [i, name] of names.entries()) {
+    pointers.writeBigUInt64LE(BigInt(addressOf(name)), 8 * i);
+  }
+  return { names, pointers };
+}
+
+function encodeValue(value: Value): Buffer {
+  if (Buffer.isBuffer(value)) return value.length > 0 ? value : Buffer.alloc(1);
+  return Buffer.alloc(Math.max(value.length, 1), (value as { fill: number }).fill);
+}
+
+function encodeBuffers(bytes: readonly Buffer[], lengths: readonly number[], medium = 1): Buffer {
+  const structs = Buffer.alloc(bufferBytes * Math.max(bytes.length, 1));
+  for (const [i, item] of bytes.entries()) {
+    structs.writeBigUInt64LE(BigInt(addressOf(item)), bufferBytes * i);
+    structs.writeUInt32LE(medium, bufferBytes * i + 8);
+    structs.writeBigUInt64LE(BigInt(lengths[i] ?? 0), bufferBytes * i + 24);
+  }
+  return structs;
+}
+
+function encodeOptions({ replicas = 1, prefer = [] }: PutChoices): Uint32Array {
+  const words = new Uint32Array(11);
+  words[2] = replicas;
+  words.fill(0xffffffff, 3);
+  for (const [i, id] of prefer.entries()) words[3 + i] = id;
+  return words;
+}
+
+function encodeResults(count: number): Buffer {
+  return Buffer.alloc(4 * Math.max(count, 1), fillByte);
+}
+
+function decodeResults(results: Buffer, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => results.readInt32LE(4 * i));
+}
+
+function decodeInfo(infos: Buffer, index: number): Info {
+  const at = infoBytes * index;
+  const blobs = infos.readUInt8(at + 10);
+  return {
+    valid: infos.readUInt8(at + 11) === 1,
+    size: Number(infos.readBigUInt64LE(at)),
+    replicas: Array.from({ length: Math.min(blobs, 8) }, (_, i) => ({
+      serviceId: infos.readUInt32LE(at + 12 + 4 * i),
+      medium: infos.readUInt16LE(at + 44 + 2 * i),
+    })),
+  };
+}
