@@ -3,14 +3,9 @@
  * own koffi path; nothing is checked, retried or bounded here, so that a test sees what the library
  * itself answers. Every call runs on libuv's pool.
  */
-import {
-  type Address,
-  addressOf,
-  engineFunctions,
-  loadLibrary,
-  missingSymbols,
-  type NativeFunction,
-} from '../../src/native/abi.ts';
+import { type Address, addressOf, type NativeFunction } from '../../src/native/abi.ts';
+import { loadEngineLibrary } from '../../src/native/library.ts';
+import { releaseReservation } from '../../src/native/reservation.ts';
 
 /** A string is sent as UTF-8; a Buffer as it is, so that a key may be any bytes. */
 export type Key = string | Buffer;
@@ -92,10 +87,7 @@ const infoBytes = 64;
 
 /** Loads a library that has the engine's ABI. Everything of it is process-wide. */
 export function openEngine(path: string): EngineCalls {
-  const library = loadLibrary(path);
-  const missing = missingSymbols(library);
-  if (missing.length > 0) throw new Error(`${path} lacks ${missing.join(', ')}`);
-  const engine = engineFunctions(library);
+  const engine = loadEngineLibrary({ engine: path }).functions;
   const region = Buffer.alloc(1 << 20);
 
   return {
@@ -103,6 +95,7 @@ export function openEngine(path: string): EngineCalls {
       const config = Buffer.alloc(8);
       config.writeUInt32LE(device, 0);
       config.writeUInt8(contribute ? 1 : 0, 4);
+      releaseReservation();
       return call(engine.mmc_init, [addressOf(config)], [config]);
     },
     uninit: () => call(engine.mmc_uninit, [], []),

@@ -1,0 +1,55 @@
+/** Memory registered with the engine (engine.md §2). */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { openClient, withEngine } from '../helpers/conformance.ts';
+import type { EngineCalls } from '../helpers/engine-calls.ts';
+
+const page = 4096;
+
+describe('a region of memory', { skip: withEngine }, () => {
+  let engine: EngineCalls;
+  before(async () => {
+    engine = openClient();
+    assert.equal(await engine.init(), 0);
+  });
+  after(() => engine.uninit());
+
+  it('is registered, and again when it is the very same', async () => {
+    assert.equal(await engine.register(4 * page, 8 * page), 0);
+    assert.equal(await engine.register(4 * page, 8 * page), 0);
+    assert.equal(await engine.unregister(4 * page, 8 * page), 0);
+  });
+
+  it('may lie beside another, but not over or inside it: −1', async () => {
+    assert.equal(await engine.register(16 * page, 16 * page), 0);
+    for (const [what, at, pages] of [
+      ['inside', 20, 4],
+      ['at its start', 16, 8],
+      ['at its end', 24, 8],
+      ['over its start', 12, 8],
+      ['over its end', 28, 8],
+      ['around it', 12, 24],
+    ] as const) {
+      assert.equal(await engine.register(at * page, pages * page), -1, what);
+    }
+    for (const at of [8, 32]) {
+      assert.equal(await engine.register(at * page, 8 * page), 0);
+      assert.equal(await engine.unregister(at * page, 8 * page), 0);
+    }
+    assert.equal(await engine.unregister(16 * page, 16 * page), 0);
+  });
+
+  it('can always be unregistered, even when it never was registered', async () => {
+    assert.equal(await engine.unregister(64 * page, page), 0);
+    assert.equal(await engine.register(64 * page, page), 0);
+    assert.equal(await engine.unregister(64 * page, page), 0);
+    assert.equal(await engine.unregister(64 * page, page), 0);
+  });
+
+  it('makes room for an overlapping one when it is unregistered', async () => {
+    assert.equal(await engine.register(80 * page, 8 * page), 0);
+    assert.equal(await engine.unregister(80 * page, 8 * page), 0);
+    assert.equal(await engine.register(84 * page, 8 * page), 0);
+    assert.equal(await engine.unregister(84 * page, 8 * page), 0);
+  });
+});
