@@ -7,22 +7,8 @@ export interface paths {
     "/v1/objects/{key}": {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-            };
-            path: {
-                /**
-                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
-                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
-                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
-                 * @example kv/block-7
-                 */
-                key: components["parameters"]["Key"];
-            };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         /**
@@ -74,22 +60,8 @@ export interface paths {
     "/v1/info/{key}": {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-            };
-            path: {
-                /**
-                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
-                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
-                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
-                 * @example kv/block-7
-                 */
-                key: components["parameters"]["Key"];
-            };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         /**
@@ -109,13 +81,7 @@ export interface paths {
     "/livez": {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -136,13 +102,7 @@ export interface paths {
     "/readyz": {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -163,13 +123,7 @@ export interface paths {
     "/metrics": {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -190,13 +144,7 @@ export interface paths {
     "/openapi.json": {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -213,13 +161,7 @@ export interface paths {
     "/openapi.yaml": {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -236,13 +178,7 @@ export interface paths {
     "/docs": {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -262,13 +198,7 @@ export interface paths {
     "/problems": {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -288,20 +218,8 @@ export interface paths {
     "/problems/{slug}": {
         parameters: {
             query?: never;
-            header?: {
-                /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-            };
-            path: {
-                /**
-                 * @description The last segment of a problem's `type`.
-                 * @example object-not-found
-                 */
-                slug: string;
-            };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         /**
@@ -898,8 +816,9 @@ export interface operations {
                 /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /**
-                 * @description Digests of the body (RFC 9530): `sha-256` and `sha-512` are verified before anything is
-                 *     stored, others are ignored. A mismatch is 400 `digest-mismatch` and says both digests.
+                 * @description Digests of the body (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and `sha-512`
+                 *     are verified before anything is stored; a mismatch is 400 `digest-mismatch`. Others are
+                 *     ignored, but with none that can be verified the request is refused.
                  */
                 "Content-Digest"?: string;
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */

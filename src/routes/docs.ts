@@ -1,0 +1,147 @@
+import express, { type RequestHandler, type Router } from 'express';
+import helmet from 'helmet';
+import swaggerUi from 'swagger-ui-express';
+import { ProblemError } from '../errors.ts';
+import { makeDocument, sendDocument } from '../http/document.ts';
+import { parseQuery } from '../http/query.ts';
+import { parseTarget } from '../http/target.ts';
+import { loadDescription } from './description.ts';
+import { getProblem, listProblems, problemPagePolicy } from './problems.ts';
+
+export interface DocsOptions {
+  /** Whether clients reach the gateway over TLS: only then do browsers accept promises about it. */
+  readonly tls: boolean;
+}
+
+const page = makeDocument(
+  'text/html; charset=utf-8',
+  `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>memcache-gateway: API</title>
+<link rel="icon" type="image/png" href="/docs/favicon-32x32.png" sizes="32x32">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="/docs/page.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/swagger-ui-standalone-preset.js"></script>
+<script src="/docs/swagger-ui-init.js"></script>
+</body>
+</html>
+`,
+);
+
+const pageStyle = makeDocument(
+  'text/css; charset=utf-8',
+  `html { box-sizing: border-box; overflow-y: scroll; }
+*, *::before, *::after { box-sizing: inherit; }
+body { margin: 0; background: #fafafa; }
+.swagger-ui .parameters-col_name { min-width: 9rem; }
+.swagger-ui .responses-table .highlight-code > .microlight { max-height: 11rem; }
+`,
+);
+
+/** What the page loads, and nothing else of the package: its index.html asks an outside server. */
+const ASSETS =
+  /^\/docs\/(swagger-ui(-bundle|-standalone-preset|-init)?\.(js|css)|favicon-32x32\.png)$/;
+
+/** Without a parameter, which Express would decode: a slug needs no encoding. */
+const PROBLEM = /^\/problems\/[^/]+$/;
+
+/** Swagger UI needs no inline script nor style; data: is for the arrows in its stylesheet. */
+const docsPolicy = {
+  'default-src': ["'none'"],
+  'script-src': ["'self'"],
+  'style-src': ["'self'"],
+  'img-src': ["'self'", 'data:'],
+  'connect-src': ["'self'"],
+  'base-uri': ["'none'"],
+  'form-action': ["'none'"],
+  'frame-ancestors': ["'none'"],
+};
+
+/** Browsers that got a page over plain HTTP ignore these headers, and say so in their console. */
+function pageSecurity(directives: Record<string, string[]>, { tls }: DocsOptions): RequestHandler {
+  return helmet({
+    contentSecurityPolicy: { useDefaults: false, directives },
+    strictTransportSecurity: tls,
+    crossOriginOpenerPolicy: tls,
+    originAgentCluster: tls,
+    xFrameOptions: { action: 'deny' },
+  });
+}
+
+/** Unknown query parameters are refused here too (openapi.yaml). */
+const withoutQuery: RequestHandler = (req, _res, next) => {
+  parseQuery(parseTarget(req.originalUrl).query, []);
+  next();
+};
+
+const onlyGet: RequestHandler = (req) => {
+  throw new ProblemError('method-not-allowed', {
+    detail: `${req.method} is not a method of this resource.`,
+    headers: { Allow: 'GET, HEAD' },
+  });
+};
+
+/**
+ * What people read: /docs (Swagger UI with all of its parts), /openapi.json, /openapi.yaml and
+ * /problems. Faults are thrown as ProblemError for the application to answer; what is not here goes
+ * on to the next route.
+ */
+export async function docsRoutes(options: DocsOptions): Promise<Router> {
+  const description = await loadDescription();
+  const router = express.Router({ caseSensitive: true, strict: true });
+  const docsSecurity = pageSecurity(docsPolicy, options);
+  const problemSecurity = pageSecurity(problemPagePolicy, options);
+
+  const paths = ['/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/problems', PROBLEM];
+  router.get(paths, withoutQuery);
+
+  router.get(['/docs', '/docs/'], docsSecurity, (req, res) => {
+    sendDocument(req, res, page);
+  });
+  router.get('/docs/page.css', docsSecurity, (req, res) => {
+    sendDocument(req, res, pageStyle);
+  });
+  router.get(ASSETS, docsSecurity, withoutPrefix, ...swaggerAssets());
+
+  router.get('/openapi.json', (req, res) => {
+    sendDocument(req, res, description.json);
+  });
+  router.get('/openapi.yaml', (req, res) => {
+    sendDocument(req, res, description.yaml);
+  });
+
+  router.get('/problems', problemSecurity, listProblems);
+  router.get(PROBLEM, problemSecurity, (req, res) => {
+    getProblem(req, res, req.path.slice('/problems/'.length));
+  });
+
+  router.all([...paths, '/docs/page.css', ASSETS], onlyGet);
+  return router;
+}
+
+/** The package's static files are served relative to the mount point; this router has none. */
+const withoutPrefix: RequestHandler = (req, _res, next) => {
+  req.url = req.url.replace(/^\/docs/, '');
+  next();
+};
+
+/** `validatorUrl: null`: no badge from an outside server. */
+function swaggerAssets(): RequestHandler[] {
+  return swaggerUi.serveFiles(undefined, {
+    swaggerUrl: '/openapi.json',
+    swaggerOptions: {
+      layout: 'BaseLayout',
+      validatorUrl: null,
+      displayRequestDuration: true,
+      defaultModelsExpandDepth: 0,
+      syntaxHighlight: { activated: true, theme: 'agate' },
+    },
+  });
+}
