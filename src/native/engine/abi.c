@@ -13,11 +13,24 @@
 #include "registration.h"
 
 static pthread_mutex_t life = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t forks_watched = PTHREAD_ONCE_INIT;
 static bool joined;
+
+/* A forked child holds the parent's descriptor, and with it the proof that the parent lives. */
+static void disown_in_child(void) {
+  calls_forget();
+  if (joined) client_disown();
+  joined = false;
+}
+
+static void watch_forks(void) {
+  pthread_atfork(NULL, NULL, disown_in_child);
+}
 
 static int32_t join_locked(const mmc_init_config *config) {
   if (joined) return MMC_OK;
   if (config->deviceId > MMC_MAX_DEVICE_ID) return MMC_INVALID_PARAM;
+  pthread_once(&forks_watched, watch_forks);
   int32_t code = client_join(config->initBm);
   if (code != MMC_OK) return code;
   joined = true;

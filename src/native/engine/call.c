@@ -48,3 +48,8 @@ void calls_close(void) {
     while (atomic_load(&slots[index].busy)) sched_yield();
   }
 }
+
+void calls_forget(void) {
+  atomic_store(&open_for_calls, false);
+  for (uint32_t index = 0; index < CALL_SLOTS; index++) atomic_store(&slots[index].busy, false);
+}

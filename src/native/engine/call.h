@@ -24,5 +24,6 @@ void call_end(struct call *call);
 /* Lets calls in, or shuts them out and returns when the last one has left. */
 void calls_open(void);
 void calls_close(void);
+void calls_forget(void); /* in a forked child: those in progress were other threads' */
 
 #endif

@@ -7,6 +7,7 @@
 
 int32_t client_join(bool contributes_memory);
 void client_leave(void);
+void client_disown(void); /* in a forked child */
 
 /* Only valid during a call. */
 bool client_contributes(void);

@@ -1,0 +1,43 @@
+/*
+ * A page of a sparse tmpfs file that cannot be filled kills whoever touches it with SIGBUS.
+ * fallocate either has the pages or says ENOSPC, so everything the engine touches went through
+ * here first. It is called directly: posix_fallocate would fall back to writing zeros.
+ */
+#include "backing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static int allocate(int descriptor, int mode, uint64_t offset, uint64_t bytes) {
+  int result;
+  do {
+    result = fallocate(descriptor, mode, (off_t)offset, (off_t)bytes);
+  } while (result != 0 && errno == EINTR);
+  return result;
+}
+
+bool backing_obtain(int descriptor, uint64_t offset, uint64_t bytes) {
+  return allocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, bytes) == 0;
+}
+
+bool backing_return(int descriptor, uint64_t offset, uint64_t bytes) {
+  int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  return allocate(descriptor, mode, offset, bytes) == 0;
+}
+
+/* A kernel before 5.14: a read fault also maps a shared page, and cannot disturb a writer. */
+__attribute__((no_sanitize("thread"))) static void touch_by_reading(const volatile char *address, uint64_t bytes) {
+  uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+  for (uint64_t offset = 0; offset < bytes; offset += page) (void)address[offset];
+}
+
+void backing_touch(void *address, uint64_t bytes) {
+  if (madvise(address, bytes, MADV_POPULATE_WRITE) == 0) return;
+  if (errno == EINVAL || errno == ENOSYS) touch_by_reading(address, bytes);
+}

@@ -1,0 +1,69 @@
+/* The authoritative table: one entry for each object, from reservation to reclaim. */
+#ifndef MCG_ENTRY_H
+#define MCG_ENTRY_H
+
+#include <stdbool.h>
+
+#include "pool.h"
+
+#define ENTRY_GENERATION_SHIFT (ENTRY_STATE_BITS + ENTRY_OWNER_BITS)
+
+static inline enum entry_state entry_state_of(uint64_t word) {
+  return (enum entry_state)(word & ((1u << ENTRY_STATE_BITS) - 1));
+}
+
+static inline uint32_t entry_owner_of(uint64_t word) {
+  return (uint32_t)(word >> ENTRY_STATE_BITS) & ((1u << ENTRY_OWNER_BITS) - 1);
+}
+
+/* The word in another state; generation stays, and the owner too unless it is given. */
+static inline uint64_t entry_word_in(uint64_t word, enum entry_state state) {
+  return (word & ~(uint64_t)((1u << ENTRY_STATE_BITS) - 1)) | state;
+}
+
+static inline uint64_t entry_word_owned(uint64_t word, enum entry_state state, uint32_t owner) {
+  uint64_t generation = word >> ENTRY_GENERATION_SHIFT;
+  return generation << ENTRY_GENERATION_SHIFT | (uint64_t)owner << ENTRY_STATE_BITS | state;
+}
+
+static inline struct entry *entry_at(uint32_t index) {
+  return &pool.entries[index];
+}
+
+static inline uint32_t entry_index(const struct entry *entry) {
+  return (uint32_t)(entry - pool.entries);
+}
+
+static inline uint32_t entry_shard(const struct entry *entry) {
+  return pool.chunk_shard[entry_index(entry) / CHUNK_ENTRIES] - 1u;
+}
+
+static inline uint32_t replica_service(uint64_t replica) {
+  return (uint32_t)(replica >> REPLICA_SERVICE_SHIFT) & 0xff;
+}
+
+static inline uint64_t replica_granule(uint64_t replica) {
+  return replica & ((1ull << REPLICA_SERVICE_SHIFT) - 1);
+}
+
+static inline uint64_t replica_make(uint32_t service, uint64_t granule) {
+  return REPLICA_PRESENT | (uint64_t)service << REPLICA_SERVICE_SHIFT | granule;
+}
+
+static inline uint64_t entry_granules(const struct entry *entry) {
+  return entry->size == 0 ? 1 : (entry->size + GRANULE_BYTES - 1) / GRANULE_BYTES;
+}
+
+/* The services that hold a replica, as a mask. */
+uint64_t entry_services(const struct entry *entry);
+
+/* Calls `visit` for every entry ever handed out, of one shard or of all (shard == SHARDS). */
+void entry_visit(uint32_t shard, void (*visit)(struct entry *entry, void *context),
+                 void *context);
+
+/* Gives a shard, whose lock is held, another chunk of entries; false when there is no room. */
+bool entry_add_chunk(uint32_t shard, int64_t *budget_ns);
+
+uint64_t clock_now_ns(void);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * Only files that carry the prefix and our magic, belong to this user, and on which no client
+ * holds a lock are removed, and that while the membership lock keeps others from joining.
+ */
+#include "leftovers.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "layout.h"
+#include "liveness.h"
+#include "log.h"
+
+#define SHARED_MEMORY_DIRECTORY "/dev/shm"
+#define HALF_MADE_SECONDS 10
+
+/* A creator that was killed early left no magic; its file is known by its size and age. */
+static bool is_pool(int descriptor, const struct stat *status) {
+  uint64_t magic = 0;
+  if (pread(descriptor, &magic, sizeof magic, 0) == (ssize_t)sizeof magic && magic != 0) {
+    return magic == POOL_MAGIC;
+  }
+  bool half_made = status->st_size == 0 || status->st_size == (off_t)BASE_BYTES;
+  return half_made && time(NULL) - status->st_ctime > HALF_MADE_SECONDS;
+}
+
+static void remove_if_dead(const char *name) {
+  int descriptor = shm_open(name, O_RDWR, 0);
+  if (descriptor < 0) return;
+  struct stat status;
+  if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
+      status.st_uid == geteuid() && is_pool(descriptor, &status) &&
+      liveness_lock_membership(descriptor, 0) && !liveness_any_held(descriptor)) {
+    shm_unlink(name);
+    log_debug("removed the pool %s that killed processes left behind", name);
+  }
+  close(descriptor);
+}
+
+void leftovers_remove(const char *own_name) {
+  char prefix[32];
+  int length = snprintf(prefix, sizeof prefix, "mcg-%u-", (unsigned)geteuid());
+  DIR *directory = opendir(SHARED_MEMORY_DIRECTORY);
+  if (directory == NULL) return;
+  for (struct dirent *item; (item = readdir(directory)) != NULL;) {
+    if (strncmp(item->d_name, prefix, (size_t)length) != 0) continue;
+    char name[sizeof item->d_name + 1];
+    snprintf(name, sizeof name, "/%s", item->d_name);
+    if (strcmp(name, own_name) != 0) remove_if_dead(name);
+  }
+  closedir(directory);
+}

@@ -1,0 +1,236 @@
+/*
+ * Creating, joining and removing happen under one lock on the file, so nobody joins a file that
+ * is being removed or uses one that is half made. A file on which no client holds its lock is
+ * dead, whatever is in it: it is emptied and made anew.
+ */
+#include "membership.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "backing.h"
+#include "leftovers.h"
+#include "liveness.h"
+#include "log.h"
+#include "segment.h"
+#include "settings.h"
+#include "sweep.h"
+
+#define MEMBERSHIP_BUDGET_NS 1000000000ll
+#define FILE_ALIGNMENT (2ull << 20)
+
+static bool is_ours(int descriptor, struct stat *status) {
+  if (fstat(descriptor, status) != 0) return false;
+  bool private = S_ISREG(status->st_mode) && status->st_uid == geteuid() &&
+                 (status->st_mode & (S_IRWXG | S_IRWXO)) == 0;
+  if (!private) log_warning("pool %s belongs to another user or is open to others", pool.name);
+  return private;
+}
+
+/* Opens the file and takes the membership lock on it, unless it was removed in between. */
+static int32_t open_locked(void) {
+  for (;;) {
+    struct stat status;
+    pool.descriptor = shm_open(pool.name, O_RDWR | O_CREAT, S_IRUSR | S_IWUSR);
+    if (pool.descriptor < 0) {
+      log_warning("pool %s cannot be opened: %s", pool.name, strerror(errno));
+      return MMC_ERROR;
+    }
+    int32_t code = MMC_OK;
+    if (!is_ours(pool.descriptor, &status)) {
+      code = MMC_ERROR;
+    } else if (!liveness_lock_membership(pool.descriptor, MEMBERSHIP_BUDGET_NS)) {
+      code = MMC_TIMEOUT;
+    } else if (fstat(pool.descriptor, &status) == 0 && status.st_nlink > 0) {
+      return MMC_OK;
+    }
+    close(pool.descriptor);
+    pool.descriptor = -1;
+    if (code != MMC_OK) return code;
+  }
+}
+
+static bool map_base(void) {
+  char *base = mmap(NULL, BASE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                    pool.descriptor, 0);
+  if (base == MAP_FAILED) return false;
+  madvise(base, BASE_BYTES, MADV_DONTDUMP);
+  madvise(base, BASE_BYTES, MADV_DONTFORK);
+  pool.header = (struct pool_header *)base;
+  pool.chunk_shard = (uint8_t *)(base + CHUNK_MAP_OFFSET);
+  pool.shards = (struct shard *)(base + SHARDS_OFFSET);
+  pool.entries = (struct entry *)(base + ENTRIES_OFFSET);
+  return true;
+}
+
+static int32_t create(void) {
+  if (ftruncate(pool.descriptor, 0) != 0 || ftruncate(pool.descriptor, BASE_BYTES) != 0 ||
+      !backing_obtain(pool.descriptor, 0, ENTRIES_OFFSET)) {
+    log_warning("no room for the pool in /dev/shm: %s", strerror(errno));
+    return MMC_ERROR;
+  }
+  if (!map_base()) return MMC_ERROR;
+  struct pool_header *header = pool.header;
+  header->layout = POOL_LAYOUT;
+  header->entry_bytes = sizeof(struct entry);
+  if (getrandom(&header->seed, sizeof header->seed, 0) != (ssize_t)sizeof header->seed) {
+    return MMC_ERROR;
+  }
+  atomic_store(&header->magic, POOL_MAGIC);
+  return MMC_OK;
+}
+
+static int32_t open_existing(void) {
+  struct stat status;
+  if (fstat(pool.descriptor, &status) != 0 || status.st_size < (off_t)BASE_BYTES || !map_base()) {
+    return MMC_ERROR;
+  }
+  struct pool_header *header = pool.header;
+  if (atomic_load(&header->magic) == POOL_MAGIC && header->layout == POOL_LAYOUT &&
+      header->entry_bytes == sizeof(struct entry)) {
+    return MMC_OK;
+  }
+  log_warning("pool %s was made by another version of the engine", pool.name);
+  return MMC_ERROR;
+}
+
+static uint64_t range_end(const struct segment *segment) {
+  return segment->file_offset + segment_file_bytes(segment->bytes);
+}
+
+static bool takes_file_range(uint32_t slot) {
+  struct client *client = pool_client(slot);
+  return client_state_of(atomic_load(&client->state)) != CLIENT_FREE && client->segment.bytes > 0;
+}
+
+/* The lowest gap between the segments of others that is long enough. */
+static uint64_t find_file_range(uint64_t bytes) {
+  uint64_t offset = ROUND_UP(BASE_BYTES, FILE_ALIGNMENT);
+  for (uint32_t slot = 0; slot < CLIENT_SLOTS; slot++) {
+    const struct segment *other = &pool_client(slot)->segment;
+    if (!takes_file_range(slot) || range_end(other) <= offset ||
+        other->file_offset >= offset + bytes) {
+      continue;
+    }
+    offset = ROUND_UP(range_end(other), FILE_ALIGNMENT);
+    slot = UINT32_MAX; /* from the first again: they are in no order */
+  }
+  return offset;
+}
+
+static bool extend_file(uint64_t end) {
+  struct stat status;
+  if (fstat(pool.descriptor, &status) != 0) return false;
+  return (uint64_t)status.st_size >= end || ftruncate(pool.descriptor, (off_t)end) == 0;
+}
+
+static bool take_slot(void) {
+  for (uint32_t slot = 0; slot < CLIENT_SLOTS; slot++) {
+    uint64_t word = atomic_load(&pool_client(slot)->state);
+    if (client_state_of(word) == CLIENT_FREE && liveness_hold(pool.descriptor, slot)) {
+      pool.self = slot;
+      return true;
+    }
+  }
+  log_warning("pool %s has %u clients already", pool.name, CLIENT_SLOTS);
+  return false;
+}
+
+/* Alive to others only at the end: killed before, it leaves a free slot. */
+static int32_t join(bool contributes, uint64_t bytes) {
+  if (!take_slot()) return MMC_ERROR;
+  struct client *self = pool_self();
+  uint64_t contribution = contributes ? bytes : 0;
+  uint64_t file_bytes = segment_file_bytes(bytes);
+  uint64_t offset = find_file_range(file_bytes);
+  uint64_t incarnation = (atomic_load(&self->state) >> 2) + 1;
+  atomic_store(&self->state, incarnation << 2 | CLIENT_FREE);
+  if (contribution > 0 && !extend_file(offset + file_bytes)) return MMC_ERROR;
+  if (!segment_format(pool.self, offset, contribution)) {
+    log_warning("no room for a client's segment in /dev/shm");
+    return MMC_ERROR;
+  }
+  atomic_store(&self->swept, 0);
+  atomic_store(&self->pins_used, 0);
+  atomic_store(&self->state, incarnation << 2 | CLIENT_LIVE);
+  if (contributes) atomic_fetch_or(&pool.header->live_services, service_bit(pool.self));
+  pool.contributes = contributes;
+  return MMC_OK;
+}
+
+static void warn_if_small(void) {
+  struct statvfs shared;
+  uint64_t total = pool_measure_use().total_bytes;
+  if (fstatvfs(pool.descriptor, &shared) != 0 || shared.f_blocks == 0) return;
+  uint64_t room = (uint64_t)shared.f_blocks * shared.f_frsize;
+  if (room < total) {
+    log_warning("/dev/shm has %llu MiB, the pool wants %llu MiB: puts will fail when it is full",
+                (unsigned long long)(room >> 20), (unsigned long long)(total >> 20));
+  }
+}
+
+static bool name_is_this_file(void) {
+  struct stat named, opened;
+  int descriptor = shm_open(pool.name, O_RDONLY, 0);
+  if (descriptor < 0) return false;
+  bool same = fstat(descriptor, &named) == 0 && fstat(pool.descriptor, &opened) == 0 &&
+              named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+  close(descriptor);
+  return same;
+}
+
+static void release(void) {
+  if (!liveness_any_held(pool.descriptor) && name_is_this_file()) shm_unlink(pool.name);
+  segment_unmap_all();
+  if (pool.header != NULL) munmap(pool.header, BASE_BYTES);
+  pool.header = NULL;
+  close(pool.descriptor);
+  pool.descriptor = -1;
+}
+
+int32_t membership_take(bool contributes) {
+  uint64_t bytes;
+  if (!settings_read_pool_name(pool.name, sizeof pool.name) || !settings_read_bytes(&bytes)) {
+    return MMC_INVALID_PARAM;
+  }
+  leftovers_remove(pool.name);
+  int32_t code = open_locked();
+  if (code != MMC_OK) return code;
+  code = liveness_any_held(pool.descriptor) ? open_existing() : create();
+  if (code == MMC_OK) code = join(contributes, bytes);
+  if (code != MMC_OK) {
+    release();
+    return code;
+  }
+  liveness_unlock_membership(pool.descriptor);
+  warn_if_small();
+  log_debug("joined the pool %s as client %u", pool.name, pool.self);
+  return MMC_OK;
+}
+
+/* If the lock cannot be had, the file stays for the next client to find dead and remove. */
+void membership_give_up(void) {
+  if (liveness_any_held(pool.descriptor)) sweep_self();
+  if (liveness_lock_membership(pool.descriptor, MEMBERSHIP_BUDGET_NS)) {
+    release();
+    return;
+  }
+  segment_unmap_all();
+  munmap(pool.header, BASE_BYTES);
+  pool.header = NULL;
+  close(pool.descriptor);
+  pool.descriptor = -1;
+}
+
+void membership_disown(void) {
+  if (pool.descriptor >= 0) close(pool.descriptor);
+  pool.descriptor = -1;
+  pool.header = NULL;
+  segment_forget_all();
+}

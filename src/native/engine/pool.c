@@ -1,0 +1,36 @@
+/* Sums over the live services, for eviction and for the limit of the table. */
+#include "pool.h"
+
+struct pool pool = {.descriptor = -1};
+
+static uint64_t entry_limit(uint64_t bytes) {
+  uint64_t limit = bytes / BYTES_PER_ENTRY_LIMIT;
+  return limit > MIN_ENTRY_LIMIT ? limit : MIN_ENTRY_LIMIT;
+}
+
+/* Adding up all shards is only worth it when the chunks handed out could make a difference. */
+static uint64_t count_entries(uint64_t limit) {
+  uint64_t handed_out = (uint64_t)atomic_load(&pool.header->chunk_count) * CHUNK_ENTRIES;
+  if (handed_out < limit / 4 * 3) return 0;
+  uint64_t count = 0;
+  for (uint32_t shard = 0; shard < SHARDS; shard++) {
+    count += atomic_load_explicit(&pool.shards[shard].count, memory_order_relaxed);
+  }
+  return count;
+}
+
+struct pool_use pool_measure_use(void) {
+  struct pool_use use = {0, 0, 0, 0};
+  for (uint64_t live = pool_live_services(); live != 0; live &= live - 1) {
+    struct segment *segment = &pool_client((uint32_t)__builtin_ctzll(live))->segment;
+    use.used_bytes += atomic_load_explicit(&segment->used_granules, memory_order_relaxed) *
+                      GRANULE_BYTES;
+    use.total_bytes += segment->bytes;
+    use.total_entries += entry_limit(segment->bytes);
+  }
+  if (use.total_entries > (uint64_t)MAX_CHUNKS * CHUNK_ENTRIES) {
+    use.total_entries = (uint64_t)MAX_CHUNKS * CHUNK_ENTRIES;
+  }
+  use.used_entries = count_entries(use.total_entries);
+  return use;
+}

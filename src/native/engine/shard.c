@@ -1,0 +1,98 @@
+/*
+ * A shard's chains and free list are only an index: whether an entry is in a chain follows from
+ * its state. Every change therefore writes the state first, and after an owner's death both are
+ * made anew from the states, in about a millisecond for a full shard.
+ */
+#include "shard.h"
+
+#include <string.h>
+
+#include "lock.h"
+#include "log.h"
+
+static inline uint32_t *bucket_of(uint32_t shard, uint64_t hash) {
+  return &pool.shards[shard].buckets[(hash / SHARDS) % SHARD_BUCKETS];
+}
+
+static inline bool is_linked(enum entry_state state) {
+  return state == ENTRY_WRITING || state == ENTRY_COMMITTED;
+}
+
+static void add_to_chain(struct shard *shard, uint32_t *bucket, struct entry *entry) {
+  entry->next = *bucket;
+  *bucket = entry_index(entry) + 1;
+  atomic_fetch_add_explicit(&shard->count, 1, memory_order_relaxed);
+}
+
+static void index_entry(struct entry *entry, void *context) {
+  struct shard *shard = context;
+  enum entry_state state = entry_state_of(atomic_load(&entry->state));
+  if (state == ENTRY_FREE) {
+    entry->next = shard->free_head;
+    shard->free_head = entry_index(entry) + 1;
+  } else if (is_linked(state)) {
+    add_to_chain(shard, bucket_of((uint32_t)(shard - pool.shards), entry->hash), entry);
+  }
+}
+
+static void rebuild(uint32_t index) {
+  struct shard *shard = &pool.shards[index];
+  memset(shard->buckets, 0, sizeof shard->buckets);
+  shard->free_head = 0;
+  atomic_store(&shard->count, 0);
+  entry_visit(index, index_entry, shard);
+  log_debug("rebuilt shard %u after its lock's owner died", index);
+}
+
+bool shard_lock(uint32_t shard, int64_t *budget_ns) {
+  enum lock_result result = lock_acquire(&pool.shards[shard].lock, budget_ns);
+  if (result == LOCK_INHERITED) rebuild(shard);
+  return result != LOCK_TIMED_OUT;
+}
+
+void shard_unlock(uint32_t shard) {
+  lock_release(&pool.shards[shard].lock);
+}
+
+struct entry *shard_find(uint32_t shard, uint64_t hash, const struct key *key) {
+  uint32_t link = *bucket_of(shard, hash);
+  while (link != 0) {
+    struct entry *entry = entry_at(link - 1);
+    if (entry->hash == hash && entry->key_length == key->length &&
+        memcmp(entry->key, key->bytes, key->length) == 0) {
+      return entry;
+    }
+    link = entry->next;
+  }
+  return NULL;
+}
+
+void shard_link(uint32_t shard, struct entry *entry) {
+  add_to_chain(&pool.shards[shard], bucket_of(shard, entry->hash), entry);
+}
+
+void shard_unlink(uint32_t shard, struct entry *entry) {
+  uint32_t *link = bucket_of(shard, entry->hash);
+  while (*link != 0 && *link != entry_index(entry) + 1) link = &entry_at(*link - 1)->next;
+  if (*link == 0) return;
+  *link = entry->next;
+  atomic_fetch_sub_explicit(&pool.shards[shard].count, 1, memory_order_relaxed);
+}
+
+struct entry *shard_take_free(uint32_t shard, int64_t *budget_ns) {
+  struct shard *owner = &pool.shards[shard];
+  if (owner->free_head == 0 && !entry_add_chunk(shard, budget_ns)) return NULL;
+  struct entry *entry = entry_at(owner->free_head - 1);
+  owner->free_head = entry->next;
+  uint64_t generation = (atomic_load(&entry->state) >> ENTRY_GENERATION_SHIFT) + 1;
+  uint64_t word = entry_word_owned(generation << ENTRY_GENERATION_SHIFT, ENTRY_RESERVED, pool.self);
+  atomic_store(&entry->state, word);
+  return entry;
+}
+
+void shard_give_free(uint32_t shard, struct entry *entry) {
+  struct shard *owner = &pool.shards[shard];
+  atomic_store(&entry->state, entry_word_in(atomic_load(&entry->state), ENTRY_FREE));
+  entry->next = owner->free_head;
+  owner->free_head = entry_index(entry) + 1;
+}

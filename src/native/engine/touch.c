@@ -1,0 +1,75 @@
+/*
+ * The first write to a page costs a fault and a cleared page, seven times the copy itself. A
+ * thread of low priority obtains and maps a window above what is used, in small steps, so that
+ * an idle pool does not take all its memory and a busy one rarely meets a cold page.
+ */
+#include "touch.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "backing.h"
+#include "segment.h"
+#include "ticker.h"
+
+#define AHEAD_GROUPS 256u
+#define STEP_GROUPS 2u
+#define GROW_GROUPS 16u
+#define BUSY_MS 20u
+#define IDLE_MS 100u
+#define NICENESS 5
+#define GROW_BUDGET_NS 100000000ll
+
+static struct ticker ticker = TICKER_INITIALIZER;
+static uint64_t touched_groups;
+static bool niced;
+
+static void lower_priority(void) {
+  if (niced) return;
+  niced = true;
+  setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
+}
+
+static uint64_t smaller(uint64_t left, uint64_t right) {
+  return left < right ? left : right;
+}
+
+static bool touch_step(const struct segment_view *view, uint64_t target) {
+  struct segment *segment = view->segment;
+  int64_t budget_ns = GROW_BUDGET_NS;
+  uint64_t backed = atomic_load(&segment->backed_groups);
+  if (backed <= touched_groups) {
+    if (!segment_grow(view, smaller(GROW_GROUPS, target - backed), &budget_ns)) return false;
+    backed = atomic_load(&segment->backed_groups);
+  }
+  uint64_t end_group = smaller(smaller(touched_groups + STEP_GROUPS, backed), target);
+  uint64_t start = touched_groups * GROUP_BYTES;
+  uint64_t end = smaller(end_group * GROUP_BYTES, ROUND_UP(segment->bytes, PAGE_BYTES));
+  backing_touch(view->data + start, end - start);
+  touched_groups = end_group;
+  return true;
+}
+
+static unsigned touch_once(void) {
+  struct segment_view view;
+  lower_priority();
+  if (!segment_view(pool.self, &view)) return IDLE_MS;
+  uint64_t top = atomic_load(&view.segment->top_group);
+  uint64_t target = smaller(top + AHEAD_GROUPS, view.segment->groups);
+  if (touched_groups >= target) return IDLE_MS;
+  while (touched_groups < target && !atomic_load(&ticker.stopping)) {
+    if (!touch_step(&view, target)) return IDLE_MS;
+  }
+  return BUSY_MS;
+}
+
+bool touch_start(void) {
+  touched_groups = 0;
+  niced = false;
+  return ticker_start(&ticker, "mcg-touch", touch_once);
+}
+
+void touch_stop(void) {
+  ticker_stop(&ticker);
+}

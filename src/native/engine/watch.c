@@ -1,0 +1,66 @@
+/*
+ * Every client looks after every other one, 20 ms apart: whoever is left notices a death well
+ * within 50 ms, and no client has a duty that would die with it.
+ */
+#include "watch.h"
+
+#include "evict.h"
+#include "liveness.h"
+#include "pool.h"
+#include "sweep.h"
+#include "ticker.h"
+
+#define TICK_MS 20
+#define RETRY_TICKS 4 /* after a sweep that a stopped client holds up */
+#define EVICT_BUDGET_NS 1000000000ll
+
+static struct ticker ticker = TICKER_INITIALIZER;
+static atomic_bool eviction_wanted;
+static unsigned ticks_to_retry;
+static uint64_t known_dead;
+
+static uint64_t find_dead(void) {
+  uint64_t dead = 0;
+  for (uint32_t slot = 0; slot < CLIENT_SLOTS; slot++) {
+    enum client_state state = client_state_of(atomic_load(&pool_client(slot)->state));
+    if (state != CLIENT_FREE && liveness_is_dead(slot)) dead |= service_bit(slot);
+  }
+  return dead;
+}
+
+static void sweep_if_needed(void) {
+  uint64_t dead = find_dead();
+  bool news = (dead & ~known_dead) != 0;
+  known_dead = dead;
+  if (dead == 0 && atomic_load(&pool.header->reap_requested) == 0) return;
+  if (!news && ticks_to_retry > 0) {
+    ticks_to_retry--;
+    return;
+  }
+  ticks_to_retry = sweep_run() ? 0 : RETRY_TICKS;
+}
+
+static unsigned watch_once(void) {
+  sweep_if_needed();
+  if (atomic_exchange(&eviction_wanted, false)) {
+    int64_t budget_ns = EVICT_BUDGET_NS;
+    evict_now(&budget_ns);
+  }
+  return TICK_MS;
+}
+
+bool watch_start(void) {
+  ticks_to_retry = 0;
+  known_dead = 0;
+  return ticker_start(&ticker, "mcg-watch", watch_once);
+}
+
+void watch_stop(void) {
+  ticker_stop(&ticker);
+}
+
+/* Only the first of many callers pays for the wake-up. */
+void watch_wake_to_evict(void) {
+  if (atomic_load_explicit(&eviction_wanted, memory_order_relaxed)) return;
+  if (!atomic_exchange(&eviction_wanted, true)) ticker_wake(&ticker);
+}
