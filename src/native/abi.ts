@@ -222,7 +222,7 @@ export function engineFunctions(library: LibraryHandle): EngineFunctions {
 
 /** A function without arguments that returns an int: the optional symbols. */
 export function intFunction(library: LibraryHandle, name: string): () => number {
-  return library.func(name, 'int', []) as unknown as () => number;
+  return library.func(name, 'int', []);
 }
 
 /** What we need of libc; glibc and musl export it alike, through the process's own symbols. */

@@ -80,13 +80,13 @@ export class MemoryArena implements Arena {
         this.#waiters.delete(waiter);
         this.#waitingBytes -= bytes;
       };
-      const giveUp = (reason: unknown): void => {
+      const giveUp = (reason: Error): void => {
         leave();
-        reject(reason as Error);
+        reject(reason);
         // Those behind may fit where this one did not.
         this.#serve();
       };
-      const abort = (): void => giveUp(signal?.reason);
+      const abort = (): void => giveUp(signal?.reason as Error);
       const waiter: Waiter = {
         bytes,
         give: (given) => {

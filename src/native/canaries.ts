@@ -25,8 +25,8 @@ export class Canaries {
     const low = (counter[0] as number) + 0x9e3779b9;
     counter[0] = low;
     if (low > 0xffffffff) counter[1] = (counter[1] as number) + 1;
-    this.#seedLow = mix(counter[0] as number);
-    this.#seedHigh = mix((counter[0] as number) ^ (counter[1] as number));
+    this.#seedLow = mix(counter[0]);
+    this.#seedHigh = mix(counter[0] ^ (counter[1] as number));
   }
 
   plant(memory: Uint8Array, start: number, length: number, attempt: 0 | 1): void {

@@ -1,3 +1,4 @@
+import type { Address } from './abi.ts';
 import type { MemoryArena } from './arena.ts';
 import type { CallSlots } from './call-slots.ts';
 import type { EngineContext, Slot } from './engine-context.ts';
@@ -12,7 +13,7 @@ import {
   batchPutOnSlot,
   batchQueryOnSlot,
 } from './slot-batches.ts';
-import { getOnSlot, keyOnSlot, putOnSlot, queryOnSlot } from './slot-calls.ts';
+import { callNative, getOnSlot, keyOnSlot, putOnSlot, queryOnSlot } from './slot-calls.ts';
 import type { DirectCalls } from './sync-calls.ts';
 import type { Block, CallResult, DataInfo, EngineClient, PutOptions } from './types.ts';
 
@@ -29,7 +30,7 @@ export interface ClientParts {
   readonly probe: Probe;
   readonly sync: DirectCalls | undefined;
   /** Leaves the pool: true when the engine answered in time. */
-  leave(): Promise<boolean>;
+  readonly leave: () => Promise<boolean>;
 }
 
 /** The process's client of the engine (types.ts tells what each operation promises). */
@@ -150,6 +151,21 @@ export class Client implements EngineClient {
   batchRemove(keys: readonly string[]): Promise<BatchResult> {
     return this.#slots.run('batch_remove', (slot, finish, fail) => {
       batchKeysOnSlot(this.#context, slot, 'remove', keys, finish, fail);
+    });
+  }
+
+  /** Makes memory outside the arena known to the engine: faster, and required for large remote copies. */
+  registerMemory(address: Address, bytes: number): Promise<number> {
+    const { mmcc_register_buffer } = this.#context.functions;
+    return this.#slots.run('register', (_slot, finish, fail) => {
+      callNative(mmcc_register_buffer, [address, bytes], finish, fail);
+    });
+  }
+
+  unregisterMemory(address: Address, bytes: number): Promise<number> {
+    const { mmcc_unregister_buffer } = this.#context.functions;
+    return this.#slots.run('unregister', (_slot, finish, fail) => {
+      callNative(mmcc_unregister_buffer, [address, bytes], finish, fail);
     });
   }
 

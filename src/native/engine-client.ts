@@ -13,7 +13,6 @@ import { discardMemory, type MappedRegion, mapMemory } from './memory.ts';
 import { MemorySlice, ownerless } from './native-block.ts';
 import { PROBE_BYTES, Probe } from './self-test.ts';
 import { DirectCalls } from './sync-calls.ts';
-import type { EngineClient } from './types.ts';
 
 export interface EngineOptions {
   /** `embedded`, or the path of a library with the same ABI. */
@@ -48,7 +47,7 @@ let occupied = false;
  *
  * @throws EngineLoadError with advice, RangeError for an option out of its range.
  */
-export async function openEngine(options: EngineOptions): Promise<EngineClient> {
+export async function openEngine(options: EngineOptions): Promise<Client> {
   checkOptions(options);
   if (occupied) {
     throw new EngineLoadError(
@@ -65,7 +64,7 @@ export async function openEngine(options: EngineOptions): Promise<EngineClient> 
   }
 }
 
-async function open(options: EngineOptions): Promise<EngineClient> {
+async function open(options: EngineOptions): Promise<Client> {
   const warn = options.onWarning ?? ((text: string) => process.emitWarning(text));
   await checkLocalConfig(options.engine, warn);
   const library = loadEngineLibrary(options);
@@ -101,7 +100,7 @@ async function equip(
   library: EngineLibrary,
   member: PoolMember,
   warn: (text: string) => void,
-): Promise<EngineClient> {
+): Promise<Client> {
   warnOfFewThreads(options.callSlots, warn);
   const { arena, probeBlocks, discard } = mapArena(options, library);
   const context: EngineContext = { functions: library.functions, onCall: undefined };

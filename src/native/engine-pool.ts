@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Address, EngineFunctions, NativeFunction } from './abi.ts';
+import type { Address, EngineFunctions } from './abi.ts';
 import { codeMeaning, codeName, MMC_ERROR, MMC_OK } from './codes.ts';
 import { EngineLoadError } from './errors.ts';
 import type { EngineLibrary } from './library.ts';
 import { type MappedRegion, mapMemory } from './memory.ts';
 import { exitNow } from './process-exit.ts';
 import { releaseReservation } from './reservation.ts';
+import { callNative } from './slot-calls.ts';
 
 /** Membership of the process in a pool: from mmc_init to mmc_uninit. */
 export interface PoolMember {
@@ -51,24 +52,14 @@ async function initialise(library: EngineLibrary, config: Address): Promise<void
   const attempts = library.nonblocking ? 1 : INIT_ATTEMPTS;
   for (let attempt = 1; ; attempt++) {
     const start = performance.now();
-    const code = await called(library.functions.mmc_init, config);
+    const code = await new Promise<number>((resolve, reject) => {
+      callNative(library.functions.mmc_init, [config], resolve, reject);
+    });
     if (code === MMC_OK) return;
     const hopeless = performance.now() - start > HOPELESS_ATTEMPT_MS;
     if (code !== MMC_ERROR || attempt >= attempts || hopeless) throw initError(library, code);
     await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
   }
-}
-
-function called<Arguments extends readonly unknown[]>(
-  nativeFunction: NativeFunction<Arguments>,
-  ...args: Arguments
-): Promise<number> {
-  return new Promise((resolve, reject) => {
-    nativeFunction.async(...args, (error, code) => {
-      if (error === null) resolve(code);
-      else reject(error);
-    });
-  });
 }
 
 function initError(library: EngineLibrary, code: number): EngineLoadError {
@@ -110,9 +101,10 @@ function membership(library: EngineLibrary, serviceId: number): PoolMember {
 function uninitialised(functions: EngineFunctions): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(false), UNINIT_DEADLINE_MS);
-    functions.mmc_uninit.async(() => {
+    const left = (clean: boolean) => () => {
       clearTimeout(timer);
-      resolve(true);
-    });
+      resolve(clean);
+    };
+    callNative(functions.mmc_uninit, [], left(true), left(false));
   });
 }

@@ -29,3 +29,12 @@ function encodeUnicode(bytes: Buffer, at: number, key: string): number {
   bytes[end] = 0;
   return end + 1;
 }
+
+const MAX_KEY_BYTES = 255;
+
+/** Whether a key can be stored and found again: 1…255 bytes of UTF-8, no NUL, no half surrogate. */
+export function isStorable(key: string): boolean {
+  if (key.length === 0 || key.length > MAX_KEY_BYTES) return false;
+  if (key.includes('\0') || loneSurrogate.test(key)) return false;
+  return key.length * 3 <= MAX_KEY_BYTES || Buffer.byteLength(key) <= MAX_KEY_BYTES;
+}

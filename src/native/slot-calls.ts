@@ -11,7 +11,24 @@ import type { CallResult, DataInfo, EngineOperation, PutOptions } from './types.
 type Finish<Result> = (result: Result) => void;
 type Fail = (error: Error) => void;
 
-/** Makes the call and reports it; a key that cannot be sent is answered without one. */
+/** Makes an asynchronous call; koffi's own refusals come out as failures, too. */
+export function callNative<Arguments extends readonly unknown[]>(
+  nativeFunction: NativeFunction<Arguments>,
+  args: Arguments,
+  finish: Finish<number>,
+  fail: Fail,
+): void {
+  try {
+    nativeFunction.async(...args, (error, code) => {
+      if (error === null) finish(code);
+      else fail(error);
+    });
+  } catch (error) {
+    fail(error as Error);
+  }
+}
+
+/** Makes a call and reports it to whoever listens; `done` tells how many bytes it moved. */
 export function submit<Arguments extends readonly unknown[]>(
   context: EngineContext,
   operation: EngineOperation,
@@ -21,19 +38,12 @@ export function submit<Arguments extends readonly unknown[]>(
   fail: Fail,
 ): void {
   const start = performance.now();
-  try {
-    nativeFunction.async(...args, (error, code) => {
-      if (error !== null) {
-        fail(error);
-        return;
-      }
-      const elapsedMs = performance.now() - start;
-      const bytes = done(code, elapsedMs);
-      context.onCall?.(operation, code, elapsedMs, bytes);
-    });
-  } catch (error) {
-    fail(error as Error);
-  }
+  const finish = (code: number): void => {
+    const elapsedMs = performance.now() - start;
+    const bytes = done(code, elapsedMs);
+    context.onCall?.(operation, code, elapsedMs, bytes);
+  };
+  callNative(nativeFunction, args, finish, fail);
 }
 
 /** Later, so that a queue of unsendable keys does not recurse through the slots. */
