@@ -455,6 +455,7 @@ export interface components {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "Cache-Control": components["headers"]["No-Store"];
+                "Accept-Encoding": components["headers"]["Accept-Encoding"];
                 [name: string]: unknown;
             };
             content: {
@@ -466,7 +467,6 @@ export interface components {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "Cache-Control": components["headers"]["No-Store"];
-                "Accept-Ranges": components["headers"]["Accept-Ranges"];
                 "Content-Range": components["headers"]["Content-Range-Unsatisfied"];
                 [name: string]: unknown;
             };
@@ -651,6 +651,8 @@ export interface components {
         "Content-Range-Unsatisfied": string;
         /** @description Ranges are counted in bytes. */
         "Accept-Ranges": "bytes";
+        /** @description The content coding that is accepted, which is none. */
+        "Accept-Encoding": "identity";
         /** @description Answers about objects are not to be kept by caches. */
         "No-Store": "no-store";
         /** @description May be kept, but must be asked for again (`If-None-Match`) before each use. */
@@ -1130,6 +1132,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             403: components["responses"]["Forbidden"];
             405: components["responses"]["MethodNotAllowed"];
+            406: components["responses"]["NotAcceptable"];
             408: components["responses"]["RequestTimeout"];
             414: components["responses"]["UriTooLong"];
             417: components["responses"]["ExpectationFailed"];
@@ -1167,6 +1170,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             403: components["responses"]["Forbidden"];
             405: components["responses"]["MethodNotAllowed"];
+            406: components["responses"]["NotAcceptable"];
             408: components["responses"]["RequestTimeout"];
             414: components["responses"]["UriTooLong"];
             417: components["responses"]["ExpectationFailed"];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type ProblemSlug, problemKinds } from '../../src/errors.ts';
+import { codeName } from '../../src/native/codes.ts';
 import { checkResponse } from '../helpers/openapi.ts';
 import { openApiDocument, resolve } from '../helpers/openapi-document.ts';
 
@@ -10,6 +11,8 @@ interface Example {
   status: number;
   retryable: boolean;
   requestId: string;
+  code?: number;
+  name?: string;
 }
 
 const examples = Object.values(openApiDocument.components.responses).flatMap((response) =>
@@ -37,6 +40,12 @@ describe('openapi.yaml', () => {
         { type, title: value.title, status: value.status, retryable: value.retryable },
         { type: `/problems/${slug}`, title, status, retryable },
       );
+    }
+  });
+
+  it('names the codes in its examples as the engine does', () => {
+    for (const { slug, value } of examples) {
+      assert.equal(value.name, value.code === undefined ? undefined : codeName(value.code), slug);
     }
   });
 
@@ -84,6 +93,7 @@ const RETRYABLE = new Set(
 
 function headersOf(status: number): Record<string, string> {
   if (status === 405) return { allow: 'GET, HEAD' };
-  if (status === 416) return { 'accept-ranges': 'bytes', 'content-range': 'bytes */8994816' };
+  if (status === 415) return { 'accept-encoding': 'identity' };
+  if (status === 416) return { 'content-range': 'bytes */8994816' };
   return RETRYABLE.has(status) ? { 'retry-after': '1' } : {};
 }
