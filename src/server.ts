@@ -5,6 +5,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from './config.ts';
@@ -57,7 +58,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   collectDefaultMetrics({ register: registry });
   engineMetrics(registry, engine);
   const sockets = new Set<Socket>();
-  const responding = new WeakSet<object>();
+  const responding = new Set<Duplex>();
   let inFlight = 0;
   let idle: (() => void) | undefined;
   const metrics = httpMetrics(registry, () => inFlight);

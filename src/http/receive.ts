@@ -92,43 +92,41 @@ export function sendContinue(exchange: Exchange): void {
   exchange.res.writeContinue();
 }
 
+/**
+ * Feeds the sink until the body is complete. Listeners are not taken off again, since every small
+ * PUT comes by here; and none listens for `error`: an aborted request then emits `close` alone.
+ */
 function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<void> {
   const { req } = exchange;
+  if (req.closed && !req.complete) return Promise.reject(new ClientGoneError());
   return new Promise((resolve, reject) => {
+    let settled = false;
     const transfer = gateway.watch.begin((reason) => {
-      settle(
-        new ProblemError('request-timeout', { detail: `The body came too slowly: ${reason}.` }),
-      );
+      fail(new ProblemError('request-timeout', { detail: `The body came too slowly: ${reason}.` }));
     });
-    const settle = (error?: unknown) => {
+    const fail = (error: unknown) => {
+      settled = true;
       gateway.watch.end(transfer);
-      req.off('data', onData);
-      req.off('end', onEnd);
-      req.off('close', onClose);
-      req.off('error', onClose);
-      // An error event without a listener would end the process.
-      req.on('error', () => undefined);
-      if (error === undefined) resolve();
-      else reject(error);
+      reject(error);
     };
-    const onData = (chunk: Buffer) => {
+    req.on('data', (chunk: Buffer) => {
+      if (settled) return;
       transfer.bytes += chunk.length;
       exchange.bytesIn += chunk.length;
       try {
         sink(chunk);
       } catch (error) {
-        settle(error);
+        fail(error);
       }
-    };
-    const onEnd = () => settle();
-    const onClose = () => settle(new ClientGoneError());
-    if (req.destroyed && !req.complete) {
-      settle(new ClientGoneError());
-      return;
-    }
-    req.on('data', onData);
-    req.on('end', onEnd);
-    req.on('close', onClose);
-    req.on('error', onClose);
+    });
+    req.on('end', () => {
+      if (settled) return;
+      settled = true;
+      gateway.watch.end(transfer);
+      resolve();
+    });
+    req.on('close', () => {
+      if (!settled) fail(new ClientGoneError());
+    });
   });
 }

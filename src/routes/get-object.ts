@@ -56,14 +56,14 @@ function answer(gateway: Gateway, exchange: Exchange, block: Block): void | Prom
   const digest = wantedDigest(headers['want-repr-digest'] as string | undefined);
   if (digest !== undefined) {
     return reprDigest(digest, block.view).then(
-      (value) => send(gateway, exchange, block, headers, ['Repr-Digest', value]),
+      (value) => send(gateway, exchange, block, headers, value),
       (error: unknown) => {
         block.release();
         throw error;
       },
     );
   }
-  send(gateway, exchange, block, headers, []);
+  send(gateway, exchange, block, headers, undefined);
 }
 
 function send(
@@ -71,7 +71,7 @@ function send(
   exchange: Exchange,
   block: Block,
   headers: IncomingHttpHeaders,
-  extra: HeaderList,
+  digest: string | undefined,
 ): void {
   const total = block.length;
   // No validators are offered, so an If-Range never matches: the whole object (RFC 9110 §13.1.5).
@@ -79,10 +79,6 @@ function send(
     headers.range === undefined || headers['if-range'] !== undefined
       ? undefined
       : parseRange(headers.range, total);
-  if (range === undefined) {
-    transmit(gateway, exchange, 200, [...objectHead(total), ...extra], block, 0, total);
-    return;
-  }
   if (range === 'unsatisfiable') {
     block.release();
     throw new ProblemError('range-not-satisfiable', {
@@ -90,12 +86,13 @@ function send(
       headers: { 'Content-Range': `bytes */${total}` },
     });
   }
-  const { start, end } = range;
-  const head = [
-    ...objectHead(end - start),
-    ...extra,
-    'Content-Range',
-    `bytes ${start}-${end - 1}/${total}`,
-  ];
+  const { start, end } = range ?? { start: 0, end: total };
+  const head = objectHead(end - start);
+  if (digest !== undefined) head.push('Repr-Digest', digest);
+  if (range === undefined) {
+    transmit(gateway, exchange, 200, head, block, start, end);
+    return;
+  }
+  head.push('Content-Range', `bytes ${start}-${end - 1}/${total}`);
   transmit(gateway, exchange, 206, head, block, start, end);
 }

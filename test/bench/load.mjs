@@ -6,20 +6,28 @@ import { join } from 'node:path';
 
 export const generator = spawnSync('wrk', ['--version']).error === undefined ? 'wrk' : 'autocannon';
 
+let runs = 0;
+
 /**
- * Sends requests for `seconds` over `connections`, each going round the paths in turn.
- * Resolves with requests per second; rejects when any answer was not `2xx`.
+ * Sends requests for `seconds` over `connections`, going round the `paths` in turn; or, with `fresh`,
+ * each to a path of its own that begins with it. Resolves with requests per second; rejects when an
+ * answer was not `2xx`.
  */
-export async function drive({ port, method = 'GET', paths, bytes = 0, connections, seconds }) {
+export async function drive({ method = 'GET', paths = [], bytes = 0, ...load }) {
   const run = generator === 'wrk' ? driveWrk : driveAutocannon;
-  return run({ port, method, paths, bytes, connections, seconds });
+  runs += 1;
+  const fresh = load.fresh === undefined ? undefined : `${load.fresh}-${runs}-`;
+  return run({ ...load, method, paths, bytes, fresh });
 }
 
-async function driveWrk({ port, method, paths, bytes, connections, seconds }) {
+async function driveWrk({ port, method, paths, bytes, connections, seconds, fresh }) {
   const folder = mkdtempSync(join(tmpdir(), 'memcache-gateway-bench-'));
   try {
     const script = join(folder, 'load.lua');
-    writeFileSync(script, luaScript(method, paths, bytes));
+    writeFileSync(
+      script,
+      fresh === undefined ? luaRound(method, paths, bytes) : luaFresh(method, fresh, bytes),
+    );
     const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', script];
     const text = await output('wrk', [...args, `http://127.0.0.1:${port}/`]);
     const failed = /Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)/.exec(text);
@@ -31,7 +39,7 @@ async function driveWrk({ port, method, paths, bytes, connections, seconds }) {
 }
 
 /** Requests are made once, so that the generator does not spend its core on making them. */
-const luaScript = (method, paths, bytes) => `
+const luaRound = (method, paths, bytes) => `
 local paths = { ${paths.map((path) => `"${path}"`).join(', ')} }
 local requests = {}
 local at = 0
@@ -45,6 +53,15 @@ function request()
 end
 `;
 
+const luaFresh = (method, prefix, bytes) => `
+local count = 0
+local rest = " HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nContent-Length: ${bytes}\\r\\n\\r\\n" .. string.rep("x", ${bytes})
+function request()
+  count = count + 1
+  return "${method} ${prefix}" .. count .. rest
+end
+`;
+
 async function output(command, args) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
@@ -52,14 +69,23 @@ async function output(command, args) {
   return text;
 }
 
-async function driveAutocannon({ port, method, paths, bytes, connections, seconds }) {
+async function driveAutocannon({ port, method, paths, bytes, connections, seconds, fresh }) {
   const { default: autocannon } = await import('autocannon');
   const body = bytes > 0 ? Buffer.alloc(bytes, 'x') : undefined;
+  let count = 0;
+  const setupRequest = (request) => {
+    count += 1;
+    return { ...request, path: fresh + count };
+  };
+  const requests =
+    fresh === undefined
+      ? paths.map((path) => ({ method, path, body }))
+      : [{ method, path: fresh, body, setupRequest }];
   const result = await autocannon({
     url: `http://127.0.0.1:${port}`,
     connections,
     duration: seconds,
-    requests: paths.map((path) => ({ method, path, body })),
+    requests,
   });
   if (result.non2xx > 0 || result.errors > 0) {
     throw new Error(`autocannon: ${result.non2xx} answers not 2xx, ${result.errors} errors`);
