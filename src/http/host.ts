@@ -17,7 +17,7 @@ export function browserGuard(options: {
   allowHosts: readonly string[];
   allowOrigins: readonly string[];
 }): BrowserGuard {
-  const hosts = new Set(options.allowHosts.map((name) => name.toLowerCase()));
+  const hosts = new Set(options.allowHosts.map(hostName));
   const origins = new Set(options.allowOrigins.map((name) => name.toLowerCase()));
   const allowed = new Set<string>();
   return (host, origin) => {

@@ -40,7 +40,7 @@ export function problemResponse(
     ...options.members,
   };
   const text = `${JSON.stringify(body)}\n`;
-  const retryAfter = 'retryAfter' in kind ? kind.retryAfter : retryable ? 1 : undefined;
+  const retryAfter = retryable ? ('retryAfter' in kind ? kind.retryAfter : 1) : undefined;
   return {
     status: kind.status,
     headers: {

@@ -76,9 +76,12 @@ function percentDecode(raw: string): Buffer {
 
 const invalidKey = (detail: string): ProblemError => new ProblemError('invalid-key', { detail });
 
-/** The key as it stands in a path: every byte but RFC 3986's unreserved ones and `/` encoded. */
+const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/;
+
+/** The key as it stands in a path: percent-encoded, its slashes left readable where that is safe. */
 export function encodeKey(key: string): string {
-  // `.` and `..` would be resolved away by URL libraries, so their dots are encoded too.
-  if (/^\.\.?$/.test(key)) return key.replaceAll('.', '%2E');
-  return encodeURIComponent(key).replaceAll('%2F', '/');
+  const encoded = encodeURIComponent(key);
+  // URL libraries resolve dot segments, encoded dots too (RFC 3986 §6.2.2.3): an encoded slash makes
+  // them a part of a longer segment. Only the keys `.` and `..` have no form that survives.
+  return DOT_SEGMENT.test(key) ? encoded : encoded.replaceAll('%2F', '/');
 }

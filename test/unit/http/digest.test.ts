@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { ProblemError, type ProblemSlug } from '../../../src/errors.ts';
+import { contentDigestCheck, reprDigest, wantedDigest } from '../../../src/http/digest.ts';
+
+/** RFC 9530, appendix B: the digests of `{"hello": "world"}` and a line feed. */
+const rfcBody = Buffer.from('{"hello": "world"}\n');
+const rfc256 = 'sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:';
+const rfc512 =
+  'sha-512=:YMAam51Jz/jOATT6/zvHrLVgOYTGFy1d6GJiOHTohq4yP+pgk4vf2aCsyRZOtw8MjkM7iw7yZ/WkppmM44T3qg==:';
+
+const refuses = (work: () => unknown, slug: ProblemSlug): void =>
+  assert.throws(work, (error) => error instanceof ProblemError && error.slug === slug);
+
+function verify(header: string, body: Uint8Array): void {
+  const check = contentDigestCheck(header);
+  check?.update(body);
+  check?.verify();
+}
+
+describe('contentDigestCheck', () => {
+  it('accepts the vectors of RFC 9530, and the digest of nothing', () => {
+    verify(rfc256, rfcBody);
+    verify(rfc512, rfcBody);
+    verify(`${rfc512}, ${rfc256}`, rfcBody);
+    verify('sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:', Buffer.alloc(0));
+  });
+
+  it('gives the same verdict however the body is cut into chunks', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.array(fc.nat(300)), (body, cuts) => {
+        const digest = createHash('sha256').update(body).digest('base64');
+        const check = contentDigestCheck(`sha-256=:${digest}:`);
+        const points = [0, ...cuts.sort((a, b) => a - b), body.length];
+        for (const [i, from] of points.entries()) {
+          check?.update(body.subarray(from, Math.max(from, points[i + 1] ?? body.length)));
+        }
+        check?.verify();
+      }),
+    );
+  });
+
+  it('refuses a body that differs in one bit, and says both digests', () => {
+    const other = Buffer.from(rfcBody);
+    other.writeUInt8(other.readUInt8(3) ^ 1, 3);
+    for (const header of [rfc256, rfc512]) refuses(() => verify(header, other), 'digest-mismatch');
+    assert.throws(() => verify(rfc256, other), /sha-256 is .+=, not RK\/0qy18.+Dg=/);
+  });
+
+  it('refuses when only one of several digests matches', () => {
+    const wrong = `sha-256=:${Buffer.alloc(32).toString('base64')}:`;
+    refuses(() => verify(`${rfc512}, ${wrong}`, rfcBody), 'digest-mismatch');
+  });
+
+  it('ignores algorithms it does not know beside one that it knows', () => {
+    verify(`md5=:AAAA:, ${rfc256}, sha=:AAAA:`, rfcBody);
+  });
+
+  it('is absent without the header', () => assert.equal(contentDigestCheck(undefined), undefined));
+
+  it('refuses a header that it cannot verify', () => {
+    const headers = ['', 'md5=:1B2M2Y8AsgTpgAmY7PhCfg==:', 'toString=:AAAA:', 'unixsum=1'];
+    for (const header of headers) refuses(() => contentDigestCheck(header), 'invalid-parameter');
+  });
+
+  it('refuses a digest of the wrong length or form', () => {
+    const of = (bytes: number) => `sha-256=:${Buffer.alloc(bytes).toString('base64')}:`;
+    assert.notEqual(contentDigestCheck(of(32)), undefined);
+    const wrong = ['sha-256', 'sha-256="abc"', 'sha-256=1', 'sha-256=(:AAAA:)', 'sha-512=:AAAA:'];
+    const broken = ['sha-256=:', 'sha-256=:@:', 'sha-256=abc=', '=', ',', 'sha-256=::,'];
+    for (const header of [of(31), of(33), of(0), ...wrong, ...broken]) {
+      refuses(() => contentDigestCheck(header), 'invalid-parameter');
+    }
+  });
+});
+
+describe('wantedDigest', () => {
+  it('takes the algorithm of the greatest weight, the first one of two equals', () => {
+    assert.equal(wantedDigest('sha-256=1'), 'sha-256');
+    assert.equal(wantedDigest('sha-512=3, sha-256=10, unixsum=10'), 'sha-256');
+    assert.equal(wantedDigest('sha-256=5, sha-512=10'), 'sha-512');
+    assert.equal(wantedDigest('sha-256=5, sha-512=5'), 'sha-256');
+    assert.equal(wantedDigest('sha-512=5, sha-256=5'), 'sha-512');
+  });
+
+  it('takes none that is weighed 0, unknown or no weight at all', () => {
+    const none = ['sha-256=0', 'md5=10', 'sha-256', 'sha-256=?1', 'sha-256=a', '', 'constructor=1'];
+    for (const header of [...none, 'sha-256=-1', 'sha-256="9"']) {
+      assert.equal(wantedDigest(header), undefined, header);
+    }
+  });
+
+  it('ignores a header that cannot be read, since it is a wish', () => {
+    for (const header of ['=', 'sha-256=1;;', 'sha-256=(', '\u00e9']) {
+      assert.equal(wantedDigest(header), undefined, header);
+    }
+    assert.equal(wantedDigest(undefined), undefined);
+  });
+});
+
+describe('reprDigest', () => {
+  it('gives the vectors of RFC 9530 as structured fields', async () => {
+    assert.equal(await reprDigest('sha-256', rfcBody), rfc256);
+    assert.equal(await reprDigest('sha-512', rfcBody), rfc512);
+  });
+
+  it('hashes a value of several slices as a whole, at each edge of a slice', async () => {
+    for (const bytes of [(1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20]) {
+      const value = Buffer.alloc(bytes, 'slice');
+      const expected = createHash('sha256').update(value).digest('base64');
+      assert.equal(await reprDigest('sha-256', value), `sha-256=:${expected}:`);
+    }
+  });
+
+  it('lets others have their turn between slices of a mebibyte', async () => {
+    let turns = 0;
+    let counting = true;
+    const count = () => {
+      turns++;
+      if (counting) setImmediate(count);
+    };
+    setImmediate(count);
+    await reprDigest('sha-512', Buffer.alloc(16 << 20));
+    counting = false;
+    assert.ok(turns >= 15, `${turns} turns in 16 slices`);
+  });
+});

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type ProblemOptions, type ProblemSlug, problemKinds } from '../../../src/errors.ts';
+import { problemResponse } from '../../../src/http/problem.ts';
+
+function answer(slug: ProblemSlug, options: ProblemOptions = {}) {
+  const response = problemResponse(slug, { requestId: 'r-1', instance: '/v1/x', ...options });
+  return { ...response, json: JSON.parse(response.body) as Record<string, unknown> };
+}
+
+describe('problemResponse', () => {
+  it('gives each kind its status, title, type and retryability, and Retry-After when retryable', () => {
+    for (const slug of Object.keys(problemKinds) as ProblemSlug[]) {
+      const kind = problemKinds[slug];
+      const { status, headers, json } = answer(slug);
+      assert.equal(status, kind.status);
+      assert.deepEqual(json, {
+        type: `/problems/${slug}`,
+        title: kind.title,
+        status: kind.status,
+        detail: kind.help,
+        instance: '/v1/x',
+        retryable: kind.retryable,
+        requestId: 'r-1',
+      });
+      assert.equal(headers['Retry-After'] !== undefined, kind.retryable, slug);
+      assert.equal(headers['X-Request-Id'], 'r-1');
+      assert.equal(headers['Content-Type'], 'application/problem+json');
+      assert.equal(headers['Cache-Control'], 'no-store');
+    }
+  });
+
+  it('carries detail, the engine\u2019s code and name, and further members', () => {
+    const { json } = answer('no-room', {
+      detail: 'because',
+      code: -3016,
+      name: 'MMC_NOT_ENOUGH_MEMORY',
+      members: { limitBytes: 7 },
+    });
+    assert.equal(json['detail'], 'because');
+    assert.equal(json['code'], -3016);
+    assert.equal(json['name'], 'MMC_NOT_ENOUGH_MEMORY');
+    assert.equal(json['limitBytes'], 7);
+  });
+
+  it('lets a case be retryable where its kind is not, and then says when', () => {
+    const retryable = answer('engine-timeout', { retryable: true });
+    assert.equal(retryable.json['retryable'], true);
+    assert.equal(retryable.headers['Retry-After'], '1');
+    const not = answer('engine-timeout', { retryable: false });
+    assert.equal(not.json['retryable'], false);
+    assert.equal(not.headers['Retry-After'], undefined);
+  });
+
+  it('says no Retry-After where a case is not retryable though its kind is', () => {
+    const { json, headers } = answer('no-room', { retryable: false });
+    assert.equal(json['retryable'], false);
+    assert.equal(headers['Retry-After'], undefined);
+  });
+
+  it('adds headers of the case, and counts its length in bytes', () => {
+    const { headers, body } = answer('method-not-allowed', {
+      headers: { Allow: 'GET' },
+      detail: 'é€😀',
+    });
+    assert.equal(headers['Allow'], 'GET');
+    assert.equal(headers['Content-Length'], String(Buffer.byteLength(body)));
+  });
+
+  it('leaves out what is not known', () => {
+    const { json } = answer('internal-error');
+    for (const member of ['code', 'name']) assert.equal(member in json, false);
+    const body = JSON.parse(problemResponse('not-ready', { requestId: 'r' }).body) as object;
+    assert.equal('instance' in body, false);
+  });
+});
