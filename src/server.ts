@@ -171,6 +171,8 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
       socket.setNoDelay(true);
+      // A client may end its side before it has the answer; a passed-on socket forgot that it may.
+      socket.allowHalfOpen = true;
       server.emit('connection', socket);
     },
     async drain(deadlineMs) {
