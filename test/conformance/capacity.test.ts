@@ -1,0 +1,140 @@
+/** A pool that fills up: no room, space that returns, eviction (engine.md §2). */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { openClient, poolBytes, withOwnPool } from '../helpers/conformance.ts';
+import type { EngineCalls, Value } from '../helpers/engine-calls.ts';
+import { until } from '../helpers/until.ts';
+
+const mebibyte = 2 ** 20;
+const blocks = poolBytes / mebibyte;
+
+const sized = (mebibytes: number, fill = 1): Value => ({ length: mebibytes * mebibyte, fill });
+
+describe('a pool of one service', { skip: withOwnPool }, () => {
+  let engine: EngineCalls;
+  before(() => {
+    engine = openClient();
+  });
+  // The last client takes the pool with it: every test begins with an empty one.
+  beforeEach(async () => assert.equal(await engine.init(), 0));
+  afterEach(() => engine.uninit());
+  after(() => engine.uninit());
+
+  const holds = async (key: string, mebibytes: number, fill: number) =>
+    assert.deepEqual(await engine.check(key, mebibytes * mebibyte, fill), { code: 0, same: true });
+
+  /** Keys whose query says they are there; a query refreshes nothing. */
+  const present = async (keys: readonly string[]) => {
+    const { infos } = await engine.batchQuery(keys);
+    return keys.filter((_, i) => infos[i]?.valid);
+  };
+
+  it('refuses a value larger than itself: −1, and what is there stays', async () => {
+    assert.equal(await engine.put('small', sized(1, 7)), 0);
+    assert.equal(await engine.put('huge', sized(blocks + 1)), -1);
+    assert.equal(await engine.exist('huge'), -3102);
+    await holds('small', 1, 7);
+  });
+
+  it('refuses what does not fit beside the rest: −1, and what is there stays', async () => {
+    assert.equal(await engine.put('most', sized(40, 7)), 0);
+    assert.equal(await engine.put('rest', sized(30)), -1);
+    assert.equal(await engine.exist('rest'), -3102);
+    assert.deepEqual((await engine.query('rest')).info.valid, false);
+    await holds('most', 40, 7);
+    assert.equal(await engine.put('rest', sized(10, 8)), 0);
+    await holds('rest', 10, 8);
+  });
+
+  it('seeks room before it looks at the key: an existing one is −1 then, −3006 else', async () => {
+    assert.equal(await engine.put('key', sized(40, 7)), 0);
+    assert.equal(await engine.put('key', sized(40)), -1);
+    assert.equal(await engine.put('key', sized(1)), -3006);
+    await holds('key', 40, 7);
+  });
+
+  it('answers for each item of a batch that does not fit whole', async () => {
+    const keys = ['a', 'b', 'c'];
+    const values = [sized(20, 1), sized(35, 2), sized(20, 3)];
+    const { code, results } = await engine.batchPut(keys, values);
+    assert.deepEqual({ code, results }, { code: 0, results: [0, 0, -1] });
+    assert.deepEqual((await engine.batchExist(keys)).results, [0, 0, -3102]);
+    await holds('b', 35, 2);
+  });
+
+  it('gives the space of a removed object to the next, right after a read too', async () => {
+    for (let round = 0; round < 10; round++) {
+      await until(async () => (await engine.put(`round ${round}`, sized(40, round))) === 0);
+      await holds(`round ${round}`, 40, round);
+      assert.equal(await engine.remove(`round ${round}`), 0);
+    }
+  });
+
+  it('has its space in one piece again after many objects of many sizes', async () => {
+    let seed = 1;
+    const random = (below: number) => {
+      seed = (seed * 48271) % 2147483647;
+      return seed % below;
+    };
+    const held = new Map<string, { length: number; fill: number }>();
+    for (let i = 0; i < 1500; i++) {
+      if (held.size > 40 || (held.size > 0 && random(3) === 0)) {
+        const key = [...held.keys()][random(held.size)] ?? '';
+        const { length, fill } = held.get(key) ?? { length: 0, fill: 0 };
+        assert.deepEqual(await engine.check(key, length, fill), { code: 0, same: true });
+        assert.equal(await engine.remove(key), 0);
+        held.delete(key);
+      } else {
+        const value = { length: 1 + random(mebibyte), fill: random(256) };
+        assert.equal(await engine.put(`key ${i}`, value), 0);
+        held.set(`key ${i}`, value);
+      }
+    }
+    const keys = [...held.keys()];
+    assert.deepEqual(
+      (await engine.batchRemove(keys)).results,
+      keys.map(() => 0),
+    );
+    const whole = Math.floor(blocks * 0.9);
+    await until(async () => (await engine.put('whole', sized(whole, 9))) === 0);
+    await holds('whole', whole, 9);
+  });
+
+  const numbered = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => `block ${from + i}`);
+
+  it('evicts nothing up to 90 % of itself', async () => {
+    const keys = numbered(0, Math.floor(blocks * 0.89));
+    for (const key of keys) assert.equal(await engine.put(key, sized(1)), 0);
+    assert.deepEqual(await present(keys), keys);
+  });
+
+  it('evicts above 90 % what was used longest ago; reads and exists are uses, queries not', async () => {
+    const keys = numbered(0, 57);
+    for (const key of keys) assert.equal(await engine.put(key, sized(1)), 0);
+    assert.equal((await engine.check('block 0', mebibyte, 1)).code, 0);
+    assert.equal(await engine.exist('block 1'), 0);
+    assert.deepEqual((await engine.batchGet(['block 2'], [mebibyte])).results, [0]);
+    assert.deepEqual((await engine.batchExist(['block 3'])).results, [0]);
+    assert.equal((await engine.query('block 4')).info.valid, true);
+    assert.equal((await engine.batchQuery(['block 5'])).infos[0]?.valid, true);
+    const more = numbered(57, 60);
+    for (const key of more) assert.equal(await engine.put(key, sized(1)), 0);
+
+    const oldest = ['block 4', 'block 5', 'block 6'];
+    await until(async () => (await present(oldest)).length === 0);
+    const used = ['block 0', 'block 1', 'block 2', 'block 3', ...more];
+    assert.deepEqual(await present(used), used);
+    const left = (await present([...keys, ...more])).length;
+    assert.ok(left >= 0.7 * blocks, `${left} of ${blocks} left: more than was to be evicted`);
+  });
+
+  it('goes on taking objects for ever, as the old ones go', async () => {
+    for (let i = 0; i < 4 * blocks; i++) {
+      const key = `stream ${i}`;
+      await until(async () => (await engine.put(key, sized(1, i % 256))) === 0);
+      await holds(key, 1, i % 256);
+    }
+    assert.equal(await engine.exist('stream 0'), -3102);
+  });
+});
