@@ -1,11 +1,10 @@
 import { ProblemError, type ProblemSlug } from '../errors.ts';
-import { codeName } from '../native/codes.ts';
+import { codeName, UNTRUSTED_READ } from '../native/codes.ts';
 import {
   ArenaFullError,
   EngineClosedError,
   EngineDeadlineError,
   EngineStuckError,
-  UntrustedReadError,
 } from '../native/errors.ts';
 
 export type StoreOperation = 'read' | 'stat' | 'exists' | 'write' | 'remove';
@@ -46,6 +45,8 @@ export function problemOfCode(
   slug: ProblemSlug = SLUG_OF_CODE[code] ?? 'engine-fault',
   detail?: string,
 ): ProblemError {
+  // Not a code of the engine, so it is not told as one.
+  if (code === UNTRUSTED_READ) return new ProblemError('read-not-trusted');
   return new ProblemError(slug, {
     code,
     name: codeName(code),
@@ -68,7 +69,6 @@ export function problemOfThrown(operation: StoreOperation, error: unknown): unkn
   }
   if (error instanceof EngineStuckError) return new ProblemError('engine-stuck', cause);
   if (error instanceof EngineClosedError) return new ProblemError('not-ready', cause);
-  if (error instanceof UntrustedReadError) return new ProblemError('read-not-trusted', cause);
   if (error instanceof ArenaFullError) return new ProblemError('arena-full', cause);
   return error;
 }
