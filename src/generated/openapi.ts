@@ -184,7 +184,8 @@ export interface paths {
         };
         /**
          * Swagger UI
-         * @description This description as a page to read and to try. Everything on it is served by the gateway itself.
+         * @description This description as a page to read and to try, with or without a slash at the end of its
+         *     path. Everything on it is served by the gateway itself.
          */
         get: operations["getDocs"];
         put?: never;
@@ -677,11 +678,6 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
                  * @description One range of bytes: `bytes=0-1023`, `bytes=1024-` or `bytes=-16` → 206, or 416 when none
                  *     of it lies inside the object. Several ranges at once, other units and malformed values
                  *     are ignored, as RFC 9110 allows: the answer is the whole object.
@@ -707,6 +703,11 @@ export interface operations {
                 "Want-Repr-Digest"?: string;
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
                 Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
@@ -806,11 +807,6 @@ export interface operations {
             };
             header?: {
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
                  * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
                  *     tags are never offered, so one that is named here matches nothing.
                  */
@@ -825,6 +821,11 @@ export interface operations {
                 "Content-Digest"?: string;
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
                 Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
@@ -900,11 +901,6 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
                  * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
                  *     tags are never offered, so one that is named here matches nothing.
                  */
@@ -913,6 +909,11 @@ export interface operations {
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
                 Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
@@ -960,11 +961,6 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
-                 */
-                "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
                  * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
                  *     tags are never offered, so one that is named here matches nothing.
                  */
@@ -973,6 +969,11 @@ export interface operations {
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
                 Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
@@ -1049,13 +1050,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                Expect?: components["parameters"]["Expect"];
                 /**
                  * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
                  *     Anything else is ignored and an id is made up.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
-                Expect?: components["parameters"]["Expect"];
             };
             path: {
                 /**
@@ -1222,13 +1223,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description The `ETag` of an earlier answer; 304 when it still holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatchTag"];
                 /**
                  * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
                  *     Anything else is ignored and an id is made up.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /** @description The `ETag` of an earlier answer; 304 when it still holds. */
-                "If-None-Match"?: components["parameters"]["IfNoneMatchTag"];
             };
             path?: never;
             cookie?: never;
@@ -1268,13 +1269,13 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description The `ETag` of an earlier answer; 304 when it still holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatchTag"];
                 /**
                  * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
                  *     Anything else is ignored and an id is made up.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /** @description The `ETag` of an earlier answer; 304 when it still holds. */
-                "If-None-Match"?: components["parameters"]["IfNoneMatchTag"];
             };
             path?: never;
             cookie?: never;

@@ -33,7 +33,7 @@ const objects = dataRoute('/v1/objects/', {
   PUT: putObject,
   DELETE: deleteObject,
 });
-const info = dataRoute('/v1/info/', { GET: getInfo });
+const info = dataRoute('/v1/info/', { GET: getInfo, HEAD: getInfo });
 
 /**
  * Serves a data route, and answers false when the path is none. Both the fast lane and the Express

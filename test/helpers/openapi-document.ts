@@ -16,6 +16,7 @@ export interface ResponseObject {
 
 export interface OperationObject {
   operationId: string;
+  tags: string[];
   responses: Record<string, ResponseObject>;
 }
 
@@ -45,7 +46,8 @@ function templatePattern(template: string): RegExp {
       return part.startsWith('{') ? '[^/]+' : part.replace(/[.*+?^$()[\]|\\]/g, '\\$&');
     })
     .join('');
-  return new RegExp(`^${source}$`, 's');
+  // The page is the same with a slash at its end.
+  return new RegExp(`^${source}${template === '/docs' ? '/?' : ''}$`, 's');
 }
 
 const templates = Object.entries(openApiDocument.paths).map(([template, item]) => ({
