@@ -132,16 +132,14 @@ export class CallSlots<Slot> {
     if (this.#idle()) this.#drained?.();
   }
 
+  /**
+   * Only calls that run expire: all have the same time, and those that got the slots asked first, so
+   * by the time of the first in line every slot is late, and the line is told then.
+   */
   #expire(call: Call<Slot>): void {
-    const started = call.slot !== undefined;
-    if (started) {
-      call.late = true;
-      this.#late++;
-    } else {
-      this.#queue.delete(call);
-      call.letGo();
-    }
-    call.reject(new EngineDeadlineError(call.operation, this.#deadlineMs, started));
+    call.late = true;
+    this.#late++;
+    call.reject(new EngineDeadlineError(call.operation, this.#deadlineMs));
     if (this.#late === this.#total) {
       this.#emptyQueue((operation) => new EngineStuckError(operation, this.#total));
     }

@@ -70,7 +70,7 @@ export class DistributedObjectStore {
     const client = this.#client;
     this.#client = undefined;
     if (client === undefined) return;
-    if (!(await client.close(deadlineMs))) throw new EngineDeadlineError('close', deadlineMs, true);
+    if (!(await client.close(deadlineMs))) throw new EngineDeadlineError('close', deadlineMs);
   }
 
   /** Memory that the engine knows; blocks from here need no copy. */

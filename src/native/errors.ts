@@ -15,23 +15,16 @@ export class MmcError extends Error {
   }
 }
 
-/** A call, or its wait for a slot, outlasted its deadline; a call that runs keeps its blocks. */
+/** The engine has not answered in time; the call goes on, and keeps its slot and its blocks. */
 export class EngineDeadlineError extends Error {
   override readonly name = 'EngineDeadlineError';
   readonly operation: string;
   readonly deadlineMs: number;
-  /** False when the call never reached the engine, so that nothing can have happened. */
-  readonly started: boolean;
 
-  constructor(operation: string, deadlineMs: number, started: boolean) {
-    super(
-      started
-        ? `${operation}: the engine has not answered within ${deadlineMs} ms`
-        : `${operation}: no call slot became free within ${deadlineMs} ms`,
-    );
+  constructor(operation: string, deadlineMs: number) {
+    super(`${operation}: the engine has not answered within ${deadlineMs} ms`);
     this.operation = operation;
     this.deadlineMs = deadlineMs;
-    this.started = started;
   }
 }
 

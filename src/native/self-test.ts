@@ -51,10 +51,7 @@ export class Probe {
     });
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new EngineDeadlineError('probe', deadlineMs, true)),
-        deadlineMs,
-      );
+      timer = setTimeout(() => reject(new EngineDeadlineError('probe', deadlineMs)), deadlineMs);
     });
     try {
       await Promise.race([this.#running, late]);

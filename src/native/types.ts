@@ -79,7 +79,11 @@ export interface SyncCalls {
   remove(key: string): number;
 }
 
-/** A code and, for reads, how long the engine took: a read of over 1.5 s is not to be trusted (design.md §2). */
+/**
+ * A code and, for reads, how long the last attempt took. Reads are verified (design.md §2): one that
+ * the engine twice called a success, and that left marks of ours in place or took over 1.5 s, has
+ * the code UNTRUSTED_READ of codes.ts, as do such items of a batch and the reads of SyncCalls.
+ */
 export interface CallResult {
   code: number;
   elapsedMs: number;
@@ -88,9 +92,10 @@ export interface CallResult {
 /**
  * One process-wide client of an engine. Asynchronous calls run on libuv's pool, at most `slots` at a
  * time, in order. Each resolves with the engine's code; each rejects with
- * - EngineDeadlineError when the call, or the wait for a slot, outlasts `deadlineMs`: the call goes on,
- *   keeps its block and its slot until it returns;
- * - EngineStuckError at once when every slot is held by a call past its deadline;
+ * - EngineDeadlineError when the call, its wait for a slot included, outlasts `deadlineMs`: the call
+ *   goes on, and keeps its block and its slot until it returns;
+ * - EngineStuckError at once when every slot is held by a call past its deadline; those in line are
+ *   told so, too: they never reached the engine;
  * - EngineClosedError after close.
  * Arguments (key bytes, structs, blocks) are held until the callback.
  */
@@ -108,8 +113,15 @@ export interface EngineClient {
   exist(key: string): Promise<number>;
   remove(key: string): Promise<number>;
   batchQuery(keys: readonly string[]): Promise<{ code: number; infos: DataInfo[] }>;
-  batchGet(keys: readonly string[], blocks: readonly Block[]): Promise<{ code: number; results: Int32Array; elapsedMs: number }>;
-  batchPut(keys: readonly string[], blocks: readonly Block[], options: PutOptions): Promise<{ code: number; results: Int32Array }>;
+  batchGet(
+    keys: readonly string[],
+    blocks: readonly Block[],
+  ): Promise<{ code: number; results: Int32Array; elapsedMs: number }>;
+  batchPut(
+    keys: readonly string[],
+    blocks: readonly Block[],
+    options: PutOptions,
+  ): Promise<{ code: number; results: Int32Array }>;
   batchExist(keys: readonly string[]): Promise<{ code: number; results: Int32Array }>;
   batchRemove(keys: readonly string[]): Promise<{ code: number; results: Int32Array }>;
   /** One put, get and remove of a key of its own, bytes compared, on the slot kept for it; used after init and by readiness. */
@@ -117,7 +129,9 @@ export interface EngineClient {
   /** `inFlight` calls are running; `late` of them are past their deadline; `queued` wait for a slot. */
   calls(): { slots: number; inFlight: number; late: number; queued: number };
   /** Set by the metrics: called after every engine call, sync ones too. Null costs nothing. */
-  onCall: ((operation: EngineOperation, code: number, elapsedMs: number, bytes: number) => void) | undefined;
+  onCall:
+    | ((operation: EngineOperation, code: number, elapsedMs: number, bytes: number) => void)
+    | undefined;
   /** Waits for calls in flight up to `deadlineMs`, then uninitialises (itself bounded). True when clean; false when the process must `_exit`. */
   close(deadlineMs: number): Promise<boolean>;
 }

@@ -62,8 +62,7 @@ export function problemOfThrown(operation: StoreOperation, error: unknown): unkn
     return new ProblemError('engine-timeout', {
       code: -3004,
       name: codeName(-3004),
-      // A call that waited for its slot in vain never reached the engine: nothing can have happened.
-      ...timeout(error.started ? operation : 'read'),
+      ...timeout(operation),
       ...cause,
     });
   }
