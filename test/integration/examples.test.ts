@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type ReadyGateway, startGateway } from '../helpers/gateway.ts';
+import { fetchChecked } from '../helpers/openapi.ts';
+
+const script = fileURLToPath(new URL('../../examples/kv-block.sh', import.meta.url));
+
+interface Run {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+function run(environment: Record<string, string>, ...args: string[]): Promise<Run> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, ...environment };
+    execFile('sh', [script, ...args], { env }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+describe('examples/kv-block.sh', () => {
+  let gateway: ReadyGateway;
+  before(async () => {
+    gateway = await startGateway();
+  });
+  after(async () => {
+    await gateway.stop();
+  });
+
+  it('stores a block of 122 layers, fetches it and finds the digests equal', async () => {
+    const { code, stdout, stderr } = await run({ GATEWAY_URL: gateway.url }, 'kv/block-7');
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+    assert.match(stdout, /^made {5}122 layers, 8994816 bytes, sha-256 ([0-9a-f]{64})$/m);
+    assert.match(stdout, /^fetched {2}8994816 bytes, sha-256 [0-9a-f]{64}$/m);
+    assert.match(stdout, /the digests are equal\n$/);
+    const left = await fetchChecked(`${gateway.url}/v1/objects/kv/block-7`);
+    assert.equal(left.status, 404, 'it leaves nothing behind');
+  });
+
+  it('says what the gateway answered when the key is taken, and leaves the object alone', async () => {
+    const url = `${gateway.url}/v1/objects/taken`;
+    await fetchChecked(url, { method: 'PUT', body: 'mine' });
+    const { code, stderr } = await run({ GATEWAY_URL: gateway.url }, 'taken');
+    assert.equal(code, 1);
+    assert.match(stderr, /^kv-block: status 409, not 201: .*object-exists/);
+    assert.equal(await (await fetchChecked(url)).text(), 'mine');
+  });
+
+  it('says that no gateway is there', async () => {
+    const { code, stderr } = await run({ GATEWAY_URL: 'http://127.0.0.1:9' });
+    assert.equal(code, 1);
+    assert.match(stderr, /^kv-block: no answer from http:\/\/127\.0\.0\.1:9 .*npm start/s);
+  });
+});
