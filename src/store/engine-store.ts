@@ -26,6 +26,7 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
     const { code, info } = await calls.query(key);
     if (code !== 0) throw problemOfCode('stat', code);
     if (!info.valid) throw problemOfCode('stat', -3102);
+    if (info.replicas.length === 0) throw problemOfCode('stat', -3007);
     return info;
   }
 

@@ -6,6 +6,7 @@ import type { IfExists, WriteOutcome } from './object-store.ts';
 
 const EXISTS = -3006;
 const MISSING = -3102;
+const BEING_WRITTEN = -3007;
 const GENERAL_ERROR = -1;
 
 export interface WriteContext {
@@ -47,8 +48,11 @@ async function putExplained(
   const code = await context.calls.put(key, block, bytes, options);
   if (code === 0 || code === EXISTS) return code;
   if (code !== GENERAL_ERROR) throw problemOfCode('write', code);
-  // Room is sought before the key is looked up, so −1 may hide that the object exists.
-  if ((await context.calls.exist(key)) === 0) return EXISTS;
+  // Room is sought before the key is looked up, so −1 may hide that the object exists, or is being
+  // written; and an engine that has just lost its meta service says so from the next call on.
+  const existing = await context.calls.exist(key);
+  if (existing === 0 || existing === BEING_WRITTEN) return EXISTS;
+  if (existing !== MISSING) throw problemOfCode('write', existing);
   throw await explainGeneralError(context, bytes, options);
 }
 
@@ -80,9 +84,10 @@ async function canPutOneByte(context: WriteContext, options: PutOptions): Promis
   const key = `memcache-gateway/placement/${randomUUID()}`;
   try {
     block.view[0] = 1;
-    const stored = (await context.calls.put(key, block, 1, options)) === 0;
-    if (stored) await context.calls.remove(key);
-    return stored;
+    const code = await context.calls.put(key, block, 1, options);
+    if (code !== 0 && code !== GENERAL_ERROR) throw problemOfCode('write', code);
+    if (code === 0) await context.calls.remove(key);
+    return code === 0;
   } finally {
     block.release();
   }

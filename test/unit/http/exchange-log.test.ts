@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { describe, it } from 'node:test';
+import { pino } from 'pino';
+import type { Exchange } from '../../../src/http/exchange.ts';
+import { exchangeLog, hashedKey } from '../../../src/http/exchange-log.ts';
+
+const secret = 'users/42/a question nobody should read';
+
+function exchange(changes: Partial<Exchange> = {}): Exchange {
+  return {
+    req: { url: `/v1/objects/${encodeURIComponent(secret)}` } as IncomingMessage,
+    res: {} as ServerResponse,
+    requestId: 'r-1',
+    startedMs: 0,
+    method: 'GET',
+    route: '/v1/objects/{key}',
+    key: secret,
+    expectsContinue: false,
+    bytesIn: 3,
+    bytesOut: 4,
+    ended: true,
+    problem: undefined,
+    error: undefined,
+    ...changes,
+  };
+}
+
+/** What is logged of one exchange; undefined when nothing is. */
+function logged(
+  status: number,
+  durationMs: number,
+  changes: Partial<Exchange> = {},
+  settings = { accessLog: false, slowRequestMs: 1000 },
+) {
+  const lines: string[] = [];
+  const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
+  exchangeLog(logger, settings)(exchange(changes), status, durationMs);
+  assert.ok(lines.length <= 1, 'one line at most');
+  for (const line of lines) assert.doesNotMatch(line, /question|nobody|users/);
+  return lines[0] === undefined ? undefined : (JSON.parse(lines[0]) as Record<string, unknown>);
+}
+
+describe('exchangeLog', () => {
+  it('says nothing of ordinary requests, the misses and conflicts of a cache included', () => {
+    for (const status of [200, 201, 204, 206, 304, 404, 409, 412, 416]) {
+      assert.equal(logged(status, 1000), undefined, String(status));
+    }
+  });
+
+  it('logs refusals as information and failures as errors, with the problem', () => {
+    for (const status of [400, 403, 405, 408, 413, 422, 431]) {
+      const line = logged(status, 1, { problem: 'invalid-key' });
+      assert.equal(line?.['level'], 30, String(status));
+      assert.equal(line?.['msg'], 'request refused');
+      assert.equal(line?.['problem'], 'invalid-key');
+    }
+    for (const status of [500, 501, 502, 503, 504, 507]) {
+      assert.equal(logged(status, 1)?.['level'], 50, String(status));
+      assert.equal(logged(status, 1)?.['msg'], 'request failed');
+    }
+  });
+
+  it('logs a request that is slower than the limit, not one at the limit', () => {
+    assert.equal(logged(200, 1000), undefined);
+    const line = logged(200, 1000.01);
+    assert.equal(line?.['level'], 40);
+    assert.equal(line?.['msg'], 'slow request');
+    assert.equal(logged(404, 2000)?.['msg'], 'slow request');
+    assert.equal(logged(200, 1e9, {}, { accessLog: false, slowRequestMs: 0 }), undefined);
+  });
+
+  it('logs a client that went away', () => {
+    assert.equal(logged(0, 1)?.['msg'], 'client went away');
+    assert.equal(logged(0, 1)?.['level'], 30);
+  });
+
+  it('logs a defect with its stack, whatever the status', () => {
+    for (const status of [0, 200, 500]) {
+      const line = logged(status, 1, { error: new Error('a defect') });
+      assert.equal(line?.['level'], 50);
+      assert.match(JSON.stringify(line?.['err']), /a defect.*exchange-log\.test/);
+    }
+  });
+
+  it('logs every request when asked to', () => {
+    const settings = { accessLog: true, slowRequestMs: 1000 };
+    assert.equal(logged(200, 1, {}, settings)?.['msg'], 'request');
+    assert.equal(logged(404, 1, {}, settings)?.['msg'], 'request');
+    assert.equal(logged(400, 1, {}, settings)?.['msg'], 'request refused');
+  });
+
+  it('names request, route and numbers, and the key by its hash alone', () => {
+    const line = logged(503, 12.3456);
+    assert.deepEqual(Object.keys(line ?? {}).sort(), [
+      'bytesIn',
+      'bytesOut',
+      'durationMs',
+      'hostname',
+      'keyHash',
+      'level',
+      'method',
+      'msg',
+      'pid',
+      'requestId',
+      'route',
+      'status',
+      'time',
+    ]);
+    assert.equal(line?.['durationMs'], 12.35);
+    assert.equal(line?.['route'], '/v1/objects/{key}');
+    const digest = createHash('sha256').update(secret).digest('hex');
+    assert.equal(line?.['keyHash'], digest.slice(0, 16));
+    assert.equal(hashedKey(secret), digest.slice(0, 16));
+    assert.equal('keyHash' in (logged(503, 1, { key: undefined }) ?? {}), false);
+  });
+});

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ProblemError, type ProblemSlug } from '../../../src/errors.ts';
+import { EngineDeadlineError, EngineStuckError } from '../../../src/native/errors.ts';
+import type { EngineClient, SyncCalls } from '../../../src/native/types.ts';
+import { SYNC_COPY_BYTES } from '../../../src/store/engine-calls.ts';
+import { engineStore } from '../../../src/store/engine-store.ts';
+import { countingArena, type Script, scriptedCalls } from '../../helpers/scripted-engine.ts';
+
+const anywhere = { replicas: 1, prefer: [] };
+
+/** A store over an engine that only the pool's threads call. */
+function asynchronous(script: Script, arena = countingArena()) {
+  const { calls, made, finished } = scriptedCalls(script);
+  const engine = {
+    arena,
+    sync: undefined,
+    ...calls,
+    get: async (key: string, block: Parameters<typeof calls.get>[1]) => ({
+      code: await calls.get(key, block),
+      elapsedMs: 1,
+    }),
+  } as unknown as EngineClient;
+  return { store: engineStore(engine, { arenaWaitMs: 5, poolBytes: 99 }), made, finished, arena };
+}
+
+/** A store over an engine that may be called on this thread: one object, `a`, of so many bytes. */
+function synchronous(size: number | undefined, codes: { get?: number; put?: number } = {}) {
+  const arena = countingArena();
+  const made: string[] = [];
+  const info = { valid: false, size: 0, replicas: [] as { serviceId: number; medium: 'DRAM' }[] };
+  const query = (name: string) => (key: string) => {
+    made.push(`${name} ${key}`);
+    info.valid = size !== undefined;
+    info.size = size ?? 0;
+    info.replicas = [{ serviceId: 4, medium: 'DRAM' }];
+    return 0;
+  };
+  const answer = (label: string, code: number) => {
+    made.push(label);
+    return code;
+  };
+  const sync: SyncCalls = {
+    info,
+    query: query('query'),
+    queryFull: query('queryFull'),
+    get: (key, block, length) => {
+      block.view.fill(7);
+      return answer(`get ${key} ${length}`, codes.get ?? 0);
+    },
+    put: (key, _block, length) => answer(`put ${key} ${length}`, codes.put ?? 0),
+    exist: (key) => answer(`exist ${key}`, size === undefined ? -3102 : 0),
+    remove: (key) => answer(`remove ${key}`, size === undefined ? -3102 : 0),
+  };
+  const later = {
+    get: async (key: string, _block: unknown, length: number) => ({
+      code: answer(`later get ${key} ${length}`, codes.get ?? 0),
+      elapsedMs: 1,
+    }),
+    put: async (key: string, _block: unknown, length: number) =>
+      answer(`later put ${key} ${length}`, codes.put ?? 0),
+  };
+  const engine = { arena, sync, ...later } as unknown as EngineClient;
+  return { store: engineStore(engine, { arenaWaitMs: 5, poolBytes: undefined }), made, arena };
+}
+
+async function fails(work: () => unknown, slug: ProblemSlug): Promise<void> {
+  await assert.rejects(
+    async () => work(),
+    (error) => error instanceof ProblemError && error.slug === slug,
+  );
+}
+
+describe('engineStore on an engine that is called on this thread', () => {
+  it('reads a small object at once, in two calls', () => {
+    const { store, made, arena } = synchronous(3);
+    const block = store.read('a');
+    assert.ok(!(block instanceof Promise));
+    assert.deepEqual([...block.view], [7, 7, 7]);
+    assert.deepEqual(made, ['query a', 'get a 3']);
+    block.release();
+    assert.equal(arena.used, 0);
+  });
+
+  it('reads at once up to the limit of copies on this thread, and one byte more elsewhere', async () => {
+    const at = synchronous(SYNC_COPY_BYTES);
+    assert.ok(!(at.store.read('a') instanceof Promise));
+    const past = synchronous(SYNC_COPY_BYTES + 1);
+    assert.ok(past.store.read('a') instanceof Promise);
+    await past.store.read('a');
+    assert.equal(past.made.at(-1), `later get a ${SYNC_COPY_BYTES + 1}`);
+  });
+
+  it('writes at once up to the same limit', async () => {
+    for (const [bytes, label] of [
+      [SYNC_COPY_BYTES, 'put'],
+      [SYNC_COPY_BYTES + 1, 'later put'],
+    ] as const) {
+      const { store, made, arena } = synchronous(undefined);
+      const block = arena.tryAllocate(bytes);
+      assert.ok(block);
+      assert.equal(await store.write('a', block, bytes, anywhere, 'fail'), 'created');
+      assert.deepEqual(made, [`${label} a ${bytes}`]);
+      assert.equal(arena.used, 1);
+    }
+  });
+
+  it('explains what failed on this thread, and leaves no block behind', async () => {
+    const missing = synchronous(undefined);
+    await fails(() => missing.store.read('a'), 'object-not-found');
+    await fails(() => missing.store.stat('a'), 'object-not-found');
+    await fails(() => missing.store.remove('a'), 'object-not-found');
+    assert.equal(await missing.store.exists('a'), false);
+    const broken = synchronous(3, { get: -1, put: -3006 });
+    await fails(() => broken.store.read('a'), 'read-not-trusted');
+    assert.equal(broken.arena.used, 0);
+    const block = broken.arena.tryAllocate(3);
+    assert.ok(block);
+    await fails(() => broken.store.write('a', block, 3, anywhere, 'fail'), 'object-exists');
+  });
+
+  it('gives a stat that later queries do not change', async () => {
+    const { store } = synchronous(3);
+    const first = await store.stat('a');
+    await store.stat('b');
+    assert.deepEqual(first, { valid: true, size: 3, replicas: [{ serviceId: 4, medium: 'DRAM' }] });
+  });
+});
+
+describe('engineStore on an engine that takes its time', () => {
+  it('calls the engine once for each operation that goes well', async () => {
+    const { store, made, finished, arena } = asynchronous({
+      query: [{ size: 3 }, { size: 4 }],
+      get: [0],
+      put: [0],
+      exist: [0],
+      remove: [0],
+    });
+    (await store.read('a')).release();
+    assert.equal((await store.stat('a')).size, 4);
+    assert.equal(await store.exists('a'), true);
+    await store.remove('a');
+    const block = arena.tryAllocate(1);
+    assert.ok(block);
+    assert.equal(await store.write('a', block, 1, anywhere, 'fail'), 'created');
+    assert.deepEqual(made, ['query a', 'get a 3', 'query a', 'exist a', 'remove a', 'put a 1']);
+    finished();
+  });
+
+  it('counts an object that is being written as existing', async () => {
+    assert.equal(await asynchronous({ exist: [-3007] }).store.exists('a'), true);
+    assert.equal(await asynchronous({ exist: [-3102] }).store.exists('a'), false);
+    await fails(() => asynchronous({ exist: [-3014] }).store.exists('a'), 'engine-unavailable');
+  });
+
+  it('says of an object without a readable replica that it is being written', async () => {
+    const { store } = asynchronous({ query: [{ size: 3, replicas: [] }] });
+    await fails(() => store.stat('a'), 'object-being-written');
+  });
+
+  it('turns what the native side throws into problems', async () => {
+    const late = new EngineDeadlineError('get', 5);
+    const stuck = new EngineStuckError('query', 16);
+    await fails(() => asynchronous({ query: [late] }).store.read('a'), 'engine-timeout');
+    await fails(() => asynchronous({ query: [stuck] }).store.stat('a'), 'engine-stuck');
+    await fails(() => asynchronous({ exist: [stuck] }).store.exists('a'), 'engine-stuck');
+    await fails(() => asynchronous({ remove: [late] }).store.remove('a'), 'engine-timeout');
+    const full = asynchronous({}, countingArena(10));
+    await fails(() => full.store.reserve(11), 'arena-full');
+  });
+
+  it('passes on defects as they are', async () => {
+    const defect = new TypeError('a defect');
+    await assert.rejects(async () => asynchronous({ query: [defect] }).store.read('a'), defect);
+  });
+});
