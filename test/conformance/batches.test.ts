@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { openClient, uniqueKey, withEngine } from '../helpers/conformance.ts';
-import { type EngineCalls, unanswered, untouched } from '../helpers/engine-calls.ts';
+import type { EngineCalls } from '../helpers/engine-calls.ts';
+import { unanswered, untouched } from '../helpers/engine-structs.ts';
 
 const tooLong = 'k'.repeat(257);
 const most = 16_384;

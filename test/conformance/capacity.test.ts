@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { openClient, poolBytes, withOwnPool } from '../helpers/conformance.ts';
-import type { EngineCalls, Value } from '../helpers/engine-calls.ts';
+import type { EngineCalls } from '../helpers/engine-calls.ts';
+import type { Value } from '../helpers/engine-structs.ts';
 import { until } from '../helpers/until.ts';
 
 const mebibyte = 2 ** 20;

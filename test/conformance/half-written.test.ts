@@ -11,8 +11,9 @@ import {
   uniqueKey,
   withOwnPool,
 } from '../helpers/conformance.ts';
-import { type EngineCalls, untouched } from '../helpers/engine-calls.ts';
+import type { EngineCalls } from '../helpers/engine-calls.ts';
 import type { EngineProcess } from '../helpers/engine-process.ts';
+import { untouched } from '../helpers/engine-structs.ts';
 import { until } from '../helpers/until.ts';
 
 const mebibyte = 2 ** 20;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { embeddedOnly, openClient, uniqueKey, withEngine } from '../helpers/conformance.ts';
 import type { EngineCalls } from '../helpers/engine-calls.ts';
-import { untouched } from '../helpers/engine-calls.ts';
+import { untouched } from '../helpers/engine-structs.ts';
 
 const notInitialised = -3019;
 

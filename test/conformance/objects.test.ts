@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { harmful, openClient, uniqueKey, withEngine, withoutNpu } from '../helpers/conformance.ts';
-import { type EngineCalls, type Key, untouched } from '../helpers/engine-calls.ts';
+import type { EngineCalls } from '../helpers/engine-calls.ts';
+import { type Key, untouched } from '../helpers/engine-structs.ts';
 
 describe('an object', { skip: withEngine }, () => {
   let engine: EngineCalls;

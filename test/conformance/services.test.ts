@@ -9,8 +9,9 @@ import {
   withEngine,
   withOwnPool,
 } from '../helpers/conformance.ts';
-import type { EngineCalls, PutChoices } from '../helpers/engine-calls.ts';
+import type { EngineCalls } from '../helpers/engine-calls.ts';
 import type { EngineProcess } from '../helpers/engine-process.ts';
+import type { PutChoices } from '../helpers/engine-structs.ts';
 import { until } from '../helpers/until.ts';
 
 const mebibyte = 2 ** 20;

@@ -6,40 +6,29 @@
 import { type Address, addressOf, type NativeFunction } from '../../src/native/abi.ts';
 import { loadEngineLibrary } from '../../src/native/library.ts';
 import { releaseReservation } from '../../src/native/reservation.ts';
-
-/** A string is sent as UTF-8; a Buffer as it is, so that a key may be any bytes. */
-export type Key = string | Buffer;
-
-/** Bytes, or so many of one byte: large values need not travel between processes. */
-export type Value = Buffer | { readonly length: number; readonly fill: number };
-
-export interface PutChoices {
-  /** `replicaNum`; default 1. */
-  readonly replicas?: number;
-  readonly prefer?: readonly number[];
-  /** `mmc_buffer.type`; default 1, DRAM. */
-  readonly medium?: number;
-}
-
-export interface Info {
-  readonly valid: boolean;
-  readonly size: number;
-  readonly replicas: readonly { serviceId: number; medium: number }[];
-}
+import {
+  decodeInfo,
+  decodeResults,
+  encodeBuffers,
+  encodeConfig,
+  encodeKey,
+  encodeKeys,
+  encodeOptions,
+  encodeResults,
+  encodeValue,
+  fillByte,
+  type Info,
+  infoBytes,
+  type Key,
+  type PutChoices,
+  untouched,
+  type Value,
+} from './engine-structs.ts';
 
 export interface Batch {
   readonly code: number;
   /** As the engine left them; `unanswered` where it wrote nothing. */
   readonly results: readonly number[];
-}
-
-/** What results arrays, buffers (its low byte) and ids hold before a call. */
-export const unanswered = 0x5a5a5a5a;
-const fillByte = 0x5a;
-
-/** The bytes of a destination that no engine has written to. */
-export function untouched(length: number): Buffer {
-  return Buffer.alloc(length, fillByte);
 }
 
 export interface EngineCalls {
@@ -82,9 +71,6 @@ export interface EngineCalls {
   readonly timeExist: (key: Key, count: number) => Promise<number[]>;
 }
 
-const bufferBytes = 32;
-const infoBytes = 64;
-
 /** Loads a library that has the engine's ABI. Everything of it is process-wide. */
 export function openEngine(path: string): EngineCalls {
   const engine = loadEngineLibrary({ engine: path }).functions;
@@ -92,9 +78,7 @@ export function openEngine(path: string): EngineCalls {
 
   return {
     init(device = 0, contribute = true) {
-      const config = Buffer.alloc(8);
-      config.writeUInt32LE(device, 0);
-      config.writeUInt8(contribute ? 1 : 0, 4);
+      const config = encodeConfig(device, contribute);
       releaseReservation();
       return call(engine.mmc_init, [addressOf(config)], [config]);
     },
@@ -236,61 +220,4 @@ function call<Arguments extends readonly unknown[]>(
 
 function offset(region: Buffer, at: number): Address {
   return (addressOf(region) + at) as Address;
-}
-
-function encodeKey(key: Key): Buffer {
-  return Buffer.concat([Buffer.from(key as string), Buffer.alloc(1)]);
-}
-
-function encodeKeys(keys: readonly Key[]): { names: Buffer[]; pointers: Buffer } {
-  const names = keys.map(encodeKey);
-  const pointers = Buffer.alloc(8 * Math.max(keys.length, 1));
-  for (const [i, name] of names.entries()) {
-    pointers.writeBigUInt64LE(BigInt(addressOf(name)), 8 * i);
-  }
-  return { names, pointers };
-}
-
-function encodeValue(value: Value): Buffer {
-  if (Buffer.isBuffer(value)) return value.length > 0 ? value : Buffer.alloc(1);
-  return Buffer.alloc(Math.max(value.length, 1), (value as { fill: number }).fill);
-}
-
-function encodeBuffers(bytes: readonly Buffer[], lengths: readonly number[], medium = 1): Buffer {
-  const structs = Buffer.alloc(bufferBytes * Math.max(bytes.length, 1));
-  for (const [i, item] of bytes.entries()) {
-    structs.writeBigUInt64LE(BigInt(addressOf(item)), bufferBytes * i);
-    structs.writeUInt32LE(medium, bufferBytes * i + 8);
-    structs.writeBigUInt64LE(BigInt(lengths[i] ?? 0), bufferBytes * i + 24);
-  }
-  return structs;
-}
-
-function encodeOptions({ replicas = 1, prefer = [] }: PutChoices): Uint32Array {
-  const words = new Uint32Array(11);
-  words[2] = replicas;
-  words.fill(0xffffffff, 3);
-  for (const [i, id] of prefer.entries()) words[3 + i] = id;
-  return words;
-}
-
-function encodeResults(count: number): Buffer {
-  return Buffer.alloc(4 * Math.max(count, 1), fillByte);
-}
-
-function decodeResults(results: Buffer, count: number): number[] {
-  return Array.from({ length: count }, (_, i) => results.readInt32LE(4 * i));
-}
-
-function decodeInfo(infos: Buffer, index: number): Info {
-  const at = infoBytes * index;
-  const blobs = infos.readUInt8(at + 10);
-  return {
-    valid: infos.readUInt8(at + 11) === 1,
-    size: Number(infos.readBigUInt64LE(at)),
-    replicas: Array.from({ length: Math.min(blobs, 8) }, (_, i) => ({
-      serviceId: infos.readUInt32LE(at + 12 + 4 * i),
-      medium: infos.readUInt16LE(at + 44 + 2 * i),
-    })),
-  };
 }

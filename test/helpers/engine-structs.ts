@@ -1,0 +1,102 @@
+/** Values as the engine's structs, and back (engine.md §1). */
+import { addressOf } from '../../src/native/abi.ts';
+
+/** A string is sent as UTF-8; a Buffer as it is, so that a key may be any bytes. */
+export type Key = string | Buffer;
+
+/** Bytes, or so many of one byte: large values need not travel between processes. */
+export type Value = Buffer | { readonly length: number; readonly fill: number };
+
+export interface PutChoices {
+  /** `replicaNum`; default 1. */
+  readonly replicas?: number;
+  readonly prefer?: readonly number[];
+  /** `mmc_buffer.type`; default 1, DRAM. */
+  readonly medium?: number;
+}
+
+export interface Info {
+  readonly valid: boolean;
+  readonly size: number;
+  readonly replicas: readonly { serviceId: number; medium: number }[];
+}
+
+/** What results arrays, buffers (its low byte) and ids hold before a call. */
+export const unanswered = 0x5a5a5a5a;
+export const fillByte = 0x5a;
+
+/** The bytes of a destination that no engine has written to. */
+export function untouched(length: number): Buffer {
+  return Buffer.alloc(length, fillByte);
+}
+
+const bufferBytes = 32;
+export const infoBytes = 64;
+
+export function encodeConfig(device: number, contribute: boolean): Buffer {
+  const config = Buffer.alloc(8);
+  config.writeUInt32LE(device, 0);
+  config.writeUInt8(contribute ? 1 : 0, 4);
+  return config;
+}
+
+export function encodeKey(key: Key): Buffer {
+  return Buffer.concat([Buffer.from(key as string), Buffer.alloc(1)]);
+}
+
+export function encodeKeys(keys: readonly Key[]): { names: Buffer[]; pointers: Buffer } {
+  const names = keys.map(encodeKey);
+  const pointers = Buffer.alloc(8 * Math.max(keys.length, 1));
+  for (const [i, name] of names.entries()) {
+    pointers.writeBigUInt64LE(BigInt(addressOf(name)), 8 * i);
+  }
+  return { names, pointers };
+}
+
+export function encodeValue(value: Value): Buffer {
+  if (Buffer.isBuffer(value)) return value.length > 0 ? value : Buffer.alloc(1);
+  return Buffer.alloc(Math.max(value.length, 1), (value as { fill: number }).fill);
+}
+
+export function encodeBuffers(
+  bytes: readonly Buffer[],
+  lengths: readonly number[],
+  medium = 1,
+): Buffer {
+  const structs = Buffer.alloc(bufferBytes * Math.max(bytes.length, 1));
+  for (const [i, item] of bytes.entries()) {
+    structs.writeBigUInt64LE(BigInt(addressOf(item)), bufferBytes * i);
+    structs.writeUInt32LE(medium, bufferBytes * i + 8);
+    structs.writeBigUInt64LE(BigInt(lengths[i] ?? 0), bufferBytes * i + 24);
+  }
+  return structs;
+}
+
+export function encodeOptions({ replicas = 1, prefer = [] }: PutChoices): Uint32Array {
+  const words = new Uint32Array(11);
+  words[2] = replicas;
+  words.fill(0xffffffff, 3);
+  for (const [i, id] of prefer.entries()) words[3 + i] = id;
+  return words;
+}
+
+export function encodeResults(count: number): Buffer {
+  return Buffer.alloc(4 * Math.max(count, 1), fillByte);
+}
+
+export function decodeResults(results: Buffer, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => results.readInt32LE(4 * i));
+}
+
+export function decodeInfo(infos: Buffer, index: number): Info {
+  const at = infoBytes * index;
+  const blobs = infos.readUInt8(at + 10);
+  return {
+    valid: infos.readUInt8(at + 11) === 1,
+    size: Number(infos.readBigUInt64LE(at)),
+    replicas: Array.from({ length: Math.min(blobs, 8) }, (_, i) => ({
+      serviceId: infos.readUInt32LE(at + 12 + 4 * i),
+      medium: infos.readUInt16LE(at + 44 + 2 * i),
+    })),
+  };
+}
