@@ -41,8 +41,8 @@ export interface MetricJson {
 const toWorkerShapes = {
   /** The first message; the worker opens its engine. */
   start: { config: isConfig, version: isString },
-  /** Carries a socket. */
-  connection: {},
+  /** Carries a socket; answered by `taken` before a byte of it is read. */
+  connection: { id: isCount },
   /** Asks for the worker's metrics; answered by `collected` with the same id. */
   collect: { id: isCount },
   /** The answer to `scrape`: the text for /metrics. */
@@ -62,6 +62,7 @@ const fromWorkerShapes = {
   },
   /** The worker is about to leave; `permanent` when starting it again cannot help. */
   failed: { message: isString, permanent: isBoolean },
+  taken: { id: isCount },
   collected: { id: isCount, metrics: isMetrics },
   /** The worker serves GET /metrics and wants the sum over all workers. */
   scrape: { id: isCount },

@@ -121,6 +121,11 @@ export class Supervisor {
     return this.#stopping;
   }
 
+  /** Defined once the port is open. */
+  get listener(): Listener | undefined {
+    return this.#listener;
+  }
+
   /** The sum over all ready workers and the supervisor's own, in Prometheus's text format. */
   async metricsText(): Promise<MetricsText> {
     const answers = await Promise.all(this.#slots.map((slot) => slot.collect(collectMs)));

@@ -26,8 +26,8 @@ export interface WorkerProcessOptions {
   /** Whether engine output is wanted in the log at all; it is read in any case. */
   readonly showNoise: boolean;
   readonly log: (level: LogLevel, fields: object, message: string) => void;
-  readonly onMessage: (message: FromWorker) => void;
-  /** Connections that were not handed over in the end; someone else must serve them. */
+  readonly onMessage: (message: Exclude<FromWorker, { type: 'taken' }>) => void;
+  /** Connections that the worker did not take; someone else must serve them. */
   readonly onReturned: (socket: Socket) => void;
   readonly onExit: (exit: Exit) => void;
 }
@@ -39,7 +39,8 @@ const lastWordsBytes = 4096;
 export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #options: WorkerProcessOptions;
-  readonly #inTransit = new Set<Socket>();
+  readonly #inTransit = new Map<number, Socket>();
+  #nextId = 1;
   readonly #lastWords = createTail(lastWordsBytes);
 
   constructor(options: WorkerProcessOptions) {
@@ -72,14 +73,19 @@ export class WorkerProcess {
     });
   }
 
-  /** Passes a paused connection on; false when this worker does not take any now. */
+  /**
+   * Passes a paused connection on; false when this worker does not take any now. We keep it open
+   * until the worker says `taken`: Node forgets, and leaks, a handle that is under way when its
+   * channel ends, and so it can still be given to someone else.
+   */
   handOver(socket: Socket): boolean {
     if (!this.#child.connected || this.#inTransit.size >= mostInTransit) return false;
-    this.#inTransit.add(socket);
-    const message: ToWorker = { type: 'connection' };
-    this.#child.send(message, socket, undefined, (error) => {
-      const mine = this.#inTransit.delete(socket);
-      if (error !== null && mine) this.#giveBack(socket);
+    const id = this.#nextId;
+    this.#nextId += 1;
+    this.#inTransit.set(id, socket);
+    const message: ToWorker = { type: 'connection', id };
+    this.#child.send(message, socket, { keepOpen: true }, (error) => {
+      if (error !== null) this.#giveBack(id);
     });
     return true;
   }
@@ -92,6 +98,8 @@ export class WorkerProcess {
     const message = parseFromWorker(value);
     if (message === undefined) {
       this.#options.log('warn', {}, 'worker sent a message that is none; dropped');
+    } else if (message.type === 'taken') {
+      this.#taken(message.id);
     } else {
       this.#options.onMessage(message);
     }
@@ -117,8 +125,7 @@ export class WorkerProcess {
     const report = (code: number | null, signal: NodeJS.Signals | null) => {
       if (reported) return;
       reported = true;
-      for (const socket of this.#inTransit) this.#giveBack(socket);
-      this.#inTransit.clear();
+      for (const id of [...this.#inTransit.keys()]) this.#giveBack(id);
       this.#options.onExit({ code, signal, lastWords: this.#lastWords.text() });
     };
     this.#child.once('close', report);
@@ -129,8 +136,14 @@ export class WorkerProcess {
     if (this.#child.pid === undefined) setImmediate(() => report(null, null));
   }
 
-  /** A socket whose handle has left (`pending`) is closed with the channel; nobody can serve it. */
-  #giveBack(socket: Socket): void {
-    if (!socket.pending && !socket.destroyed) this.#options.onReturned(socket);
+  #taken(id: number): void {
+    this.#inTransit.get(id)?.destroy();
+    this.#inTransit.delete(id);
+  }
+
+  #giveBack(id: number): void {
+    const socket = this.#inTransit.get(id);
+    this.#inTransit.delete(id);
+    if (socket?.destroyed === false) this.#options.onReturned(socket);
   }
 }

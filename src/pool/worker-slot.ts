@@ -134,7 +134,7 @@ export class WorkerSlot {
     return `${worker} had ${requests} requests and ${calls} engine calls in flight`;
   }
 
-  #receive(message: FromWorker): void {
+  #receive(message: Exclude<FromWorker, { type: 'taken' }>): void {
     switch (message.type) {
       case 'ready':
         this.#move('ready');
@@ -143,7 +143,11 @@ export class WorkerSlot {
         if (this.#state === 'ready') this.#options.onReady(message);
         break;
       case 'draining':
-        this.#move('draining');
+        // Of its own accord, or someone else's: nothing more is sent to it, which this tells it.
+        if (this.#state !== 'draining') {
+          this.#move('draining');
+          this.#process?.send({ type: 'drain', deadlineMs: this.#options.config.drainMs });
+        }
         this.#remaining = { requests: message.requests, calls: message.calls };
         break;
       case 'failed':

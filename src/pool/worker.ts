@@ -3,6 +3,7 @@
  * engine and the HTTP side are behind `WorkerParts`.
  */
 import type { Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { type FromWorker, type MetricJson, parseToWorker, type WorkerFacts } from './protocol.ts';
 
@@ -93,15 +94,25 @@ export function runWorker(parts: WorkerParts): void {
     }
   }
 
-  /** Whether told to, signalled, or orphaned: finish, uninitialise, leave. */
+  function report(): void {
+    send({ type: 'draining', ...(gateway?.remaining() ?? { requests: 0, calls: 0 }) });
+  }
+
+  /** The supervisor answers with `drain`, behind the last connection that it sends. */
+  function askToDrain(): void {
+    if (process.connected) report();
+    else void stop(drainMs());
+  }
+
+  /** Told to, or orphaned: finish, uninitialise, leave. */
   async function stop(deadlineMs: number): Promise<void> {
     if (stopping) return;
     stopping = true;
-    const report = () => {
-      send({ type: 'draining', ...(gateway?.remaining() ?? { requests: 0, calls: 0 }) });
-    };
     report();
     const progress = setInterval(report, progressMs);
+    // What the last connections have sent already is read first, so that it counts as in flight.
+    await nextTurn();
+    await nextTurn();
     // An engine in the middle of its initialisation can't be interrupted, only waited for.
     const running = await opening?.catch(() => undefined);
     if (running === undefined) {
@@ -129,6 +140,9 @@ export function runWorker(parts: WorkerParts): void {
         void start(message.config, message.version);
         break;
       case 'connection':
+        // First of all: what has not been taken when we die is served by someone else.
+        send({ type: 'taken', id: message.id });
+        // A socket may have been closed on its way.
         if (socket !== undefined) receiveConnection(socket);
         break;
       case 'collect':
@@ -158,7 +172,7 @@ export function runWorker(parts: WorkerParts): void {
   // The supervisor decides what a terminal's signals mean; a drain meant for this worker alone is SIGTERM.
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
-  process.on('SIGTERM', () => void stop(drainMs()));
+  process.on('SIGTERM', askToDrain);
   process.on('disconnect', () => void stop(drainMs()));
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);

@@ -1,0 +1,2 @@
+/** Whether dist was made from the sources as they are. */
+export function isFresh(): boolean;

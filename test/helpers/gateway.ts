@@ -1,0 +1,168 @@
+/** The real program, as an operator starts it: a process with a port, output, signals and an end. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { isFresh } from '../../scripts/build.mjs';
+import { until } from './until.ts';
+
+export interface GatewayOptions {
+  /** Flags; `--port 0` goes before them. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface GatewayProcess {
+  readonly pid: number;
+  readonly ended: Promise<Ending>;
+  /** What it has written so far. */
+  stdout(): string;
+  stderr(): string;
+  /** The JSON lines of stdout. */
+  logged(): Record<string, unknown>[];
+  /** The worker's process id, by the kernel's word; undefined while there is none. */
+  workerPid(): number | undefined;
+  signal(name: NodeJS.Signals): void;
+  /** SIGTERM, and waits. */
+  stop(): Promise<Ending>;
+  /** SIGKILL to the supervisor and its worker, and waits; harmless when they have ended. */
+  kill(): Promise<void>;
+}
+
+export interface ReadyGateway extends GatewayProcess {
+  /** `http://127.0.0.1:…`, without a slash at the end. */
+  readonly url: string;
+  readonly port: number;
+  /** The members of the ready line. */
+  readonly ready: Readonly<Record<string, unknown>>;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+/** Small enough for many gateways at a time; flags override them. */
+const smallEnvironment = { GATEWAY_POOL_BYTES: '256MiB', GATEWAY_ARENA_BYTES: '128MiB' };
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** What runs the program: what is built when it is up to date, else the sources. */
+export function gatewayCommand(): string[] {
+  return isFresh() ? ['dist/main.js'] : ['--import', 'tsx', 'src/main.ts'];
+}
+
+/** Starts the program and waits for nothing. */
+export function spawnGateway(options: GatewayOptions = {}): GatewayProcess {
+  const { args = [], env = {} } = options;
+  const child = spawn(process.execPath, [...gatewayCommand(), '--port', '0', ...args], {
+    cwd: root,
+    env: { ...process.env, ...smallEnvironment, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  const ended = once(child, 'exit').then(([code, signal]): Ending => {
+    running.delete(child);
+    return { code: code as number | null, signal: signal as NodeJS.Signals | null };
+  });
+  const pid = child.pid ?? 0;
+  return {
+    pid,
+    ended,
+    stdout,
+    stderr,
+    logged: () => jsonLines(stdout()),
+    workerPid: () => childrenOf(pid)[0],
+    signal: (name) => void child.kill(name),
+    stop() {
+      child.kill('SIGTERM');
+      return ended;
+    },
+    async kill() {
+      const workers = childrenOf(pid);
+      child.kill('SIGKILL');
+      for (const worker of workers) signalIfAlive(worker, 'SIGKILL');
+      await ended;
+      await until(() => workers.every((worker) => !isAlive(worker)));
+    },
+  };
+}
+
+/** Starts the program and waits until it serves. */
+export async function startGateway(options: GatewayOptions = {}): Promise<ReadyGateway> {
+  const gateway = spawnGateway(options);
+  const ready = await awaitReady(gateway);
+  const { address, port } = ready;
+  if (typeof address !== 'string' || typeof port !== 'number') throw new Error('no address');
+  return { ...gateway, url: address, port, ready };
+}
+
+async function awaitReady(gateway: GatewayProcess): Promise<Record<string, unknown>> {
+  const find = () => gateway.logged().find((line) => line['msg'] === 'ready');
+  let ended: Ending | undefined;
+  void gateway.ended.then((ending) => {
+    ended = ending;
+  });
+  await until(() => find() !== undefined || ended !== undefined, {
+    deadlineMs: 30_000,
+    what: 'the ready line',
+  }).catch(async (error: unknown) => {
+    await gateway.kill();
+    throw new Error(`${String(error)}\n${gateway.stdout()}${gateway.stderr()}`);
+  });
+  const ready = find();
+  if (ready === undefined) {
+    const output = `${gateway.stdout()}${gateway.stderr()}`;
+    throw new Error(`the gateway ended (${JSON.stringify(ended)}) before it was ready\n${output}`);
+  }
+  return ready;
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  let text = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (chunk: string) => {
+    text += chunk;
+  });
+  return () => text;
+}
+
+/** Complete lines only; the last one may still be on its way. */
+function jsonLines(text: string): Record<string, unknown>[] {
+  const lines = text.split('\n').slice(0, -1);
+  return lines
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/** Direct children, oldest first. */
+export function childrenOf(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return text.split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** A zombie counts as gone. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+function signalIfAlive(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended by itself.
+  }
+}

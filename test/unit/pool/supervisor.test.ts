@@ -1,0 +1,314 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, afterEach, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { interpretConfig } from '../../../src/config.ts';
+import { parseCommandLine } from '../../../src/config-flags.ts';
+import type { LogLevel, PoolLog } from '../../../src/pool/log.ts';
+import { Supervisor } from '../../../src/pool/supervisor.ts';
+import type { Misbehaviour } from '../../fixtures/pool-worker.ts';
+import { isAlive } from '../../helpers/gateway.ts';
+import { until } from '../../helpers/until.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'pool-'));
+after(() => rmSync(folder, { recursive: true }));
+const program = {
+  file: fileURLToPath(new URL('../../fixtures/pool-worker.ts', import.meta.url)),
+  execArgv: ['--import', 'tsx'],
+};
+
+interface Line {
+  readonly level: LogLevel;
+  readonly fields: Record<string, unknown>;
+  readonly message: string;
+}
+
+interface Pool {
+  readonly supervisor: Supervisor;
+  readonly exitCode: Promise<number>;
+  readonly lines: Line[];
+  readonly complaints: string[];
+  readonly url: () => string;
+  readonly readyCount: () => number;
+}
+
+const pools: Pool[] = [];
+afterEach(async () => {
+  for (const { supervisor, exitCode } of pools.splice(0)) {
+    if (!supervisor.stopping) supervisor.stop('the test is over');
+    supervisor.kill('the test is over');
+    await exitCode;
+  }
+});
+
+/** A supervisor in this process, with workers that are real processes. */
+async function startPool(
+  misbehaviour: Misbehaviour | Misbehaviour[] = {},
+  flags: string[] = [],
+): Promise<Pool> {
+  const each = Array.isArray(misbehaviour) ? misbehaviour : [misbehaviour];
+  const interpreted = interpretConfig(parseCommandLine(['--port', '0', ...flags]), {});
+  assert('config' in interpreted);
+  const lines: Line[] = [];
+  const complaints: string[] = [];
+  let ready = 0;
+  const writer = (level: LogLevel) => (fields: object, message: string) =>
+    void lines.push({ level, fields: fields as Line['fields'], message });
+  const log = Object.fromEntries(
+    (['debug', 'info', 'warn', 'error', 'fatal'] as const).map((level) => [level, writer(level)]),
+  ) as PoolLog;
+  const supervisor = new Supervisor({
+    config: { ...interpreted.config },
+    version: 'fake',
+    devices: each.map((_, device) => device),
+    program,
+    env: (device) => ({ ...process.env, POOL_WORKER: JSON.stringify(each[device]) }),
+    log,
+    onReady: () => {
+      ready += 1;
+    },
+    complain: (message) => void complaints.push(message),
+    renderMetrics: (workers, { slots }) => {
+      const own = slots.map(({ device, handedOver, restarts, state }) => {
+        return { device, handedOver, restarts, state };
+      });
+      return Promise.resolve({
+        contentType: 'application/json',
+        body: JSON.stringify({ workers, own }),
+      });
+    },
+  });
+  const exitCode = supervisor.run();
+  await until(() => supervisor.listener !== undefined);
+  const url = () => `http://127.0.0.1:${supervisor.listener?.port}`;
+  const pool = { supervisor, exitCode, lines, complaints, url, readyCount: () => ready };
+  pools.push(pool);
+  return pool;
+}
+
+async function startReadyPool(...parameters: Parameters<typeof startPool>): Promise<Pool> {
+  const pool = await startPool(...parameters);
+  await until(async () => (await ask(pool, '/pid')).status === 200, {
+    deadlineMs: 20_000,
+  }).catch((error: unknown) => assert.fail(`${String(error)} ${JSON.stringify(pool.lines)}`));
+  return pool;
+}
+
+/** The process that answers; never 0, which process.kill would take for our own group. */
+async function pidOf(pool: Pool): Promise<number> {
+  const { body } = await ask(pool, '/pid');
+  assert.match(body, /^\d+$/);
+  return Number(body);
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** A request on a connection of its own. */
+function ask(
+  pool: Pool,
+  target: string,
+  options: http.RequestOptions = {},
+  body?: Buffer,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = http.request(
+      `${pool.url()}${target}`,
+      { agent: false, ...options },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('end', () => {
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text });
+        });
+        response.on('error', reject);
+      },
+    );
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+describe('a supervisor', () => {
+  it('answers by itself until a worker is ready, and then hands connections over', async () => {
+    const gate = path.join(folder, 'open');
+    const pool = await startPool({ openWhen: gate });
+    const live = await ask(pool, '/livez');
+    assert.equal(live.status, 200);
+    assert.deepEqual(JSON.parse(live.body), { status: 'live' });
+    const refused = await ask(pool, '/v1/objects/a', { method: 'PUT' }, Buffer.alloc(3_000_000));
+    assert.equal(refused.status, 503);
+    assert.equal(refused.headers['content-type'], 'application/problem+json');
+    assert.equal(refused.headers['retry-after'], '1');
+    assert.equal((JSON.parse(refused.body) as { type: string }).type, '/problems/not-ready');
+    assert.equal((await ask(pool, '/readyz')).status, 503);
+    const metrics = await ask(pool, '/metrics');
+    assert.equal(metrics.status, 200);
+    assert.match(metrics.body, /"state":"starting"/);
+    writeFileSync(gate, '');
+    await until(async () => (await ask(pool, '/pid')).status === 200);
+    assert.equal(pool.readyCount(), 1);
+    const echoed = await ask(pool, '/echo', { method: 'PUT' }, Buffer.alloc(3_000_000));
+    assert.equal(echoed.body, 'PUT 3000000');
+  });
+
+  it('keeps the port open when its worker is killed, answers 503, and starts another', async () => {
+    const pool = await startReadyPool();
+    const first = await pidOf(pool);
+    process.kill(first, 'SIGKILL');
+    await until(async () => (await ask(pool, '/pid')).status === 503);
+    await until(async () => (await ask(pool, '/pid')).status === 200);
+    assert.notEqual(await pidOf(pool), first);
+    const death = pool.lines.find((line) => line.message === 'worker was ended by SIGKILL');
+    assert.equal(death?.level, 'error');
+    assert.equal(death.fields['worker'], first);
+    assert.match((await ask(pool, '/metrics')).body, /"restarts":1/);
+  });
+
+  it('takes workers in turn, and passes over one that is not ready', async () => {
+    const gate = path.join(folder, 'second');
+    const pool = await startReadyPool([{}, { openWhen: gate }]);
+    const pids = new Set<string>();
+    for (let i = 0; i < 4; i += 1) pids.add((await ask(pool, '/pid')).body);
+    assert.equal(pids.size, 1);
+    writeFileSync(gate, '');
+    await until(async () => pids.add((await ask(pool, '/pid')).body).size === 2);
+    const turns = [];
+    for (let i = 0; i < 6; i += 1) turns.push((await ask(pool, '/pid')).body);
+    assert.notEqual(turns[0], turns[1]);
+    assert.deepEqual(turns.slice(2), turns.slice(0, -2));
+  });
+
+  it('lets requests in flight finish when it is stopped, and ends with 0', async () => {
+    const pool = await startReadyPool();
+    const pid = await pidOf(pool);
+    const answer = ask(pool, '/until-drain');
+    await until(async () => (await ask(pool, '/metrics')).body.includes('"handedOver":'));
+    pool.supervisor.stop('a test');
+    assert.equal((await answer).body, 'drained');
+    assert.equal(await pool.exitCode, 0);
+    assert.deepEqual(pool.complaints, []);
+    assert.equal(isAlive(pid), false);
+    await assert.rejects(ask(pool, '/livez'), { code: 'ECONNREFUSED' });
+  });
+
+  it('cuts off what does not finish in time, says so, and ends with 1', async () => {
+    const pool = await startReadyPool({}, ['--drain-ms', '50']);
+    const answer = ask(pool, '/forever');
+    answer.catch(() => {});
+    await until(async () => (await ask(pool, '/metrics')).body.includes('"state":"ready"'));
+    pool.supervisor.stop('a test');
+    await assert.rejects(answer);
+    assert.equal(await pool.exitCode, 1);
+    assert.match(pool.complaints.join(), /cut off: the worker of device 0 .* had 1 requests/);
+  });
+
+  it('kills at once what hangs in its end, and names it', async () => {
+    const pool = await startReadyPool({ closeHangs: true });
+    const pid = await pidOf(pool);
+    pool.supervisor.stop('a test');
+    await until(() => pool.lines.some((line) => line.message.startsWith('stopping')));
+    assert.equal(isAlive(pid), true);
+    pool.supervisor.kill('a second signal');
+    assert.equal(await pool.exitCode, 1);
+    assert.match(pool.complaints.join(), /at once \(a second signal\): the worker of device 0/);
+    assert.equal(isAlive(pid), false);
+  });
+
+  it('ends with 1 and the advice when the first start fails for good', async () => {
+    const pool = await startPool({ failure: { message: 'no such library', permanent: true } });
+    assert.equal(await pool.exitCode, 1);
+    assert.match(pool.complaints.join(), /no such library/);
+  });
+
+  it('keeps trying, ever more slowly, when a failure may pass', async () => {
+    const pool = await startPool({ failure: { message: 'meta service away', permanent: false } });
+    const waits = () =>
+      pool.lines.flatMap(({ fields }) =>
+        'backoffMs' in fields ? [Number(fields['backoffMs'])] : [],
+      );
+    await until(() => waits().length >= 3, { deadlineMs: 20_000 });
+    assert.equal((await ask(pool, '/readyz')).status, 503);
+    const [first = 0, , third = 0] = waits();
+    assert(first >= 50 && first <= 100, `first wait ${first}`);
+    assert(third >= 200 && third <= 400, `third wait ${third}`);
+    assert.deepEqual(pool.complaints, []);
+  });
+
+  it('is not held up by what an engine prints, and shows little of it', async () => {
+    const pool = await startReadyPool({ noiseLines: 20_000 }, ['--log-level', 'debug']);
+    const shown = pool.lines.filter((line) => line.message.startsWith('ERROR copy of block'));
+    assert.equal(shown.length, 5);
+    assert.equal(shown[0]?.level, 'debug');
+    assert.equal(shown[0].fields['stream'], 'stdout');
+  });
+
+  it('drops messages that are none, and goes on', async () => {
+    const pool = await startReadyPool({ message: { type: 'ready', engine: 5 } });
+    assert(pool.lines.some((line) => line.message.includes('dropped')));
+  });
+
+  it('adds the metrics of workers up, and leaves one out that does not answer', async () => {
+    const pool = await startReadyPool([{}, {}, { metricsHang: true }]);
+    await until(async () => {
+      const { body } = await ask(pool, '/metrics');
+      return !body.includes('"state":"starting"');
+    });
+    const { workers } = JSON.parse((await ask(pool, '/metrics')).body) as { workers: unknown[][] };
+    assert.equal(workers.filter((metrics) => metrics.length === 1).length, 2);
+  });
+
+  it('serves a client that has ended its side before the answer', async () => {
+    const pool = await startReadyPool();
+    const socket = net.connect({ port: Number(new URL(pool.url()).port), allowHalfOpen: true });
+    socket.end('GET /pid HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+    let text = '';
+    for await (const chunk of socket) text += String(chunk);
+    assert.match(text, /^HTTP\/1\.1 200 OK/);
+  });
+
+  it('replaces a worker that was told to drain from outside', async () => {
+    const pool = await startReadyPool();
+    const first = await pidOf(pool);
+    process.kill(first, 'SIGTERM');
+    await until(async () => {
+      const { status, body } = await ask(pool, '/pid');
+      return status === 200 && Number(body) !== first;
+    });
+    const departure = pool.lines.find((line) => line.message === 'worker exited with code 0');
+    assert.equal(departure?.level, 'info');
+  });
+
+  it('says that the port is taken, and ends with 1', async () => {
+    const pool = await startReadyPool();
+    const port = String(pool.supervisor.listener?.port);
+    const complaints: string[] = [];
+    const other = new Supervisor({
+      ...({} as ConstructorParameters<typeof Supervisor>[0]),
+      config: { ...configOf(['--port', port]) },
+      devices: [],
+      complain: (message) => void complaints.push(message),
+    });
+    assert.equal(await other.run(), 1);
+    assert.match(
+      complaints.join(),
+      new RegExp(`port ${port} on 127\\.0\\.0\\.1 is already in use`),
+    );
+  });
+});
+
+function configOf(flags: string[]) {
+  const interpreted = interpretConfig(parseCommandLine(flags), {});
+  assert('config' in interpreted);
+  return interpreted.config;
+}
