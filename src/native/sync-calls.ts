@@ -130,7 +130,7 @@ export class DirectCalls implements SyncCalls {
 const attempts = [0, 1] as const;
 
 function checkLength(block: Block, length: number): { memory: Uint8Array; start: number } {
-  if (!(length >= 1 && length <= block.length)) {
+  if (!Number.isInteger(length) || length < 1 || length > block.length) {
     throw new RangeError(`${length} bytes of a block of ${block.length}`);
   }
   return asNative(block);

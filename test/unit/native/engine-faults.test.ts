@@ -1,0 +1,304 @@
+/** What the client makes of an engine that is slow, stuck or lying. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, afterEach, before, describe, it } from 'node:test';
+import type { Client } from '../../../src/native/client.ts';
+import { UNTRUSTED_READ } from '../../../src/native/codes.ts';
+import {
+  EngineDeadlineError,
+  EngineStuckError,
+  MmcError,
+  UntrustedReadError,
+} from '../../../src/native/errors.ts';
+import type { EngineOperation } from '../../../src/native/types.ts';
+import { createInjection, injectingLibrary } from '../../helpers/injecting.ts';
+import { blockOf, emptyBlock, once, openTestEngine } from '../../helpers/native.ts';
+import { until } from '../../helpers/until.ts';
+
+const injection = createInjection();
+const SLOTS = 3;
+const DEADLINE_MS = 4000;
+let client: Client;
+
+before(async () => {
+  Object.assign(process.env, injection.env);
+  client = await openTestEngine({
+    engine: await injectingLibrary(),
+    callSlots: SLOTS,
+    deadlineMs: DEADLINE_MS,
+  });
+});
+
+after(async () => {
+  await injection.clear();
+  assert.equal(await client.close(20_000), true);
+  injection.dispose();
+});
+
+afterEach(async () => {
+  await injection.clear();
+  await until(() => client.calls().inFlight === 0);
+  client.onCall = undefined;
+  assert.equal(client.arena.stats().blocks, 0, 'every block was freed');
+});
+
+function observed(): EngineOperation[] {
+  const operations: EngineOperation[] = [];
+  client.onCall = (operation) => operations.push(operation);
+  return operations;
+}
+
+/** Stores random bytes; returns them and a block of zeros of their length. */
+async function stored(key: string, length: number) {
+  const bytes = randomBytes(length);
+  const block = blockOf(client, bytes);
+  await client.remove(key);
+  assert.equal(await client.put(key, block, length, once), 0);
+  block.view.fill(0);
+  return { bytes, block };
+}
+
+describe('an engine without mmc_embedded_nonblocking', () => {
+  it('is never called on the JavaScript thread', () => {
+    assert.equal(client.sync, undefined);
+    assert.equal(client.embedded, false);
+  });
+});
+
+describe('any code but 0', () => {
+  for (const code of [1, -1, -2, -3, -6, -2000, -3014, 77]) {
+    it(`is passed on as it is: ${code}`, async () => {
+      await injection.set([{ on: ['put', 'get', 'exist', 'remove', 'query'], code }]);
+      const block = emptyBlock(client, 64);
+      assert.equal(await client.put('k', block, 64, once), code);
+      assert.equal((await client.get('k', block, 64)).code, code);
+      assert.equal(await client.exist('k'), code);
+      assert.equal(await client.remove('k'), code);
+      assert.equal((await client.query('k')).code, code);
+      block.release();
+    });
+
+    it(`is the code of every item when a whole batch answers it: ${code}`, async () => {
+      const functions = ['batch_put', 'batch_get', 'batch_exist', 'batch_remove'] as const;
+      await injection.set([{ on: functions, code }]);
+      const block = emptyBlock(client, 64);
+      const results = [
+        await client.batchPut(['k', 'l'], [block, block], once),
+        await client.batchGet(['k', 'l'], [block, block]),
+        await client.batchExist(['k', 'l']),
+        await client.batchRemove(['k', 'l']),
+      ];
+      for (const { code: whole, results: items } of results) {
+        assert.deepEqual([whole, ...items], [code, code, code]);
+      }
+      block.release();
+    });
+  }
+
+  it('is told apart item by item', async () => {
+    await injection.set([{ on: ['batch_put', 'batch_exist'], itemCode: 1, prefix: 'bad' }]);
+    const block = emptyBlock(client, 8);
+    const put = await client.batchPut(['bad/1', 'good/1', 'bad/2'], [block, block, block], once);
+    assert.deepEqual([put.code, ...put.results], [0, 1, 0, 1]);
+    assert.deepEqual([...(await client.batchExist(['good/1', 'bad/1'])).results], [0, 1]);
+    await client.remove('good/1');
+    block.release();
+  });
+});
+
+describe('a success that did nothing', () => {
+  it('in a batch leaves no item a success', async () => {
+    await injection.set([{ on: ['batch_put', 'batch_exist', 'batch_remove'], noCopy: true }]);
+    const block = emptyBlock(client, 8);
+    const put = await client.batchPut(['n/1', 'n/2'], [block, block], once);
+    block.release();
+    // The library answers 0 for each item; one that answered nothing at all would leave -1.
+    assert.equal(put.code, 0);
+  });
+
+  it('is no answer to a query', async () => {
+    const { block } = await stored('there', 8);
+    await injection.set([{ on: 'query', noCopy: true }]);
+    const { code, info } = await client.query('there');
+    assert.deepEqual([code, info.valid], [-1, false]);
+    block.release();
+  });
+
+  for (const length of [1, 5, 8, 15, 16, 1000, 200_000]) {
+    it(`is not taken for a read of ${length} bytes: once repeated, then distrusted`, async () => {
+      const { block, bytes } = await stored('lie', length);
+      await injection.set([{ on: 'get', noCopy: true }]);
+      const operations = observed();
+      assert.equal((await client.get('lie', block, length)).code, UNTRUSTED_READ);
+      assert.deepEqual(operations, ['get', 'get']);
+      await injection.set([{ on: 'get', noCopy: true, first: 1 }]);
+      assert.equal((await client.get('lie', block, length)).code, 0);
+      assert.ok(block.view.equals(bytes), 'the repetition brought the bytes');
+      block.release();
+    });
+  }
+
+  it('in a batch is repeated for the items concerned only', async () => {
+    const items = await Promise.all(['lie/a', 'true/b', 'lie/c'].map((key) => stored(key, 500)));
+    const blocks = items.map(({ block }) => block);
+    const keys = ['lie/a', 'true/b', 'lie/c'];
+    const keysBefore = injection.counters('batch_get').keys;
+    // The library skips the whole call when one key fits, so all of the first call is distrusted.
+    await injection.set([{ on: 'batch_get', noCopy: true, first: 1 }]);
+    const read = await client.batchGet(keys, blocks);
+    assert.deepEqual([...read.results], [0, 0, 0]);
+    assert.ok(items.every(({ block, bytes }) => block.view.equals(bytes)));
+    assert.equal(injection.counters('batch_get').keys - keysBefore, 6);
+    await injection.set([{ on: 'batch_get', noCopy: true }]);
+    const missing = emptyBlock(client, 500);
+    const lies = await client.batchGet([...keys, 'missing'], [...blocks, missing]);
+    assert.deepEqual(new Set(lies.results), new Set([UNTRUSTED_READ]));
+    for (const block of [...blocks, missing]) block.release();
+  });
+
+  it('fails the probe', async () => {
+    await injection.set([{ on: 'get', noCopy: true }]);
+    await assert.rejects(client.probe(DEADLINE_MS), UntrustedReadError);
+    await injection.set([{ on: 'get', wrongData: true }]);
+    await assert.rejects(client.probe(DEADLINE_MS), UntrustedReadError);
+    await injection.clear();
+    await client.probe(DEADLINE_MS);
+  });
+});
+
+describe('a slow read', () => {
+  const slow = { on: 'get', delayOutsideUs: 1_550_000 } as const;
+
+  it('is repeated once, and trusted when the repetition was quick', async () => {
+    const { block, bytes } = await stored('slow', 100);
+    await injection.set([{ ...slow, first: 1 }]);
+    const operations = observed();
+    const { code, elapsedMs } = await client.get('slow', block, 100);
+    assert.equal(code, 0);
+    assert.ok(elapsedMs < 1500);
+    assert.deepEqual(operations, ['get', 'get']);
+    assert.ok(block.view.equals(bytes));
+    block.release();
+  });
+
+  it('is distrusted when the repetition is slow as well, though the bytes look right', async () => {
+    const { block } = await stored('slow', 100);
+    await injection.set([slow]);
+    const { code, elapsedMs } = await client.get('slow', block, 100);
+    assert.equal(code, UNTRUSTED_READ);
+    assert.ok(elapsedMs > 1500);
+    block.release();
+  });
+
+  it('in a batch casts doubt on every item that was read, not on those that failed', async () => {
+    const { block, bytes } = await stored('slow', 100);
+    await injection.set([{ ...slow, on: 'batch_get', first: 1 }]);
+    const other = emptyBlock(client, 100);
+    const quick = await client.batchGet(['slow', 'missing'], [block, other]);
+    assert.deepEqual([...quick.results], [0, -1]);
+    assert.ok(block.view.equals(bytes));
+    await injection.set([{ ...slow, on: 'batch_get' }]);
+    const read = await client.batchGet(['slow', 'missing'], [block, other]);
+    assert.deepEqual([...read.results], [UNTRUSTED_READ, -1]);
+    block.release();
+    other.release();
+  });
+
+  it('that failed is just a failure', async () => {
+    await injection.set([slow]);
+    const block = emptyBlock(client, 100);
+    const operations = observed();
+    assert.equal((await client.get('missing', block, 100)).code, -1);
+    assert.deepEqual(operations, ['get']);
+    block.release();
+  });
+});
+
+describe('calls past their deadline', () => {
+  it('reject, and keep their block until they return', async () => {
+    const { block, bytes } = await stored('late', 5000);
+    const { view } = block;
+    await injection.set([{ on: 'get', hang: true }]);
+    const late = client.get('late', block, 5000);
+    block.release();
+    await assert.rejects(late, (error: unknown) => {
+      assert.ok(error instanceof EngineDeadlineError);
+      assert.deepEqual([error.operation, error.deadlineMs], ['get', DEADLINE_MS]);
+      return true;
+    });
+    assert.deepEqual(client.calls(), { slots: SLOTS, inFlight: 1, late: 1, queued: 0 });
+    assert.equal(client.arena.stats().blocks, 1, 'the call still has it');
+    assert.notEqual(view[2500], 0xdb);
+    let written: Buffer | undefined;
+    client.onCall = () => {
+      written = Buffer.from(view);
+    };
+    await injection.clear();
+    await until(() => client.calls().inFlight === 0);
+    assert.equal(client.arena.stats().blocks, 0);
+    assert.ok(
+      view.every((byte) => byte === 0xdb),
+      'freed and poisoned only after the return',
+    );
+    // The report comes after the release; what matters is that the engine wrote before it.
+    assert.equal(written?.length, bytes.length);
+  });
+
+  it('in every slot turn new calls and the line away at once, but not the probe', async () => {
+    await injection.set([{ on: ['exist', 'batch_exist'], hang: true }]);
+    const late = Array.from({ length: SLOTS }, (_, i) => client.exist(`stuck/${i}`));
+    const block = emptyBlock(client, 64);
+    const inLine = client.get('any', block, 64);
+    block.release();
+    const settled = await Promise.allSettled([...late, inLine]);
+    for (const result of settled.slice(0, SLOTS)) {
+      assert.ok(result.status === 'rejected' && result.reason instanceof EngineDeadlineError);
+    }
+    const last = settled.at(-1);
+    assert.ok(last?.status === 'rejected' && last.reason instanceof EngineStuckError);
+    assert.equal(client.arena.stats().blocks, 0, 'a call that never began has let go');
+    const start = performance.now();
+    await assert.rejects(client.query('any'), EngineStuckError);
+    await assert.rejects(client.batchQuery(['any']), EngineStuckError);
+    assert.ok(performance.now() - start < 100);
+    await client.probe(1000);
+    await injection.clear();
+    await until(() => client.calls().late === 0);
+    assert.equal((await client.query('any')).code, 0);
+  });
+
+  it('do not hold up a probe beyond its own deadline, and leave nothing behind', async () => {
+    await injection.set([{ on: 'put', hangAfter: true }]);
+    const start = performance.now();
+    await assert.rejects(client.probe(200), EngineDeadlineError);
+    await assert.rejects(client.probe(100), EngineDeadlineError);
+    assert.ok(performance.now() - start < 2000);
+    await injection.clear();
+    // Its object is stored already; the next probe has to cope with that.
+    await client.probe(5000);
+    await client.probe(1000);
+  });
+});
+
+describe('a full pool', () => {
+  for (const code of [-1, -3013, -3016]) {
+    it(`(${code} to a put) does not fail the probe as long as queries are answered`, async () => {
+      await injection.set([{ on: 'put', code }]);
+      await client.probe(1000);
+      await injection.set([
+        { on: 'put', code },
+        { on: 'query', code: -3014 },
+      ]);
+      await assert.rejects(client.probe(1000), (error: unknown) => {
+        assert.ok(error instanceof MmcError);
+        assert.deepEqual([error.code, error.operation], [-3014, 'query']);
+        return true;
+      });
+    });
+  }
+
+  it('is not what any other code says', async () => {
+    await injection.set([{ on: 'put', code: -3014 }]);
+    await assert.rejects(client.probe(1000), MmcError);
+  });
+});
