@@ -32,7 +32,7 @@ export function problemResponse(
     title: kind.title,
     status: kind.status,
     detail: options.detail ?? kind.help,
-    ...(options.instance === undefined ? {} : { instance: options.instance }),
+    ...(options.instance === undefined ? {} : { instance: uriReference(options.instance) }),
     ...(options.code === undefined ? {} : { code: options.code }),
     ...(options.name === undefined ? {} : { name: options.name }),
     retryable,
@@ -55,3 +55,10 @@ export function problemResponse(
     body: text,
   };
 }
+
+/** A request target may hold any byte; what a URI reference may not (RFC 3986 §2) is encoded. */
+const uriReference = (target: string): string =>
+  target.replaceAll(
+    /[^\w.~:/?@!$&'()*+,;=%-]|%(?![0-9A-Fa-f]{2})/g,
+    (unit) => `%${unit.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );

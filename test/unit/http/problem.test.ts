@@ -67,6 +67,23 @@ describe('problemResponse', () => {
     assert.equal(headers['Content-Length'], String(Buffer.byteLength(body)));
   });
 
+  it('names the request target as a URI reference, whatever bytes it had', () => {
+    const instanceOf = (target: string) => {
+      const { body } = problemResponse('invalid-key', { requestId: 'r', instance: target });
+      return (JSON.parse(body) as { instance: string }).instance;
+    };
+    for (const target of ['/v1/objects/a%2Fb?c=d&e', '/', '*', "/~-._!$&'()*+,;=:@", '/%e2%82']) {
+      assert.equal(instanceOf(target), target);
+    }
+    assert.equal(instanceOf('/%zz%'), '/%25zz%25');
+    assert.equal(
+      instanceOf('/a"b<c>d\\e^f`g{h}|[i]#j'),
+      '/a%22b%3cc%3ed%5ce%5ef%60g%7bh%7d%7c%5bi%5d%23j',
+    );
+    // As node:http gives raw bytes: one character each.
+    assert.equal(instanceOf('/\u00e2\u0082\u00ac'), '/%e2%82%ac');
+  });
+
   it('leaves out what is not known', () => {
     const { json } = answer('internal-error');
     for (const member of ['code', 'name']) assert.equal(member in json, false);

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { ProblemSlug } from '../../src/errors.ts';
+import type { ReadyGateway } from './gateway.ts';
+import { type RawResponse, requestChecked } from './openapi.ts';
+
+export interface RequestOptions {
+  readonly headers?: Record<string, string>;
+  readonly body?: Uint8Array | string;
+}
+
+/** A data route, or a whole path. */
+type Resource = 'objects' | 'info' | `/${string}`;
+
+export type ProblemAnswer = RawResponse & { readonly json: Record<string, unknown> };
+
+/** Percent-encodes what a request line cannot hold, and leaves escapes, slashes and queries alone. */
+const target = (text: string): string => text.replaceAll(/[^!-~]+/gu, encodeURIComponent);
+
+/** Requests to objects of one gateway, each on a connection of its own and held against openapi.yaml. */
+export function requestTo(gateway: () => ReadyGateway) {
+  /** `what` is `key?query`, as it stands in the path. */
+  async function request(
+    method: string,
+    what: string,
+    { headers, body }: RequestOptions = {},
+    resource: Resource = 'objects',
+  ): Promise<RawResponse> {
+    const path = resource.startsWith('/') ? resource + what : `/v1/${resource}/${target(what)}`;
+    const given = { ...(headers && { headers }), ...(body !== undefined && { body }) };
+    return requestChecked(gateway().url, { method, path, ...given });
+  }
+
+  /** The answer must be this problem. */
+  async function problem(
+    method: string,
+    what: string,
+    status: number,
+    slug: ProblemSlug,
+    options: RequestOptions = {},
+    resource: Resource = 'objects',
+  ): Promise<ProblemAnswer> {
+    const answer = await request(method, what, options, resource);
+    const label = `${method} ${resource} ${what} → ${answer.status} ${answer.body.toString()}`;
+    assert.equal(answer.status, status, label);
+    const json = JSON.parse(answer.body.toString()) as Record<string, unknown>;
+    assert.equal(json['type'], `/problems/${slug}`, label);
+    return { ...answer, json };
+  }
+
+  const newKey = (stem: string): string => `${stem}/${randomUUID()}`;
+
+  /** Stores an object under a new key, and gives the key. */
+  async function store(body: Uint8Array | string): Promise<string> {
+    const key = newKey('stored');
+    assert.equal((await request('PUT', key, { body })).status, 201);
+    return key;
+  }
+
+  async function value(key: string): Promise<Buffer> {
+    const { status, body } = await request('GET', key);
+    assert.equal(status, 200);
+    return body;
+  }
+
+  return { request, problem, store, value, newKey };
+}
