@@ -1,0 +1,31 @@
+# The gateway with the embedded engine; docs/docker.md has the commands. The distributed engine is
+# not in the image: its libraries are mounted.
+#
+# 20 is what the tests run on.
+ARG NODE_VERSION=20
+
+FROM node:${NODE_VERSION}-bookworm AS build
+WORKDIR /app
+# Dependencies first, so that a change of sources does not fetch them again. The engine is built
+# below, not by the install script, whose sources are not here yet.
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json openapi.yaml ./
+COPY scripts ./scripts
+COPY src ./src
+RUN npm run build:engine && npm run build && npm prune --omit=dev --ignore-scripts
+
+FROM node:${NODE_VERSION}-bookworm-slim
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY --from=build /app/build/native ./build/native
+# A container has to listen on all its addresses to be reached at all. Without tokens that lets in
+# whoever reaches the port, so the gateway refuses to start until GATEWAY_INSECURE=1 says so.
+ENV NODE_ENV=production GATEWAY_HOST=0.0.0.0 GATEWAY_PORT=8080
+EXPOSE 8080
+USER node
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.GATEWAY_PORT}/readyz`, { signal: AbortSignal.timeout(4000) }).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "dist/main.js"]
