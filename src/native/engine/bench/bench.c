@@ -1,0 +1,259 @@
+/*
+ * Prints what the engine costs from C, each figure beside a plain memcpy of the same size in
+ * the same run, and whether it meets its target. Exits 1 if one is missed.
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mmc_abi.h"
+
+#define KIB 1024ull
+#define BLOCK_BYTES 8994816ull
+#define BLOCKS 24
+#define SMALL_OBJECTS 20000
+#define BATCH 1000
+#define ROUNDS 41
+
+static bool all_met = true;
+
+static double now_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+static int ascending(const void *left, const void *right) {
+  double a = *(const double *)left, b = *(const double *)right;
+  return (a > b) - (a < b);
+}
+
+static double median(double *values, size_t count) {
+  qsort(values, count, sizeof *values, ascending);
+  return values[count / 2];
+}
+
+static void require(bool condition, const char *what) {
+  if (condition) return;
+  fprintf(stderr, "failed: %s\n", what);
+  exit(2);
+}
+
+static void report(const char *what, double value, const char *unit, const char *target, bool met) {
+  printf("%-44s %9.3f %-6s %-26s %s\n", what, value, unit, target, met ? "ok" : "MISSED");
+  if (!met) all_met = false;
+}
+
+static void note(const char *what, double value, const char *unit) {
+  printf("%-44s %9.3f %s\n", what, value, unit);
+}
+
+static mmc_buffer buffer_of(void *bytes, uint64_t length) {
+  return (mmc_buffer){(uint64_t)(uintptr_t)bytes, MMC_MEDIUM_DRAM, 0, length};
+}
+
+static mmc_put_options one_replica(void) {
+  mmc_put_options options = {.mediaType = 1, .replicaNum = 1};
+  for (unsigned i = 0; i < MMC_MAX_REPLICAS; i++) {
+    options.preferredLocalServiceIDs[i] = MMC_NO_PREFERENCE;
+  }
+  return options;
+}
+
+static void small_key(char *key, size_t room, int index) {
+  snprintf(key, room, "bench/small/%08d", index);
+}
+
+/* One call at a time is near the clock's own cost, so each sample is the mean of a few. */
+static void measure_small(char *bytes) {
+  enum { GROUP = 10, SAMPLES = SMALL_OBJECTS / GROUP };
+  static double put_us[SAMPLES], get_us[SAMPLES], copy_us[SAMPLES];
+  mmc_put_options options = one_replica();
+  char(*keys)[32] = malloc(SMALL_OBJECTS * sizeof *keys);
+  for (int i = 0; i < SMALL_OBJECTS; i++) small_key(keys[i], sizeof keys[i], i);
+  for (int pass = 0; pass < 2; pass++) { /* the second one meets warm memory */
+    for (int sample = 0; sample < SAMPLES; sample++) {
+      double start = now_us();
+      for (int i = 0; i < GROUP; i++) {
+        mmc_buffer buffer = buffer_of(bytes, KIB);
+        require(mmcc_put(keys[sample * GROUP + i], &buffer, options, 0) == 0, "put 1 KiB");
+      }
+      put_us[sample] = (now_us() - start) / GROUP;
+    }
+    for (int i = 0; i < SMALL_OBJECTS && pass == 0; i++) mmcc_remove(keys[i], 0);
+  }
+  for (int sample = 0; sample < SAMPLES; sample++) {
+    double start = now_us();
+    for (int i = 0; i < GROUP; i++) {
+      mmc_buffer buffer = buffer_of(bytes, KIB);
+      int key = (sample * GROUP + i) * 7919 % SMALL_OBJECTS;
+      require(mmcc_get(keys[key], &buffer, 0) == 0, "get 1 KiB");
+    }
+    get_us[sample] = (now_us() - start) / GROUP;
+    start = now_us();
+    for (int i = 0; i < GROUP; i++) {
+      memcpy(bytes + KIB * 64, bytes + KIB * (uint64_t)(i + 100), KIB);
+      __asm__ volatile("" : : "r"(bytes) : "memory");
+    }
+    copy_us[sample] = (now_us() - start) / GROUP;
+  }
+  double put = median(put_us, SAMPLES), get = median(get_us, SAMPLES);
+  note("memcpy of 1 KiB", median(copy_us, SAMPLES), "us");
+  report("get of 1 KiB, median", get, "us", "at most 1", get <= 1);
+  report("put of 1 KiB, median", put, "us", "at most 2", put <= 2);
+  free(keys);
+}
+
+static void measure_batch(char *bytes) {
+  static double batch_us[ROUNDS];
+  static char names[BATCH][32];
+  static const char *keys[BATCH];
+  static mmc_buffer buffers[BATCH];
+  static int32_t results[BATCH];
+  for (int i = 0; i < BATCH; i++) {
+    small_key(names[i], sizeof names[i], i * 13 % SMALL_OBJECTS);
+    keys[i] = names[i];
+    buffers[i] = buffer_of(bytes + KIB * (uint64_t)i, KIB);
+  }
+  for (int round = 0; round < ROUNDS; round++) {
+    double start = now_us();
+    require(mmcc_batch_get(keys, BATCH, buffers, 0, results) == 0, "batch get");
+    batch_us[round] = now_us() - start;
+    for (int i = 0; i < BATCH; i++) require(results[i] == 0, "batch get item");
+  }
+  double batch_ms = median(batch_us, ROUNDS) / 1000;
+  report("batch get of 1,000 x 1 KiB, median", batch_ms, "ms", "at most 0.5", batch_ms <= 0.5);
+}
+
+static void block_key(char *key, size_t room, int index) {
+  snprintf(key, room, "bench/block/%d", index);
+}
+
+/* A copy in turn with each get, so that both meet the same machine at the same moment. */
+static void measure_blocks(char *bytes, char *other) {
+  static double get_us[ROUNDS * 3], copy_us[ROUNDS * 3], cold_us[BLOCKS], warm_us[BLOCKS];
+  mmc_put_options options = one_replica();
+  char key[32];
+  for (int pass = 0; pass < 2; pass++) {
+    for (int i = 0; i < BLOCKS; i++) {
+      block_key(key, sizeof key, i);
+      mmc_buffer buffer = buffer_of(bytes, BLOCK_BYTES);
+      double start = now_us();
+      require(mmcc_put(key, &buffer, options, 0) == 0, "put a block");
+      (pass == 0 ? cold_us : warm_us)[i] = now_us() - start;
+    }
+    for (int i = 0; i < BLOCKS && pass == 0; i++) {
+      block_key(key, sizeof key, i);
+      mmcc_remove(key, 0);
+    }
+  }
+  for (int round = 0; round < ROUNDS * 3; round++) {
+    block_key(key, sizeof key, round % BLOCKS);
+    mmc_buffer buffer = buffer_of(bytes, BLOCK_BYTES);
+    double start = now_us();
+    require(mmcc_get(key, &buffer, 0) == 0, "get a block");
+    get_us[round] = now_us() - start;
+    start = now_us();
+    memcpy(bytes, other + BLOCK_BYTES * (uint64_t)(round % BLOCKS), BLOCK_BYTES);
+    __asm__ volatile("" : : "r"(bytes) : "memory");
+    copy_us[round] = now_us() - start;
+  }
+  double get = median(get_us, ROUNDS * 3), copy = median(copy_us, ROUNDS * 3);
+  note("memcpy of 8.57 MB", copy, "us");
+  note("put of 8.57 MB, first use of the pool", median(cold_us, BLOCKS), "us");
+  note("put of 8.57 MB, second use", median(warm_us, BLOCKS), "us");
+  note("get of 8.57 MB", get, "us");
+  report("get of 8.57 MB against memcpy", copy / get, "x", "at least 0.8", copy / get >= 0.8);
+}
+
+struct worker {
+  pthread_t thread;
+  int number;
+  bool large;
+  bool copy_only;
+  char *bytes;
+  char *from;
+  uint64_t done;
+};
+
+static atomic_int phase; /* 0 wait, 1 run, 2 stop */
+
+static void *work(void *argument) {
+  struct worker *worker = argument;
+  char key[32];
+  while (atomic_load(&phase) == 0) continue;
+  for (int i = worker->number; atomic_load_explicit(&phase, memory_order_relaxed) == 1; i += 2) {
+    uint64_t length = worker->large ? BLOCK_BYTES : KIB;
+    mmc_buffer buffer = buffer_of(worker->bytes, length);
+    if (worker->copy_only) {
+      memcpy(worker->bytes, worker->from + BLOCK_BYTES * (uint64_t)(i % BLOCKS), length);
+    } else {
+      if (worker->large) block_key(key, sizeof key, i % BLOCKS);
+      else small_key(key, sizeof key, i % SMALL_OBJECTS);
+      require(mmcc_get(key, &buffer, 0) == 0, "get in a thread");
+    }
+    worker->done++;
+  }
+  return NULL;
+}
+
+static double rate_of(int threads, bool large, bool copy_only, char *bytes, char *from) {
+  struct worker workers[2];
+  atomic_store(&phase, 0);
+  for (int i = 0; i < threads; i++) {
+    workers[i] = (struct worker){.number = i, .large = large, .copy_only = copy_only, .from = from};
+    workers[i].bytes = bytes + (uint64_t)i * BLOCK_BYTES;
+    require(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0, "thread");
+  }
+  double start = now_us();
+  atomic_store(&phase, 1);
+  usleep(400000);
+  atomic_store(&phase, 2);
+  uint64_t done = 0;
+  for (int i = 0; i < threads; i++) {
+    pthread_join(workers[i].thread, NULL);
+    done += workers[i].done;
+  }
+  return (double)done / (now_us() - start) * 1e6;
+}
+
+/* What two threads can gain depends on the machine's memory: a memcpy shows its limit. */
+static void measure_threads(char *bytes, char *other) {
+  double copies = rate_of(2, true, true, bytes, other) / rate_of(1, true, true, bytes, other);
+  double one = rate_of(1, true, false, bytes, other), two = rate_of(2, true, false, bytes, other);
+  note("two threads copying 8.57 MB, against one", copies, "x");
+  report("two threads getting 8.57 MB, against one", two / one, "x",
+         "at least 1.6 or as memcpy", two / one >= 1.6 || two / one >= 0.95 * copies);
+  one = rate_of(1, false, false, bytes, other);
+  two = rate_of(2, false, false, bytes, other);
+  note("gets of 1 KiB by one thread", one / 1e6, "M/s");
+  report("two threads getting 1 KiB, against one", two / one, "x", "at least 1.6", two / one >= 1.6);
+}
+
+int main(void) {
+  mmc_init_config config = {0, true};
+  setenv("MMC_EMBEDDED_BYTES", "1073741824", 1);
+  unsetenv("MMC_EMBEDDED_POOL");
+  char *bytes = aligned_alloc(4096, BLOCK_BYTES * 2);
+  char *other = aligned_alloc(4096, BLOCK_BYTES * BLOCKS);
+  require(bytes != NULL && other != NULL, "memory");
+  memset(bytes, 1, BLOCK_BYTES * 2);
+  memset(other, 2, BLOCK_BYTES * BLOCKS);
+  double start = now_us();
+  require(mmc_init(&config) == 0, "init");
+  double init_ms = (now_us() - start) / 1000;
+  report("init of 1 GiB", init_ms, "ms", "at most 15", init_ms <= 15);
+  measure_small(bytes);
+  measure_batch(bytes);
+  measure_blocks(bytes, other);
+  measure_threads(bytes, other);
+  start = now_us();
+  mmc_uninit();
+  note("uninit", (now_us() - start) / 1000, "ms");
+  return all_met ? 0 : 1;
+}

@@ -1,0 +1,103 @@
+/* See scene.h. */
+#include "scene.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+struct scene scene;
+
+void scene_begin(uint64_t bytes) {
+  unique_pool_name(scene.pool, sizeof scene.pool);
+  use_pool(scene.pool, bytes);
+  scene.board = make_board();
+  scene.shared = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(scene.shared != MAP_FAILED);
+}
+
+void scene_end(void) {
+  CHECK(!pool_exists(scene.pool));
+  munmap(scene.shared, BIG);
+  munmap(scene.board, sizeof *scene.board);
+}
+
+void say_step(int step) {
+  atomic_store(&scene.board->step[0], step);
+}
+
+void wait_for_step(int step) {
+  UNTIL(atomic_load(&scene.board->step[0]) >= step);
+}
+
+void stop(pid_t child) {
+  int status;
+  CHECK(kill(child, SIGSTOP) == 0);
+  CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
+}
+
+void resume(pid_t child) {
+  CHECK(kill(child, SIGCONT) == 0);
+}
+
+void stop_while(pid_t child, bool (*is_so)(void)) {
+  for (;;) {
+    while (!is_so()) sched_yield();
+    stop(child);
+    if (is_so()) return;
+    resume(child);
+  }
+}
+
+void write_big_repeatedly(void *context) {
+  (void)context;
+  CHECK_CODE(init_client(), MMC_OK);
+  fill(scene.shared, BIG, 5);
+  say_step(1);
+  for (;;) {
+    CHECK_CODE(put_bytes("big", scene.shared, BIG), MMC_OK);
+    if (atomic_load(&scene.board->step[0]) == 2) break;
+    CHECK_CODE(mmcc_remove("big", 0), MMC_OK);
+  }
+  say_step(3);
+  wait_for_step(4);
+  mmc_uninit();
+}
+
+bool big_is_half_written(void) {
+  return mmcc_exist("big", 0) == MMC_OBJECT_NOT_READABLE;
+}
+
+void read_big_repeatedly(void *context) {
+  (void)context;
+  CHECK_CODE(init_client(), MMC_OK);
+  say_step(1);
+  wait_for_step(2);
+  do {
+    memset(scene.shared, 0, BIG);
+    atomic_store(&scene.board->step[1], 1);
+    CHECK_CODE(get_bytes("big", scene.shared, BIG), MMC_OK);
+    atomic_store(&scene.board->step[1], 0);
+    CHECK(is_filled(scene.shared, BIG, 7));
+  } while (atomic_load(&scene.board->step[0]) == 2);
+  say_step(4);
+  wait_for_step(5);
+  mmc_uninit();
+}
+
+/* Not at the very ends, which memcpy may write last; and it may begin at either. */
+bool big_is_half_read(void) {
+  const volatile uint64_t *words = (const volatile uint64_t *)scene.shared;
+  bool low = words[BIG / 8 / 8] != 0;
+  bool high = words[BIG / 8 / 8 * 7] != 0;
+  return atomic_load(&scene.board->step[1]) == 1 && low != high;
+}
+
+void stay(void *context) {
+  (void)context;
+  CHECK_CODE(init_client(), MMC_OK);
+  say_step(1);
+  wait_for_step(2);
+  mmc_uninit();
+}

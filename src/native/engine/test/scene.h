@@ -1,0 +1,56 @@
+/* A pool of its own for each case, and children stopped or killed at a chosen moment in it. */
+#ifndef MCG_TEST_SCENE_H
+#define MCG_TEST_SCENE_H
+
+#include <stdatomic.h>
+
+#include "check.h"
+
+#define MIB (1ull << 20)
+#define BIG (96 * MIB) /* long enough a copy to be stopped in the middle */
+
+struct scene {
+  char pool[64];
+  struct board *board;
+  char *shared; /* BIG bytes that parent and children both see */
+};
+
+#define RECOVERY_MS 100
+#define CHILD_SLOT 0 /* of a child that joins before the parent does */
+
+/* After a kill; the wait for the killed process itself is the kernel's, and not counted. */
+#define WITHIN_RECOVERY(condition)                                \
+  do {                                                            \
+    int64_t killed_ms_ = now_ms();                                \
+    while (!(condition)) CHECK(now_ms() - killed_ms_ < RECOVERY_MS + SLACK_MS); \
+  } while (0)
+
+/* Sanitizers and a busy machine slow the others down as well. */
+#define SLACK_MS (getenv("ENGINE_TEST_SLACK_MS") ? atoi(getenv("ENGINE_TEST_SLACK_MS")) : 0)
+
+extern struct scene scene;
+
+void scene_begin(uint64_t bytes);
+void scene_end(void); /* checks that the pool is gone */
+
+void say_step(int step);
+void wait_for_step(int step);
+
+void stop(pid_t child);
+void resume(pid_t child);
+
+/* Stops the child, perhaps many times, until it is so while it is stopped. */
+void stop_while(pid_t child, bool (*is_so)(void));
+
+/* A client that writes `scene.shared` to "big" and removes it, until step 2; ends after step 4. */
+void write_big_repeatedly(void *context);
+bool big_is_half_written(void);
+
+/* A client that reads "big" (bytes of seed 7) until step 3; ends after step 5. */
+void read_big_repeatedly(void *context);
+bool big_is_half_read(void);
+
+/* A client that only is there, from step 1 to step 2. */
+void stay(void *context);
+
+#endif
