@@ -1,0 +1,200 @@
+/** How a process with a client begins and ends. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  createInjection,
+  injectingLibrary,
+  type Rule,
+  unusablePool,
+} from '../../helpers/injecting.ts';
+
+const program = fileURLToPath(new URL('../../fixtures/native-client.ts', import.meta.url));
+
+interface Ran {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly found: Record<string, unknown>[];
+  readonly stderr: string;
+  readonly started: (name: 'init' | 'uninit') => number;
+}
+
+interface Run {
+  readonly rules?: readonly Rule[];
+  readonly env?: Record<string, string>;
+  readonly nodeArgs?: readonly string[];
+  readonly embedded?: boolean;
+}
+
+/** Runs a scenario on the injecting library (or the embedded engine) with rules from its start. */
+async function run(scenario: string, options: Run = {}): Promise<Ran> {
+  const injection = createInjection(options.rules);
+  const library = options.embedded === true ? 'embedded' : await injectingLibrary();
+  const args = [...(options.nodeArgs ?? []), '--import', 'tsx', program, scenario, library];
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, UV_THREADPOOL_SIZE: '12', ...injection.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const stdout = text(child.stdout);
+  const stderr = text(child.stderr);
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
+    child.on('close', (...ending) => resolve(ending));
+  });
+  const lines = (await stdout).split('\n').filter((line) => /^["{]/.test(line));
+  const counts = {
+    init: injection.counters('init').started,
+    uninit: injection.counters('uninit').started,
+  };
+  injection.dispose();
+  return {
+    code,
+    signal,
+    found: lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    stderr: await stderr,
+    started: (name) => counts[name],
+  };
+}
+
+async function text(stream: NodeJS.ReadableStream): Promise<string> {
+  let all = '';
+  for await (const chunk of stream) all += String(chunk);
+  return all;
+}
+
+describe('initialisation', () => {
+  it('is tried again after −1, and then succeeds', async () => {
+    const ran = await run('open', { rules: [{ on: 'init', code: -1, first: 3 }] });
+    assert.deepEqual([ran.code, ran.started('init')], [0, 4]);
+    assert.deepEqual(ran.found[1], { closed: true });
+  });
+
+  it('gives up after a few times, and says what to look at', async () => {
+    const ran = await run('open', { rules: [{ on: 'init', code: -1 }] });
+    assert.equal(ran.started('init'), 5);
+    assert.equal(ran.found[0]?.['code'], -1);
+    assert.match(String(ran.found[0]?.['advice']), /meta service.*MMC_LOCAL_CONFIG_PATH/s);
+  });
+
+  it('is not tried again after any other code', async () => {
+    const ran = await run('open', { rules: [{ on: 'init', code: -3000 }] });
+    assert.equal(ran.started('init'), 1);
+    assert.match(String(ran.found[0]?.['message']), /MMC_INVALID_PARAM \(-3000\)/);
+  });
+
+  it('on the embedded engine fails at once, with advice on /dev/shm', async () => {
+    const env = { MMC_EMBEDDED_POOL: '/not/a name', MMC_EMBEDDED_BYTES: '1048576' };
+    const ran = await run('open', { embedded: true, env });
+    assert.match(String(ran.found[0]?.['advice']), /\/dev\/shm/);
+    assert.ok(Number(ran.found[0]?.['elapsedMs']) < 2000);
+  });
+
+  it('explains −2 from the self-test: every client of the pool must be restarted', async () => {
+    const ran = await run('open', { rules: unusablePool });
+    assert.equal(ran.found[0]?.['code'], -2);
+    assert.match(String(ran.found[0]?.['message']), /self-test: put: MMC_UNUSABLE_POOL \(-2\)/);
+    assert.match(String(ran.found[0]?.['advice']), /Restart all clients of the\s+pool/);
+    assert.deepEqual([ran.code, ran.started('uninit')], [0, 1], 'it leaves the pool again');
+  });
+
+  for (const [fault, rule] of [
+    ['stores nothing', { on: 'put', noCopy: true }],
+    ['copies nothing', { on: 'get', noCopy: true }],
+    ['returns other bytes', { on: 'get', wrongData: true }],
+    ['cannot remove', { on: 'remove', code: -1 }],
+    ['has no room for the first object', { on: 'put', code: -1 }],
+  ] as const) {
+    it(`fails its self-test on an engine that ${fault}`, async () => {
+      const ran = await run('open', { rules: [rule] });
+      assert.match(String(ran.found[0]?.['message']), /failed its self-test/);
+      assert.equal(ran.code, 0);
+    });
+  }
+
+  it('refuses an arena that the engine cannot register', async () => {
+    const ran = await run('open', { rules: [{ on: 'register_buffer', code: -1 }] });
+    assert.match(String(ran.found[0]?.['message']), /refused to register the arena/);
+    assert.equal(ran.started('uninit'), 1);
+  });
+
+  it('checks the configuration file before the engine is loaded', async () => {
+    const file = path.join(import.meta.dirname, `../../../build/world-size-${process.pid}.conf`);
+    writeFileSync(file, 'ock.mmc.local_service.world_size = 1\n');
+    const ran = await run('open', { env: { MMC_LOCAL_CONFIG_PATH: file } });
+    assert.match(String(ran.found[0]?.['message']), /world_size/);
+    assert.equal(ran.started('init'), 0);
+  });
+});
+
+describe('the address range that the preloaded shim reserves', () => {
+  const shim = fileURLToPath(new URL('../../../build/native/libmcg_reserve.so', import.meta.url));
+  const preloaded = (bytes: number) => ({ LD_PRELOAD: shim, MCG_RESERVE_BYTES: `${bytes}` });
+
+  it('is given back before the engine is initialised', async () => {
+    const ran = await run('open', { env: preloaded(16 * 2 ** 40) });
+    assert.deepEqual([ran.found[0]?.['opened'], ran.found[0]?.['reserved']], [0, false]);
+    assert.deepEqual(ran.found[0]?.['warnings'], []);
+  });
+
+  it('is warned of when it could not be reserved', async () => {
+    const ran = await run('open', { env: preloaded(2 ** 50) });
+    assert.match(String(ran.found[0]?.['warnings']), /address range could not be reserved/);
+    assert.equal(ran.found[0]?.['opened'], 0);
+  });
+});
+
+describe('the end of a process', () => {
+  it('that forgot to close does not become an abort', async () => {
+    const ran = await run('forget', { rules: [{ on: 'init', abortAtExit: true }] });
+    assert.deepEqual([ran.code, ran.signal], [0, null], ran.stderr);
+  });
+
+  it('keeps its exit code', async () => {
+    const ran = await run('exit3', { rules: [{ on: 'init', abortAtExit: true }] });
+    assert.deepEqual([ran.code, ran.signal], [3, null], ran.stderr);
+  });
+
+  it('leaves no pool of the embedded engine behind', async () => {
+    const pools = (): string[] =>
+      readdirSync('/dev/shm').filter((name) => name.includes('mcg-own-test'));
+    const name = `mcg-own-test-${process.pid}`;
+    const ran = await run('forget', { embedded: true, env: { MMC_EMBEDDED_POOL: name } });
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(String(ran.found[0]?.['pools']), new RegExp(name));
+    assert.deepEqual(pools(), []);
+  });
+
+  it('is possible while uninit hangs: close says so in bounded time, exitNow ends it', async () => {
+    const ran = await run('close', { rules: [{ on: 'uninit', hang: true }] });
+    assert.equal(ran.found[0]?.['closed'], false);
+    assert.ok(Number(ran.found[0]?.['elapsedMs']) < 12_000);
+    assert.deepEqual([ran.code, ran.signal, ran.started('uninit')], [5, null, 1]);
+  });
+
+  it('is possible while a call hangs: uninit, which would crash, is not called', async () => {
+    const ran = await run('close', { rules: [{ on: 'exist', hang: true }] });
+    assert.equal(ran.found[0]?.['closed'], false);
+    assert.ok(Number(ran.found[0]?.['elapsedMs']) < 2000);
+    assert.deepEqual([ran.code, ran.signal, ran.started('uninit')], [5, null, 0]);
+  });
+});
+
+describe('garbage collection', () => {
+  it('takes nothing away from calls in flight', { timeout: 120_000 }, async () => {
+    const ran = await run('collect', {
+      nodeArgs: ['--expose-gc'],
+      rules: [{ on: '*', delayOutsideUs: 3000 }],
+    });
+    assert.equal(ran.code, 0, ran.stderr);
+    const [found, closed] = ran.found;
+    assert.equal(found?.['collected'], true);
+    assert.deepEqual(
+      found['good'],
+      Array.from({ length: 180 }, () => true),
+    );
+    assert.equal(found['blocks'], 0);
+    assert.deepEqual(closed, { closed: true });
+  });
+});
