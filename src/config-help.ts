@@ -78,20 +78,45 @@ export function effectiveText(config: Config, origins: Origins): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** The tables of docs/configuration.md, in Markdown. */
-export function settingsMarkdown(): string {
+const pageIntroduction = `# Configuration
+
+<!-- Generated from src/config-table.ts by \`npm run generate\`; edit the table, not this page. -->
+
+Each setting is a flag, or an environment variable; the flag wins over the variable, the variable
+over the default. An empty variable counts as absent. The gateway reads no configuration file of its
+own.
+
+- Sizes are plain bytes, or take a unit: \`64k\`, \`512MiB\`, \`1.5GiB\`. All units are powers of 1024;
+  \`512MB\` is refused, because some mean 1000 by it and some 1024.
+- Switches take \`on\` or \`off\` (also \`true\`, \`yes\`, \`1\` and their opposites); as flags they may
+  stand alone (\`--access-log\`) or be negated (\`--no-fast-lane\`).
+- Lists are separated by commas; as flags they may also be given several times.
+- All faults are reported at once, each with the way to mend it, and the exit code is 2.
+  \`memcache-gateway --check-config\` does that and nothing else: it also checks the files that are
+  named, and prints the effective configuration with the origin of each value.
+
+The distributed engine reads its own file, named by \`MMC_LOCAL_CONFIG_PATH\`; see
+[the real engine](real-engine.md).
+
+In Kubernetes, a Service called \`gateway\` puts \`GATEWAY_PORT=tcp://…\` into every pod beside it: set
+\`enableServiceLinks: false\`.
+
+`;
+
+/** docs/configuration.md. */
+export function configurationPage(): string {
   const sections = groups.map((group) => {
-    const rows = settingNames
-      .filter((name) => table[name].group === group)
-      .map((name) => {
-        const { kind, help } = table[name];
-        const fallback = fallbackText(name);
-        const shown = fallback === '' ? 'none' : `\`${fallback}\``;
-        const cells = [`\`${flagOf(name)}\``, `\`${variableOf(name)}\``, kind.accepts, shown, help];
-        return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-      });
+    const names = settingNames.filter((name) => table[name].group === group);
     const head = '| flag | variable | accepts | default | meaning |\n|---|---|---|---|---|';
-    return `## ${group}\n\n${head}\n${rows.join('\n')}\n`;
+    return `## ${group}\n\n${head}\n${names.map(rowOf).join('\n')}\n`;
   });
-  return sections.join('\n');
+  return pageIntroduction + sections.join('\n');
+}
+
+function rowOf(name: SettingName): string {
+  const { kind, help } = table[name];
+  const fallback = fallbackText(name);
+  const shown = fallback === '' ? 'none' : `\`${fallback}\``;
+  const cells = [`\`${flagOf(name)}\``, `\`${variableOf(name)}\``, kind.accepts, shown, help];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }

@@ -150,10 +150,10 @@ export function choice<const T extends string>(...words: readonly T[]): Kind<T> 
 }
 
 /** Any text without control characters; a path, a name. */
-export function text(placeholder: string): Kind<string> {
+export function text(placeholder: string, accepts: string): Kind<string> {
   return {
     placeholder,
-    accepts: 'text',
+    accepts,
     repeatable: false,
     read(given) {
       if (/[\x00-\x1f\x7f]/.test(given)) return { fault: 'contains control characters' };
@@ -166,7 +166,7 @@ export function text(placeholder: string): Kind<string> {
 
 /** A path, absolute or from the working directory; undefined when not given. */
 export function path(): Kind<string | undefined> {
-  return { ...text('PATH'), accepts: 'a path', write: (value) => value ?? '' };
+  return { ...text('PATH', 'a path'), write: (value) => value ?? '' };
 }
 
 /** Several words, separated by commas, or the flag several times. `check` names what is wrong with one. */

@@ -56,7 +56,7 @@ export const table = {
   ),
   host: setting(
     'Listening',
-    text('ADDRESS'),
+    text('ADDRESS', 'an address or name'),
     '127.0.0.1',
     'Address or host name to listen on. Anything but loopback needs --insecure while there are no tokens.',
   ),
@@ -69,7 +69,7 @@ export const table = {
 
   engine: setting(
     'Engine',
-    text('embedded|PATH'),
+    text('embedded|PATH', '`embedded`, or a path'),
     'embedded',
     'The embedded engine, or the path of libmf_memcache.so.',
   ),

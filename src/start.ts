@@ -1,10 +1,13 @@
 /** The supervisor's role: puts the pool together with this program's worker, log and metrics. */
+import { rmSync } from 'node:fs';
+import path from 'node:path';
 import tty from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import type { Config } from './config.ts';
 import { formatBytes } from './config-kinds.ts';
+import type { Log } from './logger.ts';
 import { newPoolName, workerEnvironment } from './pool/environment.ts';
-import { type Listener, urlOf } from './pool/listener.ts';
+import { ListenError, type Listener, urlOf } from './pool/listener.ts';
 import { createWaitingLog } from './pool/log.ts';
 import type { WorkerFacts } from './pool/protocol.ts';
 import { Supervisor } from './pool/supervisor.ts';
@@ -17,50 +20,66 @@ export interface StartOptions {
 }
 
 const stdout = 1;
-/** npm passes Ctrl-C on, and the terminal has sent it already: one wish, not two. */
-const sameInterruptMs = 200;
+/** npm passes a Ctrl-C on that the terminal has sent already, timeout(1) signals twice: one wish, not two. */
+const sameWishMs = 100;
+const metricsDelayMs = 1000;
 
 /** Serves until told to stop; resolves with the exit code. */
 export async function startGateway(options: StartOptions): Promise<number> {
-  const { config, version, warnings, reserve } = options;
-  const logFormat = resolveFormat(config);
+  const { version, warnings, reserve } = options;
+  const config = { ...options.config, logFormat: resolveFormat(options.config) };
   const waiting = createWaitingLog();
   const poolName = newPoolName();
-  let print: (line: string) => void = () => {};
+  const loadMetrics = () => import('./metrics/aggregation.ts');
   const supervisor = new Supervisor({
-    config: { ...config, logFormat },
+    config,
     version,
     devices: [config.device],
-    program: {
-      file: fileURLToPath(
-        new URL(import.meta.url.endsWith('.ts') ? 'main.ts' : 'main.js', import.meta.url),
-      ),
-      execArgv: process.execArgv,
-    },
+    program: { file: siblingOf('main'), execArgv: process.execArgv },
     env: () => workerEnvironment(process.env, { config, poolName, reserve }),
     log: waiting.log,
-    onReady: (facts, listener) => print(readyLine(facts, listener, version, logFormat)),
-    complain,
-    renderMetrics: async (workers, own) => {
-      const { renderPool } = await import('./metrics/aggregation.ts');
-      return renderPool(workers, own);
+    onReady(facts, listener) {
+      const line = readyLine(facts, listener, version, config.logFormat);
+      void logging.then(({ print }) => print(line));
+      // Not in the first scrape's time, nor in the start's.
+      setTimeout(() => void loadMetrics(), metricsDelayMs).unref();
     },
+    complain,
+    renderMetrics: async (workers, own) => (await loadMetrics()).renderPool(workers, own),
   });
-  const exitCode = supervisor.run();
   stopOnSignals(supervisor);
+  try {
+    await supervisor.start();
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    complain(error.message);
+    return 1;
+  }
+  // Only now that the worker is on its way: both load at the same time.
+  const logging = openLog(config);
+  const log = await logging;
+  waiting.attach(log.logger);
+  for (const warning of warnings) log.logger.warn(warning);
+  const code = await supervisor.finished;
+  // A worker that was killed could not take its pool away, and the name is ours alone.
+  rmSync(`/dev/shm/${poolName}`, { force: true });
+  log.flush();
+  return code;
+}
+
+async function openLog(config: Config & { logFormat: 'json' | 'pretty' }): Promise<Log> {
   const { createLog } = await import('./logger.ts');
-  const log = await createLog({
+  return createLog({
     level: config.logLevel,
-    format: logFormat,
+    format: config.logFormat,
     fileDescriptor: stdout,
     base: { pid: process.pid },
   });
-  print = log.print;
-  waiting.attach(log.logger);
-  for (const warning of warnings) log.logger.warn(warning);
-  const code = await exitCode;
-  log.flush();
-  return code;
+}
+
+/** A module beside this one, as built or as source. */
+function siblingOf(name: string): string {
+  return fileURLToPath(new URL(`${name}${path.extname(import.meta.url)}`, import.meta.url));
 }
 
 /** For people, on stderr: it must be read even where the log goes elsewhere. */
@@ -74,11 +93,12 @@ function resolveFormat(config: Config): 'json' | 'pretty' {
 }
 
 function stopOnSignals(supervisor: Supervisor): void {
-  let interruptedAt = Number.NEGATIVE_INFINITY;
+  let last: { signal: NodeJS.Signals; time: number } | undefined;
   const handle = (signal: NodeJS.Signals) => {
-    const repeated = signal === 'SIGINT' && performance.now() - interruptedAt < sameInterruptMs;
-    if (signal === 'SIGINT') interruptedAt = performance.now();
-    if (repeated) return;
+    const time = performance.now();
+    const same = last?.signal === signal && time - last.time < sameWishMs;
+    last = { signal, time };
+    if (same) return;
     if (supervisor.stopping) supervisor.kill(`a second signal, ${signal}`);
     else supervisor.stop(signal);
   };

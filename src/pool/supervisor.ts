@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Config } from '../config.ts';
-import { ListenError, type Listener, listen } from './listener.ts';
+import { type Listener, listen } from './listener.ts';
 import type { PoolLog } from './log.ts';
 import type { MetricJson, WorkerFacts } from './protocol.ts';
 import { createStandby } from './standby.ts';
@@ -62,6 +62,11 @@ export class Supervisor {
   #deadline: NodeJS.Timeout | undefined;
   #finish: (code: number) => void = () => {};
 
+  /** Resolves with the program's exit code when everything has ended. */
+  readonly finished = new Promise<number>((resolve) => {
+    this.#finish = resolve;
+  });
+
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#slots = options.devices.map((device) => this.#createSlot(device));
@@ -74,23 +79,18 @@ export class Supervisor {
   }
 
   /**
-   * Serves until stopped; resolves with the program's exit code. The port opens before any worker
-   * is there: probes get a 503 instead of a refusal, and a port in use costs no start of an engine.
+   * Opens the port, then starts the workers: probes get a 503 instead of a refusal, and a port in
+   * use costs no start of an engine.
+   * @throws ListenError when the port cannot be opened; nothing has been started then.
    */
-  async run(): Promise<number> {
-    const finished = new Promise<number>((resolve) => {
-      this.#finish = resolve;
-    });
+  async start(): Promise<void> {
     const { host, port } = this.#options.config;
-    try {
-      this.#listener = await listen(host, port, (socket) => this.#dispatch(socket));
-    } catch (error) {
-      if (!(error instanceof ListenError)) throw error;
-      this.#options.complain(error.message);
-      return 1;
+    this.#listener = await listen(host, port, (socket) => this.#dispatch(socket));
+    if (this.#stopping) {
+      this.#listener.close();
+      return;
     }
     for (const slot of this.#slots) slot.start();
-    return finished;
   }
 
   /** Ends in order: no new connections, requests in flight finish, engines are uninitialised. */

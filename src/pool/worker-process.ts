@@ -23,7 +23,7 @@ export interface WorkerProcessOptions {
   readonly program: WorkerProgram;
   readonly device: number;
   readonly env: NodeJS.ProcessEnv;
-  /** Whether engine output is wanted in the log at all; it is read in any case. */
+  /** Whether what the engine prints on stdout is wanted in the log; it is read in any case. */
   readonly showNoise: boolean;
   readonly log: (level: LogLevel, fields: object, message: string) => void;
   readonly onMessage: (message: Exclude<FromWorker, { type: 'taken' }>) => void;
@@ -51,8 +51,10 @@ export class WorkerProcess {
       execArgv: [...options.program.execArgv],
       stdio: ['ignore', 'pipe', 'pipe', 1, 'ipc'],
     });
-    this.#read(this.#child.stdout, 'stdout');
-    this.#read(this.#child.stderr, 'stderr');
+    // The distributed engine chats on stdout; on stderr are warnings, the embedded engine's and Node's.
+    if (options.showNoise) this.#filter(this.#child.stdout, 'debug', 'stdout');
+    this.#filter(this.#child.stderr, 'warn', 'stderr');
+    this.#child.stdout?.resume();
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#lastWords.push(chunk));
     this.#child.on('message', (value) => this.#receive(value));
     // Both a failed fork and a failed send end up here; the exit that follows tells the rest.
@@ -105,17 +107,14 @@ export class WorkerProcess {
     }
   }
 
-  #read(stream: Readable | null, name: string): void {
-    const { showNoise, log } = this.#options;
+  #filter(stream: Readable | null, level: LogLevel, name: string): void {
     const filter = createNoiseFilter({
       show: (line, repeats) =>
-        log('debug', { stream: name, ...(repeats > 0 ? { repeats } : {}) }, line),
+        this.#options.log(level, { stream: name, ...(repeats > 0 ? { repeats } : {}) }, line),
     });
+    stream?.on('data', (chunk: Buffer) => filter.push(chunk));
     stream?.on('error', () => {
       // The other end is gone; its exit reports it.
-    });
-    stream?.on('data', (chunk: Buffer) => {
-      if (showNoise) filter.push(chunk);
     });
   }
 

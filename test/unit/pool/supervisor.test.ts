@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { interpretConfig } from '../../../src/config.ts';
+import { type Config, interpretConfig } from '../../../src/config.ts';
 import { parseCommandLine } from '../../../src/config-flags.ts';
 import type { LogLevel, PoolLog } from '../../../src/pool/log.ts';
 import { Supervisor } from '../../../src/pool/supervisor.ts';
@@ -30,10 +30,15 @@ interface Line {
 interface Pool {
   readonly supervisor: Supervisor;
   readonly exitCode: Promise<number>;
+  readonly seen: Seen;
+  readonly url: () => string;
+}
+
+/** What a supervisor told the outside. */
+interface Seen {
   readonly lines: Line[];
   readonly complaints: string[];
-  readonly url: () => string;
-  readonly readyCount: () => number;
+  ready: number;
 }
 
 const pools: Pool[] = [];
@@ -51,27 +56,32 @@ async function startPool(
   flags: string[] = [],
 ): Promise<Pool> {
   const each = Array.isArray(misbehaviour) ? misbehaviour : [misbehaviour];
-  const interpreted = interpretConfig(parseCommandLine(['--port', '0', ...flags]), {});
-  assert('config' in interpreted);
-  const lines: Line[] = [];
-  const complaints: string[] = [];
-  let ready = 0;
+  const seen: Seen = { lines: [], complaints: [], ready: 0 };
+  const supervisor = createSupervisor(configOf(['--port', '0', ...flags]), each, seen);
+  await supervisor.start();
+  const url = () => `http://127.0.0.1:${supervisor.listener?.port}`;
+  const pool = { supervisor, exitCode: supervisor.finished, seen, url };
+  pools.push(pool);
+  return pool;
+}
+
+function createSupervisor(config: Config, each: Misbehaviour[], seen: Seen): Supervisor {
   const writer = (level: LogLevel) => (fields: object, message: string) =>
-    void lines.push({ level, fields: fields as Line['fields'], message });
+    void seen.lines.push({ level, fields: fields as Line['fields'], message });
   const log = Object.fromEntries(
     (['debug', 'info', 'warn', 'error', 'fatal'] as const).map((level) => [level, writer(level)]),
   ) as PoolLog;
-  const supervisor = new Supervisor({
-    config: { ...interpreted.config },
+  return new Supervisor({
+    config,
     version: 'fake',
     devices: each.map((_, device) => device),
     program,
     env: (device) => ({ ...process.env, POOL_WORKER: JSON.stringify(each[device]) }),
     log,
     onReady: () => {
-      ready += 1;
+      seen.ready += 1;
     },
-    complain: (message) => void complaints.push(message),
+    complain: (message) => void seen.complaints.push(message),
     renderMetrics: (workers, { slots }) => {
       const own = slots.map(({ device, handedOver, restarts, state }) => {
         return { device, handedOver, restarts, state };
@@ -82,19 +92,13 @@ async function startPool(
       });
     },
   });
-  const exitCode = supervisor.run();
-  await until(() => supervisor.listener !== undefined);
-  const url = () => `http://127.0.0.1:${supervisor.listener?.port}`;
-  const pool = { supervisor, exitCode, lines, complaints, url, readyCount: () => ready };
-  pools.push(pool);
-  return pool;
 }
 
 async function startReadyPool(...parameters: Parameters<typeof startPool>): Promise<Pool> {
   const pool = await startPool(...parameters);
   await until(async () => (await ask(pool, '/pid')).status === 200, {
     deadlineMs: 20_000,
-  }).catch((error: unknown) => assert.fail(`${String(error)} ${JSON.stringify(pool.lines)}`));
+  }).catch((error: unknown) => assert.fail(`${String(error)} ${JSON.stringify(pool.seen.lines)}`));
   return pool;
 }
 
@@ -157,7 +161,7 @@ describe('a supervisor', () => {
     assert.match(metrics.body, /"state":"starting"/);
     writeFileSync(gate, '');
     await until(async () => (await ask(pool, '/pid')).status === 200);
-    assert.equal(pool.readyCount(), 1);
+    assert.equal(pool.seen.ready, 1);
     const echoed = await ask(pool, '/echo', { method: 'PUT' }, Buffer.alloc(3_000_000));
     assert.equal(echoed.body, 'PUT 3000000');
   });
@@ -169,7 +173,7 @@ describe('a supervisor', () => {
     await until(async () => (await ask(pool, '/pid')).status === 503);
     await until(async () => (await ask(pool, '/pid')).status === 200);
     assert.notEqual(await pidOf(pool), first);
-    const death = pool.lines.find((line) => line.message === 'worker was ended by SIGKILL');
+    const death = pool.seen.lines.find((line) => line.message === 'worker was ended by SIGKILL');
     assert.equal(death?.level, 'error');
     assert.equal(death.fields['worker'], first);
     assert.match((await ask(pool, '/metrics')).body, /"restarts":1/);
@@ -197,7 +201,7 @@ describe('a supervisor', () => {
     pool.supervisor.stop('a test');
     assert.equal((await answer).body, 'drained');
     assert.equal(await pool.exitCode, 0);
-    assert.deepEqual(pool.complaints, []);
+    assert.deepEqual(pool.seen.complaints, []);
     assert.equal(isAlive(pid), false);
     await assert.rejects(ask(pool, '/livez'), { code: 'ECONNREFUSED' });
   });
@@ -210,31 +214,34 @@ describe('a supervisor', () => {
     pool.supervisor.stop('a test');
     await assert.rejects(answer);
     assert.equal(await pool.exitCode, 1);
-    assert.match(pool.complaints.join(), /cut off: the worker of device 0 .* had 1 requests/);
+    assert.match(pool.seen.complaints.join(), /cut off: the worker of device 0 .* had 1 requests/);
   });
 
   it('kills at once what hangs in its end, and names it', async () => {
     const pool = await startReadyPool({ closeHangs: true });
     const pid = await pidOf(pool);
     pool.supervisor.stop('a test');
-    await until(() => pool.lines.some((line) => line.message.startsWith('stopping')));
+    await until(() => pool.seen.lines.some((line) => line.message.startsWith('stopping')));
     assert.equal(isAlive(pid), true);
     pool.supervisor.kill('a second signal');
     assert.equal(await pool.exitCode, 1);
-    assert.match(pool.complaints.join(), /at once \(a second signal\): the worker of device 0/);
+    assert.match(
+      pool.seen.complaints.join(),
+      /at once \(a second signal\): the worker of device 0/,
+    );
     assert.equal(isAlive(pid), false);
   });
 
   it('ends with 1 and the advice when the first start fails for good', async () => {
     const pool = await startPool({ failure: { message: 'no such library', permanent: true } });
     assert.equal(await pool.exitCode, 1);
-    assert.match(pool.complaints.join(), /no such library/);
+    assert.match(pool.seen.complaints.join(), /no such library/);
   });
 
   it('keeps trying, ever more slowly, when a failure may pass', async () => {
     const pool = await startPool({ failure: { message: 'meta service away', permanent: false } });
     const waits = () =>
-      pool.lines.flatMap(({ fields }) =>
+      pool.seen.lines.flatMap(({ fields }) =>
         'backoffMs' in fields ? [Number(fields['backoffMs'])] : [],
       );
     await until(() => waits().length >= 3, { deadlineMs: 20_000 });
@@ -242,12 +249,12 @@ describe('a supervisor', () => {
     const [first = 0, , third = 0] = waits();
     assert(first >= 50 && first <= 100, `first wait ${first}`);
     assert(third >= 200 && third <= 400, `third wait ${third}`);
-    assert.deepEqual(pool.complaints, []);
+    assert.deepEqual(pool.seen.complaints, []);
   });
 
   it('is not held up by what an engine prints, and shows little of it', async () => {
     const pool = await startReadyPool({ noiseLines: 20_000 }, ['--log-level', 'debug']);
-    const shown = pool.lines.filter((line) => line.message.startsWith('ERROR copy of block'));
+    const shown = pool.seen.lines.filter((line) => line.message.startsWith('ERROR copy of block'));
     assert.equal(shown.length, 5);
     assert.equal(shown[0]?.level, 'debug');
     assert.equal(shown[0].fields['stream'], 'stdout');
@@ -255,7 +262,7 @@ describe('a supervisor', () => {
 
   it('drops messages that are none, and goes on', async () => {
     const pool = await startReadyPool({ message: { type: 'ready', engine: 5 } });
-    assert(pool.lines.some((line) => line.message.includes('dropped')));
+    assert(pool.seen.lines.some((line) => line.message.includes('dropped')));
   });
 
   it('adds the metrics of workers up, and leaves one out that does not answer', async () => {
@@ -285,25 +292,22 @@ describe('a supervisor', () => {
       const { status, body } = await ask(pool, '/pid');
       return status === 200 && Number(body) !== first;
     });
-    const departure = pool.lines.find((line) => line.message === 'worker exited with code 0');
+    const departure = pool.seen.lines.find((line) => line.message === 'worker exited with code 0');
     assert.equal(departure?.level, 'info');
   });
 
-  it('says that the port is taken, and ends with 1', async () => {
+  it('says that the port is taken, and starts no worker', async () => {
     const pool = await startReadyPool();
     const port = String(pool.supervisor.listener?.port);
-    const complaints: string[] = [];
-    const other = new Supervisor({
-      ...({} as ConstructorParameters<typeof Supervisor>[0]),
-      config: { ...configOf(['--port', port]) },
-      devices: [],
-      complain: (message) => void complaints.push(message),
+    const other = createSupervisor(configOf(['--port', port]), [], {
+      lines: [],
+      complaints: [],
+      ready: 0,
     });
-    assert.equal(await other.run(), 1);
-    assert.match(
-      complaints.join(),
-      new RegExp(`port ${port} on 127\\.0\\.0\\.1 is already in use`),
-    );
+    await assert.rejects(other.start(), {
+      name: 'ListenError',
+      message: new RegExp(`^port ${port} on 127\\.0\\.0\\.1 is already in use; .* --port$`),
+    });
   });
 });
 

@@ -1,0 +1,83 @@
+/**
+ * Writes what is generated: types from openapi.yaml, and the pages of docs that repeat a table of
+ * the source. With --check it writes nothing, and fails when a file is not what it would write.
+ */
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+
+/** Each file with what makes its text; the second form is a TypeScript module's exported function. */
+const generated = [
+  { file: 'src/generated/openapi.ts', text: openApiTypes },
+  {
+    file: 'docs/configuration.md',
+    text: () => fromSource('src/config-help.ts', 'configurationPage'),
+  },
+  {
+    file: 'docs/errors.md',
+    text: () => fromSource('scripts/errors-page.mjs', 'errorsPage'),
+  },
+];
+
+function openApiTypes() {
+  const description = path.join(root, 'openapi.yaml');
+  if (!fs.existsSync(description)) return undefined;
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'generate-'));
+  try {
+    const output = path.join(folder, 'openapi.ts');
+    run(process.execPath, [binary('openapi-typescript'), description, '--output', output]);
+    return fs.readFileSync(output, 'utf8');
+  } finally {
+    fs.rmSync(folder, { recursive: true });
+  }
+}
+
+/** Runs a function of the sources, which this Node cannot read by itself, through tsx. */
+function fromSource(module, name) {
+  const url = new URL(`../${module}`, import.meta.url).href;
+  const program = `const { ${name} } = await import(${JSON.stringify(url)}); process.stdout.write(${name}());`;
+  return run(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program]);
+}
+
+function binary(name) {
+  const manifest = path.join(root, 'node_modules', name, 'package.json');
+  const { bin } = JSON.parse(fs.readFileSync(manifest, 'utf8'));
+  return path.join(path.dirname(manifest), typeof bin === 'string' ? bin : bin[name]);
+}
+
+function run(command, args) {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${args.join(' ')}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+function main(args) {
+  const unknown = args.filter((arg) => arg !== '--check');
+  if (unknown.length > 0) {
+    process.stderr.write(`unknown option ${unknown.join(' ')}; known: --check\n`);
+    return 2;
+  }
+  const check = args.includes('--check');
+  const stale = [];
+  for (const { file, text } of generated) {
+    const target = path.join(root, file);
+    const wanted = text();
+    const present = fs.existsSync(target) ? fs.readFileSync(target, 'utf8') : undefined;
+    if (wanted === undefined || wanted === present) continue;
+    stale.push(file);
+    if (check) continue;
+    fs.mkdirSync(path.dirname(target), { recursive: true });
+    fs.writeFileSync(target, wanted);
+    process.stdout.write(`wrote ${file}\n`);
+  }
+  if (!check || stale.length === 0) return 0;
+  process.stderr.write(`not up to date, run npm run generate: ${stale.join(', ')}\n`);
+  return 1;
+}
+
+process.exitCode = main(process.argv.slice(2));
