@@ -1,14 +1,12 @@
 import type { RequestListener } from 'node:http';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { ProblemError } from './errors.ts';
-import { type Exchange, exchangeOf, type Gateway, type RouteTemplate } from './http/exchange.ts';
+import { exchangeOf, type Gateway, type RouteTemplate } from './http/exchange.ts';
 import { respondError } from './http/respond.ts';
 import { parseTarget } from './http/target.ts';
 import { methodNotAllowed, serveData } from './routes/data.ts';
 import { docsRoutes } from './routes/docs.ts';
-import type { Operations } from './routes/health.ts';
-
-type Operation = (gateway: Gateway, exchange: Exchange, query: string) => void | Promise<void>;
+import type { Operation, Operations } from './routes/health.ts';
 
 /**
  * The Express application: the data routes, /livez, /readyz, /metrics, the pages for people, and an

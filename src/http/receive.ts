@@ -104,7 +104,7 @@ function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<void> {
     const transfer = gateway.watch.begin((reason) => {
       fail(new ProblemError('request-timeout', { detail: `The body came too slowly: ${reason}.` }));
     });
-    const fail = (error: unknown) => {
+    const fail = (error: Error) => {
       settled = true;
       gateway.watch.end(transfer);
       reject(error);
@@ -116,7 +116,7 @@ function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<void> {
       try {
         sink(chunk);
       } catch (error) {
-        fail(error);
+        fail(error as Error);
       }
     });
     req.on('end', () => {

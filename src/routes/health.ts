@@ -16,10 +16,17 @@ export interface OperationsDeps {
   readonly metricsText: () => Promise<{ contentType: string; body: string }>;
 }
 
+/** Serves one of them; what it throws or rejects with becomes the response. */
+export type Operation = (
+  gateway: Gateway,
+  exchange: Exchange,
+  query: string,
+) => void | Promise<void>;
+
 export interface Operations {
-  livez(gateway: Gateway, exchange: Exchange, query: string): void;
-  readyz(gateway: Gateway, exchange: Exchange, query: string): Promise<void>;
-  metrics(gateway: Gateway, exchange: Exchange, query: string): Promise<void>;
+  readonly livez: Operation;
+  readonly readyz: Operation;
+  readonly metrics: Operation;
 }
 
 /** /livez, /readyz and /metrics. All readiness requests at one time share one probe of the engine. */

@@ -27,10 +27,10 @@ export function engineCalls(engine: EngineClient): EngineCalls {
     };
   }
   return {
-    query: async (key) => {
+    query: (key) => {
       const code = sync.queryFull(key);
       const { valid, size, replicas } = sync.info;
-      return { code, info: { valid, size, replicas: [...replicas] } };
+      return Promise.resolve({ code, info: { valid, size, replicas: [...replicas] } });
     },
     get: async (key, block) =>
       block.length <= SYNC_COPY_BYTES
@@ -40,7 +40,7 @@ export function engineCalls(engine: EngineClient): EngineCalls {
       bytes <= SYNC_COPY_BYTES
         ? sync.put(key, block, bytes, options)
         : engine.put(key, block, bytes, options),
-    exist: async (key) => sync.exist(key),
-    remove: async (key) => sync.remove(key),
+    exist: (key) => Promise.resolve(sync.exist(key)),
+    remove: (key) => Promise.resolve(sync.remove(key)),
   };
 }
