@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "programs.h"
 
 #define POOL_BYTES (8ull << 20)
 
@@ -296,7 +297,9 @@ static void client_only(void) {
   mmc_uninit();
 }
 
-int main(void) {
+int run_conformance(int count, char **arguments) {
+  (void)count;
+  (void)arguments;
   char name[64];
   uint32_t id = 77;
   before_init();

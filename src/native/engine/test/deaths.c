@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "pool.h"
+#include "programs.h"
 #include "scene.h"
 
 static uint64_t pool_used_bytes(void) {
@@ -207,7 +208,9 @@ static void a_fork_does_not_keep_its_parent_alive(void) {
   scene_end();
 }
 
-int main(void) {
+int run_deaths(int count, char **arguments) {
+  (void)count;
+  (void)arguments;
   a_killed_writer_takes_its_half_written_key_along();
   a_writer_survives_the_death_of_the_memory_it_writes_to();
   objects_die_with_their_service_unless_replicated();

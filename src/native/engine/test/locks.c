@@ -1,5 +1,6 @@
 /* Locks whose owner is stopped or killed while it holds them. */
 #include "pool.h"
+#include "programs.h"
 #include "scene.h"
 
 static void ask_for_one_key(void *context) {
@@ -120,7 +121,9 @@ static void whoever_dies_with_a_lock_leaves_all_else_as_it_was(bool (*holds)(voi
   scene_end();
 }
 
-int main(void) {
+int run_locks(int count, char **arguments) {
+  (void)count;
+  (void)arguments;
   a_stopped_owner_of_a_lock_costs_a_second_and_a_killed_one_nothing();
   whoever_dies_with_a_lock_leaves_all_else_as_it_was(child_holds_a_shard);
   whoever_dies_with_a_lock_leaves_all_else_as_it_was(child_holds_its_segment);

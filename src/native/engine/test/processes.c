@@ -1,6 +1,7 @@
 /* What clients of one pool see of each other while all of them live. */
 #include <string.h>
 
+#include "programs.h"
 #include "scene.h"
 
 static void second_client(void *context) {
@@ -171,7 +172,9 @@ static void space_that_is_being_read_is_not_used_again(void) {
   scene_end();
 }
 
-int main(void) {
+int run_processes(int count, char **arguments) {
+  (void)count;
+  (void)arguments;
   objects_are_shared_until_their_service_leaves();
   a_full_service_is_no_place_for_a_forced_replica();
   a_half_written_key_is_taken_but_not_readable();

@@ -13,6 +13,7 @@
 
 #include "audit.h"
 #include "pool.h"
+#include "programs.h"
 #include "scene.h"
 #include "traffic.h"
 
@@ -109,12 +110,16 @@ static void work(void *context) {
   for (;;) pause();
 }
 
+static int64_t longest_death_ns; /* from the signal until the kernel was done with the process */
+
 /* A worker that ends by itself has found something wrong. */
 static void kill_worker(pid_t worker) {
   int status;
+  int64_t start_ns = now_ns();
   CHECK(kill(worker, SIGKILL) == 0);
   CHECK(waitpid(worker, &status, 0) == worker);
   CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  if (now_ns() - start_ns > longest_death_ns) longest_death_ns = now_ns() - start_ns;
 }
 
 static void ask_for_audit(pid_t *workers, uintptr_t *seed, int number) {
@@ -130,9 +135,10 @@ static void pause_us(uint64_t microseconds) {
   while (now_ns() < end_ns) usleep(200);
 }
 
-int main(int count, char **arguments) {
+int run_stress_kills(int count, char **arguments) {
   int rounds = count > 1 ? atoi(arguments[1]) : 200;
   uint64_t random = count > 2 ? strtoull(arguments[2], NULL, 10) : (uint64_t)now_ns();
+  setvbuf(stdout, NULL, _IOLBF, 0);
   printf("stress_kills: %d rounds, seed %llu\n", rounds, (unsigned long long)random);
   uintptr_t seed = (uintptr_t)(random % 1000000007u);
   pid_t workers[WORKERS];
@@ -149,15 +155,17 @@ int main(int count, char **arguments) {
     kill_worker(workers[victim]);
     workers[victim] = spawn(work, (void *)++seed);
     if (round % ROUNDS_PER_AUDIT == 0) ask_for_audit(workers, &seed, round + 1);
-    if (round % 50 == 0) printf("stress_kills: round %d of %d\n", round, rounds), fflush(stdout);
+    if (round % 50 == 0) printf("stress_kills: round %d of %d\n", round, rounds);
   }
   for (int i = 0; i < WORKERS; i++) kill_worker(workers[i]);
   atomic_store(&step[STOP], 1);
   expect_success(keeper);
   int slowest_us = atomic_load(&step[SLOWEST_US]);
-  printf("stress_kills: ok, slowest turn of the keeper %.1f ms, %d contested objects read\n",
-         slowest_us / 1000.0, atomic_load(&step[READS]));
-  CHECK(slowest_us < (RECOVERY_MS + SLACK_MS) * 1000);
+  printf("stress_kills: slowest turn of the keeper %.1f ms, longest death %.1f ms\n",
+         slowest_us / 1000.0, (double)longest_death_ns / 1e6);
+  /* Until the kernel is done with a process, what it holds is not free. */
+  CHECK(slowest_us < (RECOVERY_MS + SLACK_MS) * 1000 + longest_death_ns / 1000);
+  printf("stress_kills: ok, %d contested objects read and checked\n", atomic_load(&step[READS]));
   scene_end();
   return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "audit.h"
 #include "check.h"
+#include "programs.h"
 #include "traffic.h"
 
 #define THREADS 4
@@ -65,7 +66,7 @@ static void stress(uint64_t bytes, int64_t milliseconds) {
   CHECK(!pool_exists(name));
 }
 
-int main(int count, char **arguments) {
+int run_stress_threads(int count, char **arguments) {
   int64_t milliseconds = count > 1 ? atoi(arguments[1]) * 1000 : 2000;
   stress(64ull << 20, milliseconds);
   stress(1ull << 20, milliseconds);

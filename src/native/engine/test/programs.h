@@ -1,0 +1,14 @@
+/* The test programs; all are in one executable, which takes the name of one and its arguments. */
+#ifndef MCG_TEST_PROGRAMS_H
+#define MCG_TEST_PROGRAMS_H
+
+int run_bitmap(int count, char **arguments);
+int run_conformance(int count, char **arguments);
+int run_processes(int count, char **arguments);
+int run_deaths(int count, char **arguments);
+int run_locks(int count, char **arguments);
+int run_room(int count, char **arguments);
+int run_stress_threads(int count, char **arguments);
+int run_stress_kills(int count, char **arguments);
+
+#endif
