@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { errorsPage } from '../../scripts/errors-page.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
+
+interface Manifest {
+  license?: string;
+  dependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
+}
+
+const manifest = JSON.parse(read('package.json')) as Manifest;
+
+/** Package and licence in each row of the table under a heading. */
+function rowsUnder(heading: string): [string, string][] {
+  const section = read('docs/dependencies.md').split(`## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
+  const rows = [...section.matchAll(/^\| (\S+) \| ([^|]+) \|/gm)].slice(1);
+  return rows.map((row) => [row[1] ?? '', row[2] ?? '']);
+}
+
+describe('docs/dependencies.md', () => {
+  for (const [heading, names] of [
+    ['At run time', Object.keys(manifest.dependencies)],
+    ['For development', Object.keys(manifest.devDependencies)],
+  ] as const) {
+    it(`has under "${heading}" what package.json has, with the licence of the package`, () => {
+      const rows = rowsUnder(heading);
+      assert.deepEqual(rows.map(([name]) => name).sort(), [...names].sort());
+      for (const [name, licence] of rows) {
+        const installed = JSON.parse(read(`node_modules/${name}/package.json`)) as Manifest;
+        assert.equal(licence, installed.license, name);
+      }
+    });
+  }
+});
+
+describe('docs/errors.md', () => {
+  it('is what npm run generate makes of the tables', () => {
+    assert.equal(read('docs/errors.md'), errorsPage());
+  });
+});
+
+describe('the pages', () => {
+  const inDocs = readdirSync(path.join(root, 'docs')).filter((name) => name.endsWith('.md'));
+  const pages = ['README.md', 'CHANGELOG.md', ...inDocs.map((name) => `docs/${name}`)];
+
+  it('link only to files that exist', () => {
+    for (const page of pages) {
+      for (const [, target = ''] of read(page).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+        if (/^https?:/.test(target)) continue;
+        const file = path.resolve(root, path.dirname(page), target);
+        assert.ok(existsSync(file), `${page} links to ${target}`);
+      }
+    }
+  });
+
+  it('of docs are all in its index', () => {
+    const index = read('docs/README.md');
+    for (const name of readdirSync(path.join(root, 'docs'))) {
+      if (name.endsWith('.md') && name !== 'README.md')
+        assert.ok(index.includes(`](${name})`), name);
+    }
+  });
+
+  it('name only variables that exist', async () => {
+    const { configurationPage } = await import('../../src/config-help.ts');
+    const known = configurationPage();
+    for (const page of pages) {
+      for (const [name] of read(page).matchAll(/\bGATEWAY_[A-Z_]+\b/g)) {
+        assert.ok(name === 'GATEWAY_URL' || known.includes(`\`${name}\``), `${page}: ${name}`);
+      }
+    }
+  });
+});
