@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createBackoff } from '../../../src/pool/backoff.ts';
+
+const times = { firstMs: 100, mostMs: 1000, calmMs: 60_000 };
+
+describe('a backoff', () => {
+  it('doubles up to its most, and stays there', () => {
+    const backoff = createBackoff({ ...times, random: () => 1 });
+    const waits = Array.from({ length: 7 }, () => backoff.afterDeath(0));
+    assert.deepEqual(waits, [100, 200, 400, 800, 1000, 1000, 1000]);
+  });
+
+  it('leaves a random half of each wait', () => {
+    const backoff = createBackoff({ ...times, random: () => 0 });
+    assert.deepEqual([backoff.afterDeath(0), backoff.afterDeath(0)], [50, 100]);
+    const drawn = createBackoff(times);
+    for (let i = 0; i < 1000; i += 1) {
+      const wait = drawn.afterDeath(times.calmMs);
+      assert(wait >= 50 && wait < 100);
+    }
+  });
+
+  it('starts anew after a calm minute, and not a moment before', () => {
+    const backoff = createBackoff({ ...times, random: () => 1 });
+    backoff.afterDeath(0);
+    assert.equal(backoff.afterDeath(59_999), 200);
+    assert.equal(backoff.afterDeath(60_000), 100);
+  });
+
+  it('never overflows, however long it lasts', () => {
+    const backoff = createBackoff({ ...times, random: () => 1 });
+    for (let i = 0; i < 5000; i += 1) backoff.afterDeath(0);
+    assert.equal(backoff.afterDeath(0), 1000);
+  });
+});

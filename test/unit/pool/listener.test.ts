@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { describe, it } from 'node:test';
+import { type ListenError, listen, urlOf } from '../../../src/pool/listener.ts';
+import { until } from '../../helpers/until.ts';
+
+const failure = async (host: string, port: number): Promise<string> => {
+  const error = await listen(host, port, () => {}).then(
+    (listener) => listener.close(),
+    (caught: unknown) => caught as ListenError,
+  );
+  assert.equal(error?.name, 'ListenError');
+  return error.message;
+};
+
+describe('the port', () => {
+  it('hands on connections of which not a byte has been read', async () => {
+    const accepted: net.Socket[] = [];
+    const listener = await listen('127.0.0.1', 0, (socket) => accepted.push(socket));
+    const client = net.connect(listener.port);
+    client.end('hello');
+    await until(() => accepted.length === 1);
+    const [socket] = accepted;
+    assert(socket);
+    assert.equal(socket.bytesRead, 0);
+    let text = '';
+    socket.on('data', (chunk: Buffer) => (text += String(chunk)));
+    socket.resume();
+    await until(() => text === 'hello');
+    socket.destroy();
+    listener.close();
+  });
+
+  it('accepts nothing more once it is closed, and leaves open what was accepted', async () => {
+    const accepted: net.Socket[] = [];
+    const listener = await listen('127.0.0.1', 0, (socket) => accepted.push(socket));
+    const client = net.connect(listener.port);
+    await until(() => accepted.length === 1);
+    listener.close();
+    const late = net.connect(listener.port);
+    await assert.rejects(
+      new Promise((resolve, reject) => late.once('connect', resolve).once('error', reject)),
+      { code: 'ECONNREFUSED' },
+    );
+    accepted[0]?.end('bye');
+    let text = '';
+    for await (const chunk of client) text += String(chunk);
+    assert.equal(text, 'bye');
+  });
+
+  it('says what to do when it cannot be opened', async () => {
+    const taken = await listen('127.0.0.1', 0, () => {});
+    assert.match(await failure('127.0.0.1', taken.port), /already in use.*--port$/);
+    taken.close();
+    assert.match(await failure('192.0.2.1', 0), /192\.0\.2\.1 is not an address of this machine/);
+    assert.match(await failure('no-such-name.invalid', 0), /cannot be resolved; correct --host/);
+  });
+
+  it('is shown as an address that can be opened', () => {
+    assert.equal(urlOf('127.0.0.1', 80), 'http://127.0.0.1:80');
+    assert.equal(urlOf('::1', 8080), 'http://[::1]:8080');
+    assert.equal(urlOf('0.0.0.0', 1), 'http://127.0.0.1:1');
+    assert.equal(urlOf('::', 1), 'http://[::1]:1');
+    assert.equal(urlOf('gateway.example', 1), 'http://gateway.example:1');
+  });
+});

@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createWaitingLog, type PoolLog } from '../../../src/pool/log.ts';
+
+describe('a log that waits', () => {
+  it('passes lines on in order, once there is a logger, and then at once', () => {
+    const lines: string[] = [];
+    const write = (level: string) => (fields: object, message: string) =>
+      void lines.push(`${level} ${JSON.stringify(fields)} ${message}`);
+    const target = Object.fromEntries(
+      ['debug', 'info', 'warn', 'error', 'fatal'].map((level) => [level, write(level)]),
+    ) as PoolLog;
+    const { attach, log } = createWaitingLog();
+    log.warn({ a: 1 }, 'first');
+    log.debug({}, 'second');
+    assert.deepEqual(lines, []);
+    attach(target);
+    log.fatal({}, 'third');
+    assert.deepEqual(lines, ['warn {"a":1} first', 'debug {} second', 'fatal {} third']);
+  });
+});

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { interpretConfig } from '../../../src/config.ts';
+import { parseCommandLine } from '../../../src/config-flags.ts';
+import { parseFromWorker, parseToWorker } from '../../../src/pool/protocol.ts';
+
+const interpreted = interpretConfig(parseCommandLine([]), {});
+assert('config' in interpreted);
+const { config } = interpreted;
+const ready = {
+  type: 'ready',
+  engine: 'embedded',
+  embedded: true,
+  device: 0,
+  serviceId: 0,
+  arenaBytes: 1,
+};
+
+describe('messages to a worker', () => {
+  it('pass as they come out of the channel', () => {
+    const start: unknown = JSON.parse(JSON.stringify({ type: 'start', config, version: '1' }));
+    assert.equal(parseToWorker(start), start);
+    for (const message of [
+      { type: 'connection', id: 1 },
+      { type: 'collect', id: 0 },
+      { type: 'metrics', id: 2, contentType: 'text/plain', body: '' },
+      { type: 'drain', deadlineMs: 0 },
+    ]) {
+      assert.equal(parseToWorker(message), message);
+    }
+  });
+
+  it('are refused when a member is missing or of another type', () => {
+    const { port: _port, ...portless } = config;
+    for (const message of [
+      { type: 'start', config: portless, version: '1' },
+      { type: 'start', config: { ...config, port: '1' }, version: '1' },
+      { type: 'start', config: { ...config, allowHost: 'a' }, version: '1' },
+      { type: 'drain' },
+      { type: 'drain', deadlineMs: -1 },
+      { type: 'drain', deadlineMs: 0.5 },
+      { type: 'collect', id: '1' },
+    ]) {
+      assert.equal(parseToWorker(message), undefined);
+    }
+  });
+});
+
+describe('messages from a worker', () => {
+  it('pass when they are whole', () => {
+    for (const message of [
+      ready,
+      { type: 'failed', message: 'x', permanent: false },
+      { type: 'taken', id: 1 },
+      { type: 'collected', id: 1, metrics: [{ name: 'a' }] },
+      { type: 'scrape', id: 1 },
+      { type: 'draining', requests: 0, calls: 0 },
+    ]) {
+      assert.equal(parseFromWorker(message), message);
+    }
+  });
+
+  it('are refused when they are anything else', () => {
+    for (const message of [
+      undefined,
+      null,
+      '',
+      1,
+      [],
+      {},
+      { type: 'toString' },
+      { type: '__proto__' },
+      { type: 'start', config, version: '1' },
+      { ...ready, arenaBytes: Number.NaN },
+      { ...ready, engine: undefined },
+      { type: 'collected', id: 1, metrics: [1] },
+      { type: 'collected', id: 1, metrics: {} },
+    ]) {
+      assert.equal(parseFromWorker(message), undefined);
+    }
+  });
+});

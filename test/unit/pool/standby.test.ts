@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { type Listener, listen } from '../../../src/pool/listener.ts';
+import { createStandby } from '../../../src/pool/standby.ts';
+import { checkResponse } from '../../helpers/openapi.ts';
+
+let listener: Listener;
+before(async () => {
+  const standby = createStandby({
+    allowHosts: ['gateway.example'],
+    allowOrigins: [],
+    situation: () => ({ detail: 'It is starting.', retryAfterSeconds: 3 }),
+    metricsText: () =>
+      Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 0\n' }),
+  });
+  listener = await listen('127.0.0.1', 0, (socket) => standby.accept(socket));
+});
+after(() => listener.close());
+
+/** Sends bytes as they are, and reads until the other side closes. */
+async function exchange(...chunks: (string | Buffer)[]): Promise<string> {
+  const socket = net.connect(listener.port, '127.0.0.1');
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+  for (const chunk of chunks) socket.write(chunk);
+  await once(socket, 'close');
+  return text;
+}
+
+function parse(text: string): { status: number; headers: Record<string, string>; body: string } {
+  const [head = '', body = ''] = text.split('\r\n\r\n');
+  const [start = '', ...lines] = head.split('\r\n');
+  const headers = Object.fromEntries(
+    lines.map((line) => [
+      line.slice(0, line.indexOf(':')).toLowerCase(),
+      line.slice(line.indexOf(':') + 1).trim(),
+    ]),
+  );
+  return { status: Number(start.split(' ')[1]), headers, body };
+}
+
+async function get(
+  method: string,
+  target: string,
+  headers = '',
+): Promise<ReturnType<typeof parse>> {
+  const answer = parse(
+    await exchange(`${method} ${target} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`),
+  );
+  checkResponse({ method, path: target, ...answer });
+  return answer;
+}
+
+describe('without a worker', () => {
+  it('the process lives, has metrics, and is not ready', async () => {
+    assert.equal((await get('GET', '/livez')).body, '{"status":"live"}\n');
+    assert.equal((await get('GET', '/metrics')).body, 'up 0\n');
+    const ready = await get('GET', '/readyz');
+    assert.equal(ready.status, 503);
+    assert.equal(ready.headers['retry-after'], '3');
+    assert.equal((JSON.parse(ready.body) as { detail: string }).detail, 'It is starting.');
+  });
+
+  it('everything else is 503, with the id of the request', async () => {
+    for (const method of ['GET', 'HEAD', 'DELETE']) {
+      const answer = await get(method, '/v1/objects/a%2Fb', 'X-Request-Id: abc\r\n');
+      assert.equal(answer.status, 503);
+      assert.equal(answer.headers['x-request-id'], 'abc');
+      assert.equal(answer.headers['connection'], 'close');
+      assert.equal(answer.body === '', method === 'HEAD');
+    }
+  });
+
+  it('a client that sends its whole body first still reads the answer', async () => {
+    const size = 20_000_000;
+    const answer = await exchange(
+      `PUT /v1/objects/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${size}\r\n\r\n`,
+      Buffer.alloc(size),
+    );
+    assert.match(answer, /^HTTP\/1\.1 503 /);
+  });
+
+  it('a client that asks first is not invited to send', async () => {
+    const text = await exchange(
+      'PUT /v1/objects/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n',
+    );
+    assert.match(text, /^HTTP\/1\.1 503 /);
+  });
+
+  it('a foreign page and an unknown name are refused as ever', async () => {
+    assert.equal((await get('GET', '/metrics', 'Origin: https://evil.example\r\n')).status, 403);
+    const rebound = parse(await exchange('GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n'));
+    assert.equal(rebound.status, 403);
+    const named = parse(await exchange('GET /metrics HTTP/1.1\r\nHost: gateway.example\r\n\r\n'));
+    assert.equal(named.status, 200);
+  });
+
+  it('what is no HTTP gets a problem and a closed connection', async () => {
+    const nonsense = parse(await exchange('hello\r\n\r\n'));
+    assert.equal(nonsense.status, 400);
+    assert.equal(nonsense.headers['content-type'], 'application/problem+json');
+    const huge = parse(await exchange(`GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`));
+    assert.equal(huge.status, 431);
+  });
+
+  it('a client that says nothing is let go when it leaves', async () => {
+    const socket = net.connect(listener.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.end();
+    await once(socket.resume(), 'close');
+  });
+});
