@@ -769,6 +769,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
+            /** @description The object is larger than the arena of this gateway (`--arena-bytes`), so it cannot be read here. */
             413: components["responses"]["ContentTooLarge"];
             414: components["responses"]["UriTooLong"];
             416: components["responses"]["RangeNotSatisfiable"];

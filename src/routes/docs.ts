@@ -42,6 +42,8 @@ const pageStyle = makeDocument(
 body { margin: 0; background: #fafafa; }
 .swagger-ui .parameters-col_name { min-width: 9rem; }
 .swagger-ui .responses-table .highlight-code > .microlight { max-height: 11rem; }
+.swagger-ui .responses-table > tbody > tr > td { border-top: 1px solid #3b415140; padding: 1rem 0; }
+.swagger-ui .response-col_links { display: none; }
 `,
 );
 
