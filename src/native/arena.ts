@@ -8,6 +8,8 @@ import type { Arena, ArenaStats } from './types.ts';
 /** Blocks start and end on cache lines. */
 const GRANULE_BYTES = 64;
 const POISON = 0xdb;
+/** A longer time is taken for 1 ms by Node. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export interface ArenaOptions {
   /** Fills freed blocks with 0xDB, so that a use after free is seen in the bytes. */
@@ -94,7 +96,8 @@ export class MemoryArena implements Arena {
           resolve(given);
         },
       };
-      const timer = setTimeout(() => giveUp(new ArenaFullError(bytes, deadlineMs)), deadlineMs);
+      const full = (): void => giveUp(new ArenaFullError(bytes, deadlineMs));
+      const timer = setTimeout(full, Math.min(deadlineMs, MAX_TIMER_MS));
       signal?.addEventListener('abort', abort);
       this.#waiters.add(waiter);
       this.#waitingBytes += bytes;

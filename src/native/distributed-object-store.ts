@@ -28,8 +28,8 @@ type Replication = Partial<ReplicateConfig>;
  *
  * Bytes are Buffers (any Uint8Array) or blocks of `arena`; sizes are theirs. Blocks and Buffers within
  * a registered one are used in place, others are copied through the arena. None may be changed, and
- * what a get fills may not be read, before the promise settles; when a get rejects with
- * EngineDeadlineError, a buffer used in place may still be written later.
+ * what a get fills may not be read, before the promise settles. A get that fails leaves no meaning in
+ * a target used in place; after EngineDeadlineError such a target may still be written later.
  *
  * Where Python returns a code or an empty value, a single operation rejects with MmcError. A batch
  * resolves with a code for each key, 0 for success, and rejects only when the engine could not be

@@ -1,4 +1,6 @@
+import { writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import type { Address, EngineFunctions } from './abi.ts';
 import { codeMeaning, codeName, MMC_ERROR, MMC_OK } from './codes.ts';
 import { EngineLoadError } from './errors.ts';
@@ -13,7 +15,7 @@ export interface PoolMember {
   readonly serviceId: number;
   /** Set by whoever makes calls: uninit must not meet one (engine.md §1). */
   busy: () => boolean;
-  /** Uninitialises; true when the engine answered in time. False: the process must `_exit`. */
+  /** Uninitialises, unless busy; true when the engine answered in time, else the process must `_exit`. */
   leave(): Promise<boolean>;
 }
 
@@ -84,18 +86,43 @@ function membership(library: EngineLibrary, serviceId: number): PoolMember {
     serviceId,
     busy: () => false,
     leave: async () => {
+      if (member.busy()) return false;
       const clean = await uninitialised(library.functions);
-      if (clean) process.off('exit', atExit);
+      if (clean) forgetExit();
       return clean;
     },
   };
-  const atExit = (exitCode: number): void => {
+  const forgetExit = onProcessExit((exitCode) => {
     // The distributed engine's own exit handlers abort a process that has not left the pool.
     if (!library.nonblocking) exitNow(exitCode);
     else if (!member.busy()) library.functions.mmc_uninit();
-  };
-  process.on('exit', atExit);
+  });
   return member;
+}
+
+/**
+ * Runs `leave` as the process exits; returns how to prevent that. Node prints an uncaught error only
+ * after its exit event, so the error is printed here, or an `_exit` would make it silent.
+ */
+function onProcessExit(leave: (exitCode: number) => void): () => void {
+  let fatal: unknown;
+  const remember = (error: unknown): void => {
+    fatal = error;
+    // Somebody handled it if the process still runs.
+    setImmediate(() => {
+      fatal = undefined;
+    });
+  };
+  const atExit = (exitCode: number): void => {
+    if (fatal !== undefined) writeSync(2, `${inspect(fatal)}\n`);
+    leave(exitCode);
+  };
+  process.on('uncaughtExceptionMonitor', remember);
+  process.on('exit', atExit);
+  return () => {
+    process.off('uncaughtExceptionMonitor', remember);
+    process.off('exit', atExit);
+  };
 }
 
 function uninitialised(functions: EngineFunctions): Promise<boolean> {

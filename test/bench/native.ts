@@ -83,29 +83,32 @@ const keys = Array.from({ length: 1000 }, (_, i) => `objects/model-7b/layer-${i}
 const block = must(arena.tryAllocate(1024));
 block.view.fill(1);
 for (const key of keys) await client.put(key, block, 1024, options);
+const succeeds = (code: number): void => {
+  if (code !== 0) throw new Error(`the engine answered ${code}`);
+};
 const keyAt = (i: number): string => keys[i % keys.length] as string;
 
 if (sync !== undefined) {
-  const query = cost((i) => sync.query(keyAt(i)));
+  const query = cost((i) => succeeds(sync.query(keyAt(i))));
   print('sync: query', query);
-  const get = cost((i) => sync.get(keyAt(i), block, 1024));
+  const get = cost((i) => succeeds(sync.get(keyAt(i), block, 1024)));
   print('sync: get 1 KiB, canaries included', get);
   print(
     'sync: exist',
-    cost((i) => sync.exist(keyAt(i))),
+    cost((i) => succeeds(sync.exist(keyAt(i)))),
   );
   print(
     'sync: put and remove 1 KiB',
     cost((i) => {
-      sync.put(`put/${i % 7}`, block, 1024, options);
-      sync.remove(`put/${i % 7}`);
+      succeeds(sync.put(`put/${i % 7}`, block, 1024, options));
+      succeeds(sync.remove(`put/${i % 7}`));
     }),
   );
   const whole = cost((i) => {
     const own = must(arena.tryAllocate(1024));
     const key = keyAt(i);
-    sync.query(key);
-    sync.get(key, own, 1024);
+    succeeds(sync.query(key));
+    succeeds(sync.get(key, own, 1024));
     own.release();
   });
   print('sync: allocate, query, get 1 KiB, release', whole);

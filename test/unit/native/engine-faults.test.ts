@@ -207,7 +207,7 @@ describe('a slow read', () => {
 
 describe('calls past their deadline', () => {
   it('reject, and keep their block until they return', async () => {
-    const { block, bytes } = await stored('late', 5000);
+    const { block } = await stored('late', 5000);
     const { view } = block;
     await injection.set([{ on: 'get', hang: true }]);
     const late = client.get('late', block, 5000);
@@ -220,10 +220,6 @@ describe('calls past their deadline', () => {
     assert.deepEqual(client.calls(), { slots: SLOTS, inFlight: 1, late: 1, queued: 0 });
     assert.equal(client.arena.stats().blocks, 1, 'the call still has it');
     assert.notEqual(view[2500], 0xdb);
-    let written: Buffer | undefined;
-    client.onCall = () => {
-      written = Buffer.from(view);
-    };
     await injection.clear();
     await until(() => client.calls().inFlight === 0);
     assert.equal(client.arena.stats().blocks, 0);
@@ -231,8 +227,6 @@ describe('calls past their deadline', () => {
       view.every((byte) => byte === 0xdb),
       'freed and poisoned only after the return',
     );
-    // The report comes after the release; what matters is that the engine wrote before it.
-    assert.equal(written?.length, bytes.length);
   });
 
   it('in every slot turn new calls and the line away at once, but not the probe', async () => {

@@ -17,7 +17,9 @@ const program = fileURLToPath(new URL('../../fixtures/native-client.ts', import.
 interface Ran {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+  /** What it told, line by line. */
   readonly found: Record<string, unknown>[];
+  readonly first: Record<string, unknown>;
   readonly stderr: string;
   readonly started: (name: 'init' | 'uninit') => number;
 }
@@ -49,10 +51,12 @@ async function run(scenario: string, options: Run = {}): Promise<Ran> {
     uninit: injection.counters('uninit').started,
   };
   injection.dispose();
+  const found = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   return {
     code,
     signal,
-    found: lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    found,
+    first: found[0] ?? {},
     stderr: await stderr,
     started: (name) => counts[name],
   };
@@ -74,28 +78,28 @@ describe('initialisation', () => {
   it('gives up after a few times, and says what to look at', async () => {
     const ran = await run('open', { rules: [{ on: 'init', code: -1 }] });
     assert.equal(ran.started('init'), 5);
-    assert.equal(ran.found[0]?.['code'], -1);
-    assert.match(String(ran.found[0]?.['advice']), /meta service.*MMC_LOCAL_CONFIG_PATH/s);
+    assert.equal(ran.first['code'], -1);
+    assert.match(String(ran.first['advice']), /meta service.*MMC_LOCAL_CONFIG_PATH/s);
   });
 
   it('is not tried again after any other code', async () => {
     const ran = await run('open', { rules: [{ on: 'init', code: -3000 }] });
     assert.equal(ran.started('init'), 1);
-    assert.match(String(ran.found[0]?.['message']), /MMC_INVALID_PARAM \(-3000\)/);
+    assert.match(String(ran.first['message']), /MMC_INVALID_PARAM \(-3000\)/);
   });
 
   it('on the embedded engine fails at once, with advice on /dev/shm', async () => {
     const env = { MMC_EMBEDDED_POOL: '/not/a name', MMC_EMBEDDED_BYTES: '1048576' };
     const ran = await run('open', { embedded: true, env });
-    assert.match(String(ran.found[0]?.['advice']), /\/dev\/shm/);
-    assert.ok(Number(ran.found[0]?.['elapsedMs']) < 2000);
+    assert.match(String(ran.first['advice']), /\/dev\/shm/);
+    assert.ok(Number(ran.first['elapsedMs']) < 2000);
   });
 
   it('explains −2 from the self-test: every client of the pool must be restarted', async () => {
     const ran = await run('open', { rules: unusablePool });
-    assert.equal(ran.found[0]?.['code'], -2);
-    assert.match(String(ran.found[0]?.['message']), /self-test: put: MMC_UNUSABLE_POOL \(-2\)/);
-    assert.match(String(ran.found[0]?.['advice']), /Restart all clients of the\s+pool/);
+    assert.equal(ran.first['code'], -2);
+    assert.match(String(ran.first['message']), /self-test: put: MMC_UNUSABLE_POOL \(-2\)/);
+    assert.match(String(ran.first['advice']), /Restart all clients of the\s+pool/);
     assert.deepEqual([ran.code, ran.started('uninit')], [0, 1], 'it leaves the pool again');
   });
 
@@ -108,14 +112,21 @@ describe('initialisation', () => {
   ] as const) {
     it(`fails its self-test on an engine that ${fault}`, async () => {
       const ran = await run('open', { rules: [rule] });
-      assert.match(String(ran.found[0]?.['message']), /failed its self-test/);
+      assert.match(String(ran.first['message']), /failed its self-test/);
       assert.equal(ran.code, 0);
     });
   }
 
+  it('is not undone, which would crash, while the self-test hangs', async () => {
+    const ran = await run('hang', { rules: [{ on: 'put', hang: true }] });
+    assert.match(String(ran.first['message']), /self-test: .*300 ms/);
+    assert.ok(Number(ran.first['elapsedMs']) < 2000);
+    assert.deepEqual([ran.code, ran.started('uninit')], [6, 0]);
+  });
+
   it('refuses an arena that the engine cannot register', async () => {
     const ran = await run('open', { rules: [{ on: 'register_buffer', code: -1 }] });
-    assert.match(String(ran.found[0]?.['message']), /refused to register the arena/);
+    assert.match(String(ran.first['message']), /refused to register the arena/);
     assert.equal(ran.started('uninit'), 1);
   });
 
@@ -123,7 +134,7 @@ describe('initialisation', () => {
     const file = path.join(import.meta.dirname, `../../../build/world-size-${process.pid}.conf`);
     writeFileSync(file, 'ock.mmc.local_service.world_size = 1\n');
     const ran = await run('open', { env: { MMC_LOCAL_CONFIG_PATH: file } });
-    assert.match(String(ran.found[0]?.['message']), /world_size/);
+    assert.match(String(ran.first['message']), /world_size/);
     assert.equal(ran.started('init'), 0);
   });
 });
@@ -134,14 +145,14 @@ describe('the address range that the preloaded shim reserves', () => {
 
   it('is given back before the engine is initialised', async () => {
     const ran = await run('open', { env: preloaded(16 * 2 ** 40) });
-    assert.deepEqual([ran.found[0]?.['opened'], ran.found[0]?.['reserved']], [0, false]);
-    assert.deepEqual(ran.found[0]?.['warnings'], []);
+    assert.deepEqual([ran.first['opened'], ran.first['reserved']], [0, false]);
+    assert.deepEqual(ran.first['warnings'], []);
   });
 
   it('is warned of when it could not be reserved', async () => {
     const ran = await run('open', { env: preloaded(2 ** 50) });
-    assert.match(String(ran.found[0]?.['warnings']), /address range could not be reserved/);
-    assert.equal(ran.found[0]?.['opened'], 0);
+    assert.match(String(ran.first['warnings']), /address range could not be reserved/);
+    assert.equal(ran.first['opened'], 0);
   });
 });
 
@@ -156,27 +167,36 @@ describe('the end of a process', () => {
     assert.deepEqual([ran.code, ran.signal], [3, null], ran.stderr);
   });
 
+  for (const embedded of [true, false]) {
+    it(`shows an uncaught error, on the ${embedded ? 'embedded' : 'distributed'} engine`, async () => {
+      const ran = await run('throw', { embedded, rules: [{ on: 'init', abortAtExit: true }] });
+      assert.deepEqual([ran.code, ran.signal], [1, null], ran.stderr);
+      assert.match(ran.stderr, /Error: nobody handles this/);
+      assert.doesNotMatch(ran.stderr, /Error: handled/);
+    });
+  }
+
   it('leaves no pool of the embedded engine behind', async () => {
     const pools = (): string[] =>
       readdirSync('/dev/shm').filter((name) => name.includes('mcg-own-test'));
     const name = `mcg-own-test-${process.pid}`;
     const ran = await run('forget', { embedded: true, env: { MMC_EMBEDDED_POOL: name } });
     assert.equal(ran.code, 0, ran.stderr);
-    assert.match(String(ran.found[0]?.['pools']), new RegExp(name));
+    assert.match(String(ran.first['pools']), new RegExp(name));
     assert.deepEqual(pools(), []);
   });
 
   it('is possible while uninit hangs: close says so in bounded time, exitNow ends it', async () => {
     const ran = await run('close', { rules: [{ on: 'uninit', hang: true }] });
-    assert.equal(ran.found[0]?.['closed'], false);
-    assert.ok(Number(ran.found[0]?.['elapsedMs']) < 12_000);
+    assert.equal(ran.first['closed'], false);
+    assert.ok(Number(ran.first['elapsedMs']) < 12_000);
     assert.deepEqual([ran.code, ran.signal, ran.started('uninit')], [5, null, 1]);
   });
 
   it('is possible while a call hangs: uninit, which would crash, is not called', async () => {
     const ran = await run('close', { rules: [{ on: 'exist', hang: true }] });
-    assert.equal(ran.found[0]?.['closed'], false);
-    assert.ok(Number(ran.found[0]?.['elapsedMs']) < 2000);
+    assert.equal(ran.first['closed'], false);
+    assert.ok(Number(ran.first['elapsedMs']) < 2000);
     assert.deepEqual([ran.code, ran.signal, ran.started('uninit')], [5, null, 0]);
   });
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { addressOf } from '../../../src/native/abi.ts';
 import { MemoryArena } from '../../../src/native/arena.ts';
+import { Canaries } from '../../../src/native/canaries.ts';
 import { discardMemory, MAX_VIEW_BYTES, mapMemory } from '../../../src/native/memory.ts';
 
 const GIB = 2 ** 30;
@@ -47,6 +48,15 @@ describe('mapMemory', () => {
       true,
     );
     assert.equal(arena.tryAllocate(4 * GIB + 1), undefined);
+    const canaries = new Canaries();
+    const end = 4 * GIB - 1000;
+    for (const { bytes } of regions.slice(0, 2)) {
+      canaries.renew();
+      canaries.plant(bytes, end, 1000, 0);
+      assert.equal(canaries.leftInPlace(bytes, end, 1000, 0), true);
+      bytes.fill(3, end, end + 1000);
+      assert.equal(canaries.leftInPlace(bytes, end, 1000, 0), false);
+    }
     assert.ok(process.memoryUsage.rss() - before < 64 * 1024 * 1024);
   });
 });
