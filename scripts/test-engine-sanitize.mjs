@@ -1,0 +1,85 @@
+/**
+ * The embedded engine's stress under the sanitizers: threads of one process under ThreadSanitizer,
+ * threads and processes with random kill -9 under AddressSanitizer and UndefinedBehaviorSanitizer.
+ * Needs a compiler with their run-time libraries (gcc or clang on glibc), and takes some minutes.
+ *
+ *   node scripts/test-engine-sanitize.mjs [rounds of kills, default 200]
+ */
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import process from 'node:process';
+import { buildTargets } from './compile-native.mjs';
+import { engineTests, outputDirectory } from './native-targets.mjs';
+
+const rounds = process.argv[2] ?? '200';
+const flavours = {
+  thread: ['-O1', '-fsanitize=thread'],
+  address: [
+    '-O1',
+    '-fsanitize=address,undefined',
+    '-fno-sanitize-recover=all',
+    '-fno-omit-frame-pointer',
+  ],
+};
+const runs = [
+  ['thread', 'bitmap'],
+  ['thread', 'conformance'],
+  ['thread', 'stress_threads', '10'],
+  ['address', 'bitmap'],
+  ['address', 'conformance'],
+  ['address', 'processes'],
+  ['address', 'deaths'],
+  ['address', 'locks'],
+  ['address', 'room'],
+  ['address', 'stress_threads', '5'],
+  ['address', 'stress_kills', rounds],
+];
+
+// Recovery is timed on instrumented code, beside whatever else the machine does.
+const environment = {
+  ...process.env,
+  ENGINE_TEST_SLACK_MS: process.env['ENGINE_TEST_SLACK_MS'] ?? '400',
+  TSAN_OPTIONS: 'halt_on_error=1',
+  ASAN_OPTIONS: 'detect_stack_use_after_return=1',
+  UBSAN_OPTIONS: 'print_stacktrace=1',
+};
+
+const say = (line) => process.stdout.write(`${line}\n`);
+
+function execute([flavour, ...args]) {
+  return new Promise((resolve) => {
+    const program = path.join(outputDirectory, `engine-test-${flavour}`);
+    const child = spawn(program, args, { stdio: 'inherit', env: environment });
+    child.on('error', (error) => resolve(error.message));
+    child.on('exit', (code, signal) => {
+      resolve(code === 0 ? 'ok' : `FAILED (${signal ?? `exit code ${code}`})`);
+    });
+  });
+}
+
+const programs = Object.entries(flavours).map(([name, flags]) =>
+  engineTests(`engine-test-${name}`, flags),
+);
+say('building with the sanitizers');
+await buildTargets(programs, { verbose: true });
+
+const results = [];
+for (const run of runs) {
+  const name = run.join(' ');
+  say(`--- ${name}`);
+  const start = performance.now();
+  const outcome = await execute(run);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  results.push({ name, outcome, seconds });
+  say(`--- ${name}: ${outcome} in ${seconds} s`);
+}
+
+say('\nsummary');
+for (const { name, outcome, seconds } of results) {
+  say(`  ${name.padEnd(32)} ${seconds.padStart(6)} s  ${outcome}`);
+}
+const failed = results.filter(({ outcome }) => outcome !== 'ok').length;
+say(
+  failed === 0 ? `all ${results.length} runs clean` : `${failed} of ${results.length} runs FAILED`,
+);
+process.exitCode = failed === 0 ? 0 : 1;
