@@ -58,7 +58,8 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   collectDefaultMetrics({ register: registry });
   engineMetrics(registry, engine);
   const sockets = new Set<Socket>();
-  const responding = new Set<Duplex>();
+  /** The request that each connection is busy with. */
+  const serving = new Map<Duplex, Exchange>();
   let inFlight = 0;
   let idle: (() => void) | undefined;
   const metrics = httpMetrics(registry, () => inFlight);
@@ -73,12 +74,13 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     limits: {
       maxObjectBytes: Math.min(config.maxObjectBytes, engine.arena.maxBlockBytes),
       unsizedBytes: Math.min(config.unsizedBytes, engine.arena.maxBlockBytes),
+      keepAliveMs: config.keepAliveMs,
     },
     watch: createTransferWatch(config),
     draining: false,
     onEnd(exchange) {
       inFlight -= 1;
-      responding.delete(exchange.req.socket);
+      serving.delete(exchange.req.socket);
       const durationMs = performance.now() - exchange.startedMs;
       const status = exchange.res.headersSent ? exchange.res.statusCode : 0;
       const { route, method, bytesIn, bytesOut } = exchange;
@@ -117,6 +119,8 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       route: 'other',
       key: undefined,
       expectsContinue: expectation === 'continue',
+      bodyFault: undefined,
+      interrupt: undefined,
       bytesIn: 0,
       bytesOut: 0,
       ended: false,
@@ -124,7 +128,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       error: undefined,
     };
     inFlight += 1;
-    responding.add(req.socket);
+    serving.set(req.socket, exchange);
     try {
       const url = req.url ?? '/';
       if (url.length > MAX_TARGET_LENGTH) throw new ProblemError('uri-too-long');
@@ -149,17 +153,23 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     keepAliveTimeout: config.keepAliveMs,
     // A large upload may take long; slow ones are cut off by the transfer watch.
     requestTimeout: 0,
+    headersTimeout: config.idleTimeoutMs,
+    connectionsCheckingInterval: Math.min(1000, Math.max(10, config.idleTimeoutMs / 4)),
     maxHeaderSize: MAX_HEADER_BYTES,
   });
   server.on('request', (req, res) => begin(req, res, 'none'));
   server.on('checkContinue', (req, res) => begin(req, res, 'continue'));
   server.on('checkExpectation', (req, res) => begin(req, res, 'unknown'));
   server.on('clientError', (error: Error, socket) => {
-    answerClientError(logger, error, socket, responding.has(socket));
+    answerClientError(logger, error, socket, serving.get(socket));
   });
   server.on('connect', (_req, socket) => {
     writeProblem(socket, 'method-not-allowed', { headers: { Allow: 'GET, HEAD, PUT, DELETE' } });
   });
+
+  // It never listens by itself, and node:http begins to watch over idle connections and slow heads
+  // when it does.
+  server.emit('listening');
 
   // After the caller has said that it is ready: a start need not wait for what it may not need.
   setImmediate(() => void loadApp().catch(() => undefined));

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import type { ProblemOptions, ProblemSlug } from '../errors.ts';
+import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.ts';
+import type { Exchange } from './exchange.ts';
 import { problemResponse } from './problem.ts';
 import { requestIdOf } from './request-id.ts';
 
@@ -12,33 +13,70 @@ const REASONS: Readonly<Record<number, string>> = {
   501: 'Not Implemented',
 };
 
-const SLUG_OF_ERROR: Readonly<Record<string, ProblemSlug>> = {
-  HPE_HEADER_OVERFLOW: 'headers-too-large',
-  HPE_INVALID_TRANSFER_ENCODING: 'not-implemented',
-  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
-};
+/** A peer that sends on after the answer, or does not close, is given this long. */
+const LINGER_MS = 2_000;
 
-/** A socket, with what node:http knows of it. */
-type HttpSocket = Duplex & { readonly bytesWritten?: number };
+/** What node:http says is wrong; `reason` is its parser's. */
+type ClientError = Error & { code?: string; reason?: string };
+
+/** Connections that were found wrong: their parser complains again about all that still comes. */
+const answered = new WeakSet<Duplex>();
 
 /**
- * Answers bytes that are no HTTP request, and closes. Nothing is written when a response has begun
- * on the connection, since that would be taken for a part of it; nor to a peer that is gone.
+ * Answers bytes that are no HTTP request, and closes. When they stand in a body, its request is
+ * answered; when they follow a request, that keeps its answer. Nothing is written into a response
+ * that has begun, since it would be taken for a part of it; nor to a peer that is gone.
  */
 export function answerClientError(
   logger: Logger,
-  error: Error & { code?: string },
-  socket: HttpSocket,
-  responding: boolean,
+  error: ClientError,
+  socket: Duplex,
+  exchange: Exchange | undefined,
 ): void {
-  if (error.code === 'ECONNRESET' || error.code === 'EPIPE' || !socket.writable) {
+  if (error.code === 'ECONNRESET' || error.code === 'EPIPE') {
     socket.destroy();
     return;
   }
-  const slug = SLUG_OF_ERROR[error.code ?? ''] ?? 'malformed-request';
+  // We have said our last word already, and only wait for the peer to see it.
+  if (answered.has(socket) || socket.writableEnded) return;
+  answered.add(socket);
+  const slug = slugOf(error);
+  if (exchange !== undefined && !exchange.req.complete && !exchange.res.headersSent) {
+    exchange.bodyFault = new ProblemError(slug, detailOf(error));
+    exchange.interrupt?.(exchange.bodyFault);
+    return;
+  }
   logger.info({ error: error.code ?? error.message, problem: slug }, 'malformed request');
-  if (responding) socket.destroy();
-  else writeProblem(socket, slug, {});
+  if (exchange === undefined) writeProblem(socket, slug, detailOf(error));
+  else if (exchange.req.complete) closeAfter(exchange, socket);
+  else socket.destroy();
+}
+
+function slugOf({ code, reason }: ClientError): ProblemSlug {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return 'headers-too-large';
+    case 'HPE_INVALID_TRANSFER_ENCODING':
+      // Beside a Content-Length it is an attempt to be understood in two ways, whatever the coding.
+      return reason?.includes('Content-Length') ? 'malformed-request' : 'not-implemented';
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return 'request-timeout';
+    default:
+      return 'malformed-request';
+  }
+}
+
+const detailOf = ({ code, reason }: ClientError): ProblemOptions => {
+  if (code === 'HPE_INVALID_EOF_STATE') {
+    return { detail: 'The connection ended in the middle of the request.' };
+  }
+  return reason === undefined ? {} : { detail: `${reason}.` };
+};
+
+function closeAfter({ res }: Exchange, socket: Duplex): void {
+  if (!res.headersSent) res.shouldKeepAlive = false;
+  res.once('finish', () => socket.end());
 }
 
 /** Writes a whole response on a bare socket, for requests that never become a ServerResponse. */
@@ -48,7 +86,9 @@ export function writeProblem(socket: Duplex, slug: ProblemSlug, options: Problem
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');
   const reason = REASONS[answer.status] ?? 'Error';
-  socket.end(`HTTP/1.1 ${answer.status} ${reason}\r\n${head}\r\n${answer.body}`, () => {
-    socket.destroy();
-  });
+  socket.end(`HTTP/1.1 ${answer.status} ${reason}\r\n${head}\r\n${answer.body}`);
+  // To close while the peer still sends would reset the connection, and the answer might be lost.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
+  socket.resume();
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import type { ProblemError } from '../errors.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { TransferWatch } from './transfer-watch.ts';
 
@@ -32,6 +33,8 @@ export interface Gateway {
 export interface Limits {
   readonly maxObjectBytes: number;
   readonly unsizedBytes: number;
+  /** Milliseconds that an idle connection stays open, as the Keep-Alive header tells. */
+  readonly keepAliveMs: number;
 }
 
 /** One request and its response, with what its log line and metrics need. */
@@ -46,6 +49,10 @@ export interface Exchange {
   key: string | undefined;
   /** Set until the 100 that the client waits for is sent. */
   expectsContinue: boolean;
+  /** What the parser found wrong with the body, whose end will never come. */
+  bodyFault: ProblemError | undefined;
+  /** Set while the body is received: ends that. */
+  interrupt: ((fault: ProblemError) => void) | undefined;
   bytesIn: number;
   bytesOut: number;
   /** Set once the exchange was counted. */

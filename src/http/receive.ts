@@ -98,7 +98,9 @@ export function sendContinue(exchange: Exchange): void {
  */
 function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<void> {
   const { req } = exchange;
-  if (req.closed && !req.complete) return Promise.reject(new ClientGoneError());
+  // Even when it had all come: what was not read before the connection closed is gone.
+  if (req.closed) return Promise.reject(new ClientGoneError());
+  if (exchange.bodyFault !== undefined) return Promise.reject(exchange.bodyFault);
   return new Promise((resolve, reject) => {
     let settled = false;
     const transfer = gateway.watch.begin((reason) => {
@@ -109,6 +111,7 @@ function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<void> {
       gateway.watch.end(transfer);
       reject(error);
     };
+    exchange.interrupt = fail;
     req.on('data', (chunk: Buffer) => {
       if (settled) return;
       transfer.bytes += chunk.length;

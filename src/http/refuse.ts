@@ -22,7 +22,8 @@ export function refuse({ req, res, method }: Exchange, answer: ProblemResponse):
   const { socket } = req;
   answer.headers['Connection'] = 'close';
   res.writeHead(answer.status, answer.headers);
-  res.write(method === 'HEAD' ? '' : answer.body);
+  if (method === 'HEAD') res.flushHeaders();
+  else res.write(answer.body);
   socket.end();
   let left = DISCARD.bytes;
   const close = () => socket.destroy();

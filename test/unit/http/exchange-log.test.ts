@@ -18,6 +18,8 @@ function exchange(changes: Partial<Exchange> = {}): Exchange {
     route: '/v1/objects/{key}',
     key: secret,
     expectsContinue: false,
+    bodyFault: undefined,
+    interrupt: undefined,
     bytesIn: 3,
     bytesOut: 4,
     ended: true,
