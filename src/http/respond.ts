@@ -1,5 +1,6 @@
 import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.ts';
 import { type Exchange, endExchange, type Gateway } from './exchange.ts';
+import { sendInOneWrite } from './one-write.ts';
 import { problemResponse } from './problem.ts';
 import { hasUnreadBody, refuse } from './refuse.ts';
 
@@ -18,6 +19,25 @@ export function writeHead(
   exchange.res.writeHead(status, headers);
 }
 
+/** Sends a whole small response, with one write where that is possible, and counts it. */
+export function sendWhole(
+  gateway: Gateway,
+  exchange: Exchange,
+  status: number,
+  headers: HeaderList,
+  body: string,
+  encoding: 'latin1' | 'utf8',
+): void {
+  const { res } = exchange;
+  const { keepAliveMs } = gateway.limits;
+  if (gateway.draining || !sendInOneWrite(res, status, headers, keepAliveMs, body, encoding)) {
+    if (gateway.draining) headers.push('Connection', 'close');
+    res.writeHead(status, headers);
+    res.end(body, encoding);
+  }
+  endExchange(gateway, exchange);
+}
+
 /** A response that is complete with its text, or has no body. */
 export function respond(
   gateway: Gateway,
@@ -26,11 +46,10 @@ export function respond(
   headers: HeaderList,
   body?: string,
 ): void {
-  writeHead(gateway, exchange, status, headers);
-  if (body === undefined || exchange.method === 'HEAD') exchange.res.end();
-  else exchange.res.end(body);
-  if (body !== undefined) exchange.bytesOut += body.length;
-  endExchange(gateway, exchange);
+  headers.push('X-Request-Id', exchange.requestId);
+  const text = body === undefined || exchange.method === 'HEAD' ? '' : body;
+  exchange.bytesOut += text.length;
+  sendWhole(gateway, exchange, status, headers, text, 'utf8');
 }
 
 /** A JSON answer of status 200. */
@@ -83,9 +102,8 @@ export function respondProblem(
     endExchange(gateway, exchange);
     return;
   }
-  if (gateway.draining) answer.headers['Connection'] = 'close';
-  exchange.res.writeHead(answer.status, answer.headers);
-  exchange.res.end(exchange.method === 'HEAD' ? undefined : answer.body);
-  exchange.bytesOut += answer.body.length;
-  endExchange(gateway, exchange);
+  const text = exchange.method === 'HEAD' ? '' : answer.body;
+  exchange.bytesOut += text.length;
+  const headers = Object.entries(answer.headers).flat();
+  sendWhole(gateway, exchange, answer.status, headers, text, 'utf8');
 }

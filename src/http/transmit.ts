@@ -1,19 +1,15 @@
 import type { Block } from '../native/types.ts';
 import { type Exchange, endExchange, type Gateway } from './exchange.ts';
-import { type HeaderList, writeHead } from './respond.ts';
+import { ONE_WRITE_BYTES } from './one-write.ts';
+import { type HeaderList, sendWhole, writeHead } from './respond.ts';
 
-/**
- * Values up to this size leave as one string with their head: one write instead of two, and the
- * block is free again at once (docs/decisions). libuv's own buffer for such writes has 16 KiB.
- */
-const ONE_WRITE_BYTES = 14 * 1024;
 /** Written at a time, so that progress can be seen and a slow reader be told from a dead one. */
 const SLICE_BYTES = 1 << 20;
 /** Slices handed to the socket ahead of what the kernel has taken. */
 const SLICES_AHEAD = 4;
 
 /**
- * Sends `bytes` of a block as the body, and releases the block when they have left or the socket is
+ * Sends a part of a block as the body, and releases the block when they have left or the socket is
  * closed, whichever comes first and only then: until that the socket reads from it.
  */
 export function transmit(
@@ -33,13 +29,14 @@ export function transmit(
     return;
   }
   exchange.bytesOut += bytes;
-  writeHead(gateway, exchange, status, headers);
   if (bytes <= ONE_WRITE_BYTES) {
-    exchange.res.end(block.view.toString('latin1', start, end), 'latin1');
+    const text = block.view.toString('latin1', start, end);
     block.release();
-    endExchange(gateway, exchange);
+    headers.push('X-Request-Id', exchange.requestId);
+    sendWhole(gateway, exchange, status, headers, text, 'latin1');
     return;
   }
+  writeHead(gateway, exchange, status, headers);
   transmitSlices(gateway, exchange, block, start, end);
 }
 

@@ -1,0 +1,106 @@
+import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { HeaderList } from './respond.ts';
+
+/** What node:http keeps of a response's head; its other users (compression, Express) read them too. */
+interface HeadState {
+  _header: string | null;
+  _headerSent: boolean;
+}
+
+/** libuv takes a string of up to 16 KiB with one system call and no memory of its own. */
+export const ONE_WRITE_BYTES = 14 * 1024;
+
+/**
+ * Sends a complete response as one string with one write, and ends it. node:http validates and joins
+ * each header and writes head and body through writev, which together cost as much as an engine
+ * call, a dozen times over; for a small response that is a quarter of all its time
+ * (docs/decisions/0002-one-write.md). Header values must have no line breaks: ours have none.
+ *
+ * Answers false, having done nothing, when the response is not that simple: its connection will be
+ * closed, earlier bytes still wait for a slow reader, or this Node keeps its state elsewhere.
+ */
+export function sendInOneWrite(
+  res: ServerResponse,
+  status: number,
+  headers: HeaderList,
+  keepAliveMs: number,
+  body: string,
+  encoding: 'latin1' | 'utf8',
+): boolean {
+  const { socket } = res;
+  if (socket === null || socket.writableLength > 0 || !res.shouldKeepAlive || res.headersSent) {
+    return false;
+  }
+  if (body.length > ONE_WRITE_BYTES || !isSupported()) return false;
+  let head = statusLine(status);
+  for (let at = 0; at < headers.length; at += 2) {
+    head += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  }
+  head += `Date: ${httpDate()}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepAliveMs / 1000)}\r\n\r\n`;
+  res.statusCode = status;
+  pretendHeadWasSent(res);
+  socket.write(head + body, encoding);
+  res.end();
+  return true;
+}
+
+function pretendHeadWasSent(res: ServerResponse): void {
+  const state = res as unknown as HeadState;
+  state._header = ' ';
+  state._headerSent = true;
+}
+
+const statusLines: string[] = [];
+function statusLine(status: number): string {
+  const line = statusLines[status] ?? `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
+  statusLines[status] = line;
+  return line;
+}
+
+let dateSecond = 0;
+let dateText = '';
+/** The Date header, made once a second. */
+function httpDate(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = new Date(second * 1000).toUTCString();
+  }
+  return dateText;
+}
+
+let supported: boolean | undefined;
+/**
+ * The two fields are not documented, so before they are trusted a response is sent into a sink: what
+ * comes out must be what was written and nothing else. Otherwise the documented way is taken.
+ */
+function isSupported(): boolean {
+  supported ??= tryOut();
+  return supported;
+}
+
+function tryOut(): boolean {
+  let written = '';
+  const sink = new Duplex({
+    read: () => undefined,
+    write: (chunk: Buffer, _encoding, done) => {
+      written += chunk.toString('latin1');
+      done();
+    },
+  });
+  try {
+    const request = { method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 };
+    const res = new ServerResponse(request as unknown as IncomingMessage);
+    res.assignSocket(sink as unknown as Socket);
+    pretendHeadWasSent(res);
+    sink.write('whole', 'latin1');
+    res.end();
+    return written === 'whole' && res.headersSent && res.writableEnded;
+  } catch {
+    return false;
+  } finally {
+    sink.destroy();
+  }
+}
