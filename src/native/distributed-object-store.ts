@@ -1,22 +1,25 @@
 import type { Client } from './client.ts';
-import {
-  MMC_ERROR,
-  MMC_INVALID_PARAM,
-  MMC_OK,
-  MMC_UNMATCHED_KEY,
-  UNTRUSTED_READ,
-} from './codes.ts';
+import { MMC_ERROR, MMC_INVALID_PARAM, MMC_OK, MMC_UNMATCHED_KEY } from './codes.ts';
 import { checkDirect, MmcCopyDirect } from './copy-direct.ts';
 import { openEngine } from './engine-client.ts';
-import { EngineClosedError, EngineDeadlineError, MmcError, UntrustedReadError } from './errors.ts';
-import { isStorable } from './key-bytes.ts';
+import { EngineClosedError, EngineDeadlineError, MmcError } from './errors.ts';
 import { KeyInfo } from './key-info.ts';
 import { RegisteredBuffers } from './registered-buffers.ts';
-import { type ReplicateConfig, toPutOptions } from './replicate-config.ts';
-import { askBatch, moveBatch } from './store-batches.ts';
+import type { ReplicateConfig } from './replicate-config.ts';
+import { askBatch } from './store-batches.ts';
 import { resolveStoreOptions, type StoreOptions } from './store-options.ts';
-import { type Bytes, copyIn, copyOut, transferOf, withBlocks } from './transfer.ts';
-import type { Arena, DataInfo, PutOptions } from './types.ts';
+import {
+  check,
+  checkKey,
+  failure,
+  putObject,
+  putObjects,
+  readObject,
+  readObjects,
+  type StoreSession,
+} from './store-session.ts';
+import type { Bytes } from './transfer.ts';
+import type { Arena, DataInfo } from './types.ts';
 
 const { SMEMB_COPY_G2H, SMEMB_COPY_H2G } = MmcCopyDirect;
 
@@ -83,8 +86,8 @@ export class DistributedObjectStore {
   }
 
   /** Stores an object of 1 byte or more under a key of 1…255 bytes; −3006 when the key exists. */
-  put(key: string, value: Bytes, config: Replication = {}): Promise<void> {
-    return this.#put('put', key, [value], config);
+  async put(key: string, value: Bytes, config: Replication = {}): Promise<void> {
+    return putObject(this.#session('put'), key, [value], config);
   }
 
   async putFrom(
@@ -93,8 +96,9 @@ export class DistributedObjectStore {
     direct: MmcCopyDirect = SMEMB_COPY_H2G,
     config: Replication = {},
   ): Promise<void> {
-    checkDirect(direct, SMEMB_COPY_H2G, 'putFrom');
-    await this.#put('putFrom', key, [source], config);
+    const session = this.#session('putFrom');
+    checkDirect(direct, SMEMB_COPY_H2G, session.operation);
+    await putObject(session, key, [source], config);
   }
 
   async batchPutFrom(
@@ -103,8 +107,10 @@ export class DistributedObjectStore {
     direct: MmcCopyDirect = SMEMB_COPY_H2G,
     config: Replication = {},
   ): Promise<number[]> {
-    const layers = sources.map((source) => [source]);
-    return this.#batchPut('batchPutFrom', keys, layers, direct, config);
+    const session = this.#session('batchPutFrom');
+    checkDirect(direct, SMEMB_COPY_H2G, session.operation);
+    const objects = sources.map((source) => [source]);
+    return putObjects(session, keys, objects, config);
   }
 
   /** Stores layers, one after another, as one object; their sizes are not stored. */
@@ -114,8 +120,9 @@ export class DistributedObjectStore {
     direct: MmcCopyDirect = SMEMB_COPY_H2G,
     config: Replication = {},
   ): Promise<void> {
-    checkDirect(direct, SMEMB_COPY_H2G, 'putFromLayers');
-    await this.#put('putFromLayers', key, layers, config);
+    const session = this.#session('putFromLayers');
+    checkDirect(direct, SMEMB_COPY_H2G, session.operation);
+    await putObject(session, key, layers, config);
   }
 
   async batchPutFromLayers(
@@ -124,7 +131,9 @@ export class DistributedObjectStore {
     direct: MmcCopyDirect = SMEMB_COPY_H2G,
     config: Replication = {},
   ): Promise<number[]> {
-    return this.#batchPut('batchPutFromLayers', keys, layers, direct, config);
+    const session = this.#session('batchPutFromLayers');
+    checkDirect(direct, SMEMB_COPY_H2G, session.operation);
+    return putObjects(session, keys, layers, config);
   }
 
   /** The object's bytes, as a copy; −3102 when there is none. */
@@ -133,7 +142,7 @@ export class DistributedObjectStore {
     for (;;) {
       const { size } = info;
       const target = Buffer.allocUnsafeSlow(size);
-      const code = await this.#read('get', key, [target]);
+      const code = await readObject(this.#session('get'), key, [target]);
       if (code === MMC_OK) return target;
       if (code !== MMC_ERROR) throw failure(code, 'get');
       // Removed, or replaced by one of another length, between query and get (engine.md §2).
@@ -144,8 +153,9 @@ export class DistributedObjectStore {
 
   /** Reads an object of exactly the target's length; −1 when it is missing or of another length. */
   async getInto(key: string, target: Bytes, direct: MmcCopyDirect = SMEMB_COPY_G2H): Promise<void> {
-    checkDirect(direct, SMEMB_COPY_G2H, 'getInto');
-    check(await this.#read('getInto', key, [target]), 'getInto');
+    const session = this.#session('getInto');
+    checkDirect(direct, SMEMB_COPY_G2H, session.operation);
+    check(await readObject(session, key, [target]), session.operation);
   }
 
   async batchGetInto(
@@ -153,8 +163,10 @@ export class DistributedObjectStore {
     targets: readonly Bytes[],
     direct: MmcCopyDirect = SMEMB_COPY_G2H,
   ): Promise<number[]> {
-    const layers = targets.map((target) => [target]);
-    return this.#batchGet('batchGetInto', keys, layers, direct);
+    const session = this.#session('batchGetInto');
+    checkDirect(direct, SMEMB_COPY_G2H, session.operation);
+    const objects = targets.map((target) => [target]);
+    return readObjects(session, keys, objects);
   }
 
   /** Reads one object into layers, whose lengths must add up to the object's. */
@@ -163,8 +175,9 @@ export class DistributedObjectStore {
     layers: readonly Bytes[],
     direct: MmcCopyDirect = SMEMB_COPY_G2H,
   ): Promise<void> {
-    checkDirect(direct, SMEMB_COPY_G2H, 'getIntoLayers');
-    check(await this.#read('getIntoLayers', key, layers), 'getIntoLayers');
+    const session = this.#session('getIntoLayers');
+    checkDirect(direct, SMEMB_COPY_G2H, session.operation);
+    check(await readObject(session, key, layers), session.operation);
   }
 
   async batchGetIntoLayers(
@@ -172,7 +185,9 @@ export class DistributedObjectStore {
     layers: readonly (readonly Bytes[])[],
     direct: MmcCopyDirect = SMEMB_COPY_G2H,
   ): Promise<number[]> {
-    return this.#batchGet('batchGetIntoLayers', keys, layers, direct);
+    const session = this.#session('batchGetIntoLayers');
+    checkDirect(direct, SMEMB_COPY_G2H, session.operation);
+    return readObjects(session, keys, layers);
   }
 
   async remove(key: string): Promise<void> {
@@ -255,100 +270,8 @@ export class DistributedObjectStore {
     return info;
   }
 
-  async #put(
-    operation: string,
-    key: string,
-    pieces: readonly Bytes[],
-    config: Replication,
-  ): Promise<void> {
+  #session(operation: string): StoreSession {
     const client = this.#open(operation);
-    checkKey(key, operation);
-    const options = toPutOptions(config, operation);
-    const transfer = transferOf(pieces, this.#registered);
-    checkNotEmpty(transfer.length, operation);
-    const code = await withBlocks([transfer], client.arena, this.#waitMs, async ([block]) => {
-      if (block === undefined) return MMC_ERROR;
-      copyIn(transfer, block);
-      return client.put(key, block, transfer.length, options);
-    });
-    check(code, operation);
+    return { client, registered: this.#registered, waitMs: this.#waitMs, operation };
   }
-
-  async #read(operation: string, key: string, pieces: readonly Bytes[]): Promise<number> {
-    const client = this.#open(operation);
-    checkKey(key, operation);
-    const transfer = transferOf(pieces, this.#registered);
-    checkNotEmpty(transfer.length, operation);
-    return withBlocks([transfer], client.arena, this.#waitMs, async ([block]) => {
-      if (block === undefined) return MMC_ERROR;
-      const { code } = await client.get(key, block, transfer.length);
-      if (code === MMC_OK) copyOut(transfer, block);
-      return code;
-    });
-  }
-
-  async #batchPut(
-    operation: string,
-    keys: readonly string[],
-    objects: readonly (readonly Bytes[])[],
-    direct: MmcCopyDirect,
-    config: Replication,
-  ): Promise<number[]> {
-    const client = this.#open(operation);
-    checkDirect(direct, SMEMB_COPY_H2G, operation);
-    const options: PutOptions = toPutOptions(config, operation);
-    const transfers = objects.map((pieces) => transferOf(pieces, this.#registered));
-    return moveBatch(keys, transfers, this.#memory(client), async (part, blocks, moved) => {
-      moved.forEach((transfer, index) => {
-        const block = blocks[index];
-        if (block !== undefined) copyIn(transfer, block);
-      });
-      return (await client.batchPut(part, blocks, options)).results;
-    });
-  }
-
-  async #batchGet(
-    operation: string,
-    keys: readonly string[],
-    objects: readonly (readonly Bytes[])[],
-    direct: MmcCopyDirect,
-  ): Promise<number[]> {
-    const client = this.#open(operation);
-    checkDirect(direct, SMEMB_COPY_G2H, operation);
-    const transfers = objects.map((pieces) => transferOf(pieces, this.#registered));
-    return moveBatch(keys, transfers, this.#memory(client), async (part, blocks, moved) => {
-      const { results } = await client.batchGet(part, blocks);
-      moved.forEach((transfer, index) => {
-        const block = blocks[index];
-        if (block !== undefined && results[index] === MMC_OK) copyOut(transfer, block);
-      });
-      return results;
-    });
-  }
-
-  #memory(client: Client): { arena: Arena; waitMs: number } {
-    return { arena: client.arena, waitMs: this.#waitMs };
-  }
-}
-
-function checkKey(key: string, operation: string): void {
-  if (isStorable(key)) return;
-  const detail = 'a key has 1 to 255 bytes of UTF-8, no NUL and no half surrogate pair';
-  throw new MmcError(MMC_INVALID_PARAM, operation, detail);
-}
-
-/** The engine takes an empty object, and then loses space for good (engine.md §2). */
-function checkNotEmpty(length: number, operation: string): void {
-  if (length > 0) return;
-  throw new MmcError(MMC_INVALID_PARAM, operation, 'an object has at least one byte');
-}
-
-function check(code: number, operation: string): void {
-  if (code !== MMC_OK) throw failure(code, operation);
-}
-
-function failure(code: number, operation: string): Error {
-  return code === UNTRUSTED_READ
-    ? new UntrustedReadError(operation)
-    : new MmcError(code, operation);
 }

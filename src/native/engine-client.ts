@@ -1,17 +1,12 @@
-import type { Address } from './abi.ts';
-import { MemoryArena } from './arena.ts';
-import { ARGUMENT_BYTES, CallArguments } from './call-arguments.ts';
 import { CallSlots } from './call-slots.ts';
-import { Canaries } from './canaries.ts';
 import { Client } from './client.ts';
-import { codeName, MMC_OK, MMC_UNUSABLE_POOL } from './codes.ts';
+import { MMC_UNUSABLE_POOL } from './codes.ts';
 import type { EngineContext, Slot } from './engine-context.ts';
+import { makeSlots, mapArena } from './engine-memory.ts';
 import { joinPool, type PoolMember } from './engine-pool.ts';
 import { EngineLoadError, MmcError } from './errors.ts';
 import { type EngineLibrary, loadEngineLibrary } from './library.ts';
-import { discardMemory, type MappedRegion, mapMemory } from './memory.ts';
-import { MemorySlice, ownerless } from './native-block.ts';
-import { PROBE_BYTES, Probe } from './self-test.ts';
+import { Probe } from './self-test.ts';
 import { DirectCalls } from './sync-calls.ts';
 
 export interface EngineOptions {
@@ -35,7 +30,6 @@ const MAX_CALL_SLOTS = 31;
 const MAX_DEVICE = 383;
 const MIN_ARENA_BYTES = 4096;
 const MAX_ARENA_BYTES = 2 ** 40;
-const PROBE_AREA_BYTES = 4096;
 
 /** All client state of the engine is process-wide: a second client would be the first (engine.md §1). */
 let occupied = false;
@@ -56,23 +50,16 @@ export async function openEngine(options: EngineOptions): Promise<Client> {
     );
   }
   occupied = true;
-  try {
-    return await open(options);
-  } catch (error) {
-    occupied = false;
-    throw error;
-  }
-}
-
-async function open(options: EngineOptions): Promise<Client> {
   const warn = options.onWarning ?? ((text: string) => process.emitWarning(text));
-  await checkLocalConfig(options.engine, warn);
-  const library = loadEngineLibrary(options);
-  const member = await joinPool(library, options.device, warn);
+  let member: PoolMember | undefined;
   try {
+    await checkLocalConfig(options.engine, warn);
+    const library = loadEngineLibrary(options);
+    member = await joinPool(library, options.device, warn);
     return await equip(options, library, member, warn);
   } catch (error) {
-    await member.leave();
+    // A client that could not leave is still there.
+    occupied = member !== undefined && !(await member.leave());
     throw error;
   }
 }
@@ -102,7 +89,7 @@ async function equip(
   warn: (text: string) => void,
 ): Promise<Client> {
   warnOfFewThreads(options.callSlots, warn);
-  const { arena, probeBlocks, discard } = mapArena(options, library);
+  const { arena, probeBlocks, discard } = mapArena(options, library.functions);
   const context: EngineContext = { functions: library.functions, onCall: undefined };
   const [spareSlot, syncSlot, ...callSlots] = makeSlots(options.callSlots + 2);
   const spare = new CallSlots([spareSlot as Slot], options.deadlineMs);
@@ -130,60 +117,6 @@ async function equip(
       return clean;
     },
   });
-}
-
-/** The arena, and beside it two blocks for the probe, in memory that the engine knows as a whole. */
-function mapArena(options: EngineOptions, library: EngineLibrary) {
-  const totalBytes = options.arenaBytes + PROBE_AREA_BYTES;
-  const memory = mapMemory(totalBytes, { hugePages: true });
-  const first = (memory[0] as MappedRegion).address;
-  const code = library.functions.mmcc_register_buffer(first, totalBytes);
-  if (code !== MMC_OK) {
-    throw new EngineLoadError(
-      `The engine refused to register the arena of ${options.arenaBytes} bytes: ${describe(code)}`,
-      'Make the arena smaller (--arena-bytes); the limit of locked memory (ulimit -l) may be too low.',
-      { code },
-    );
-  }
-  const debug = options.debugArena ?? process.env['GATEWAY_DEBUG_ARENA'] === '1';
-  const arena = new MemoryArena(cutRegions(memory, options.arenaBytes), { debug });
-  const last = memory.at(-1) as MappedRegion;
-  const probeBlock = (index: number): MemorySlice => {
-    const start = last.bytes.length - PROBE_AREA_BYTES + index * PROBE_BYTES;
-    const address = (last.address + start) as Address;
-    return new MemorySlice(ownerless, {
-      address,
-      memory: last.bytes,
-      start,
-      length: PROBE_BYTES,
-    });
-  };
-  return {
-    arena,
-    probeBlocks: { written: probeBlock(0), read: probeBlock(1) },
-    /** The mapping stays, for views that may still exist; its pages go when no block is in use. */
-    discard: () => {
-      if (arena.stats().blocks === 0) discardMemory(memory);
-    },
-  };
-}
-
-function cutRegions(memory: readonly MappedRegion[], arenaBytes: number): MappedRegion[] {
-  const regions: MappedRegion[] = [];
-  let left = arenaBytes;
-  for (const { address, bytes } of memory) {
-    if (left > 0) regions.push({ address, bytes: bytes.subarray(0, Math.min(left, bytes.length)) });
-    left -= bytes.length;
-  }
-  return regions;
-}
-
-function makeSlots(count: number): Slot[] {
-  const [memory] = mapMemory(count * ARGUMENT_BYTES, { hugePages: false });
-  return Array.from({ length: count }, (_, index) => ({
-    args: new CallArguments(memory as MappedRegion, index * ARGUMENT_BYTES),
-    canaries: new Canaries(),
-  }));
 }
 
 async function proveEngine(probe: Probe, deadlineMs: number): Promise<void> {
@@ -228,8 +161,4 @@ function checkOptions({ device, arenaBytes, callSlots, deadlineMs }: EngineOptio
 function checkInteger(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   throw new RangeError(`${name} is ${value}: must be a whole number from ${least} to ${most}`);
-}
-
-function describe(code: number): string {
-  return `${codeName(code)} (${code})`;
 }

@@ -55,6 +55,38 @@ describe('openEngine', () => {
     assert.equal(await client.close(1000), true);
   });
 
+  it('opens with an arena that ends within the page after 4 GiB, and uses none of it unasked', async () => {
+    const arenaBytes = 2 ** 32 - 2048;
+    // Poison would touch every page.
+    const client = await openTestEngine({ arenaBytes, debugArena: false });
+    assert.equal(client.arena.totalBytes, arenaBytes);
+    const all = client.arena.tryAllocate(arenaBytes);
+    assert.ok(all !== undefined);
+    await client.probe(1000);
+    all.release();
+    assert.ok(process.memoryUsage.rss() < 512 * 1024 * 1024);
+    await client.close(1000);
+  });
+
+  it('poisons freed blocks when GATEWAY_DEBUG_ARENA is 1', async () => {
+    const saved = process.env['GATEWAY_DEBUG_ARENA'];
+    for (const [value, first] of [
+      ['1', 0xdb],
+      ['0', 1],
+    ] as const) {
+      process.env['GATEWAY_DEBUG_ARENA'] = value;
+      const client = await openEngine({ ...good, onWarning: () => undefined });
+      const block = emptyBlock(client, 64);
+      const { view } = block;
+      view.fill(1);
+      block.release();
+      assert.equal(view[0], first);
+      await client.close(1000);
+    }
+    if (saved === undefined) delete process.env['GATEWAY_DEBUG_ARENA'];
+    else process.env['GATEWAY_DEBUG_ARENA'] = saved;
+  });
+
   it('warns when libuv has fewer threads than the calls need', async () => {
     const warnings: string[] = [];
     const client = await openTestEngine({

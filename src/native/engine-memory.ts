@@ -1,0 +1,81 @@
+import type { Address, EngineFunctions } from './abi.ts';
+import { MemoryArena } from './arena.ts';
+import { ARGUMENT_BYTES, CallArguments } from './call-arguments.ts';
+import { Canaries } from './canaries.ts';
+import { codeName, MMC_OK } from './codes.ts';
+import type { Slot } from './engine-context.ts';
+import { EngineLoadError } from './errors.ts';
+import { discardMemory, type MappedRegion, mapMemory } from './memory.ts';
+import { MemorySlice, type NativeBlock, ownerless } from './native-block.ts';
+import { PROBE_BYTES } from './self-test.ts';
+
+const PAGE_BYTES = 4096;
+
+export interface EngineMemory {
+  readonly arena: MemoryArena;
+  /** Beside the arena, so that the probe waits for no room and the arena can be given out whole. */
+  readonly probeBlocks: { written: NativeBlock; read: NativeBlock };
+  /** Gives the pages back; the mapping stays, for views that may still exist. */
+  readonly discard: () => void;
+}
+
+/**
+ * Maps the arena and a page for the probe behind it, and makes both known to the engine at once.
+ * @throws EngineLoadError when the engine refuses the memory.
+ */
+export function mapArena(
+  options: { arenaBytes: number; debugArena?: boolean },
+  functions: EngineFunctions,
+): EngineMemory {
+  const { arenaBytes } = options;
+  // Whole pages, so that the last one lies within one region (regions end at multiples of 4 GiB).
+  const totalBytes = Math.ceil(arenaBytes / PAGE_BYTES) * PAGE_BYTES + PAGE_BYTES;
+  const memory = mapMemory(totalBytes, { hugePages: true });
+  const code = functions.mmcc_register_buffer((memory[0] as MappedRegion).address, totalBytes);
+  if (code !== MMC_OK) {
+    throw new EngineLoadError(
+      `The engine refused to register the arena of ${arenaBytes} bytes: ${codeName(code)} (${code})`,
+      'Make the arena smaller (--arena-bytes); the limit of locked memory (ulimit -l) may be too low.',
+      { code },
+    );
+  }
+  const debug = options.debugArena ?? process.env['GATEWAY_DEBUG_ARENA'] === '1';
+  const arena = new MemoryArena(cutRegions(memory, arenaBytes), { debug });
+  const last = memory.at(-1) as MappedRegion;
+  return {
+    arena,
+    probeBlocks: { written: probeBlock(last, 0), read: probeBlock(last, 1) },
+    discard: () => {
+      if (arena.stats().blocks === 0) discardMemory(memory);
+    },
+  };
+}
+
+function cutRegions(memory: readonly MappedRegion[], arenaBytes: number): MappedRegion[] {
+  const regions: MappedRegion[] = [];
+  let left = arenaBytes;
+  for (const { address, bytes } of memory) {
+    if (left > 0) regions.push({ address, bytes: bytes.subarray(0, Math.min(left, bytes.length)) });
+    left -= bytes.length;
+  }
+  return regions;
+}
+
+function probeBlock(region: MappedRegion, index: number): NativeBlock {
+  const start = region.bytes.length - PAGE_BYTES + index * PROBE_BYTES;
+  return new MemorySlice(ownerless, {
+    address: (region.address + start) as Address,
+    memory: region.bytes,
+    start,
+    length: PROBE_BYTES,
+  });
+}
+
+/** Argument memory for so many calls at a time. */
+export function makeSlots(count: number): Slot[] {
+  const [memory] = mapMemory(count * ARGUMENT_BYTES, { hugePages: false });
+  return Array.from({ length: count }, (_, index) => ({
+    args: new CallArguments(memory as MappedRegion, index * ARGUMENT_BYTES),
+    canaries: new Canaries(),
+  }));
+}
