@@ -3,6 +3,7 @@
  * write to the supervisor's stdout; neither ever waits for it, and what a stuck reader leaves
  * unread beyond a few megabytes is dropped.
  */
+import { once } from 'node:events';
 import { pino } from 'pino';
 
 export type Logger = pino.Logger;
@@ -19,11 +20,12 @@ export interface Log {
   readonly logger: Logger;
   /** Writes a line as it is, whatever the level: for the one line that says the program is ready. */
   print(line: string): void;
-  /** Waits for what has been logged; before the process ends. */
-  flush(): void;
+  /** Resolves when everything has been written, or nobody reads any more; nothing is logged after. */
+  close(): Promise<void>;
 }
 
 const mostBufferedBytes = 4 * 1024 * 1024;
+const closeMs = 1000;
 
 export async function createLog(options: LoggerOptions): Promise<Log> {
   const destination = pino.destination({
@@ -43,12 +45,13 @@ export async function createLog(options: LoggerOptions): Promise<Log> {
   return {
     logger: pino(settings, stream),
     print: (line) => destination.write(`${line}\n`),
-    flush() {
-      try {
-        destination.flushSync();
-      } catch {
-        // Nobody reads; there is nowhere left to say so.
-      }
+    close() {
+      const closed = once(destination, 'close', { signal: AbortSignal.timeout(closeMs) });
+      destination.end();
+      return closed.then(
+        () => {},
+        () => {},
+      );
     },
   };
 }

@@ -63,7 +63,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
   const code = await supervisor.finished;
   // A worker that was killed could not take its pool away, and the name is ours alone.
   rmSync(`/dev/shm/${poolName}`, { force: true });
-  log.flush();
+  await log.close();
   return code;
 }
 

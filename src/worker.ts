@@ -45,10 +45,7 @@ export function becomeWorker(): void {
   runWorker({
     open,
     explain,
-    exit(code) {
-      log?.flush();
-      leave(code);
-    },
+    exit: (code) => void leave(code, log),
   });
 }
 
@@ -86,9 +83,12 @@ function explain(error: unknown): { message: string; permanent: boolean } {
 }
 
 /** Without the engine's library there is nothing whose exit handlers could harm. */
-function leave(code: number): void {
-  import('./native/process-exit.ts').then(
-    ({ exitNow }) => exitNow(code),
-    () => process.exit(code),
-  );
+async function leave(code: number, log: Log | undefined): Promise<void> {
+  await log?.close();
+  try {
+    const { exitNow } = await import('./native/process-exit.ts');
+    exitNow(code);
+  } catch {
+    process.exit(code);
+  }
 }

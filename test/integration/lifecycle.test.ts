@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { afterEach, describe, it } from 'node:test';
+import {
+  type GatewayOptions,
+  type GatewayProcess,
+  isAlive,
+  type ReadyGateway,
+  spawnGateway,
+  startGateway,
+} from '../helpers/gateway.ts';
+import { fetchChecked } from '../helpers/openapi.ts';
+import { until } from '../helpers/until.ts';
+
+const started: GatewayProcess[] = [];
+afterEach(async () => {
+  for (const gateway of started.splice(0)) await gateway.kill();
+});
+
+async function start(options: GatewayOptions = {}): Promise<ReadyGateway> {
+  const gateway = await startGateway(options);
+  started.push(gateway);
+  return gateway;
+}
+
+function spawn(options: GatewayOptions): GatewayProcess {
+  const gateway = spawnGateway(options);
+  started.push(gateway);
+  return gateway;
+}
+
+/** The pool that a worker was given, by its environment. */
+function poolOf(gateway: GatewayProcess): string {
+  const environment = readFileSync(`/proc/${gateway.workerPid()}/environ`, 'utf8').split('\0');
+  const name = environment.find((entry) => entry.startsWith('MMC_EMBEDDED_POOL='));
+  assert(name);
+  return name.slice('MMC_EMBEDDED_POOL='.length);
+}
+
+const poolExists = (pool: string) => readdirSync('/dev/shm').includes(pool);
+
+const statusOf = async (url: string): Promise<number> => (await fetchChecked(url)).status;
+
+/** A PUT whose body has not ended: a request in flight for as long as the test likes. */
+async function openPut(gateway: ReadyGateway, key: string) {
+  const request = http.request(`${gateway.url}/v1/objects/${key}`, {
+    method: 'PUT',
+    agent: false,
+    headers: { 'Content-Length': 4 },
+  });
+  const answer = new Promise<number>((resolve, reject) => {
+    request.once('response', (response) => {
+      response.resume();
+      response.once('end', () => resolve(response.statusCode ?? 0));
+    });
+    request.once('error', reject);
+  });
+  answer.catch(() => {});
+  request.write('ab');
+  // The other one is the scrape itself.
+  const inFlight = /^memcache_gateway_http_requests_in_flight 2$/m;
+  await until(async () => inFlight.test(await metricsOf(gateway)));
+  return { answer, finish: () => request.end('cd') };
+}
+
+/** On a connection of its own: one that is kept alive may still be served. */
+async function assertRefused(port: number): Promise<void> {
+  const socket = net.connect(port, '127.0.0.1');
+  await assert.rejects(once(socket, 'connect'), { code: 'ECONNREFUSED' });
+}
+
+const metricsOf = async ({ url }: ReadyGateway) => (await fetch(`${url}/metrics`)).text();
+
+describe('a start', () => {
+  it('says in one line where it serves, and serves there', async () => {
+    const gateway = await start();
+    const { ready, url } = gateway;
+    assert.equal(ready['docs'], `${url}/docs`);
+    assert.equal(ready['engine'], 'embedded');
+    assert.equal(ready['arenaBytes'], 128 * 2 ** 20);
+    assert.equal(ready['device'], 0);
+    assert.equal(gateway.logged().length, 1);
+    assert.equal(gateway.stderr(), '');
+    assert.equal(await statusOf(`${url}/livez`), 200);
+    assert.equal(await statusOf(`${url}/readyz`), 200);
+    const put = await fetchChecked(`${url}/v1/objects/a`, { method: 'PUT', body: 'hello' });
+    assert.equal(put.status, 201);
+  });
+
+  it('ends with 1 and a sentence when the port is taken', async () => {
+    const { port } = await start();
+    const second = spawn({ args: ['--port', String(port)] });
+    assert.deepEqual(await second.ended, { code: 1, signal: null });
+    assert.match(second.stderr(), /port \d+ on 127\.0\.0\.1 is already in use/);
+    assert.equal(second.stdout(), '');
+  });
+
+  it('ends with 1 and advice when the engine is no engine', async () => {
+    const gateway = spawn({ args: ['--engine', '/proc/self/exe'] });
+    assert.deepEqual(await gateway.ended, { code: 1, signal: null });
+    assert.match(gateway.stderr(), /Cannot load the engine|cannot load/i);
+  });
+
+  it('gives worker lines the pid and the device', async () => {
+    const gateway = await start({ args: ['--access-log'] });
+    await fetch(`${gateway.url}/livez`);
+    await until(() => gateway.logged().length > 1);
+    const line = gateway.logged().at(-1);
+    assert(line);
+    assert.equal(line['pid'], gateway.workerPid());
+    assert.equal(line['device'], 0);
+  });
+});
+
+describe('a killed worker', () => {
+  it('is replaced while the port stays open and answers 503', async () => {
+    const gateway = await start();
+    const first = gateway.workerPid();
+    assert(first);
+    process.kill(first, 'SIGKILL');
+    await until(async () => (await statusOf(`${gateway.url}/readyz`).catch(() => 0)) === 503);
+    assert.equal(await statusOf(`${gateway.url}/livez`), 200);
+    assert.equal(await statusOf(`${gateway.url}/v1/objects/a`), 503);
+    await until(async () => (await statusOf(`${gateway.url}/readyz`)) === 200);
+    assert.notEqual(gateway.workerPid(), first);
+    assert.match(await metricsOf(gateway), /^memcache_gateway_worker_restarts_total\S* 1$/m);
+    const put = await fetchChecked(`${gateway.url}/v1/objects/a`, { method: 'PUT', body: 'x' });
+    assert.equal(put.status, 201);
+  });
+});
+
+describe('a stop', () => {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    it(`by ${signal} lets a request in flight finish, takes the pool away, and ends with 0`, async () => {
+      const gateway = await start();
+      const worker = gateway.workerPid();
+      const pool = poolOf(gateway);
+      assert(poolExists(pool));
+      const put = await openPut(gateway, 'a');
+      gateway.signal(signal);
+      await until(() =>
+        gateway.logged().some((line) => String(line['msg']).startsWith('stopping')),
+      );
+      await assertRefused(gateway.port);
+      put.finish();
+      assert.equal(await put.answer, 201);
+      assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+      assert.equal(gateway.stderr(), '');
+      assert.equal(isAlive(worker ?? 0), false);
+      assert.equal(poolExists(pool), false);
+    });
+  }
+
+  it('to the whole process group, as a terminal does it, is one stop', async () => {
+    const gateway = await start();
+    const put = await openPut(gateway, 'a');
+    process.kill(gateway.workerPid() ?? 0, 'SIGINT');
+    gateway.signal('SIGINT');
+    gateway.signal('SIGINT');
+    await until(() => gateway.logged().some((line) => String(line['msg']).startsWith('stopping')));
+    put.finish();
+    assert.equal(await put.answer, 201);
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+  });
+
+  it('is over at once with a second signal, which names what was stuck', async () => {
+    const gateway = await start();
+    const pool = poolOf(gateway);
+    const put = await openPut(gateway, 'a');
+    gateway.signal('SIGTERM');
+    await until(() => gateway.logged().some((line) => String(line['msg']).startsWith('stopping')));
+    const before = performance.now();
+    await until(() => performance.now() - before > 100);
+    gateway.signal('SIGTERM');
+    assert.deepEqual(await gateway.ended, { code: 1, signal: null });
+    assert.match(gateway.stderr(), /a second signal, SIGTERM.*had 1 requests and 0 engine calls/);
+    await assert.rejects(put.answer);
+    assert.equal(poolExists(pool), false);
+  });
+
+  it('is over after --drain-ms, and names what was cut off', async () => {
+    const gateway = await start({ args: ['--drain-ms', '100'] });
+    const put = await openPut(gateway, 'a');
+    gateway.signal('SIGTERM');
+    assert.deepEqual(await gateway.ended, { code: 1, signal: null });
+    assert.match(gateway.stderr(), /cut off: the worker of device 0 .* had 1 requests/);
+    await assert.rejects(put.answer);
+  });
+
+  it('in the middle of a start ends with 0 and leaves nothing', async () => {
+    const gateway = spawn({});
+    await until(() => gateway.workerPid() !== undefined);
+    const worker = gateway.workerPid();
+    gateway.signal('SIGTERM');
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+    assert.equal(isAlive(worker ?? 0), false);
+  });
+});
+
+describe('a killed supervisor', () => {
+  it('takes its worker along, and nothing stays in /dev/shm', async () => {
+    const gateway = await start();
+    const worker = gateway.workerPid();
+    const pool = poolOf(gateway);
+    assert(worker);
+    gateway.signal('SIGKILL');
+    await gateway.ended;
+    await until(() => !isAlive(worker));
+    assert.equal(poolExists(pool), false);
+    await assertRefused(gateway.port);
+  });
+});

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gatewayCommand } from '../helpers/gateway.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), 'cli-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function fileWith(name: string, text: string): string {
+  const file = path.join(folder, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const child = spawn(process.execPath, [...gatewayCommand(), ...args], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => (stdout += String(chunk)));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, stdout, stderr };
+}
+
+describe('the command line', () => {
+  it('shows the help, and the version of the package', async () => {
+    const help = await run(['--help', '--nonsense']);
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, /^Usage: memcache-gateway /);
+    const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+      version: string;
+    };
+    assert.deepEqual(await run(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('lists every fault of the configuration at once, and ends with 2', async () => {
+    const { code, stderr, stdout } = await run(['--port', '99999', '--devise', '1'], {
+      GATEWAY_HOST: '0.0.0.0',
+    });
+    assert.equal(code, 2);
+    assert.equal(stdout, '');
+    assert.match(stderr, /3 faults in the configuration/);
+    assert.match(stderr, /--port: 99999 is out of range/);
+    assert.match(stderr, /--devise; did you mean --device\?/);
+    assert.match(stderr, /GATEWAY_HOST: 0\.0\.0\.0 can be reached/);
+  });
+
+  it('is no worker for a person who asks for one', async () => {
+    const { code, stderr } = await run(['worker']);
+    assert.equal(code, 2);
+    assert.match(stderr, /"worker" is no flag/);
+  });
+});
+
+describe('--check-config', () => {
+  it('prints the effective configuration and where it comes from', async () => {
+    const { code, stderr, stdout } = await run(['--check-config', '--port', '1234'], {
+      GATEWAY_DEVICE: '5',
+      GATEWAY_LOG_LEVL: 'info',
+    });
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^--port +1234 {2}\[--port\]$/m);
+    assert.match(stdout, /^--device +5 {2}\[GATEWAY_DEVICE\]$/m);
+    assert.match(stdout, /^--arena-bytes +1GiB {2}\[default\]$/m);
+    assert.match(stderr, /GATEWAY_LOG_LEVL is no setting .* GATEWAY_LOG_LEVEL\?/);
+  });
+
+  it('looks at every file that is named', async () => {
+    const { code, stderr } = await run(
+      ['--check-config', '--engine', '/nowhere/libmf_memcache.so', '--engine-preload', folder],
+      { MMC_LOCAL_CONFIG_PATH: '/nowhere/mmc-local.conf' },
+    );
+    assert.equal(code, 2);
+    assert.match(stderr, /--engine: there is no file \/nowhere\/libmf_memcache\.so/);
+    assert.match(stderr, /--engine-preload: .* is not a file/);
+    assert.match(stderr, /\/nowhere\/mmc-local\.conf/);
+  });
+
+  it('finds what would crash the engine in its own file, with the line to change', async () => {
+    const engine = fileWith('libmf_memcache.so', '');
+    const conf = fileWith('mmc-local.conf', 'ock.mmc.local_service.world_size = 1\n');
+    const { code, stderr } = await run(['--check-config', '--engine', engine], {
+      MMC_LOCAL_CONFIG_PATH: conf,
+    });
+    assert.equal(code, 2);
+    assert.match(stderr, /mmc-local\.conf:1: /);
+    assert.match(stderr, /world_size/);
+  });
+
+  it('wants the engine to have its file', async () => {
+    const engine = fileWith('libmf_memcache.so', '');
+    const { code, stderr } = await run(['--check-config', '--engine', engine], {
+      MMC_LOCAL_CONFIG_PATH: '',
+    });
+    assert.equal(code, 2);
+    assert.match(stderr, /MMC_LOCAL_CONFIG_PATH/);
+  });
+});
