@@ -18,7 +18,7 @@ export class CompilerMissingError extends Error {
       [
         `no C compiler found (tried ${tried.join(', ')}); the embedded engine cannot be built.`,
         '  Debian, Ubuntu:  apt-get install gcc libc6-dev',
-        '  Alpine:          apk add gcc musl-dev linux-headers',
+        '  Alpine:          apk add gcc musl-dev',
         '  Fedora:          dnf install gcc glibc-devel',
         '  or set CC to a C11 compiler. The distributed engine needs none:',
         '  GATEWAY_ENGINE=/path/libmf_memcache.so',

@@ -13,6 +13,7 @@ import { engineTests, outputDirectory } from './native-targets.mjs';
 
 const rounds = process.argv[2] ?? '200';
 const flavours = {
+  plain: ['-O2'],
   thread: ['-O1', '-fsanitize=thread'],
   address: [
     '-O1',
@@ -33,6 +34,7 @@ const runs = [
   ['address', 'room'],
   ['address', 'stress_threads', '5'],
   ['address', 'stress_kills', rounds],
+  ['plain', 'instructions', '7'],
 ];
 
 // Recovery is timed on instrumented code, beside whatever else the machine does.

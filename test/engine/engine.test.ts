@@ -75,6 +75,10 @@ describe('the embedded engine', () => {
     }
   });
 
+  it('survives a death after any number of instructions', async () => {
+    await passes('instructions', '199');
+  });
+
   it('serves threads that fight over keys', async () => {
     await passes('stress_threads', '1');
   });

@@ -19,7 +19,7 @@
 #include "mmc_abi.h"
 
 #define POOL_MAGIC 0x6d63672d706f6f6cull
-#define POOL_LAYOUT 1u
+#define POOL_LAYOUT 1u /* to be raised with any change of what follows */
 
 #define CLIENT_SLOTS 64u /* one bit each in 64-bit masks */
 #define SHARDS 64u
@@ -86,6 +86,7 @@ struct pool_header {
   uint32_t entry_bytes;
   struct hash_seed seed;
   alignas(64) _Atomic uint64_t live_services; /* clients that are alive and have memory */
+  _Atomic uint32_t slots_used; /* slots beyond were never taken */
   _Atomic uint32_t chunk_count;
   _Atomic uint32_t reap_requested; /* something doomed was left behind by a timed-out lock */
   struct lock chunk_lock;

@@ -6,15 +6,16 @@
  */
 #include "lock.h"
 
-#include <errno.h>
-#include <linux/futex.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "liveness.h"
 #include "pool.h"
+
+/* The kernel's numbers; its headers are not everywhere where a compiler is. */
+#define FUTEX_WAIT 0
+#define FUTEX_WAKE 1
 
 #define SPINS 200
 #define SLEEP_NS 5000000ll

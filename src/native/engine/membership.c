@@ -112,7 +112,7 @@ static bool takes_file_range(uint32_t slot) {
 /* The lowest gap between the segments of others that is long enough. */
 static uint64_t find_file_range(uint64_t bytes) {
   uint64_t offset = ROUND_UP(BASE_BYTES, FILE_ALIGNMENT);
-  for (uint32_t slot = 0; slot < CLIENT_SLOTS; slot++) {
+  for (uint32_t slot = 0; slot < pool_slots(); slot++) {
     const struct segment *other = &pool_client(slot)->segment;
     if (!takes_file_range(slot) || range_end(other) <= offset ||
         other->file_offset >= offset + bytes) {
@@ -135,6 +135,7 @@ static bool take_slot(void) {
     uint64_t word = atomic_load(&pool_client(slot)->state);
     if (client_state_of(word) == CLIENT_FREE && liveness_hold(pool.descriptor, slot)) {
       pool.self = slot;
+      if (slot >= pool_slots()) atomic_store(&pool.header->slots_used, slot + 1);
       return true;
     }
   }

@@ -40,7 +40,7 @@ void pin_clear(const struct call *call, struct entry *entry) {
 
 bool pin_is_set(const struct entry *entry) {
   uint32_t wanted = entry_index(entry) + 1;
-  for (uint32_t slot = 0; slot < CLIENT_SLOTS; slot++) {
+  for (uint32_t slot = 0; slot < pool_slots(); slot++) {
     struct client *client = pool_client(slot);
     if (client_state_of(atomic_load(&client->state)) == CLIENT_FREE) continue;
     uint32_t used = atomic_load(&client->pins_used);
@@ -53,7 +53,7 @@ bool pin_is_set(const struct entry *entry) {
 
 uint64_t pin_services_in_use(void) {
   uint64_t mask = 0;
-  for (uint32_t slot = 0; slot < CLIENT_SLOTS; slot++) {
+  for (uint32_t slot = 0; slot < pool_slots(); slot++) {
     struct client *client = pool_client(slot);
     if (client_state_of(atomic_load(&client->state)) == CLIENT_FREE) continue;
     uint32_t used = atomic_load(&client->pins_used);

@@ -27,6 +27,10 @@ static inline struct client *pool_self(void) {
   return pool_client(pool.self);
 }
 
+static inline uint32_t pool_slots(void) {
+  return atomic_load(&pool.header->slots_used);
+}
+
 static inline enum client_state client_state_of(uint64_t word) {
   return (enum client_state)(word & 3);
 }

@@ -98,7 +98,7 @@ static bool walk_all(struct walk *walk) {
 
 static bool settle_locks(uint64_t dead) {
   bool settled = true;
-  for (uint32_t slot = 0; slot < CLIENT_SLOTS; slot++) {
+  for (uint32_t slot = 0; slot < pool_slots(); slot++) {
     int64_t budget_ns = STEP_BUDGET_NS;
     if (dead & service_bit(slot)) {
       settled &= space_close(slot, &budget_ns);
@@ -114,7 +114,7 @@ static bool settle_locks(uint64_t dead) {
 
 static uint64_t clients_to_bury(bool swept) {
   uint64_t mask = 0;
-  for (uint32_t slot = 0; slot < CLIENT_SLOTS; slot++) {
+  for (uint32_t slot = 0; slot < pool_slots(); slot++) {
     struct client *client = pool_client(slot);
     enum client_state state = client_state_of(atomic_load(&client->state));
     bool leaving = slot == pool.self && state == CLIENT_LEAVING;
@@ -128,12 +128,12 @@ static uint64_t clients_to_bury(bool swept) {
 static bool sweep_dead(uint64_t dead) {
   atomic_fetch_and(&pool.header->live_services, ~dead);
   bool settled = settle_locks(dead);
-  for (uint32_t slot = 0; slot < CLIENT_SLOTS; slot++) {
+  for (uint32_t slot = 0; slot < pool_slots(); slot++) {
     if (dead & service_bit(slot)) pin_clear_all(pool_client(slot));
   }
   struct walk walk = {0, dead, 0};
   bool complete = walk_all(&walk) && settled;
-  for (uint32_t slot = 0; slot < CLIENT_SLOTS && complete; slot++) {
+  for (uint32_t slot = 0; slot < pool_slots() && complete; slot++) {
     if (!(dead & ~walk.still_referred & service_bit(slot))) continue;
     atomic_store(&pool_client(slot)->swept, 1);
     log_debug("swept what client %u left", slot);
@@ -163,7 +163,7 @@ static void free_slot(uint32_t slot) {
 static bool free_swept_slots(void) {
   uint64_t swept = clients_to_bury(true);
   uint64_t idle = swept & ~pin_services_in_use();
-  for (uint32_t slot = 0; slot < CLIENT_SLOTS; slot++) {
+  for (uint32_t slot = 0; slot < pool_slots(); slot++) {
     if (idle & service_bit(slot)) free_slot(slot);
   }
   return clients_to_bury(true) == 0;

@@ -21,7 +21,7 @@ static uint64_t known_dead;
 
 static uint64_t find_dead(void) {
   uint64_t dead = 0;
-  for (uint32_t slot = 0; slot < CLIENT_SLOTS; slot++) {
+  for (uint32_t slot = 0; slot < pool_slots(); slot++) {
     enum client_state state = client_state_of(atomic_load(&pool_client(slot)->state));
     if (state != CLIENT_FREE && liveness_is_dead(slot)) dead |= service_bit(slot);
   }
