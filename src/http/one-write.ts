@@ -41,7 +41,8 @@ export function sendInOneWrite(
   head += `Date: ${httpDate()}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepAliveMs / 1000)}\r\n\r\n`;
   res.statusCode = status;
   pretendHeadWasSent(res);
-  socket.write(head + body, encoding);
+  // Heads are ASCII, for which latin1 is the cheaper name.
+  socket.write(head + body, body === '' ? 'latin1' : encoding);
   res.end();
   return true;
 }

@@ -14,56 +14,75 @@ export class ClientGoneError extends Error {
 /** The first room for a body of unknown length; it doubles from here. */
 const UNSIZED_START_BYTES = 64 * 1024;
 
-/** Takes the chunks of a body; throws to refuse the rest. */
-type Sink = (chunk: Buffer) => void;
+/** A whole body: the first `bytes` of a block, of which the receiver of this is the user. */
+export interface Received {
+  readonly block: Block;
+  readonly bytes: number;
+}
+
+/** Where a body goes. */
+interface Sink {
+  /** Takes a chunk; throws to refuse the rest. */
+  take(chunk: Buffer): void;
+  /** What was received, once that is everything. */
+  received(): Received;
+  /** Lets go of what was received, when the rest will not come. */
+  discard(): void;
+}
 
 /**
- * Copies the body into the block as it arrives. Resolves when it is complete; rejects with
- * ClientGoneError, `request-timeout`, or what the digest check throws.
+ * Receives a body of a known length into a block of that length, which is waited for before the
+ * first byte is read. Rejects, holding nothing, with `arena-full`, ClientGoneError, `request-timeout`.
  */
-export function receiveInto(
+export function receiveSized(
   gateway: Gateway,
   exchange: Exchange,
-  block: Block,
+  length: number,
   digest: DigestCheck | undefined,
-): Promise<void> {
-  const { view } = block;
-  let at = 0;
-  return pump(gateway, exchange, (chunk) => {
-    view.set(chunk, at);
-    at += chunk.length;
-    digest?.update(chunk);
-  });
+): Promise<Received> {
+  const reserved = gateway.store.reserve(length);
+  const begin = (block: Block) => {
+    sendContinue(exchange);
+    const { view } = block;
+    let at = 0;
+    return pump(gateway, exchange, {
+      take(chunk) {
+        view.set(chunk, at);
+        at += chunk.length;
+        digest?.update(chunk);
+      },
+      received: () => ({ block, bytes: length }),
+      discard: () => block.release(),
+    });
+  };
+  return reserved instanceof Promise ? reserved.then(begin) : begin(reserved);
 }
 
 /**
  * Receives a body without Content-Length into a block that doubles without waiting, since it holds
- * one already. Resolves with a block and the bytes in it; the caller releases it. Rejects also with
- * `unsized-body-too-large` and `arena-full`, and then holds nothing.
+ * one already. Rejects, holding nothing, also with `unsized-body-too-large` and `arena-full`.
  */
 export async function receiveUnsized(
   gateway: Gateway,
   exchange: Exchange,
   digest: DigestCheck | undefined,
-): Promise<{ block: Block; bytes: number }> {
+): Promise<Received> {
   const { unsizedBytes } = gateway.limits;
   const { arena } = gateway.store;
   let block = await gateway.store.reserve(Math.min(UNSIZED_START_BYTES, unsizedBytes));
   let bytes = 0;
   sendContinue(exchange);
-  try {
-    await pump(gateway, exchange, (chunk) => {
+  return pump(gateway, exchange, {
+    take(chunk) {
       const needed = bytes + chunk.length;
       if (needed > block.length) block = grown(arena, block, bytes, needed, unsizedBytes);
       block.view.set(chunk, bytes);
       bytes = needed;
       digest?.update(chunk);
-    });
-  } catch (error) {
-    block.release();
-    throw error;
-  }
-  return { block, bytes };
+    },
+    received: () => ({ block, bytes }),
+    discard: () => block.release(),
+  });
 }
 
 function grown(arena: Arena, block: Block, used: number, needed: number, most: number): Block {
@@ -86,7 +105,7 @@ function grown(arena: Arena, block: Block, used: number, needed: number, most: n
 }
 
 /** Tells a client that waits with its body to send it; called once the request is admitted. */
-export function sendContinue(exchange: Exchange): void {
+function sendContinue(exchange: Exchange): void {
   if (!exchange.expectsContinue) return;
   exchange.expectsContinue = false;
   exchange.res.writeContinue();
@@ -96,28 +115,30 @@ export function sendContinue(exchange: Exchange): void {
  * Feeds the sink until the body is complete. Listeners are not taken off again, since every small
  * PUT comes by here; and none listens for `error`: an aborted request then emits `close` alone.
  */
-function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<void> {
+function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<Received> {
   const { req } = exchange;
-  // Even when it had all come: what was not read before the connection closed is gone.
-  if (req.closed) return Promise.reject(new ClientGoneError());
-  if (exchange.bodyFault !== undefined) return Promise.reject(exchange.bodyFault);
   return new Promise((resolve, reject) => {
     let settled = false;
     const transfer = gateway.watch.begin((reason) => {
       fail(new ProblemError('request-timeout', { detail: `The body came too slowly: ${reason}.` }));
     });
     const fail = (error: Error) => {
+      if (settled) return;
       settled = true;
       gateway.watch.end(transfer);
+      sink.discard();
       reject(error);
     };
+    // Even when it had all come: what was not read before the connection closed is gone.
+    if (req.closed) fail(new ClientGoneError());
+    else if (exchange.bodyFault !== undefined) fail(exchange.bodyFault);
     exchange.interrupt = fail;
     req.on('data', (chunk: Buffer) => {
       if (settled) return;
       transfer.bytes += chunk.length;
       exchange.bytesIn += chunk.length;
       try {
-        sink(chunk);
+        sink.take(chunk);
       } catch (error) {
         fail(error as Error);
       }
@@ -126,10 +147,8 @@ function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<void> {
       if (settled) return;
       settled = true;
       gateway.watch.end(transfer);
-      resolve();
+      resolve(sink.received());
     });
-    req.on('close', () => {
-      if (!settled) fail(new ClientGoneError());
-    });
+    req.on('close', () => fail(new ClientGoneError()));
   });
 }

@@ -78,8 +78,12 @@ const invalidKey = (detail: string): ProblemError => new ProblemError('invalid-k
 
 const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/;
 
+/** Keys that stand as they are: most, and told apart at a tenth of the cost. */
+const UNRESERVED_KEY = /^[A-Za-z0-9_~-]+$/;
+
 /** The key as it stands in a path: percent-encoded, its slashes left readable where that is safe. */
 export function encodeKey(key: string): string {
+  if (UNRESERVED_KEY.test(key)) return key;
   const encoded = encodeURIComponent(key);
   // URL libraries resolve dot segments, encoded dots too (RFC 3986 §6.2.2.3): an encoded slash makes
   // them a part of a longer segment. Only the keys `.` and `..` have no form that survives.

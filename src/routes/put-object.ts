@@ -1,13 +1,12 @@
 import { ProblemError } from '../errors.ts';
 import { evaluateConditions, isConditional } from '../http/conditional.ts';
-import { contentDigestCheck, type DigestCheck } from '../http/digest.ts';
+import { contentDigestCheck } from '../http/digest.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
 import { type PutQuery, parsePutQuery } from '../http/placement.ts';
 import { invalidParameter, printable } from '../http/query.ts';
-import { receiveInto, receiveUnsized, sendContinue } from '../http/receive.ts';
+import { receiveSized, receiveUnsized } from '../http/receive.ts';
 import { respond } from '../http/respond.ts';
 import { decodeKey, encodeKey } from '../http/target.ts';
-import type { Block } from '../native/types.ts';
 import type { WriteOutcome } from '../store/object-store.ts';
 import type { Handler } from './handler.ts';
 
@@ -24,11 +23,19 @@ export const putObject: Handler = async (gateway, exchange, raw, query) => {
   if (isConditional(headers)) {
     evaluateConditions(headers, 'PUT', await gateway.store.exists(key));
   }
-  const outcome =
+  const { block, bytes } =
     length === undefined
-      ? await putUnsized(gateway, exchange, key, put, digest)
-      : await putSized(gateway, exchange, key, put, digest, length);
-  answer(gateway, exchange, key, outcome);
+      ? await receiveUnsized(gateway, exchange, digest)
+      : await receiveSized(gateway, exchange, length, digest);
+  try {
+    if (bytes === 0) throw new ProblemError('empty-object');
+    digest?.verify();
+    const written = gateway.store.write(key, block, bytes, put.options, put.ifExists);
+    // What is there already is not waited for: that would cost a turn of the queue.
+    answer(gateway, exchange, key, written instanceof Promise ? await written : written);
+  } finally {
+    block.release();
+  }
 };
 
 function answer(gateway: Gateway, exchange: Exchange, key: string, outcome: WriteOutcome): void {
@@ -80,51 +87,4 @@ function admitLength(gateway: Gateway, length: number, { options }: PutQuery): v
       members: { limitBytes: poolBytes },
     });
   }
-}
-
-async function putSized(
-  gateway: Gateway,
-  exchange: Exchange,
-  key: string,
-  put: PutQuery,
-  digest: DigestCheck | undefined,
-  length: number,
-): Promise<WriteOutcome> {
-  const reserved = gateway.store.reserve(length);
-  const block = reserved instanceof Promise ? await reserved : reserved;
-  try {
-    sendContinue(exchange);
-    await receiveInto(gateway, exchange, block, digest);
-    return await store(gateway, key, block, length, put, digest);
-  } finally {
-    block.release();
-  }
-}
-
-async function putUnsized(
-  gateway: Gateway,
-  exchange: Exchange,
-  key: string,
-  put: PutQuery,
-  digest: DigestCheck | undefined,
-): Promise<WriteOutcome> {
-  const { block, bytes } = await receiveUnsized(gateway, exchange, digest);
-  try {
-    if (bytes === 0) throw new ProblemError('empty-object');
-    return await store(gateway, key, block, bytes, put, digest);
-  } finally {
-    block.release();
-  }
-}
-
-function store(
-  gateway: Gateway,
-  key: string,
-  block: Block,
-  bytes: number,
-  { options, ifExists }: PutQuery,
-  digest: DigestCheck | undefined,
-): WriteOutcome | Promise<WriteOutcome> {
-  digest?.verify();
-  return gateway.store.write(key, block, bytes, options, ifExists);
 }
