@@ -77,7 +77,15 @@ export class CallSlots<Slot> {
       };
       const call: Call<Slot> = {
         operation,
-        begin: (slot) => body(slot, finish, fail),
+        begin: (slot) => {
+          try {
+            body(slot, finish, fail);
+          } catch (error) {
+            // Before the engine was reached: nothing but a call's arguments can throw. Later, so
+            // that a line of such calls does not recurse.
+            queueMicrotask(() => fail(error as Error));
+          }
+        },
         reject,
         letGo,
         timer: setTimeout(() => this.#expire(call), this.#deadlineMs),

@@ -70,6 +70,24 @@ describe('CallSlots', () => {
     assert.equal(state.released, 1);
   });
 
+  it('rejects what a call throws over its arguments, in line too, and goes on', async () => {
+    const slots = new CallSlots([1], LONG);
+    const first = call(slots);
+    const faulty = Array.from({ length: 20_000 }, () =>
+      slots.run('get', () => {
+        throw new TypeError('a key is a string');
+      }),
+    );
+    const last = call(slots);
+    first.state.end('first');
+    for (const result of await Promise.allSettled(faulty)) {
+      assert.ok(result.status === 'rejected' && result.reason instanceof TypeError);
+    }
+    last.state.end('last');
+    assert.equal(await last.promise, 'last');
+    assert.equal(slots.counts().inFlight, 0);
+  });
+
   it('rejects a call that runs past its deadline, which keeps slot and blocks until it returns', async () => {
     const slots = new CallSlots([1, 2], 20);
     const { promise, state } = call(slots, 'put');
