@@ -167,6 +167,8 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     writeProblem(socket, 'method-not-allowed', { headers: { Allow: 'GET, HEAD, PUT, DELETE' } });
   });
 
+  // A client may end its side before it has the answer (accept). Not in the types, nor documented.
+  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
   // It never listens by itself, and node:http begins to watch over idle connections and slow heads
   // when it does.
   server.emit('listening');

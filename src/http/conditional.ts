@@ -23,12 +23,17 @@ export function evaluateConditions(
         : 'If-Match names an entity tag; none are offered, so none can match.',
     });
   }
-  const ifNoneMatch = headers['if-none-match'];
-  if (ifNoneMatch === undefined || !isAny(ifNoneMatch) || !exists) return 'proceed';
+  if (!exists || !requiresAbsence(headers)) return 'proceed';
   if (method === 'GET' || method === 'HEAD') return 'not-modified';
   throw new ProblemError('precondition-failed', {
     detail: 'If-None-Match: * asks that there be no object with this key, and there is one.',
   });
 }
+
+/** Whether the request is only to succeed where there is no object (`If-None-Match: *`). */
+export const requiresAbsence = (headers: IncomingHttpHeaders): boolean => {
+  const ifNoneMatch = headers['if-none-match'];
+  return ifNoneMatch !== undefined && isAny(ifNoneMatch);
+};
 
 const isAny = (value: string): boolean => value.trim() === '*';

@@ -1,5 +1,5 @@
 import { ProblemError } from '../errors.ts';
-import { evaluateConditions, isConditional } from '../http/conditional.ts';
+import { evaluateConditions, isConditional, requiresAbsence } from '../http/conditional.ts';
 import { contentDigestCheck } from '../http/digest.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
 import { type PutQuery, parsePutQuery } from '../http/placement.ts';
@@ -30,13 +30,25 @@ export const putObject: Handler = async (gateway, exchange, raw, query) => {
   try {
     if (bytes === 0) throw new ProblemError('empty-object');
     digest?.verify();
-    const written = gateway.store.write(key, block, bytes, put.options, put.ifExists);
+    const ifExists = requiresAbsence(headers) ? 'fail' : put.ifExists;
+    const written = gateway.store.write(key, block, bytes, put.options, ifExists);
     // What is there already is not waited for: that would cost a turn of the queue.
     answer(gateway, exchange, key, written instanceof Promise ? await written : written);
+  } catch (error) {
+    throw requiresAbsence(headers) ? failedCondition(error) : error;
   } finally {
     block.release();
   }
 };
+
+/** The object was absent when the request came, but another writer was quicker. */
+function failedCondition(error: unknown): unknown {
+  if (!(error instanceof ProblemError && error.slug === 'object-exists')) return error;
+  return new ProblemError('precondition-failed', {
+    ...error.options,
+    detail: 'If-None-Match: * asks that there be no object with this key, and one has just come.',
+  });
+}
 
 function answer(gateway: Gateway, exchange: Exchange, key: string, outcome: WriteOutcome): void {
   const head = ['Content-Length', '0', 'Memcache-Outcome', outcome, 'Cache-Control', 'no-store'];

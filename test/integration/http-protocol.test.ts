@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { withBothLanes } from '../helpers/lanes.ts';
 import { untilIdle } from '../helpers/metrics.ts';
 import {
@@ -13,6 +18,7 @@ import {
 import { requestTo } from '../helpers/requests.ts';
 import { until } from '../helpers/until.ts';
 
+const run = promisify(execFile);
 const newPath = (): string => `/v1/objects/${randomUUID()}`;
 
 const slugOf = ({ body }: RawAnswer): unknown =>
@@ -195,6 +201,29 @@ withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] 
         assert.equal((await next({ method: 'PUT', path })).status, 413);
         await closed();
       }));
+
+    it('is seen by curl, whether or not it asks before it sends', async (t) => {
+      const version = await run('curl', ['--version']).catch(() => undefined);
+      if (version === undefined) return t.skip('curl is not installed');
+      const folder = await mkdtemp(path.join(tmpdir(), 'mcg-curl-'));
+      t.after(() => rm(folder, { recursive: true }));
+      const file = path.join(folder, 'body');
+      await writeFile(file, Buffer.alloc(24 * 2 ** 20));
+      for (const expect of ['Expect: 100-continue', 'Expect:']) {
+        const target = `${gateway().url}${newPath()}`;
+        const flags = [
+          '--silent',
+          '--show-error',
+          '--http1.1',
+          '--max-time',
+          '20',
+          '--header',
+          expect,
+        ];
+        const { stdout } = await run('curl', [...flags, '--upload-file', file, target]);
+        assert.equal((JSON.parse(stdout) as { type: string }).type, '/problems/object-too-large');
+      }
+    });
 
     it('is seen by fetch', async () => {
       const response = await fetch(`${gateway().url}${newPath()}`, {

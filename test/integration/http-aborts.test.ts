@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { startGateway } from '../helpers/gateway.ts';
+import { withBothLanes } from '../helpers/lanes.ts';
+import {
+  arenaWaiters,
+  metric,
+  requestsInFlight,
+  untilIdle,
+  usedBlocks,
+  usedBytes,
+} from '../helpers/metrics.ts';
+import { chunked, connectRaw, requestHead } from '../helpers/raw-connection.ts';
+import { requestTo } from '../helpers/requests.ts';
+import { until } from '../helpers/until.ts';
+
+const mebibyte = 1 << 20;
+const slow = ['--idle-timeout-ms', '300'];
+
+/** An answer to this would not come: what is sent is cut off, and the rest of the world goes on. */
+async function abortAfter(
+  port: number,
+  bytes: Uint8Array | string,
+  how: 'end' | 'destroy' | 'reset',
+): Promise<void> {
+  const { socket } = await connectRaw(port);
+  socket.on('data', () => undefined);
+  await new Promise<void>((resolve) => void socket.write(bytes, () => resolve()));
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  if (how === 'end') socket.end();
+  else if (how === 'reset') socket.resetAndDestroy();
+  else socket.destroy();
+  await closed;
+}
+
+const ways = ['end', 'destroy', 'reset'] as const;
+const below = (limit: number): number => Math.floor(Math.random() * limit);
+
+withBothLanes({ args: ['--arena-bytes', '32MiB', '--max-object-bytes', '8MiB'] }, (gateway) => {
+  const { request, store, value } = requestTo(gateway);
+
+  describe('an upload that is cut off at any byte', () => {
+    it('stores nothing and leaves no block behind', async () => {
+      const keys: string[] = [];
+      const sizes = [1, 100, 5_000, 70_000, 200_000];
+      const upload = async (i: number) => {
+        const key = randomUUID();
+        const body = randomBytes(sizes[i % sizes.length] ?? 1);
+        const path = `/v1/objects/${key}`;
+        const sized = i % 2 === 0;
+        const headers = sized
+          ? { 'Content-Length': body.length }
+          : { 'Transfer-Encoding': 'chunked' };
+        const half = body.length >> 1;
+        const rest = sized ? body : chunked(body.subarray(0, half || 1), body.subarray(half || 1));
+        const whole = Buffer.concat([Buffer.from(requestHead('PUT', path, headers)), rest]);
+        keys.push(key);
+        await abortAfter(
+          gateway().port,
+          whole.subarray(0, below(whole.length)),
+          ways[i % 3] ?? 'end',
+        );
+      };
+      // A few at a time, as clients do.
+      const all = Array.from({ length: 240 }, (_, i) => i);
+      await Promise.all(
+        [0, 1, 2, 3, 4, 5].map(async (lane) => {
+          for (const i of all.filter((n) => n % 6 === lane)) await upload(i);
+        }),
+      );
+      await untilIdle(gateway().url);
+      for (const key of keys) assert.equal((await request('HEAD', key)).status, 404);
+    });
+
+    it('leaves no block behind when it waits for its 100', async () => {
+      for (const how of ways) {
+        const head = requestHead('PUT', `/v1/objects/${randomUUID()}`, {
+          'Content-Length': mebibyte,
+          Expect: '100-continue',
+        });
+        await abortAfter(gateway().port, head, how);
+      }
+      await untilIdle(gateway().url);
+    });
+
+    it('leaves no block behind when it waits for room, and the others get theirs', async () => {
+      // Four objects of 8 MiB fill the arena; whoever comes then waits in order.
+      const holders = await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          const connection = await connectRaw(gateway().port);
+          const path = `/v1/objects/${randomUUID()}`;
+          const length =
+            (await metric(gateway().url, 'memcache_gateway_arena_bytes{state="free"}')) &&
+            7.5 * mebibyte;
+          connection.send(requestHead('PUT', path, { 'Content-Length': length }));
+          return connection;
+        }),
+      );
+      await until(async () => (await metric(gateway().url, usedBlocks)) === 4);
+      const head = (path: string) =>
+        requestHead('PUT', path, { 'Content-Length': 7 * mebibyte, Expect: '100-continue' });
+      const leaving = await connectRaw(gateway().port);
+      leaving.send(head(`/v1/objects/${randomUUID()}`));
+      await until(async () => (await metric(gateway().url, arenaWaiters)) === 1);
+      const staying = await connectRaw(gateway().port);
+      const path = `/v1/objects/${randomUUID()}`;
+      staying.send(head(path));
+      await until(async () => (await metric(gateway().url, arenaWaiters)) === 2);
+      assert.ok(staying.silent, 'asked for its body before there was room');
+      leaving.destroy();
+      holders[0]?.destroy();
+      assert.equal((await staying.next()).status, 100);
+      staying.send(Buffer.alloc(7 * mebibyte));
+      assert.equal((await staying.next({ method: 'PUT', path })).status, 201);
+      for (const holder of [...holders, staying]) holder.destroy();
+      await untilIdle(gateway().url);
+    });
+  });
+
+  describe('a download that is cut off at any byte', () => {
+    it('leaves no block behind, and the object unharmed', async () => {
+      const objects = await Promise.all(
+        [500, 20_000, 300_000, 6 * mebibyte].map(async (size) => {
+          const bytes = randomBytes(size);
+          return { bytes, key: await store(bytes) };
+        }),
+      );
+      const download = async (i: number) => {
+        const { bytes, key } = objects[i % objects.length] ?? { bytes: Buffer.alloc(1), key: '' };
+        const { socket } = await connectRaw(gateway().port);
+        const cut = below(bytes.length);
+        let seen = 0;
+        const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+        socket.on('data', (chunk: Buffer) => {
+          seen += chunk.length;
+          if (seen < cut) return;
+          if (i % 2 === 0) socket.destroy();
+          else socket.resetAndDestroy();
+        });
+        const headers = i % 3 === 0 ? { 'Want-Repr-Digest': 'sha-256=1' } : {};
+        const one = requestHead('GET', `/v1/objects/${key}`, headers);
+        socket.write(i % 5 === 0 ? one.repeat(3) : one);
+        await closed;
+      };
+      const all = Array.from({ length: 120 }, (_, i) => i);
+      await Promise.all(
+        [0, 1, 2, 3].map(async (lane) => {
+          for (const i of all.filter((n) => n % 4 === lane)) await download(i);
+        }),
+      );
+      await untilIdle(gateway().url);
+      for (const { key, bytes } of objects) assert.ok((await value(key)).equals(bytes));
+    });
+  });
+});
+
+withBothLanes({ args: [...slow, '--max-object-bytes', '64MiB'] }, (gateway) => {
+  const { problem, store } = requestTo(gateway);
+
+  describe('a client that stops in the middle', () => {
+    it('of an upload is told so with 408, and nothing is stored', async () => {
+      for (const headers of [{ 'Content-Length': 1000 }, { 'Transfer-Encoding': 'chunked' }]) {
+        const key = randomUUID();
+        const path = `/v1/objects/${key}`;
+        const connection = await connectRaw(gateway().port);
+        connection.send(`${requestHead('PUT', path, headers as Record<string, string>)}5\r\nab`);
+        const answer = await connection.next({ method: 'PUT', path });
+        assert.equal(answer.status, 408);
+        assert.equal(answer.headers['connection'], 'close');
+        await connection.closed();
+        await untilIdle(gateway().url);
+        await problem('GET', key, 404, 'object-not-found');
+        connection.destroy();
+      }
+    });
+
+    it('of a request\u2019s head is told so with 408', async () => {
+      for (const bytes of ['GET /livez HT', 'GET /livez HTTP/1.1\r\nHost: localhost\r\nX-A: ']) {
+        const connection = await connectRaw(gateway().port);
+        connection.send(bytes);
+        assert.equal((await connection.next()).status, 408);
+        await connection.closed();
+      }
+    });
+
+    it('of a download is cut off, and its block is free again', async () => {
+      const key = await store(Buffer.alloc(48 * mebibyte));
+      const connection = await connectRaw(gateway().port);
+      connection.socket.pause();
+      connection.send(requestHead('GET', `/v1/objects/${key}`));
+      await until(async () => (await metric(gateway().url, usedBytes)) >= 48 * mebibyte);
+      await untilIdle(gateway().url);
+      connection.socket.resume();
+      const { rest } = await connection.closed();
+      assert.ok(rest.length < 48 * mebibyte, 'a cut answer must not look complete');
+      connection.destroy();
+    });
+
+    it('but goes on in time is served, however long it takes as a whole', async () => {
+      const connection = await connectRaw(gateway().port);
+      const path = `/v1/objects/${randomUUID()}`;
+      connection.send(requestHead('PUT', path, { 'Content-Length': 12 }));
+      const started = performance.now();
+      // Each byte is sent when the gateway has had the one before for a third of its patience.
+      for (let sent = 0; sent < 12; sent++) {
+        connection.send('x');
+        const from = performance.now();
+        await until(() => performance.now() - from > 100);
+      }
+      assert.ok(performance.now() - started > 1000);
+      assert.equal((await connection.next({ method: 'PUT', path })).status, 201);
+      connection.destroy();
+    });
+  });
+});
+
+describe('a gateway that is told to stop', () => {
+  for (const lane of ['on', 'off']) {
+    it(`finishes what is in flight and closes its connections (fast lane ${lane})`, async (t) => {
+      const gateway = await startGateway({ args: ['--fast-lane', lane] });
+      t.after(() => gateway.kill());
+      const path = `/v1/objects/${randomUUID()}`;
+      const body = randomBytes(100_000);
+      const busy = await connectRaw(gateway.port);
+      busy.send(requestHead('PUT', path, { 'Content-Length': body.length }));
+      const idle = await connectRaw(gateway.port);
+      idle.send(requestHead('GET', '/livez'));
+      assert.equal((await idle.next({ path: '/livez' })).headers['connection'], 'keep-alive');
+      await until(async () => (await metric(gateway.url, requestsInFlight)) === 2);
+      gateway.signal('SIGTERM');
+      assert.equal((await idle.closed()).reset, false);
+      busy.send(body);
+      const answer = await busy.next({ method: 'PUT', path });
+      assert.equal(answer.status, 201);
+      assert.equal(answer.headers['connection'], 'close');
+      await busy.closed();
+      assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+    });
+  }
+});
