@@ -21,6 +21,7 @@ struct found {
 static bool find(struct call *call, const struct key *key, struct found *found) {
   uint64_t hash = key_hash(&pool.header->seed, key);
   found->shard = shard_of(hash);
+  shard_prefetch(hash);
   if (!shard_lock(found->shard, &call->wait_budget_ns)) return false;
   found->entry = sweep_find(found->shard, hash, key);
   return true;

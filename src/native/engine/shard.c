@@ -54,10 +54,15 @@ void shard_unlock(uint32_t shard) {
   lock_release(&pool.shards[shard].lock);
 }
 
+void shard_prefetch(uint64_t hash) {
+  __builtin_prefetch(bucket_of(shard_of(hash), hash));
+}
+
 struct entry *shard_find(uint32_t shard, uint64_t hash, const struct key *key) {
   uint32_t link = *bucket_of(shard, hash);
   while (link != 0) {
     struct entry *entry = entry_at(link - 1);
+    __builtin_prefetch(entry->key);
     if (entry->hash == hash && entry->key_length == key->length &&
         memcmp(entry->key, key->bytes, key->length) == 0) {
       return entry;

@@ -12,6 +12,9 @@ static inline uint32_t shard_of(uint64_t hash) {
 bool shard_lock(uint32_t shard, int64_t *budget_ns);
 void shard_unlock(uint32_t shard);
 
+/* Before taking the lock, so that both cache misses are under way at once. */
+void shard_prefetch(uint64_t hash);
+
 /* All of these need the shard's lock. */
 struct entry *shard_find(uint32_t shard, uint64_t hash, const struct key *key);
 void shard_link(uint32_t shard, struct entry *entry);

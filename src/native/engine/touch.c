@@ -1,13 +1,11 @@
 /*
  * The first write to a page costs a fault and a cleared page, seven times the copy itself. A
- * thread of low priority obtains and maps a window above what is used, in small steps, so that
- * an idle pool does not take all its memory and a busy one rarely meets a cold page.
+ * thread obtains and maps a window above what is used, so that an idle pool does not take all its
+ * memory and a busy one rarely meets a cold page. The steps are small, because a put that needs
+ * more at the same moment waits for the same lock; and the priority is the normal one, because a
+ * thread that is kept from the processor while it holds that lock would hold up the put too.
  */
 #include "touch.h"
-
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "backing.h"
 #include "segment.h"
@@ -15,21 +13,13 @@
 
 #define AHEAD_GROUPS 256u
 #define STEP_GROUPS 2u
-#define GROW_GROUPS 16u
+#define GROW_GROUPS 4u
 #define BUSY_MS 20u
 #define IDLE_MS 100u
-#define NICENESS 5
 #define GROW_BUDGET_NS 100000000ll
 
 static struct ticker ticker = TICKER_INITIALIZER;
 static uint64_t touched_groups;
-static bool niced;
-
-static void lower_priority(void) {
-  if (niced) return;
-  niced = true;
-  setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS);
-}
 
 static uint64_t smaller(uint64_t left, uint64_t right) {
   return left < right ? left : right;
@@ -53,7 +43,6 @@ static bool touch_step(const struct segment_view *view, uint64_t target) {
 
 static unsigned touch_once(void) {
   struct segment_view view;
-  lower_priority();
   if (!segment_view(pool.self, &view)) return IDLE_MS;
   uint64_t top = atomic_load(&view.segment->top_group);
   uint64_t target = smaller(top + AHEAD_GROUPS, view.segment->groups);
@@ -66,7 +55,6 @@ static unsigned touch_once(void) {
 
 bool touch_start(void) {
   touched_groups = 0;
-  niced = false;
   return ticker_start(&ticker, "mcg-touch", touch_once);
 }
 
