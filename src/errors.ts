@@ -270,7 +270,11 @@ export class ProblemError extends Error {
   readonly slug: ProblemSlug;
   readonly options: ProblemOptions;
   constructor(slug: ProblemSlug, options: ProblemOptions = {}) {
+    // A miss is an ordinary answer, and to note where it was thrown costs more than to look it up.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(options.detail ?? problemKinds[slug].title, { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'ProblemError';
     this.slug = slug;
     this.options = options;
