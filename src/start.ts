@@ -40,7 +40,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
     log: waiting.log,
     onReady(facts, listener) {
       const line = readyLine(facts, listener, version, config.logFormat);
-      void logging.then(({ print }) => print(line));
+      void logging.then((log) => log.print(line));
       // Not in the first scrape's time, nor in the start's.
       setTimeout(() => void loadMetrics(), metricsDelayMs).unref();
     },

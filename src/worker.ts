@@ -11,13 +11,23 @@ export function becomeWorker(): void {
 
   const open: WorkerParts['open'] = async ({ config, version, metricsText }) => {
     const warnings: string[] = [];
-    const engine = await openEngine(config, (text) => {
-      if (log === undefined) warnings.push(text);
-      else log.logger.warn(text);
+    const { openEngine } = await import('./native/engine-client.ts');
+    const opening = openEngine({
+      ...engineOptions(config),
+      onWarning(text) {
+        if (log === undefined) warnings.push(text);
+        else log.logger.warn(text);
+      },
     });
-    log = await openLog(config);
+    // The distributed engine needs addresses that our heap would take if it grew meanwhile.
+    if (config.engine !== 'embedded') await opening;
+    const [engine, { createGatewayServer }, opened] = await Promise.all([
+      opening,
+      import('./server.ts'),
+      openLog(config),
+    ]);
+    log = opened;
     for (const warning of warnings) log.logger.warn(warning);
-    const { createGatewayServer } = await import('./server.ts');
     const server = createGatewayServer({
       config,
       engine,
@@ -49,9 +59,8 @@ export function becomeWorker(): void {
   });
 }
 
-async function openEngine(config: Config, onWarning: (text: string) => void) {
-  const native = await import('./native/engine-client.ts');
-  return native.openEngine({
+function engineOptions(config: Config) {
+  return {
     engine: config.engine,
     device: config.device,
     arenaBytes: config.arenaBytes,
@@ -60,8 +69,7 @@ async function openEngine(config: Config, onWarning: (text: string) => void) {
     preload: config.enginePreload,
     // Absent leaves it to the environment.
     ...(config.debugArena ? { debugArena: true } : {}),
-    onWarning,
-  });
+  };
 }
 
 async function openLog(config: Config): Promise<Log> {

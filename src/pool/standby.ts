@@ -24,7 +24,12 @@ const connectionMs = 35_000;
 const discardIdleMs = 2000;
 const discardBytes = 2 ** 30;
 
-export function createStandby(options: StandbyOptions): { accept(socket: Socket): void } {
+export interface Standby {
+  /** Serves one paused connection. */
+  accept(socket: Socket): void;
+}
+
+export function createStandby(options: StandbyOptions): Standby {
   const guard = browserGuard(options);
 
   async function answer(request: http.IncomingMessage): Promise<ProblemResponse> {

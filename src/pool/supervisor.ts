@@ -7,7 +7,7 @@ import type { Config } from '../config.ts';
 import { type Listener, listen } from './listener.ts';
 import type { PoolLog } from './log.ts';
 import type { MetricJson, WorkerFacts } from './protocol.ts';
-import { createStandby } from './standby.ts';
+import type { Standby, StandbyOptions } from './standby.ts';
 import type { WorkerState } from './state.ts';
 import type { WorkerProgram } from './worker-process.ts';
 import { WorkerSlot } from './worker-slot.ts';
@@ -52,9 +52,9 @@ const slackMs = 500;
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #slots: readonly WorkerSlot[];
-  readonly #standby: { accept(socket: Socket): void };
   #listener: Listener | undefined;
   #turn = 0;
+  #standby: Promise<Standby> | undefined;
   #standbyConnections = 0;
   #everReady = false;
   #stopping = false;
@@ -70,12 +70,6 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#slots = options.devices.map((device) => this.#createSlot(device));
-    this.#standby = createStandby({
-      allowHosts: options.config.allowHost,
-      allowOrigins: options.config.allowOrigin,
-      situation: () => this.#situation(),
-      metricsText: () => this.metricsText(),
-    });
   }
 
   /**
@@ -91,6 +85,8 @@ export class Supervisor {
       return;
     }
     for (const slot of this.#slots) slot.start();
+    // Behind the fork, so that both load at the same time.
+    void this.#loadStandby();
   }
 
   /** Ends in order: no new connections, requests in flight finish, engines are uninitialised. */
@@ -164,7 +160,19 @@ export class Supervisor {
       if (slot?.handOver(socket)) return;
     }
     this.#standbyConnections += 1;
-    this.#standby.accept(socket);
+    void this.#loadStandby().then((standby) => standby.accept(socket));
+  }
+
+  #loadStandby(): Promise<Standby> {
+    const { allowHost, allowOrigin } = this.#options.config;
+    const options: StandbyOptions = {
+      allowHosts: allowHost,
+      allowOrigins: allowOrigin,
+      situation: () => this.#situation(),
+      metricsText: () => this.metricsText(),
+    };
+    this.#standby ??= import('./standby.ts').then(({ createStandby }) => createStandby(options));
+    return this.#standby;
   }
 
   #ready(facts: WorkerFacts): void {

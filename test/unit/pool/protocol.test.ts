@@ -31,9 +31,8 @@ describe('messages to a worker', () => {
   });
 
   it('are refused when a member is missing or of another type', () => {
-    const { port: _port, ...portless } = config;
     for (const message of [
-      { type: 'start', config: portless, version: '1' },
+      { type: 'start', config: { ...config, port: undefined }, version: '1' },
       { type: 'start', config: { ...config, port: '1' }, version: '1' },
       { type: 'start', config: { ...config, allowHost: 'a' }, version: '1' },
       { type: 'drain' },
