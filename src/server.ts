@@ -7,7 +7,6 @@ import {
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Config } from './config.ts';
 import { ProblemError } from './errors.ts';
 import { answerClientError, writeProblem } from './http/client-error.ts';
@@ -20,6 +19,7 @@ import { MAX_TARGET_LENGTH, parseTarget } from './http/target.ts';
 import { createTransferWatch } from './http/transfer-watch.ts';
 import { engineMetrics } from './metrics/engine.ts';
 import { httpMetrics } from './metrics/http.ts';
+import { createRegistry, type Registry } from './metrics/registry.ts';
 import type { EngineClient } from './native/types.ts';
 import { serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
@@ -54,8 +54,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
 /** The HTTP side of a worker: connections in, the store and the pages behind them. */
 export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   const { config, engine, logger } = deps;
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = createRegistry();
   engineMetrics(registry, engine);
   const sockets = new Set<Socket>();
   /** The request that each connection is busy with. */
