@@ -245,8 +245,8 @@ describe('calls past their deadline', () => {
     const start = performance.now();
     await assert.rejects(client.query('any'), EngineStuckError);
     await assert.rejects(client.batchQuery(['any']), EngineStuckError);
-    assert.ok(performance.now() - start < 100);
-    await client.probe(1000);
+    assert.ok(performance.now() - start < 1000);
+    await client.probe(DEADLINE_MS);
     await injection.clear();
     await until(() => client.calls().late === 0);
     assert.equal((await client.query('any')).code, 0);
@@ -261,7 +261,7 @@ describe('calls past their deadline', () => {
     await injection.clear();
     // Its object is stored already; the next probe has to cope with that.
     await client.probe(5000);
-    await client.probe(1000);
+    await client.probe(DEADLINE_MS);
   });
 });
 
@@ -269,12 +269,12 @@ describe('a full pool', () => {
   for (const code of [-1, -3013, -3016]) {
     it(`(${code} to a put) does not fail the probe as long as queries are answered`, async () => {
       await injection.set([{ on: 'put', code }]);
-      await client.probe(1000);
+      await client.probe(DEADLINE_MS);
       await injection.set([
         { on: 'put', code },
         { on: 'query', code: -3014 },
       ]);
-      await assert.rejects(client.probe(1000), (error: unknown) => {
+      await assert.rejects(client.probe(DEADLINE_MS), (error: unknown) => {
         assert.ok(error instanceof MmcError);
         assert.deepEqual([error.code, error.operation], [-3014, 'query']);
         return true;
@@ -284,6 +284,6 @@ describe('a full pool', () => {
 
   it('is not what any other code says', async () => {
     await injection.set([{ on: 'put', code: -3014 }]);
-    await assert.rejects(client.probe(1000), MmcError);
+    await assert.rejects(client.probe(DEADLINE_MS), MmcError);
   });
 });
