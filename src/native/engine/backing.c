@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
@@ -29,6 +30,12 @@ bool backing_obtain(int descriptor, uint64_t offset, uint64_t bytes) {
 bool backing_return(int descriptor, uint64_t offset, uint64_t bytes) {
   int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
   return allocate(descriptor, mode, offset, bytes) == 0;
+}
+
+bool backing_is_plentiful(int descriptor) {
+  struct statvfs shared;
+  if (fstatvfs(descriptor, &shared) != 0) return false;
+  return shared.f_blocks == 0 || shared.f_bavail >= shared.f_blocks / 4;
 }
 
 /* A kernel before 5.14: a read fault also maps a shared page, and cannot disturb a writer. */

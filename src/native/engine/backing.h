@@ -8,6 +8,9 @@
 bool backing_obtain(int descriptor, uint64_t offset, uint64_t bytes);
 bool backing_return(int descriptor, uint64_t offset, uint64_t bytes);
 
+/* Whether a quarter of the file system is still free, so that taking more ahead robs nobody. */
+bool backing_is_plentiful(int descriptor);
+
 /* Brings backed pages into this process's page table without changing them. */
 void backing_touch(void *address, uint64_t bytes);
 

@@ -50,8 +50,10 @@ static inline uint64_t replica_make(uint32_t service, uint64_t granule) {
   return REPLICA_PRESENT | (uint64_t)service << REPLICA_SERVICE_SHIFT | granule;
 }
 
+/* Also for a size that no memory has: the sum before a division would overflow. */
 static inline uint64_t entry_granules(const struct entry *entry) {
-  return entry->size == 0 ? 1 : (entry->size + GRANULE_BYTES - 1) / GRANULE_BYTES;
+  if (entry->size == 0) return 1;
+  return entry->size / GRANULE_BYTES + (entry->size % GRANULE_BYTES != 0);
 }
 
 /* The services that hold a replica, as a mask. */

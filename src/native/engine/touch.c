@@ -1,7 +1,7 @@
 /*
  * The first write to a page costs a fault and a cleared page, seven times the copy itself. A
  * thread obtains and maps a window above what is used, so that an idle pool does not take all its
- * memory and a busy one rarely meets a cold page. The steps are small, because a put that needs
+ * memory and a busy one rarely meets a cold page; and only while /dev/shm has room to spare. The steps are small, because a put that needs
  * more at the same moment waits for the same lock; and the priority is the normal one, because a
  * thread that is kept from the processor while it holds that lock would hold up the put too.
  */
@@ -30,7 +30,10 @@ static bool touch_step(const struct segment_view *view, uint64_t target) {
   int64_t budget_ns = GROW_BUDGET_NS;
   uint64_t backed = atomic_load(&segment->backed_groups);
   if (backed <= touched_groups) {
-    if (!segment_grow(view, smaller(GROW_GROUPS, target - backed), &budget_ns)) return false;
+    if (!backing_is_plentiful(pool.descriptor) ||
+        !segment_grow(view, smaller(GROW_GROUPS, target - backed), &budget_ns)) {
+      return false;
+    }
     backed = atomic_load(&segment->backed_groups);
   }
   uint64_t end_group = smaller(smaller(touched_groups + STEP_GROUPS, backed), target);

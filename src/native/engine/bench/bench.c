@@ -2,72 +2,15 @@
  * Prints what the engine costs from C, each figure beside a plain memcpy of the same size in
  * the same run, and whether it meets its target. Exits 1 if one is missed.
  */
-#include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "mmc_abi.h"
+#include "figures.h"
 
-#define KIB 1024ull
-#define BLOCK_BYTES 8994816ull
-#define BLOCKS 24
-#define SMALL_OBJECTS 20000
 #define BATCH 1000
 #define ROUNDS 41
-
-static bool all_met = true;
-
-static double now_us(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
-}
-
-static int ascending(const void *left, const void *right) {
-  double a = *(const double *)left, b = *(const double *)right;
-  return (a > b) - (a < b);
-}
-
-static double median(double *values, size_t count) {
-  qsort(values, count, sizeof *values, ascending);
-  return values[count / 2];
-}
-
-static void require(bool condition, const char *what) {
-  if (condition) return;
-  fprintf(stderr, "failed: %s\n", what);
-  exit(2);
-}
-
-static void report(const char *what, double value, const char *unit, const char *target, bool met) {
-  printf("%-44s %9.3f %-6s %-26s %s\n", what, value, unit, target, met ? "ok" : "MISSED");
-  if (!met) all_met = false;
-}
-
-static void note(const char *what, double value, const char *unit) {
-  printf("%-44s %9.3f %s\n", what, value, unit);
-}
-
-static mmc_buffer buffer_of(void *bytes, uint64_t length) {
-  return (mmc_buffer){(uint64_t)(uintptr_t)bytes, MMC_MEDIUM_DRAM, 0, length};
-}
-
-static mmc_put_options one_replica(void) {
-  mmc_put_options options = {.mediaType = 1, .replicaNum = 1};
-  for (unsigned i = 0; i < MMC_MAX_REPLICAS; i++) {
-    options.preferredLocalServiceIDs[i] = MMC_NO_PREFERENCE;
-  }
-  return options;
-}
-
-static void small_key(char *key, size_t room, int index) {
-  snprintf(key, room, "bench/small/%08d", index);
-}
 
 enum { GROUP = 10, SAMPLES = SMALL_OBJECTS / GROUP };
 
@@ -148,10 +91,6 @@ static void measure_batch(char *bytes) {
   report("batch get of 1,000 x 1 KiB, median", batch_ms, "ms", "at most 0.5", batch_ms <= 0.5);
 }
 
-static void block_key(char *key, size_t room, int index) {
-  snprintf(key, room, "bench/block/%d", index);
-}
-
 /* A copy in turn with each get, so that both meet the same machine at the same moment. */
 static void measure_blocks(char *bytes, char *other) {
   static double get_us[ROUNDS * 3], copy_us[ROUNDS * 3], cold_us[BLOCKS], warm_us[BLOCKS];
@@ -189,92 +128,6 @@ static void measure_blocks(char *bytes, char *other) {
   report("get of 8.57 MB against memcpy", copy / get, "x", "at least 0.8", copy / get >= 0.8);
 }
 
-struct worker {
-  pthread_t thread;
-  int number;
-  bool large;
-  bool copy_only;
-  char *bytes;
-  char *from;
-  uint64_t done;
-};
-
-static atomic_int phase; /* 0 wait, 1 run, 2 stop */
-
-static void *work(void *argument) {
-  struct worker *worker = argument;
-  char key[32];
-  while (atomic_load(&phase) == 0) continue;
-  for (int i = worker->number; atomic_load_explicit(&phase, memory_order_relaxed) == 1; i += 2) {
-    uint64_t length = worker->large ? BLOCK_BYTES : KIB;
-    mmc_buffer buffer = buffer_of(worker->bytes, length);
-    if (worker->copy_only) {
-      memcpy(worker->bytes, worker->from + BLOCK_BYTES * (uint64_t)(i % BLOCKS), length);
-    } else {
-      if (worker->large) block_key(key, sizeof key, i % BLOCKS);
-      else small_key(key, sizeof key, i % SMALL_OBJECTS);
-      require(mmcc_get(key, &buffer, 0) == 0, "get in a thread");
-    }
-    worker->done++;
-  }
-  return NULL;
-}
-
-static double rate_once(int threads, bool large, bool copy_only, char *bytes, char *from) {
-  struct worker workers[2];
-  atomic_store(&phase, 0);
-  for (int i = 0; i < threads; i++) {
-    workers[i] = (struct worker){.number = i, .large = large, .copy_only = copy_only, .from = from};
-    workers[i].bytes = bytes + (uint64_t)i * BLOCK_BYTES;
-    require(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0, "thread");
-  }
-  double start = now_us();
-  atomic_store(&phase, 1);
-  usleep(100000);
-  atomic_store(&phase, 2);
-  uint64_t done = 0;
-  for (int i = 0; i < threads; i++) {
-    pthread_join(workers[i].thread, NULL);
-    done += workers[i].done;
-  }
-  return (double)done / (now_us() - start) * 1e6;
-}
-
-struct rates {
-  double one;
-  double two;
-};
-
-/* The best of a few, in turn: other load on the machine only ever slows a run down. */
-static struct rates rates_of(bool large, bool copy_only, char *bytes, char *from) {
-  struct rates best = {0, 0};
-  for (int round = 0; round < 6; round++) {
-    double one = rate_once(1, large, copy_only, bytes, from);
-    double two = rate_once(2, large, copy_only, bytes, from);
-    if (one > best.one) best.one = one;
-    if (two > best.two) best.two = two;
-  }
-  return best;
-}
-
-/* What two threads can gain in large copies depends on the memory: a memcpy shows its limit. */
-static void measure_threads(char *bytes, char *other) {
-  struct rates copies = rates_of(true, true, bytes, other);
-  struct rates large = rates_of(true, false, bytes, other);
-  struct rates small = rates_of(false, false, bytes, other);
-  double limit = copies.two / copies.one, gain = large.two / large.one;
-  note("memcpy of 8.57 MB, one thread", copies.one * BLOCK_BYTES / 1e9, "GB/s");
-  note("memcpy of 8.57 MB, two threads", copies.two * BLOCK_BYTES / 1e9, "GB/s");
-  note("get of 8.57 MB, one thread", large.one * BLOCK_BYTES / 1e9, "GB/s");
-  note("get of 8.57 MB, two threads", large.two * BLOCK_BYTES / 1e9, "GB/s");
-  note("two threads against one, memcpy", limit, "x");
-  report("two threads against one, get of 8.57 MB", gain, "x", "at least 1.6, or memcpy's",
-         gain >= 1.6 || gain >= 0.95 * limit);
-  note("get of 1 KiB, one thread", small.one / 1e6, "M/s");
-  report("two threads against one, get of 1 KiB", small.two / small.one, "x", "at least 1.6",
-         small.two / small.one >= 1.6);
-}
-
 /* Measured beside other work, figures say as much about that. */
 static void warn_if_busy(void) {
   double load;
@@ -305,5 +158,5 @@ int main(void) {
   start = now_us();
   mmc_uninit();
   note("uninit", (now_us() - start) / 1000, "ms");
-  return all_met ? 0 : 1;
+  return all_targets_met() ? 0 : 1;
 }
