@@ -2,15 +2,15 @@ import { codeMeaning, codeName } from './codes.ts';
 
 /** The engine answered a code other than 0. `operation` is the call, never the key. */
 export class MmcError extends Error {
-  override readonly name: string = 'MmcError';
+  /** The code's name, such as MMC_UNMATCHED_KEY; `instanceof` tells the class. */
+  override readonly name: string;
   readonly code: number;
-  readonly codeName: string;
   readonly operation: string;
 
   constructor(code: number, operation: string, detail: string = codeMeaning(code)) {
     super(`${operation}: ${codeName(code)} (${code}): ${detail}`);
     this.code = code;
-    this.codeName = codeName(code);
+    this.name = codeName(code);
     this.operation = operation;
   }
 }

@@ -41,7 +41,7 @@ describe('MmcError', () => {
   it('tells operation, code and name', () => {
     const error = new MmcError(-3006, 'put');
     assert.deepEqual(
-      [error.code, error.codeName, error.operation],
+      [error.code, error.name, error.operation],
       [-3006, 'MMC_DUPLICATED_OBJECT', 'put'],
     );
     assert.match(error.message, /^put: MMC_DUPLICATED_OBJECT \(-3006\): /);
