@@ -37,8 +37,10 @@ async function abortAfter(
 const ways = ['end', 'destroy', 'reset'] as const;
 const below = (limit: number): number => Math.floor(Math.random() * limit);
 
-withBothLanes({ args: ['--arena-bytes', '32MiB', '--max-object-bytes', '8MiB'] }, (gateway) => {
-  const { request, store, value } = requestTo(gateway);
+const tight = ['--arena-bytes', '32MiB', '--max-object-bytes', '8MiB', '--arena-wait-ms', '2000'];
+
+withBothLanes({ args: tight }, (gateway) => {
+  const { request, problem, store, value } = requestTo(gateway);
 
   describe('an upload that is cut off at any byte', () => {
     it('stores nothing and leaves no block behind', async () => {
@@ -53,7 +55,8 @@ withBothLanes({ args: ['--arena-bytes', '32MiB', '--max-object-bytes', '8MiB'] }
           ? { 'Content-Length': body.length }
           : { 'Transfer-Encoding': 'chunked' };
         const half = body.length >> 1;
-        const rest = sized ? body : chunked(body.subarray(0, half || 1), body.subarray(half || 1));
+        const chunks = half === 0 ? [body] : [body.subarray(0, half), body.subarray(half)];
+        const rest = sized ? body : chunked(...chunks);
         const whole = Buffer.concat([Buffer.from(requestHead('PUT', path, headers)), rest]);
         keys.push(key);
         await abortAfter(
@@ -85,19 +88,7 @@ withBothLanes({ args: ['--arena-bytes', '32MiB', '--max-object-bytes', '8MiB'] }
     });
 
     it('leaves no block behind when it waits for room, and the others get theirs', async () => {
-      // Four objects of 8 MiB fill the arena; whoever comes then waits in order.
-      const holders = await Promise.all(
-        Array.from({ length: 4 }, async () => {
-          const connection = await connectRaw(gateway().port);
-          const path = `/v1/objects/${randomUUID()}`;
-          const length =
-            (await metric(gateway().url, 'memcache_gateway_arena_bytes{state="free"}')) &&
-            7.5 * mebibyte;
-          connection.send(requestHead('PUT', path, { 'Content-Length': length }));
-          return connection;
-        }),
-      );
-      await until(async () => (await metric(gateway().url, usedBlocks)) === 4);
+      const holders = await fillArena();
       const head = (path: string) =>
         requestHead('PUT', path, { 'Content-Length': 7 * mebibyte, Expect: '100-continue' });
       const leaving = await connectRaw(gateway().port);
@@ -114,6 +105,53 @@ withBothLanes({ args: ['--arena-bytes', '32MiB', '--max-object-bytes', '8MiB'] }
       staying.send(Buffer.alloc(7 * mebibyte));
       assert.equal((await staying.next({ method: 'PUT', path })).status, 201);
       for (const holder of [...holders, staying]) holder.destroy();
+      await untilIdle(gateway().url);
+    });
+  });
+
+  /** Four uploads that have begun hold 30 of 32 MiB; whoever comes then waits in order. */
+  async function fillArena() {
+    const holders = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const connection = await connectRaw(gateway().port);
+        const headers = { 'Content-Length': 7.5 * mebibyte };
+        connection.send(requestHead('PUT', `/v1/objects/${randomUUID()}`, headers));
+        return connection;
+      }),
+    );
+    await until(async () => (await metric(gateway().url, usedBlocks)) === 4);
+    return holders;
+  }
+
+  describe('a full arena', () => {
+    it('is 503 after a while to a body that would fit, and to an object that is to be read', async () => {
+      const large = await store(Buffer.alloc(4 * mebibyte));
+      const small = await store('small');
+      const holders = await fillArena();
+      const body = Buffer.alloc(4 * mebibyte);
+      const refused = [
+        problem('PUT', randomUUID(), 503, 'arena-full', { body }),
+        problem('GET', large, 503, 'arena-full'),
+      ];
+      for (const { headers } of await Promise.all(refused)) {
+        assert.notEqual(headers['retry-after'], undefined);
+      }
+      assert.equal((await value(small)).toString(), 'small', 'what fits is served again');
+      assert.equal((await request('HEAD', large)).status, 200);
+      for (const holder of holders) holder.destroy();
+      await untilIdle(gateway().url);
+    });
+
+    it('is 503 at once to a body of unknown length that cannot grow', async () => {
+      const holders = await fillArena();
+      const connection = await connectRaw(gateway().port);
+      const path = `/v1/objects/${randomUUID()}`;
+      connection.send(requestHead('PUT', path, { 'Transfer-Encoding': 'chunked' }));
+      connection.send(chunked(Buffer.alloc(3 * mebibyte)));
+      const answer = await connection.next({ method: 'PUT', path });
+      assert.equal(answer.status, 503);
+      assert.match(answer.body.toString(), /Send Content-Length/);
+      for (const holder of [...holders, connection]) holder.destroy();
       await untilIdle(gateway().url);
     });
   });
