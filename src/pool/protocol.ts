@@ -24,6 +24,7 @@ const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && Number(value) >= 0;
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+const isStage = (value: unknown): value is DrainStage => value === 'requests' || value === 'engine';
 const isMetrics = (value: unknown): value is MetricJson[] =>
   Array.isArray(value) && value.every((metric) => isRecord(metric) && isString(metric['name']));
 const isConfig = (value: unknown): value is Config =>
@@ -32,6 +33,9 @@ const isConfig = (value: unknown): value is Config =>
     const { fallback } = table[name];
     return fallback === undefined || typeof value[name] === typeof fallback;
   });
+
+/** What a draining worker waits for: requests to finish, then its engine to be uninitialised. */
+export type DrainStage = 'requests' | 'engine';
 
 /** One metric of prom-client's `getMetricsAsJSON`; only prom-client looks further into it. */
 export interface MetricJson {
@@ -67,7 +71,7 @@ const fromWorkerShapes = {
   /** The worker serves GET /metrics and wants the sum over all workers. */
   scrape: { id: isCount },
   /** Sent when a drain begins, for whatever reason, and again while it lasts. */
-  draining: { requests: isCount, calls: isCount },
+  draining: { stage: isStage, requests: isCount, calls: isCount },
 };
 
 export type ToWorker = MessageOf<typeof toWorkerShapes>;

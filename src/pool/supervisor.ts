@@ -84,6 +84,8 @@ export class Supervisor {
       this.#listener.close();
       return;
     }
+    const { port: taken } = this.#listener;
+    this.#options.log.debug({ host, port: taken }, 'the port is open; workers are being started');
     for (const slot of this.#slots) slot.start();
     // Behind the fork, so that both load at the same time.
     void this.#loadStandby();
@@ -105,12 +107,16 @@ export class Supervisor {
 
   /** Ends at once, and says what was not finished. */
   kill(reason: string): void {
-    const stuck = this.#slots.filter((slot) => slot.state !== 'stopped');
     this.#failed = true;
-    this.#options.complain(
-      `ended at once (${reason}): ${stuck.map((slot) => slot.describe()).join('; ')}`,
-    );
+    this.#options.complain(`ended at once (${reason}): ${this.describe()}`);
+    const stuck = this.#slots.filter((slot) => slot.state !== 'stopped');
     for (const slot of stuck) slot.kill();
+  }
+
+  /** What has not ended, in words. */
+  describe(): string {
+    const left = this.#slots.filter((slot) => slot.state !== 'stopped');
+    return left.map((slot) => slot.describe()).join('; ');
   }
 
   get stopping(): boolean {

@@ -37,12 +37,13 @@ export class WorkerSlot {
   #state: WorkerState = 'backing-off';
   #process: WorkerProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #lastPid: number | undefined;
   #nextId = 1;
   #restarts = 0;
   #handedOver = 0;
   #readySince: number | undefined;
   #stopping = false;
-  #remaining: { requests: number; calls: number } | undefined;
+  #remaining: Extract<FromWorker, { type: 'draining' }> | undefined;
   #clean = true;
 
   constructor(options: SlotOptions) {
@@ -87,6 +88,7 @@ export class WorkerSlot {
       onReturned: this.#options.onReturned,
       onExit: (exit) => this.#exited(exit),
     });
+    this.#lastPid = this.#process.pid;
     this.#process.send({ type: 'start', config: { ...config, device }, version });
   }
 
@@ -128,10 +130,12 @@ export class WorkerSlot {
 
   /** What this slot is waiting for, in words, for the operator who wonders why it does not end. */
   describe(): string {
-    const worker = `the worker of device ${this.device} (pid ${this.pid ?? 'none'})`;
+    const worker = `the worker of device ${this.device} (pid ${this.#lastPid ?? 'none'})`;
     if (this.#remaining === undefined) return `${worker} was ${this.#state}`;
-    const { requests, calls } = this.#remaining;
-    return `${worker} had ${requests} requests and ${calls} engine calls in flight`;
+    const { stage, requests, calls } = this.#remaining;
+    return stage === 'engine'
+      ? `${worker} was uninitialising its engine`
+      : `${worker} was draining (requests in flight: ${requests}, engine calls: ${calls})`;
   }
 
   #receive(message: Exclude<FromWorker, { type: 'taken' }>): void {
@@ -148,7 +152,7 @@ export class WorkerSlot {
           this.#move('draining');
           this.#process?.send({ type: 'drain', deadlineMs: this.#options.config.drainMs });
         }
-        this.#remaining = { requests: message.requests, calls: message.calls };
+        this.#remaining = message;
         break;
       case 'failed':
         this.#log(message.permanent ? 'fatal' : 'error', {}, message.message);

@@ -5,7 +5,13 @@
 import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
-import { type FromWorker, type MetricJson, parseToWorker, type WorkerFacts } from './protocol.ts';
+import {
+  type DrainStage,
+  type FromWorker,
+  type MetricJson,
+  parseToWorker,
+  type WorkerFacts,
+} from './protocol.ts';
 
 export interface MetricsText {
   readonly contentType: string;
@@ -49,6 +55,7 @@ export function runWorker(parts: WorkerParts): void {
   let config: Config | undefined;
   let gateway: RunningGateway | undefined;
   let stopping = false;
+  let stage: DrainStage = 'requests';
 
   function send(message: FromWorker, sent?: () => void): void {
     if (process.connected && process.send) {
@@ -95,7 +102,7 @@ export function runWorker(parts: WorkerParts): void {
   }
 
   function report(): void {
-    send({ type: 'draining', ...(gateway?.remaining() ?? { requests: 0, calls: 0 }) });
+    send({ type: 'draining', stage, ...(gateway?.remaining() ?? { requests: 0, calls: 0 }) });
   }
 
   /** The supervisor answers with `drain`, behind the last connection that it sends. */
@@ -120,11 +127,13 @@ export function runWorker(parts: WorkerParts): void {
       return;
     }
     const drained = await running.drain(deadlineMs);
+    clearInterval(progress);
     report();
     if (!drained) running.destroyAll();
-    const closed = await running.closeEngine(closeEngineMs);
-    clearInterval(progress);
+    // Requests that were cut off are what is to be told, whatever the engine does then.
+    if (drained) stage = 'engine';
     if (drained) report();
+    const closed = await running.closeEngine(closeEngineMs);
     parts.exit(drained && closed ? 0 : 1);
   }
 

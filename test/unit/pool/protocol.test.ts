@@ -53,7 +53,7 @@ describe('messages from a worker', () => {
       { type: 'taken', id: 1 },
       { type: 'collected', id: 1, metrics: [{ name: 'a' }] },
       { type: 'scrape', id: 1 },
-      { type: 'draining', requests: 0, calls: 0 },
+      { type: 'draining', stage: 'engine', requests: 0, calls: 0 },
     ]) {
       assert.equal(parseFromWorker(message), message);
     }
@@ -74,6 +74,7 @@ describe('messages from a worker', () => {
       { ...ready, engine: undefined },
       { type: 'collected', id: 1, metrics: [1] },
       { type: 'collected', id: 1, metrics: {} },
+      { type: 'draining', stage: 'all', requests: 0, calls: 0 },
     ]) {
       assert.equal(parseFromWorker(message), undefined);
     }

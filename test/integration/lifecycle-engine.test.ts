@@ -1,0 +1,150 @@
+/** The program's life with an engine that prints, hangs, crashes, or does not come up. */
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+import {
+  type GatewayProcess,
+  isAlive,
+  type ReadyGateway,
+  spawnGateway,
+  startGateway,
+} from '../helpers/gateway.ts';
+import {
+  createInjection,
+  type Injection,
+  injectingLibrary,
+  type Rule,
+} from '../helpers/injecting.ts';
+import { until } from '../helpers/until.ts';
+
+const gateways: GatewayProcess[] = [];
+const injections: Injection[] = [];
+afterEach(async () => {
+  for (const gateway of gateways.splice(0)) await gateway.kill();
+  for (const injection of injections.splice(0)) injection.dispose();
+});
+
+interface Injected {
+  readonly injection: Injection;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+async function inject(rules: readonly Rule[], flags: readonly string[] = []): Promise<Injected> {
+  const injection = createInjection(rules);
+  injections.push(injection);
+  return { injection, args: ['--engine', await injectingLibrary(), ...flags], env: injection.env };
+}
+
+async function start(injected: Injected): Promise<ReadyGateway> {
+  const gateway = await startGateway(injected);
+  gateways.push(gateway);
+  return gateway;
+}
+
+const put = (gateway: ReadyGateway, key: string) =>
+  fetch(`${gateway.url}/v1/objects/${key}`, { method: 'PUT', body: 'hello' });
+
+const calls = (gateway: ReadyGateway) =>
+  fetch(`${gateway.url}/metrics`)
+    .then((response) => response.text())
+    .then((text) =>
+      Number(/^memcache_gateway_engine_calls\{state="in_flight"\} (\d+)$/m.exec(text)?.[1]),
+    );
+
+describe('an engine that prints', () => {
+  const noise: readonly Rule[] = [{ on: '*', noise: 200, noiseText: 'ERROR copy failed' }];
+
+  it('neither reaches stdout nor holds anything up', async () => {
+    const gateway = await start(await inject(noise));
+    for (let i = 0; i < 50; i += 1) assert.equal((await put(gateway, `k${i}`)).status, 201);
+    assert.equal((await gateway.stop()).code, 0);
+    for (const line of gateway.stdout().split('\n').filter(Boolean)) assert.match(line, /^\{.*\}$/);
+    assert.doesNotMatch(gateway.stdout(), /copy failed/);
+    assert.equal(gateway.stderr(), '');
+  });
+
+  it('is heard at debug, a few lines at a time', async () => {
+    const gateway = await start(await inject(noise, ['--log-level', 'debug']));
+    for (let i = 0; i < 20; i += 1) assert.equal((await put(gateway, `k${i}`)).status, 201);
+    await gateway.stop();
+    const heard = gateway.logged().filter((line) => String(line['msg']).includes('copy failed'));
+    assert(heard.length > 0 && heard.length < 50, `${heard.length} lines`);
+    assert(heard.every((line) => line['level'] === 'debug' && line['stream'] === 'stdout'));
+  });
+});
+
+describe('an engine that crashes', () => {
+  it('costs its worker, whose successor serves', async () => {
+    const injected = await inject([]);
+    const gateway = await start(injected);
+    const first = gateway.workerPid();
+    await injected.injection.set([{ on: 'put', crash: true, prefix: 'bad' }]);
+    await assert.rejects(put(gateway, 'bad'));
+    await until(async () => (await put(gateway, 'good').catch(() => undefined))?.status === 201);
+    assert.notEqual(gateway.workerPid(), first);
+    const death = gateway.logged().find((line) => line['signal'] === 'SIGSEGV');
+    assert.equal(death?.['worker'], first);
+    assert.equal(gateway.stderr(), '');
+  });
+});
+
+describe('an engine that does not come up', () => {
+  it('is tried again and again, while the gateway lives and says 503', async () => {
+    const injected = await inject([{ on: 'init', code: -1 }]);
+    const gateway = spawnGateway({ ...injected, args: [...injected.args, '--log-level', 'debug'] });
+    gateways.push(gateway);
+    await until(() => gateway.logged().some((line) => 'backoffMs' in line), { deadlineMs: 30_000 });
+    const port = gateway.logged().find((line) => 'port' in line)?.['port'];
+    const url = `http://127.0.0.1:${String(port)}`;
+    assert.equal((await fetch(`${url}/readyz`)).status, 503);
+    assert.equal((await fetch(`${url}/livez`)).status, 200);
+    await injected.injection.clear();
+    await until(async () => (await fetch(`${url}/readyz`)).status === 200, {
+      deadlineMs: 30_000,
+    });
+    assert.equal((await gateway.stop()).code, 0);
+  });
+});
+
+describe('an engine at the end', () => {
+  it('that aborts at exit without having been uninitialised is uninitialised', async () => {
+    const { injection, ...injected } = await inject([{ on: 'init', abortAtExit: true }]);
+    const gateway = await start({ injection, ...injected });
+    assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
+    assert.equal(injection.counters('uninit').returned, 1);
+    assert.equal(gateway.stderr(), '');
+  });
+
+  it('that hangs in a call is left behind, and named', async () => {
+    const injected = await inject([], ['--drain-ms', '200', '--deadline-ms', '60000']);
+    const gateway = await start(injected);
+    await injected.injection.set([{ on: ['put', 'batch_put'], hang: true }]);
+    const answer = put(gateway, 'a');
+    answer.catch(() => {});
+    await until(async () => (await calls(gateway)) >= 1);
+    const worker = gateway.workerPid();
+    assert.equal((await gateway.stop()).code, 1);
+    assert.match(gateway.stderr(), /requests in flight: 1, engine calls: 1/);
+    assert.equal(isAlive(worker ?? 0), false);
+  });
+
+  it('that hangs in its uninitialisation is left behind', async () => {
+    const injected = await inject([{ on: 'uninit', hang: true }]);
+    const gateway = await start(injected);
+    const worker = gateway.workerPid();
+    assert.equal((await gateway.stop()).code, 1);
+    assert.match(gateway.stderr(), /was uninitialising its engine/);
+    assert.equal(isAlive(worker ?? 0), false);
+  });
+
+  it('does not keep a worker whose supervisor was killed, whatever hangs', async () => {
+    const injected = await inject([], ['--drain-ms', '100']);
+    const gateway = await start(injected);
+    await injected.injection.set([{ on: ['put', 'batch_put', 'uninit'], hang: true }]);
+    put(gateway, 'a').catch(() => {});
+    await until(async () => (await calls(gateway)) >= 1);
+    const worker = gateway.workerPid();
+    gateway.signal('SIGKILL');
+    await until(() => !isAlive(worker ?? 0), { deadlineMs: 20_000 });
+  });
+});
