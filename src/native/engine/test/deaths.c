@@ -36,13 +36,21 @@ static void a_killed_writer_takes_its_half_written_key_along(void) {
   scene_end();
 }
 
+static void stay_until_killed(void *context) {
+  (void)context;
+  CHECK_CODE(init_client(), MMC_OK);
+  say_step(1);
+  for (;;) pause();
+}
+
 /* The writer is alive, its target is not: it may succeed or fail, but must end unharmed. */
-static void write_into_the_parents_pool(void *context) {
+static void write_into_anothers_memory(void *context) {
   (void)context;
   CHECK_CODE(init_client(), MMC_OK);
   say_step(2);
   mmc_buffer buffer = buffer_of(scene.shared, BIG);
   while (atomic_load(&scene.board->step[0]) == 2) {
+    atomic_fetch_add(&scene.board->step[1], 1);
     int32_t code = mmcc_put("big", &buffer, options_preferring(1, 0, -1), 0);
     CHECK(code == MMC_OK || code == MMC_ERROR);
     mmcc_remove("big", 0);
@@ -56,11 +64,11 @@ static void write_into_the_parents_pool(void *context) {
 
 static void a_writer_survives_the_death_of_the_memory_it_writes_to(void) {
   scene_begin(2 * BIG);
-  pid_t owner = spawn(stay, NULL);
+  pid_t owner = spawn(stay_until_killed, NULL);
   wait_for_step(1);
-  pid_t child = spawn(write_into_the_parents_pool, NULL);
+  pid_t child = spawn(write_into_anothers_memory, NULL);
   wait_for_step(2);
-  pause_ms(0);
+  UNTIL(atomic_load(&scene.board->step[1]) > 0); /* in the middle of a put, most likely */
   kill_now(owner);
   int64_t start_ms = now_ms();
   while (now_ms() - start_ms < 150) sched_yield();
