@@ -41,7 +41,8 @@ function importsOf(module: string, text: string): Import[] {
         names !== undefined &&
         ts.isNamedImports(names) &&
         names.elements.every((element) => element.isTypeOnly);
-      add(node.moduleSpecifier, clause?.isTypeOnly === true || allTypes, false);
+      const typesOnly = clause?.phaseModifier === ts.SyntaxKind.TypeKeyword || allTypes;
+      add(node.moduleSpecifier, typesOnly, false);
     } else if (ts.isExportDeclaration(node)) {
       add(node.moduleSpecifier, node.isTypeOnly, false);
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
