@@ -4,10 +4,9 @@
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
@@ -24,17 +23,11 @@ const generated = [
   },
 ];
 
-function openApiTypes() {
+async function openApiTypes() {
   const description = path.join(root, 'openapi.yaml');
   if (!fs.existsSync(description)) return undefined;
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'generate-'));
-  try {
-    const output = path.join(folder, 'openapi.ts');
-    run(process.execPath, [binary('openapi-typescript'), description, '--output', output]);
-    return fs.readFileSync(output, 'utf8');
-  } finally {
-    fs.rmSync(folder, { recursive: true });
-  }
+  const { astToString, COMMENT_HEADER, default: toTypes } = await import('openapi-typescript');
+  return COMMENT_HEADER + astToString(await toTypes(pathToFileURL(description)));
 }
 
 /** Runs a function of the sources, which this Node cannot read by itself, through tsx. */
@@ -44,19 +37,13 @@ function fromSource(module, name) {
   return run(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program]);
 }
 
-function binary(name) {
-  const manifest = path.join(root, 'node_modules', name, 'package.json');
-  const { bin } = JSON.parse(fs.readFileSync(manifest, 'utf8'));
-  return path.join(path.dirname(manifest), typeof bin === 'string' ? bin : bin[name]);
-}
-
 function run(command, args) {
   const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${args.join(' ')}\n${stdout}${stderr}`);
   return stdout;
 }
 
-function main(args) {
+async function main(args) {
   const unknown = args.filter((arg) => arg !== '--check');
   if (unknown.length > 0) {
     process.stderr.write(`unknown option ${unknown.join(' ')}; known: --check\n`);
@@ -66,7 +53,7 @@ function main(args) {
   const stale = [];
   for (const { file, text } of generated) {
     const target = path.join(root, file);
-    const wanted = text();
+    const wanted = await text();
     const present = fs.existsSync(target) ? fs.readFileSync(target, 'utf8') : undefined;
     if (wanted === undefined || wanted === present) continue;
     stale.push(file);
@@ -80,4 +67,4 @@ function main(args) {
   return 1;
 }
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));

@@ -25,7 +25,7 @@ export async function findFileFaults(
   if (config.engine === 'embedded') {
     if (!existsSync(embeddedLibrary)) {
       faults.push(
-        `--engine: the embedded engine is not built (${embeddedLibrary}); run npm run build:engine`,
+        `--engine: the embedded engine is not built (${embeddedLibrary}); run npm run build:engine, which says what to install if it cannot`,
       );
     }
     return { faults, warnings, reserve: undefined };
