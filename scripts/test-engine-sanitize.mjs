@@ -34,6 +34,7 @@ const runs = [
   ['address', 'room'],
   ['address', 'stress_threads', '5'],
   ['address', 'stress_kills', rounds],
+  ['plain', 'huge'],
   ['plain', 'instructions', '7'],
 ];
 

@@ -76,7 +76,7 @@ describe('the embedded engine', () => {
   });
 
   it('survives a death after any number of instructions', async () => {
-    await passes('instructions', '199');
+    await passes('instructions', '397');
   });
 
   it('serves threads that fight over keys', async () => {

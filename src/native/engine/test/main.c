@@ -14,6 +14,7 @@ static const struct {
     {"deaths", run_deaths},
     {"locks", run_locks},
     {"room", run_room},
+    {"huge", run_huge},
     {"instructions", run_instructions},
     {"stress_threads", run_stress_threads},
     {"stress_kills", run_stress_kills},

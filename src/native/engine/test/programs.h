@@ -8,6 +8,7 @@ int run_processes(int count, char **arguments);
 int run_deaths(int count, char **arguments);
 int run_locks(int count, char **arguments);
 int run_room(int count, char **arguments);
+int run_huge(int count, char **arguments);
 int run_instructions(int count, char **arguments);
 int run_stress_threads(int count, char **arguments);
 int run_stress_kills(int count, char **arguments);
