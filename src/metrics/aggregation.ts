@@ -1,7 +1,7 @@
 /** /metrics for the whole pool: the workers' metrics added up, and the supervisor's own. */
 import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
-import type { MetricJson } from '../pool/protocol.ts';
-import type { MetricsText, PoolNumbers } from '../pool/supervisor.ts';
+import type { MetricJson, MetricsText } from '../pool/protocol.ts';
+import type { PoolNumbers } from '../pool/supervisor.ts';
 
 /** Adds up by each metric's own rule (sum, first, average …), as prom-client's cluster support does. */
 export async function renderPool(

@@ -34,6 +34,15 @@ const isConfig = (value: unknown): value is Config =>
     return fallback === undefined || typeof value[name] === typeof fallback;
   });
 
+/** The answer to GET /metrics. */
+export interface MetricsText {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** What a worker gets for uninitialising its engine, after its requests; 2–3 s are usual (engine.md §1). */
+export const closeEngineMs = 5000;
+
 /** What a draining worker waits for: requests to finish, then its engine to be uninitialised. */
 export type DrainStage = 'requests' | 'engine';
 

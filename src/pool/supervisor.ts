@@ -6,16 +6,11 @@ import type { Socket } from 'node:net';
 import type { Config } from '../config.ts';
 import { type Listener, listen } from './listener.ts';
 import type { PoolLog } from './log.ts';
-import type { MetricJson, WorkerFacts } from './protocol.ts';
+import { closeEngineMs, type MetricJson, type MetricsText, type WorkerFacts } from './protocol.ts';
 import type { Standby, StandbyOptions } from './standby.ts';
 import type { WorkerState } from './state.ts';
 import type { WorkerProgram } from './worker-process.ts';
 import { WorkerSlot } from './worker-slot.ts';
-
-export interface MetricsText {
-  readonly contentType: string;
-  readonly body: string;
-}
 
 /** What the supervisor itself counts, for /metrics. */
 export interface PoolNumbers {
@@ -45,8 +40,6 @@ export interface SupervisorOptions {
 
 /** A worker that does not tell its metrics in this time is left out of the sum. */
 const collectMs = 2000;
-/** What a worker gets for uninitialising the engine, after its requests (engine.md §1: 2–3 s). */
-export const closeEngineMs = 5000;
 const slackMs = 500;
 
 export class Supervisor {
@@ -96,8 +89,8 @@ export class Supervisor {
     if (this.#stopping) return;
     this.#stopping = true;
     const { drainMs } = this.#options.config;
-    this.#options.log.info({ reason, drainMs }, 'stopping; requests in flight may finish');
     this.#listener?.close();
+    this.#options.log.info({ reason, drainMs }, 'stopping; requests in flight may finish');
     this.#deadline = setTimeout(
       () => this.kill(`${(drainMs + closeEngineMs) / 1000} s have passed`),
       drainMs + closeEngineMs + slackMs,

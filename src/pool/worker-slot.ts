@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import type { Config } from '../config.ts';
 import { createBackoff } from './backoff.ts';
 import type { LogLevel, PoolLog } from './log.ts';
-import type { FromWorker, MetricJson, WorkerFacts } from './protocol.ts';
+import type { FromWorker, MetricJson, MetricsText, WorkerFacts } from './protocol.ts';
 import { move, type WorkerEvent, type WorkerState } from './state.ts';
 import { type Exit, WorkerProcess, type WorkerProgram } from './worker-process.ts';
 
@@ -20,7 +20,7 @@ export interface SlotOptions {
   readonly onReady: (facts: WorkerFacts) => void;
   /** A reason for which starting again cannot help; reported before the process leaves. */
   readonly onPermanentFailure: (message: string) => void;
-  readonly onScrape: (reply: (text: { contentType: string; body: string }) => void) => void;
+  readonly onScrape: (reply: (text: MetricsText) => void) => void;
   readonly onReturned: (socket: Socket) => void;
   readonly onStopped: () => void;
 }

@@ -6,17 +6,14 @@ import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import {
+  closeEngineMs,
   type DrainStage,
   type FromWorker,
   type MetricJson,
+  type MetricsText,
   parseToWorker,
   type WorkerFacts,
 } from './protocol.ts';
-
-export interface MetricsText {
-  readonly contentType: string;
-  readonly body: string;
-}
 
 /** A gateway on an open engine. */
 export interface RunningGateway {
@@ -44,7 +41,6 @@ export interface WorkerParts {
 }
 
 const scrapeMs = 5000;
-const closeEngineMs = 5000;
 const progressMs = 500;
 
 /** Takes over the process. Returns at once; the process ends through `parts.exit`. */
