@@ -37,7 +37,9 @@ static void sweep_if_needed(void) {
     ticks_to_retry--;
     return;
   }
-  ticks_to_retry = sweep_run() ? 0 : RETRY_TICKS;
+  bool done = sweep_run();
+  ticks_to_retry = done ? 0 : RETRY_TICKS;
+  if (done) known_dead = 0; /* the slot may be taken, and die again, before the next tick */
 }
 
 static unsigned watch_once(void) {
