@@ -101,7 +101,10 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     // A connection carries one request at a time: a pipelined one waits until its response has the
     // socket, since a response in the queue of a dead socket emits neither finish nor close.
     if (res.socket === null) {
-      res.once('socket', () => serve(req, res, expectation));
+      res.once('socket', (socket: Socket) => {
+        // A connection that has died hands itself on to all who waited for it.
+        if (!socket.destroyed) serve(req, res, expectation);
+      });
       return;
     }
     serve(req, res, expectation);
@@ -161,6 +164,13 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   server.on('checkExpectation', (req, res) => begin(req, res, 'unknown'));
   server.on('clientError', (error: Error, socket) => {
     answerClientError(logger, error, socket, serving.get(socket));
+  });
+  // Small answers wait in the socket for a client that does not read them, and no transfer is watched
+  // then. Slow heads are told so first (headersTimeout); what is being served has its own limits.
+  server.timeout = 2 * config.idleTimeoutMs;
+  server.on('timeout', (socket) => {
+    if (serving.has(socket)) socket.setTimeout(server.timeout);
+    else socket.destroy();
   });
   server.on('connect', (_req, socket) => {
     writeProblem(socket, 'method-not-allowed', { headers: { Allow: 'GET, HEAD, PUT, DELETE' } });

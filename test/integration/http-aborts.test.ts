@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { startGateway } from '../helpers/gateway.ts';
 import { withBothLanes } from '../helpers/lanes.ts';
@@ -32,6 +33,16 @@ async function abortAfter(
   else if (how === 'reset') socket.resetAndDestroy();
   else socket.destroy();
   await closed;
+}
+
+/** Whether the gateway's end of a connection is established, by the kernel's word. */
+async function isEstablished(port: number, clientPort: number): Promise<boolean> {
+  const address = (at: number) => `0100007F:${at.toString(16).toUpperCase().padStart(4, '0')}`;
+  const table = await readFile('/proc/net/tcp', 'utf8');
+  return table.split('\n').some((line) => {
+    const [, from, to, state] = line.trim().split(/\s+/);
+    return from === address(port) && to === address(clientPort) && state === '01';
+  });
 }
 
 const ways = ['end', 'destroy', 'reset'] as const;
@@ -232,6 +243,27 @@ withBothLanes({ args: [...slow, '--max-object-bytes', '64MiB'] }, (gateway) => {
       connection.socket.resume();
       const { rest } = await connection.closed();
       assert.ok(rest.length < 48 * mebibyte, 'a cut answer must not look complete');
+      connection.destroy();
+    });
+
+    it('reading many small answers is cut off too', async () => {
+      const key = await store(Buffer.alloc(12_000, 'small'));
+      const connection = await connectRaw(gateway().port);
+      connection.socket.pause();
+      const requests = 3000;
+      connection.send(requestHead('GET', `/v1/objects/${key}`).repeat(requests));
+      const sent = 'memcache_gateway_http_sent_bytes_total';
+      const served = () =>
+        metric(
+          gateway().url,
+          'http_server_request_duration_seconds_count{http_request_method="GET",http_route="/v1/objects/{key}",http_response_status_code="200"}',
+        );
+      // It has begun, stands still, and what was waiting in its queue is never served.
+      await until(async () => (await metric(gateway().url, sent)) > 12_000);
+      const clientPort = connection.socket.localPort ?? 0;
+      assert.equal(await isEstablished(gateway().port, clientPort), true);
+      await until(async () => !(await isEstablished(gateway().port, clientPort)));
+      assert.ok((await served()) < requests);
       connection.destroy();
     });
 
