@@ -11,12 +11,12 @@ import process from 'node:process';
 import { acquireBuildLock } from './build-lock.mjs';
 import { outputDirectory, root } from './native-targets.mjs';
 
-/** Thrown when something is stale and no C compiler is at hand; the message says what to install. */
+/** Thrown when something is stale and cannot be compiled here; the message says what to install. */
 export class CompilerMissingError extends Error {
-  constructor(tried) {
+  constructor(reason) {
     super(
       [
-        `no C compiler found (tried ${tried.join(', ')}); the embedded engine cannot be built.`,
+        `${reason}; the embedded engine cannot be built.`,
         '  Debian, Ubuntu:  apt-get install gcc libc6-dev',
         '  Alpine:          apk add gcc musl-dev',
         '  Fedora:          dnf install gcc glibc-devel',
@@ -43,7 +43,9 @@ export async function buildTargets(list, options = {}) {
     if (isFresh(target, compiler)) say(`fresh    ${path.relative(root, target.output)}`);
   }
   if (stale().length === 0) return [];
-  if (compiler === undefined) throw new CompilerMissingError(compilerNames());
+  if (compiler === undefined) {
+    throw new CompilerMissingError(`no C compiler found (tried ${compilerNames().join(', ')})`);
+  }
   const release = await acquireBuildLock(outputDirectory);
   try {
     const built = [];
@@ -168,7 +170,17 @@ function run(command, args) {
     child.on('error', reject);
     child.on('close', (code) => {
       if (code === 0) resolve();
-      else reject(new Error(`${command} ${args.join(' ')}\nexited with ${code}\n${text}`));
+      else reject(failure(`${command} ${args.join(' ')}\nexited with ${code}`, text));
     });
   });
+}
+
+/** A compiler alone is not enough: distributions package the C library's headers apart from it. */
+function failure(what, text) {
+  const header = /fatal error: ([a-z/_]+\.h): No such file/.exec(text)?.[1];
+  const system = ['stdio.h', 'stdlib.h', 'stdint.h', 'assert.h', 'pthread.h', 'errno.h'];
+  if (header !== undefined && (system.includes(header) || header.startsWith('sys/'))) {
+    return new CompilerMissingError(`the C library's headers are not installed (${header})`);
+  }
+  return new Error(`${what}\n${text}`);
 }
