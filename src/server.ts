@@ -168,7 +168,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   // Small answers wait in the socket for a client that does not read them, and no transfer is watched
   // then. Slow heads are told so first (headersTimeout); what is being served has its own limits.
   server.timeout = 2 * config.idleTimeoutMs;
-  server.on('timeout', (socket) => {
+  server.on('timeout', (socket: Socket) => {
     if (serving.has(socket)) socket.setTimeout(server.timeout);
     else socket.destroy();
   });

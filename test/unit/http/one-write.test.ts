@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { createServer, type ServerResponse } from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import { describe, it } from 'node:test';
+import { ONE_WRITE_BYTES, sendInOneWrite } from '../../../src/http/one-write.ts';
+import type { HeaderList } from '../../../src/http/respond.ts';
+
+const keepAliveMs = 75_000;
+
+interface Answer {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: string;
+  readonly encoding: 'latin1' | 'utf8';
+}
+
+/** What a client receives for one request after the other, each answered by `send`. */
+async function received(
+  request: string,
+  send: (res: ServerResponse, turn: number) => void,
+  answers: number,
+): Promise<string> {
+  let turn = 0;
+  // The last one ends the connection, so that all that came before is known to be all.
+  const last = request.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
+  const socket = new net.Socket();
+  const ask = () => void socket.write(turn + 1 < answers ? request : last);
+  const server = createServer({ keepAliveTimeout: keepAliveMs }, (_req, res) => {
+    res.once('finish', () => {
+      if (turn < answers) ask();
+    });
+    send(res, turn++);
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      socket.connect((server.address() as AddressInfo).port, '127.0.0.1', ask);
+      let text = '';
+      socket.setEncoding('latin1');
+      socket.on('error', reject);
+      socket.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      socket.on('end', () => resolve(text.replaceAll(/^Date: .*\r\n/gm, '')));
+    });
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
+
+const documented =
+  ({ status, headers, body, encoding }: Answer) =>
+  (res: ServerResponse): void => {
+    res.writeHead(status, headers);
+    res.end(body, encoding);
+  };
+
+const answers: Answer[] = [
+  {
+    status: 200,
+    headers: ['Content-Type', 'application/octet-stream', 'Content-Length', '4'],
+    body: '\u0000\u00ff\r\n',
+    encoding: 'latin1',
+  },
+  { status: 200, headers: ['Content-Length', '3'], body: '\u20ac', encoding: 'utf8' },
+  { status: 201, headers: ['Content-Length', '0', 'Location', '/a'], body: '', encoding: 'utf8' },
+  { status: 204, headers: ['Cache-Control', 'no-store'], body: '', encoding: 'utf8' },
+  { status: 206, headers: ['Content-Length', '1'], body: 'x', encoding: 'latin1' },
+  { status: 304, headers: ['Cache-Control', 'no-store'], body: '', encoding: 'utf8' },
+  {
+    status: 200,
+    headers: ['Content-Length', String(ONE_WRITE_BYTES)],
+    body: 'x'.repeat(ONE_WRITE_BYTES),
+    encoding: 'latin1',
+  },
+];
+
+const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
+
+describe('sendInOneWrite', () => {
+  it('sends, byte for byte, what node:http would, and leaves the connection in order', async () => {
+    for (const answer of answers) {
+      const { status, headers, body, encoding } = answer;
+      let taken = 0;
+      const actual = await received(
+        get,
+        (res) => {
+          if (sendInOneWrite(res, status, headers, keepAliveMs, body, encoding)) taken++;
+          else documented(answer)(res);
+        },
+        5,
+      );
+      assert.equal(actual, await received(get, documented(answer), 5));
+      assert.equal(taken, 4, `${status}: all but the one that closes its connection`);
+    }
+  });
+
+  it('declines one byte too many, an end of the connection and HTTP/1.0, having done nothing', async () => {
+    const large = 'x'.repeat(ONE_WRITE_BYTES + 1);
+    const cases: [request: string, body: string][] = [
+      [get, large],
+      [get.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'), 'x'],
+      [get.replace('1.1', '1.0'), 'x'],
+    ];
+    for (const [request, body] of cases) {
+      const headers = ['Content-Length', String(body.length)];
+      const text = await received(
+        request,
+        (res) => {
+          assert.equal(sendInOneWrite(res, 200, headers, keepAliveMs, body, 'latin1'), false);
+          assert.equal(res.headersSent, false);
+          documented({ status: 200, headers, body, encoding: 'latin1' })(res);
+        },
+        1,
+      );
+      assert.ok(text.endsWith(body));
+    }
+  });
+
+  it('declines while earlier bytes wait for a slow reader, and a response that has begun', async () => {
+    const verdicts: boolean[] = [];
+    await received(
+      get,
+      (res) => {
+        const { socket } = res;
+        socket?.cork();
+        res.writeHead(200, ['Content-Length', '1']);
+        res.flushHeaders();
+        verdicts.push(
+          sendInOneWrite(res, 200, ['Content-Length', '1'], keepAliveMs, 'x', 'latin1'),
+        );
+        socket?.uncork();
+        verdicts.push(
+          sendInOneWrite(res, 200, ['Content-Length', '1'], keepAliveMs, 'x', 'latin1'),
+        );
+        res.end('x');
+      },
+      2,
+    );
+    assert.deepEqual(verdicts, [false, false, false, false]);
+  });
+
+  it('tells the response that it is over, so that it finishes and closes as any other', async () => {
+    const seen: string[] = [];
+    await received(
+      get,
+      (res) => {
+        res.once('finish', () => seen.push('finish'));
+        res.once('close', () => seen.push('close'));
+        const sent = sendInOneWrite(res, 201, ['Content-Length', '0'], keepAliveMs, '', 'utf8');
+        if (sent)
+          assert.deepEqual([res.headersSent, res.writableEnded, res.statusCode], [true, true, 201]);
+        else
+          documented({ status: 201, headers: ['Content-Length', '0'], body: '', encoding: 'utf8' })(
+            res,
+          );
+      },
+      3,
+    );
+    assert.deepEqual(seen, Array<string[]>(3).fill(['finish', 'close']).flat());
+  });
+});
