@@ -149,6 +149,9 @@ function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<Receive
       gateway.watch.end(transfer);
       resolve(sink.received());
     });
-    req.on('close', () => fail(new ClientGoneError()));
+    req.on('close', () => {
+      // Asked first: an error costs its stack trace, and every request closes.
+      if (!settled) fail(new ClientGoneError());
+    });
   });
 }
