@@ -100,6 +100,24 @@ export async function connectRaw(port: number): Promise<RawConnection> {
   };
 }
 
+/** Uses a connection, closes it, and sees that nothing came that was not asked for. */
+export async function onConnection(
+  port: number,
+  work: (connection: RawConnection) => Promise<void>,
+): Promise<void> {
+  const connection = await connectRaw(port);
+  try {
+    await work(connection);
+    if (!connection.silent) throw new Error('more came than was asked for');
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** The kind of problem that an answer tells of. */
+export const slugOf = ({ body }: RawAnswer): string =>
+  (JSON.parse(body.toString()) as { type: string }).type.replace('/problems/', '');
+
 function headOf(received: Buffer) {
   const end = received.indexOf('\r\n\r\n');
   if (end < 0) return undefined;

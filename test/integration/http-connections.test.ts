@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { withBothLanes } from '../helpers/lanes.ts';
+import { onConnection, requestHead } from '../helpers/raw-connection.ts';
+import { requestTo } from '../helpers/requests.ts';
+
+const newPath = (): string => `/v1/objects/${randomUUID()}`;
+
+withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] }, (gateway) => {
+  const { request, problem, store } = requestTo(gateway);
+
+  describe('connections', () => {
+    it('serve pipelined requests in order', () =>
+      onConnection(gateway().port, async ({ send, next }) => {
+        const paths = Array.from({ length: 20 }, newPath);
+        const large = 'x'.repeat(200_000);
+        const put = (path: string, body: string) =>
+          requestHead('PUT', path, { 'Content-Length': body.length }) + body;
+        send(
+          paths
+            .flatMap((path, i) => [
+              put(path, i % 3 === 0 ? large : `value ${i}`),
+              requestHead('HEAD', path),
+              requestHead('GET', path),
+              requestHead('GET', '/nowhere'),
+              requestHead('DELETE', path),
+              requestHead('GET', path),
+            ])
+            .join(''),
+        );
+        for (const [i, path] of paths.entries()) {
+          assert.equal((await next({ method: 'PUT', path })).status, 201);
+          assert.equal((await next({ method: 'HEAD', path })).status, 200);
+          const { body } = await next({ path });
+          assert.equal(body.toString(), i % 3 === 0 ? large : `value ${i}`);
+          assert.equal((await next({ path: '/nowhere' })).status, 404);
+          assert.equal((await next({ method: 'DELETE', path })).status, 204);
+          assert.equal((await next({ path })).status, 404);
+        }
+      }));
+
+    it('end after a refusal, whatever was pipelined behind it', () =>
+      onConnection(gateway().port, async ({ send, next, closed }) => {
+        const path = newPath();
+        const body = 'x'.repeat(100_000);
+        const head = requestHead('PUT', `${path}?replicas=9`, { 'Content-Length': body.length });
+        send(head + body + requestHead('GET', path));
+        const answer = await next({ method: 'PUT', path });
+        assert.equal(answer.status, 400);
+        if (answer.headers['connection'] !== 'close')
+          assert.equal((await next({ path })).status, 404);
+        else assert.equal((await closed()).rest.length, 0);
+      }));
+
+    it('answer HEAD without a body, errors and pages included', () =>
+      onConnection(gateway().port, async ({ send, next }) => {
+        const object = `/v1/objects/${await store('x')}`;
+        const targets = [object, newPath(), '/v1/objects/%ff', `${object}?x`, '/nowhere'];
+        for (const path of [
+          ...targets,
+          '/livez',
+          '/readyz',
+          '/metrics',
+          '/openapi.json',
+          '/docs',
+        ]) {
+          send(requestHead('HEAD', path));
+          await next({ method: 'HEAD', path });
+        }
+        send(requestHead('HEAD', object, { 'Content-Length': 1 }));
+        assert.equal((await next({ method: 'HEAD', path: object })).status, 400);
+      }));
+
+    it('close when the client asks, and after HTTP/1.0', async () => {
+      const path = `/v1/objects/${await store('x')}`;
+      for (const head of [
+        requestHead('GET', path, { Connection: 'close' }),
+        `GET ${path} HTTP/1.0\r\nHost: localhost\r\n\r\n`,
+      ]) {
+        await onConnection(gateway().port, async ({ send, next, closed }) => {
+          send(head);
+          assert.equal((await next({ path })).body.toString(), 'x');
+          assert.equal((await closed()).reset, false);
+        });
+      }
+    });
+
+    it('take targets in absolute form', () =>
+      onConnection(gateway().port, async ({ send, next }) => {
+        const path = newPath();
+        const absolute = `http://127.0.0.1:${gateway().port}${path}`;
+        send(`${requestHead('PUT', absolute, { 'Content-Length': 1 })}x`);
+        assert.equal((await next({ method: 'PUT', path })).status, 201);
+        send(requestHead('GET', absolute));
+        assert.equal((await next({ path })).body.toString(), 'x');
+        for (const [target, status] of [
+          ['http://127.0.0.1/livez', 200],
+          ['http://127.0.0.1', 404],
+        ] as const) {
+          send(requestHead('GET', target));
+          const answer = await next({ path: target.replace('http://127.0.0.1', '') || '/' });
+          assert.equal(answer.status, status, target);
+        }
+      }));
+
+    it('answer OPTIONS * and CONNECT as problems', async () => {
+      await onConnection(gateway().port, async ({ send, next }) => {
+        send(requestHead('OPTIONS', '*'));
+        assert.equal((await next({ method: 'OPTIONS', path: '*' })).status, 404);
+      });
+      await onConnection(gateway().port, async ({ send, next, closed }) => {
+        send(requestHead('CONNECT', 'example.org:443'));
+        assert.equal((await next({ method: 'CONNECT', path: '/livez' })).status, 405);
+        await closed();
+      });
+    });
+
+    it('stay with HTTP/1.1 when an upgrade is offered', () =>
+      onConnection(gateway().port, async ({ send, next }) => {
+        for (const upgrade of ['websocket', 'h2c']) {
+          send(requestHead('GET', '/livez', { Connection: 'Upgrade', Upgrade: upgrade }));
+          assert.equal((await next({ path: '/livez' })).status, 200);
+        }
+      }));
+  });
+
+  describe('Host, Origin and request ids', () => {
+    it('let loopback and addresses in, and no name that could be rebound', async () => {
+      const path = newPath();
+      for (const [headers, status, slug] of [
+        [{ host: 'localhost' }, 404, 'object-not-found'],
+        [{ host: '[::1]:1' }, 404, 'object-not-found'],
+        [{ host: 'evil.example' }, 403, 'host-not-allowed'],
+        [{ host: 'localhost.evil.example' }, 403, 'host-not-allowed'],
+        [{ host: 'localhost:1', origin: 'http://localhost:1' }, 404, 'object-not-found'],
+        [{ host: 'localhost:1', origin: 'http://localhost:2' }, 403, 'origin-not-allowed'],
+        [{ host: 'localhost:1', origin: 'https://evil.example' }, 403, 'origin-not-allowed'],
+        [{ host: 'localhost:1', origin: 'null' }, 403, 'origin-not-allowed'],
+      ] as [Record<string, string>, number, 'object-not-found'][]) {
+        await problem('GET', '', status, slug, { headers }, path as '/');
+      }
+      for (const page of ['/docs', '/metrics', '/livez', '/nowhere'] as const) {
+        const headers = { host: 'evil.example' };
+        await problem('GET', '', 403, 'host-not-allowed', { headers }, page);
+      }
+    });
+
+    it('give each answer an id: the client\u2019s own when it is safe', async () => {
+      for (const path of [newPath(), '/livez', '/nowhere', '/docs'] as `/${string}`[]) {
+        const id = (sent: string | undefined) =>
+          request(
+            'GET',
+            '',
+            sent === undefined ? {} : { headers: { 'x-request-id': sent } },
+            path,
+          ).then(({ headers }) => String(headers['x-request-id']));
+        assert.equal(await id('mine-1'), 'mine-1');
+        assert.equal(await id('x'.repeat(128)), 'x'.repeat(128));
+        for (const unsafe of [undefined, 'x'.repeat(129), 'a b', '{"a":1}']) {
+          assert.notEqual(await id(unsafe), unsafe);
+        }
+        assert.notEqual(await id(undefined), await id(undefined));
+      }
+    });
+  });
+});

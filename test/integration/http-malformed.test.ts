@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { withBothLanes } from '../helpers/lanes.ts';
+import { untilIdle } from '../helpers/metrics.ts';
+import { connectRaw, onConnection, requestHead, slugOf } from '../helpers/raw-connection.ts';
+import { requestTo } from '../helpers/requests.ts';
+import { until } from '../helpers/until.ts';
+
+const newPath = (): string => `/v1/objects/${randomUUID()}`;
+
+withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] }, (gateway) => {
+  const { request, problem } = requestTo(gateway);
+
+  describe('limits of a request\u2019s head', () => {
+    it('let a target have 8192 characters and not one more', () =>
+      onConnection(gateway().port, async ({ send, next }) => {
+        const prefix = '/v1/objects/a?x=';
+        const at = prefix + 'y'.repeat(8192 - prefix.length);
+        for (const [path, status] of [
+          [at, 400],
+          [`${at}y`, 414],
+        ] as const) {
+          send(requestHead('GET', path));
+          assert.equal((await next({ path })).status, status);
+        }
+        const elsewhere = `/nowhere?${'y'.repeat(8192)}`;
+        send(requestHead('GET', elsewhere));
+        assert.equal((await next({ path: elsewhere })).status, 414);
+      }));
+
+    it('let the headers have 16 KiB together: more is 431 and the end', async () => {
+      await onConnection(gateway().port, async ({ send, next }) => {
+        send(requestHead('GET', '/livez', { 'X-Large': 'y'.repeat(15 * 1024) }));
+        assert.equal((await next({ path: '/livez' })).status, 200);
+      });
+      for (const head of [
+        requestHead('GET', '/livez', { 'X-Large': 'y'.repeat(16 * 1024) }),
+        requestHead('GET', `/${'y'.repeat(17 * 1024)}`),
+      ]) {
+        await onConnection(gateway().port, async ({ send, next, closed }) => {
+          send(head);
+          const answer = await next();
+          assert.equal(slugOf(answer), 'headers-too-large');
+          assert.equal(answer.headers['connection'], 'close');
+          assert.equal((await closed()).reset, false);
+        });
+      }
+    });
+  });
+
+  describe('bytes that are no HTTP', () => {
+    const head = 'GET /livez HTTP/1.1\r\nHost: localhost\r\n';
+    const put = `PUT ${newPath()} HTTP/1.1\r\nHost: localhost\r\n`;
+    const malformed: Record<string, string | Buffer> = {
+      garbage: 'this is not HTTP\r\n\r\n',
+      'a TLS greeting': Buffer.from('16030100c8010000c40303', 'hex'),
+      'HTTP/2 with prior knowledge': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+      'another protocol version': 'GET /livez HTTP/9.9\r\nHost: localhost\r\n\r\n',
+      'a target without a slash': 'GET livez HTTP/1.1\r\nHost: localhost\r\n\r\n',
+      'a header without a colon': `${head}nonsense\r\n\r\n`,
+      'a blank before the colon': `${head}X-A : 1\r\n\r\n`,
+      'a NUL in a header': `${head}X-A: a\0b\r\n\r\n`,
+      'a length that is no number': `${put}Content-Length: x\r\n\r\n`,
+      'a negative length': `${put}Content-Length: -1\r\n\r\n`,
+      'two lengths': `${put}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`,
+      'a length and chunks': `${put}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      'chunks and a length': `${put}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`,
+      'a chunk of no size': `${put}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`,
+      'a chunk longer than it says': `${put}Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n`,
+      'a chunk in the middle of others': `${put}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n-1\r\n`,
+    };
+
+    /** Lines that are logged from one refused request to the next, both of our making and known. */
+    async function linesBetween(work: () => Promise<void>): Promise<Record<string, unknown>[]> {
+      const mark = async () => {
+        const id = randomUUID();
+        await request('GET', '%ff', { headers: { 'x-request-id': id } });
+        const find = () =>
+          gateway()
+            .logged()
+            .findIndex(({ requestId }) => requestId === id);
+        await until(() => find() >= 0);
+        return find();
+      };
+      const from = await mark();
+      await work();
+      await untilIdle(gateway().url);
+      const to = await mark();
+      return gateway()
+        .logged()
+        .slice(from + 1, to);
+    }
+
+    it('get a 400, the end of the connection and one line in the log', async () => {
+      for (const [what, bytes] of Object.entries(malformed)) {
+        const logged = await linesBetween(() =>
+          onConnection(gateway().port, async ({ send, next, closed }) => {
+            send(bytes);
+            const answer = await next().catch((error: unknown) => assert.fail(`${what}: ${error}`));
+            assert.equal(answer.status, 400, what);
+            assert.equal(slugOf(answer), 'malformed-request', what);
+            assert.equal(answer.headers['connection'], 'close');
+            assert.deepEqual(await closed(), { reset: false, rest: Buffer.alloc(0) }, what);
+          }),
+        );
+        assert.equal(logged.length, 1, `${what}: ${JSON.stringify(logged)}`);
+        assert.equal(logged[0]?.['problem'], 'malformed-request');
+        assert.equal(logged[0]?.['level'], 'info');
+      }
+    });
+
+    it('are answered though the sender does not stop', () =>
+      onConnection(gateway().port, async ({ send, next, socket, closed }) => {
+        send('this is not HTTP\r\n\r\n');
+        const garbage = Buffer.alloc(2 ** 18, 'x');
+        for (let sent = 0; sent < 8; sent++) {
+          await new Promise<void>((resolve) => void socket.write(garbage, () => resolve()));
+        }
+        assert.equal((await next()).status, 400);
+        socket.end();
+        assert.equal((await closed()).reset, false);
+      }));
+
+    it('behind a request do not take its answer away', async () => {
+      const { send, next, closed, destroy } = await connectRaw(gateway().port);
+      const path = newPath();
+      const put = `${requestHead('PUT', path, { 'Content-Length': 1, 'If-None-Match': '*' })}x`;
+      send(`${put}this is not HTTP\r\n\r\n`);
+      assert.equal((await next({ method: 'PUT', path })).status, 201);
+      const { reset, rest } = await closed();
+      assert.equal(reset, false);
+      // What follows may get a 400 of its own, where the answer to the request was quick.
+      assert.match(rest.toString(), /^$|^HTTP\/1\.1 400 /);
+      destroy();
+    });
+
+    it('in place of the rest of a body are 400, and nothing is stored', async () => {
+      for (const [what, rest] of [
+        [
+          'fewer bytes than announced',
+          requestHead('PUT', '/v1/objects/cut-short', { 'Content-Length': 9 }),
+        ],
+        ['chunks without their end', `${put}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n`],
+      ] as const) {
+        await onConnection(gateway().port, async ({ send, next, socket, closed }) => {
+          send(`${rest}x`);
+          socket.end();
+          const answer = await next();
+          assert.equal(slugOf(answer), 'malformed-request', what);
+          await closed();
+        });
+      }
+      await problem('GET', 'cut-short', 404, 'object-not-found');
+      await untilIdle(gateway().url);
+    });
+
+    it('may be a request without a Host', () =>
+      onConnection(gateway().port, async ({ send, next }) => {
+        send('GET /v1/objects/a HTTP/1.1\r\n\r\n');
+        assert.equal(slugOf(await next({ path: '/v1/objects/a' })), 'malformed-request');
+      }));
+  });
+});
