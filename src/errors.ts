@@ -230,7 +230,7 @@ export const problemKinds = {
   'not-ready': kind(
     503,
     'The gateway is not ready',
-    'It is starting, restarting or stopping. Try again.',
+    'It is starting, restarting or stopping, or more clients have connected than it can serve. Try again.',
     1,
   ),
   'engine-timeout': kind(

@@ -17,7 +17,7 @@ export async function renderPool(
 }
 
 /** Made anew for each scrape: the supervisor counts in plain numbers, and loads prom-client late. */
-function ownRegistry({ slots, standbyConnections }: PoolNumbers): Registry {
+function ownRegistry({ slots, standbyConnections, waitingConnections }: PoolNumbers): Registry {
   const registry = new Registry();
   const registers = [registry];
   const labelNames = ['device'];
@@ -41,7 +41,12 @@ function ownRegistry({ slots, standbyConnections }: PoolNumbers): Registry {
   });
   const standby = new Counter({
     name: 'memcache_gateway_standby_connections_total',
-    help: 'Connections answered by the supervisor, because no worker was ready.',
+    help: 'Connections answered by the supervisor, because no worker was ready or took them in time.',
+    registers,
+  });
+  const waiting = new Gauge({
+    name: 'memcache_gateway_waiting_connections',
+    help: 'Connections that wait for a worker to take them.',
     registers,
   });
   for (const slot of slots) {
@@ -50,6 +55,7 @@ function ownRegistry({ slots, standbyConnections }: PoolNumbers): Registry {
     restarts.inc(labels, slot.restarts);
     connections.inc(labels, slot.handedOver);
   }
+  waiting.set(waitingConnections);
   standby.inc(standbyConnections);
   return registry;
 }

@@ -2,8 +2,8 @@
  * The supervisor: owns the port, hands connections to ready workers in turn, and ends everything in
  * order. It loads no native code, so that nothing but a signal can bring it down.
  */
-import type { Socket } from 'node:net';
 import type { Config } from '../config.ts';
+import { createDispatch, type Dispatch } from './dispatch.ts';
 import { type Listener, listen } from './listener.ts';
 import type { PoolLog } from './log.ts';
 import { closeEngineMs, type MetricJson, type MetricsText, type WorkerFacts } from './protocol.ts';
@@ -20,6 +20,8 @@ export interface PoolNumbers {
     readonly restarts: number;
     readonly handedOver: number;
   }[];
+  /** Connections that wait for a worker to take them. */
+  readonly waitingConnections: number;
   /** Connections answered without a worker. */
   readonly standbyConnections: number;
 }
@@ -36,19 +38,21 @@ export interface SupervisorOptions {
   /** A message for the operator's eyes, besides the log: why the program ends. */
   readonly complain: (message: string) => void;
   readonly renderMetrics: (workers: MetricJson[][], own: PoolNumbers) => Promise<MetricsText>;
+  /** How long a connection waits for a worker that lives; 10 s, but in tests. */
+  readonly patienceMs?: number;
 }
 
 /** A worker that does not tell its metrics in this time is left out of the sum. */
 const collectMs = 2000;
 const slackMs = 500;
+const patienceMs = 10_000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #slots: readonly WorkerSlot[];
+  readonly #dispatch: Dispatch;
   #listener: Listener | undefined;
-  #turn = 0;
   #standby: Promise<Standby> | undefined;
-  #standbyConnections = 0;
   #everReady = false;
   #stopping = false;
   #failed = false;
@@ -63,6 +67,11 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#slots = options.devices.map((device) => this.#createSlot(device));
+    this.#dispatch = createDispatch({
+      places: this.#slots,
+      standby: () => this.#loadStandby(),
+      patienceMs: options.patienceMs ?? patienceMs,
+    });
   }
 
   /**
@@ -72,7 +81,7 @@ export class Supervisor {
    */
   async start(): Promise<void> {
     const { host, port } = this.#options.config;
-    this.#listener = await listen(host, port, (socket) => this.#dispatch(socket));
+    this.#listener = await listen(host, port, (socket) => this.#dispatch.accept(socket));
     if (this.#stopping) {
       this.#listener.close();
       return;
@@ -127,7 +136,8 @@ export class Supervisor {
     const workers = answers.filter((metrics) => metrics !== undefined);
     return this.#options.renderMetrics(workers, {
       slots: this.#slots,
-      standbyConnections: this.#standbyConnections,
+      waitingConnections: this.#dispatch.waitingConnections,
+      standbyConnections: this.#dispatch.standbyConnections,
     });
   }
 
@@ -147,19 +157,10 @@ export class Supervisor {
           log.error({ err: error }, 'metrics could not be added up'),
         );
       },
-      onReturned: (socket) => this.#dispatch(socket),
+      onReturned: (socket) => this.#dispatch.accept(socket),
+      onTurn: () => this.#dispatch.turn(),
       onStopped: () => this.#slotStopped(),
     });
-  }
-
-  #dispatch(socket: Socket): void {
-    for (let tried = 0; tried < this.#slots.length; tried += 1) {
-      const slot = this.#slots[this.#turn];
-      this.#turn = (this.#turn + 1) % this.#slots.length;
-      if (slot?.handOver(socket)) return;
-    }
-    this.#standbyConnections += 1;
-    void this.#loadStandby().then((standby) => standby.accept(socket));
   }
 
   #loadStandby(): Promise<Standby> {
@@ -205,6 +206,10 @@ export class Supervisor {
 
   #situation(): { detail: string; retryAfterSeconds: number } {
     if (this.#stopping) return { detail: 'The gateway is stopping.', retryAfterSeconds: 5 };
+    if (this.#dispatch.serving) {
+      const detail = 'More clients have connected than the gateway can serve at a time; try again.';
+      return { detail, retryAfterSeconds: 1 };
+    }
     const restarting = this.#everReady ? 'restarting' : 'starting';
     return { detail: `The gateway is ${restarting}; try again.`, retryAfterSeconds: 1 };
   }

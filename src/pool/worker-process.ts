@@ -27,13 +27,15 @@ export interface WorkerProcessOptions {
   readonly showNoise: boolean;
   readonly log: (level: LogLevel, fields: object, message: string) => void;
   readonly onMessage: (message: Exclude<FromWorker, { type: 'taken' }>) => void;
+  /** It took a connection, so it may be given another. */
+  readonly onTaken: () => void;
   /** Connections that the worker did not take; someone else must serve them. */
   readonly onReturned: (socket: Socket) => void;
   readonly onExit: (exit: Exit) => void;
 }
 
-/** Connections on their way to a worker; more means that it does not take them, and they go elsewhere. */
-const mostInTransit = 1024;
+/** Connections on their way to a worker: enough to keep it busy; the others can still go elsewhere. */
+const mostInTransit = 64;
 const lastWordsBytes = 4096;
 
 export class WorkerProcess {
@@ -138,6 +140,7 @@ export class WorkerProcess {
   #taken(id: number): void {
     this.#inTransit.get(id)?.destroy();
     this.#inTransit.delete(id);
+    this.#options.onTaken();
   }
 
   #giveBack(id: number): void {

@@ -22,6 +22,8 @@ export interface SlotOptions {
   readonly onPermanentFailure: (message: string) => void;
   readonly onScrape: (reply: (text: MetricsText) => void) => void;
   readonly onReturned: (socket: Socket) => void;
+  /** It can take another connection, or takes none any more. */
+  readonly onTurn: () => void;
   readonly onStopped: () => void;
 }
 
@@ -85,6 +87,7 @@ export class WorkerSlot {
       showNoise: config.logLevel === 'debug' || config.logLevel === 'trace',
       log: (level, fields, message) => this.#log(level, fields, message),
       onMessage: (message) => this.#receive(message),
+      onTaken: this.#options.onTurn,
       onReturned: this.#options.onReturned,
       onExit: (exit) => this.#exited(exit),
     });
@@ -205,5 +208,6 @@ export class WorkerSlot {
 
   #move(event: WorkerEvent): void {
     this.#state = move(this.#state, event);
+    this.#options.onTurn();
   }
 }

@@ -54,10 +54,12 @@ afterEach(async () => {
 async function startPool(
   misbehaviour: Misbehaviour | Misbehaviour[] = {},
   flags: string[] = [],
+  patienceMs?: number,
 ): Promise<Pool> {
   const each = Array.isArray(misbehaviour) ? misbehaviour : [misbehaviour];
   const seen: Seen = { lines: [], complaints: [], ready: 0 };
-  const supervisor = createSupervisor(configOf(['--port', '0', ...flags]), each, seen);
+  const config = configOf(['--port', '0', ...flags]);
+  const supervisor = createSupervisor(config, each, seen, patienceMs);
   await supervisor.start();
   const url = () => `http://127.0.0.1:${supervisor.listener?.port}`;
   const pool = { supervisor, exitCode: supervisor.finished, seen, url };
@@ -65,7 +67,12 @@ async function startPool(
   return pool;
 }
 
-function createSupervisor(config: Config, each: Misbehaviour[], seen: Seen): Supervisor {
+function createSupervisor(
+  config: Config,
+  each: Misbehaviour[],
+  seen: Seen,
+  patienceMs?: number,
+): Supervisor {
   const writer = (level: LogLevel) => (fields: object, message: string) =>
     void seen.lines.push({ level, fields: fields as Line['fields'], message });
   const log = Object.fromEntries(
@@ -82,13 +89,14 @@ function createSupervisor(config: Config, each: Misbehaviour[], seen: Seen): Sup
       seen.ready += 1;
     },
     complain: (message) => void seen.complaints.push(message),
-    renderMetrics: (workers, { slots }) => {
+    ...(patienceMs === undefined ? {} : { patienceMs }),
+    renderMetrics: (workers, { slots, waitingConnections }) => {
       const own = slots.map(({ device, handedOver, restarts, state }) => {
         return { device, handedOver, restarts, state };
       });
       return Promise.resolve({
         contentType: 'application/json',
-        body: JSON.stringify({ workers, own }),
+        body: JSON.stringify({ workers, own, waitingConnections }),
       });
     },
   });
@@ -100,6 +108,11 @@ async function startReadyPool(...parameters: Parameters<typeof startPool>): Prom
     deadlineMs: 20_000,
   }).catch((error: unknown) => assert.fail(`${String(error)} ${JSON.stringify(pool.seen.lines)}`));
   return pool;
+}
+
+async function waitingIn({ supervisor }: Pool): Promise<number> {
+  const { body } = await supervisor.metricsText();
+  return (JSON.parse(body) as { waitingConnections: number }).waitingConnections;
 }
 
 /** The process that answers; never 0, which process.kill would take for our own group. */
@@ -261,6 +274,46 @@ describe('a supervisor', () => {
     assert.equal(shown.length, 5);
     assert.equal(shown[0]?.level, 'debug');
     assert.equal(shown[0].fields['stream'], 'stdout');
+  });
+
+  it('lets a burst of connections wait for a worker that is busy', async () => {
+    const pool = await startReadyPool();
+    const pid = await pidOf(pool);
+    process.kill(pid, 'SIGSTOP');
+    const answers = Array.from({ length: 1500 }, () => ask(pool, '/pid'));
+    await until(async () => (await waitingIn(pool)) > 1400);
+    process.kill(pid, 'SIGCONT');
+    const statuses = new Set((await Promise.all(answers)).map(({ status }) => status));
+    assert.deepEqual([...statuses], [200]);
+    assert.equal(await waitingIn(pool), 0);
+  });
+
+  it('tells those who have waited too long that it is busy', async () => {
+    const pool = await startReadyPool({}, [], 50);
+    const pid = await pidOf(pool);
+    process.kill(pid, 'SIGSTOP');
+    const answers = Array.from({ length: 200 }, () => ask(pool, '/pid'));
+    const refused = await Promise.any(answers);
+    process.kill(pid, 'SIGCONT');
+    assert.equal(refused.status, 503);
+    assert.equal(refused.headers['retry-after'], '1');
+    const { detail } = JSON.parse(refused.body) as { detail: string };
+    assert.match(detail, /^More clients have connected than /);
+    const statuses = new Set((await Promise.all(answers)).map(({ status }) => status));
+    assert.deepEqual([...statuses].sort(), [200, 503]);
+  });
+
+  it('answers those who wait when the worker that they wait for dies', async () => {
+    const pool = await startReadyPool();
+    const pid = await pidOf(pool);
+    process.kill(pid, 'SIGSTOP');
+    const answers = Array.from({ length: 200 }, () => ask(pool, '/pid'));
+    await until(async () => (await waitingIn(pool)) > 100);
+    process.kill(pid, 'SIGKILL');
+    for (const { status, body } of await Promise.all(answers)) {
+      assert.equal(status, 503);
+      assert.match(body, /The gateway is restarting; try again\./);
+    }
   });
 
   it('drops messages that are none, and goes on', async () => {

@@ -1,0 +1,80 @@
+/** Who gets a connection: the ready workers in turn, else the line before them, else the stand-by. */
+import type { Socket } from 'node:net';
+import type { Standby } from './standby.ts';
+import type { WorkerState } from './state.ts';
+import { createWaitingLine, longestLineHere } from './waiting-line.ts';
+
+/** A place in the pool; `handOver` answers false when it takes no connection now. */
+interface Place {
+  readonly state: WorkerState;
+  handOver(socket: Socket): boolean;
+}
+
+export interface DispatchOptions {
+  readonly places: readonly Place[];
+  readonly standby: () => Promise<Standby>;
+  /** How long a connection waits for a worker that lives. */
+  readonly patienceMs: number;
+}
+
+export interface Dispatch {
+  /** Passes a paused connection on. */
+  accept(socket: Socket): void;
+  /** To be called when a place may take a connection again, or takes none any more. */
+  turn(): void;
+  /** Whether a worker is ready, however busy. */
+  readonly serving: boolean;
+  readonly waitingConnections: number;
+  readonly standbyConnections: number;
+}
+
+export function createDispatch({ places, standby, patienceMs }: DispatchOptions): Dispatch {
+  const line = createWaitingLine({
+    mostConnections: longestLineHere(),
+    patienceMs,
+    onTired: standBy,
+  });
+  let next = 0;
+  let standbyConnections = 0;
+
+  const serving = () => places.some(({ state }) => state === 'ready');
+
+  function handOver(socket: Socket): boolean {
+    for (let tried = 0; tried < places.length; tried += 1) {
+      const place = places[next];
+      next = (next + 1) % places.length;
+      if (place?.handOver(socket)) return true;
+    }
+    return false;
+  }
+
+  function standBy(socket: Socket): void {
+    standbyConnections += 1;
+    void standby().then(({ accept }) => accept(socket));
+  }
+
+  return {
+    accept(socket) {
+      if (line.length === 0 && handOver(socket)) return;
+      if (!serving() || !line.join(socket)) standBy(socket);
+    },
+    turn() {
+      line.serve((socket) => {
+        if (handOver(socket)) return true;
+        if (serving()) return false;
+        // To wait for a worker that starts may take long; a client hears at once that there is none.
+        standBy(socket);
+        return true;
+      });
+    },
+    get serving() {
+      return serving();
+    },
+    get waitingConnections() {
+      return line.length;
+    },
+    get standbyConnections() {
+      return standbyConnections;
+    },
+  };
+}
