@@ -50,7 +50,7 @@ export function createDispatch({ places, standby, patienceMs }: DispatchOptions)
 
   function standBy(socket: Socket): void {
     standbyConnections += 1;
-    void standby().then(({ accept }) => accept(socket));
+    void standby().then((answers) => answers.accept(socket));
   }
 
   return {

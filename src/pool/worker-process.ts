@@ -1,7 +1,6 @@
 /** One operating-system process of a worker: from fork to exit, with its messages, sockets and output. */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { Readable } from 'node:stream';
 import type { LogLevel } from './log.ts';
 import { createNoiseFilter, createTail } from './noise.ts';
 import { type FromWorker, parseFromWorker, type ToWorker, workerRole } from './protocol.ts';
@@ -23,7 +22,7 @@ export interface WorkerProcessOptions {
   readonly program: WorkerProgram;
   readonly device: number;
   readonly env: NodeJS.ProcessEnv;
-  /** Whether what the engine prints on stdout is wanted in the log; it is read in any case. */
+  /** Whether what the engine prints is wanted in the log; it is read in any case. */
   readonly showNoise: boolean;
   readonly log: (level: LogLevel, fields: object, message: string) => void;
   readonly onMessage: (message: Exclude<FromWorker, { type: 'taken' }>) => void;
@@ -37,6 +36,8 @@ export interface WorkerProcessOptions {
 /** Connections on their way to a worker: enough to keep it busy; the others can still go elsewhere. */
 const mostInTransit = 64;
 const lastWordsBytes = 4096;
+/** Warnings of which we know that they name no key: the embedded engine's, Node's and the loader's. */
+const keylessWarning = /^(?:memcache-embedded warning: |\(node:\d+\) |ERROR: ld\.so: )/;
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
@@ -53,9 +54,12 @@ export class WorkerProcess {
       execArgv: [...options.program.execArgv],
       stdio: ['ignore', 'pipe', 'pipe', 1, 'ipc'],
     });
-    // The distributed engine chats on stdout; on stderr are warnings, the embedded engine's and Node's.
-    if (options.showNoise) this.#filter(this.#child.stdout, 'debug', 'stdout');
-    this.#filter(this.#child.stderr, 'warn', 'stderr');
+    this.#filter('stderr', 'warn', (line) => keylessWarning.test(line));
+    if (options.showNoise) {
+      // The distributed engine names keys wherever it prints.
+      this.#filter('stderr', 'debug', (line) => !keylessWarning.test(line));
+      this.#filter('stdout', 'debug');
+    }
     this.#child.stdout?.resume();
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#lastWords.push(chunk));
     this.#child.on('message', (value) => this.#receive(value));
@@ -109,11 +113,21 @@ export class WorkerProcess {
     }
   }
 
-  #filter(stream: Readable | null, level: LogLevel, name: string): void {
+  #filter(name: 'stdout' | 'stderr', level: LogLevel, concerns?: (line: string) => boolean): void {
     const filter = createNoiseFilter({
-      show: (line, repeats) =>
-        this.#options.log(level, { stream: name, ...(repeats > 0 ? { repeats } : {}) }, line),
+      show: (line, { repeats, others }) =>
+        this.#options.log(
+          level,
+          {
+            stream: name,
+            ...(repeats > 0 ? { repeats } : {}),
+            ...(others > 0 ? { leftOut: others } : {}),
+          },
+          line,
+        ),
+      ...(concerns === undefined ? {} : { concerns }),
     });
+    const stream = this.#child[name];
     stream?.on('data', (chunk: Buffer) => filter.push(chunk));
     stream?.on('error', () => {
       // The other end is gone; its exit reports it.

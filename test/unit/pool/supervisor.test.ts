@@ -276,6 +276,29 @@ describe('a supervisor', () => {
     assert.equal(shown[0].fields['stream'], 'stdout');
   });
 
+  it('warns of what the embedded engine and Node complain of, and keeps keys of others to debug', async () => {
+    const stderr = [
+      'memcache-embedded warning: /dev/shm has 64 MiB',
+      '(node:7) Warning: beware',
+      'ERROR copy of secret-key failed',
+    ];
+    const levels = async (...flags: string[]) => {
+      const pool = await startReadyPool({ stderr: `${stderr.join('\n')}\n` }, flags);
+      const levelOf = (text: string) =>
+        pool.seen.lines.find(({ message }) => message === text)?.level;
+      return stderr.map(levelOf);
+    };
+    assert.deepEqual(await levels(), ['warn', 'warn', undefined]);
+    assert.deepEqual(await levels('--log-level', 'debug'), ['warn', 'warn', 'debug']);
+  });
+
+  it('tells the last words of a worker that died', async () => {
+    const pool = await startPool({ stderr: 'ERROR copy of a key failed\n', exitCode: 3 });
+    await until(() => pool.seen.lines.some(({ fields }) => 'stderr' in fields));
+    const death = pool.seen.lines.find(({ message }) => message === 'worker exited with code 3');
+    assert.equal(death?.fields['stderr'], 'ERROR copy of a key failed');
+  });
+
   it('lets a burst of connections wait for a worker that is busy', async () => {
     const pool = await startReadyPool();
     const pid = await pidOf(pool);
