@@ -618,8 +618,9 @@ export interface components {
         /**
          * @description What to do when there is an object with this key: `fail` with 409, `keep` it and answer 200,
          *     or `replace` it. To replace is to remove and to put, in that order and not in one step: a
-         *     reader in between finds nothing, another writer in between wins (409), and when the put fails
-         *     the old object is gone.
+         *     reader in between finds nothing, another writer in between wins (409), and when the put then
+         *     fails the old object is gone. It stays when the new one could not be put in its place anyway,
+         *     for its size or its placement.
          */
         IfExists: "fail" | "keep" | "replace";
         /**
@@ -801,8 +802,9 @@ export interface operations {
                 /**
                  * @description What to do when there is an object with this key: `fail` with 409, `keep` it and answer 200,
                  *     or `replace` it. To replace is to remove and to put, in that order and not in one step: a
-                 *     reader in between finds nothing, another writer in between wins (409), and when the put fails
-                 *     the old object is gone.
+                 *     reader in between finds nothing, another writer in between wins (409), and when the put then
+                 *     fails the old object is gone. It stays when the new one could not be put in its place anyway,
+                 *     for its size or its placement.
                  */
                 ifExists?: components["parameters"]["IfExists"];
             };

@@ -73,8 +73,8 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
       if (sync !== undefined && bytes <= SYNC_COPY_BYTES) {
         if (sync.put(key, block, bytes, options) === 0) return 'created';
       }
-      const context = { calls, arena, poolBytes: settings.poolBytes };
-      return explained('write', writeObject(context, key, block, bytes, options, ifExists));
+      const context = { calls, poolBytes: settings.poolBytes };
+      return explained('write', writeObject(context, { key, block, bytes, options, ifExists }));
     },
     remove: (key) => {
       if (sync !== undefined && sync.remove(key) === 0) return;

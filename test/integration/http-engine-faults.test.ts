@@ -152,21 +152,51 @@ withBothLanes(failingEngine, (gateway) => {
       });
     });
 
-    it('on a write: no room', async () => {
+    it('on a write: no room for so much, or for anything', async () => {
       const key = newKey('full');
-      await under([{ on: 'put', code: -1, prefix: key }], async () => {
-        const { headers, json } = await problem('PUT', key, 507, 'no-room', { body: 'y' });
+      const isFull = async (body: Buffer) => {
+        const { headers, json } = await problem('PUT', key, 507, 'no-room', { body });
         assert.equal(json['code'], -1);
         assert.notEqual(headers['retry-after'], undefined);
+      };
+      await under([{ on: 'put', code: -1, prefix: key }], () => isFull(Buffer.alloc(4097)));
+      await under([{ on: 'put', code: -1 }], () => isFull(Buffer.alloc(1)));
+    });
+
+    it('on a write: room came meanwhile', async () => {
+      const key = newKey('crowded');
+      await under([{ on: 'put', code: -1, prefix: key, first: 1 }], async () => {
+        assert.equal((await request('PUT', key, { body: 'y' })).status, 201);
       });
     });
 
-    it('on a write: the placement cannot be had', async () => {
+    it('on a write: nothing that explains it', async () => {
+      const key = newKey('unexplained');
+      await under([{ on: 'put', code: -1, prefix: key }], async () => {
+        const { json } = await problem('PUT', key, 500, 'engine-error', { body: 'y' });
+        assert.deepEqual([json['code'], json['retryable']], [-1, false]);
+      });
+    });
+
+    it('on a write: the placement cannot be had, and what was to be replaced stays', async () => {
+      const key = await store('old');
       for (const query of ['replicas=2', 'prefer=4711', 'replicas=3&prefer=0,1,2']) {
         await problem('PUT', `${newKey('place')}?${query}`, 422, 'placement-impossible', {
           body: 'y',
         });
+        const replace = `${key}?ifExists=replace&${query}`;
+        await problem('PUT', replace, 422, 'placement-impossible', { body: 'new' });
       }
+      assert.equal((await value(key)).toString(), 'old');
+    });
+
+    it('on a write: there is room for a smaller object only, and what was to be replaced stays', async () => {
+      const key = await store('old');
+      await under([{ on: 'put', code: -1, prefix: key }], async () => {
+        const body = Buffer.alloc(5000);
+        await problem('PUT', `${key}?ifExists=replace`, 507, 'no-room', { body });
+      });
+      assert.equal((await value(key)).toString(), 'old');
     });
 
     it('on a write: the meta service is gone', async () => {

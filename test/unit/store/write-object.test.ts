@@ -1,33 +1,35 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ProblemError, type ProblemSlug } from '../../../src/errors.ts';
+import { EngineDeadlineError } from '../../../src/native/errors.ts';
 import type { PutOptions } from '../../../src/native/types.ts';
 import type { IfExists } from '../../../src/store/object-store.ts';
-import { writeObject } from '../../../src/store/write-object.ts';
+import { TRIAL_BYTES, writeObject } from '../../../src/store/write-object.ts';
 import { countingArena, type Script, scriptedCalls } from '../../helpers/scripted-engine.ts';
 
 const anywhere: PutOptions = { replicas: 1, prefer: [] };
 const twice: PutOptions = { replicas: 2, prefer: [] };
 const forced: PutOptions = { replicas: 1, prefer: [3] };
-const probe = 'memcache-gateway/placement/UUID';
+const trial = 'memcache-gateway/placement/UUID';
 
 interface Case {
   readonly options?: PutOptions;
   readonly ifExists?: IfExists;
   readonly poolBytes?: number;
-  readonly room?: number;
+  readonly bytes?: number;
 }
 
-async function write(script: Script, { options, ifExists, poolBytes, room }: Case) {
+async function write(script: Script, given: Case) {
+  const { options = anywhere, ifExists = 'fail', poolBytes, bytes = 10 } = given;
   const engine = scriptedCalls(script);
-  const arena = countingArena((room ?? 1000) + 10);
-  const block = arena.tryAllocate(10);
+  const arena = countingArena(bytes);
+  const block = arena.tryAllocate(bytes);
   assert.ok(block);
-  const context = { calls: engine.calls, arena, poolBytes };
-  const outcome = writeObject(context, 'a', block, 10, options ?? anywhere, ifExists ?? 'fail');
+  const context = { calls: engine.calls, poolBytes };
+  const outcome = writeObject(context, { key: 'a', block, bytes, options, ifExists });
   const settled = await outcome.catch((error: unknown) => error);
   engine.finished();
-  assert.equal(arena.used, 1, 'the block stays with its caller, and the probes are freed');
+  assert.equal(arena.used, 1, 'the block stays with its caller');
   return { settled, made: engine.made };
 }
 
@@ -101,12 +103,6 @@ describe('writeObject and the engine\u2019s codes', () => {
       const calls = ['put a 10', 'exist a'];
       await writes({ put: [-1], exist: [exist] }, { ifExists: 'keep' }, 'kept', calls);
     }
-    await writes({ put: [-1, 0], exist: [0], remove: [0] }, { ifExists: 'replace' }, 'replaced', [
-      'put a 10',
-      'exist a',
-      'remove a',
-      'put a 10',
-    ]);
   });
 
   it('finds behind \u22121 that the engine has gone away', async () => {
@@ -117,18 +113,55 @@ describe('writeObject and the engine\u2019s codes', () => {
   it('finds behind \u22121 that the value is larger than the pool, replicas counted', async () => {
     const missing = { put: [-1], exist: [-3102] };
     await fails(missing, { poolBytes: 9 }, 'pool-too-small');
-    await fails(missing, { poolBytes: 10 }, 'no-room');
     await fails(missing, { poolBytes: 19, options: twice }, 'pool-too-small');
+    const nothingFits = { put: [-1, -1], exist: [-3102] };
+    await fails(nothingFits, { poolBytes: 10 }, 'no-room');
   });
 
-  it('finds behind \u22121 that there is no room', async () => {
-    assert.deepEqual(await fails({ put: [-1], exist: [-3102] }, {}, 'no-room'), [
+  it('finds behind \u22121 that there is no room for anything', async () => {
+    assert.deepEqual(await fails({ put: [-1, -1], exist: [-3102] }, {}, 'no-room'), [
       'put a 10',
       'exist a',
+      `put ${trial} 10`,
+    ]);
+    await fails({ put: [-1, -1, -1], exist: [-3102] }, { options: twice }, 'no-room');
+  });
+
+  it('finds behind \u22121 that there is no room for so much, once it has tried again', async () => {
+    const bytes = TRIAL_BYTES + 1;
+    const script = { put: [-1, 0, -1], exist: [-3102], remove: [0] };
+    assert.deepEqual(await fails(script, { bytes, options: forced }, 'no-room'), [
+      `put a ${bytes} prefer=3`,
+      'exist a',
+      `put ${trial} ${TRIAL_BYTES} prefer=3`,
+      `remove ${trial}`,
+      `put a ${bytes} prefer=3`,
     ]);
   });
 
-  it('finds behind \u22121 that the placement cannot be had, with one byte', async () => {
+  it('finds nothing behind \u22121 when another object of the same size was taken', async () => {
+    for (const bytes of [1, TRIAL_BYTES]) {
+      const script = { put: [-1, 0, -1], exist: [-3102], remove: [0] };
+      await fails(script, { bytes }, 'engine-error');
+    }
+  });
+
+  it('stores the object after all when room was made meanwhile', async () => {
+    const script = { put: [-1, 0, 0], exist: [-3102], remove: [0] };
+    await writes(script, {}, 'created', [
+      'put a 10',
+      'exist a',
+      `put ${trial} 10`,
+      `remove ${trial}`,
+      'put a 10',
+    ]);
+    const quicker = { put: [-1, 0, -3006], exist: [-3102], remove: [0] };
+    await fails(quicker, {}, 'object-exists', -3006);
+    const gone = { put: [-1, 0, -3014], exist: [-3102], remove: [0] };
+    await fails(gone, {}, 'engine-unavailable', -3014);
+  });
+
+  it('finds behind \u22121 that the placement cannot be had, with a small object', async () => {
     for (const [options, text] of [
       [twice, ' replicas=2'],
       [forced, ' prefer=3'],
@@ -136,29 +169,91 @@ describe('writeObject and the engine\u2019s codes', () => {
       const script = { put: [-1, -1, 0], exist: [-3102], remove: [0] };
       const made = await fails(script, { options }, 'placement-impossible');
       assert.deepEqual(made.slice(2), [
-        `put ${probe} 1${text}`,
-        `put ${probe} 1`,
-        `remove ${probe}`,
+        `put ${trial} 10${text}`,
+        `put ${trial} 10`,
+        `remove ${trial}`,
       ]);
     }
   });
 
-  it('blames the room when one byte can be placed as asked', async () => {
-    const script = { put: [-1, 0], exist: [-3102], remove: [0] };
-    const made = await fails(script, { options: forced }, 'no-room');
-    assert.deepEqual(made.slice(2), [`put ${probe} 1 prefer=3`, `remove ${probe}`]);
-  });
-
-  it('blames the room when no byte can be stored anywhere', async () => {
-    await fails({ put: [-1, -1, -1], exist: [-3102] }, { options: twice }, 'no-room');
-  });
-
-  it('says what the engine says about that byte, when it says more than \u22121', async () => {
+  it('says what the engine says about the small object, when it says more than \u22121', async () => {
     const script = { put: [-1, -3014], exist: [-3102] };
     await fails(script, { options: twice }, 'engine-unavailable', -3014);
   });
 
-  it('does not blame the placement when there was no memory to try it', async () => {
-    await fails({ put: [-1], exist: [-3102] }, { options: twice, room: 0 }, 'no-room');
+  it('takes a small object that another trial left behind for a sign of room, and removes it', async () => {
+    const script = { put: [-1, -1, -3006], exist: [-3102], remove: [0] };
+    const made = await fails(script, { options: forced }, 'placement-impossible');
+    assert.equal(made.at(-1), `remove ${trial}`);
+  });
+
+  it('knows the reason though the small object cannot be removed', async () => {
+    for (const remove of [-3104, new EngineDeadlineError('remove', 5)]) {
+      const script = { put: [-1, -1, 0], exist: [-3102], remove: [remove] };
+      await fails(script, { options: forced }, 'placement-impossible');
+    }
+  });
+});
+
+describe('writeObject and what it is to replace, when there is no room beside it', () => {
+  const replace = { ifExists: 'replace' } as const;
+  const there = { exist: [0] };
+  const smallFits = [`put ${trial} 10`, `remove ${trial}`];
+
+  it('removes it for an object that will do with what it frees', async () => {
+    const size = (bytes: number, replicas: number) => ({
+      size: bytes,
+      replicas: Array.from({ length: replicas }, (_, serviceId) => ({
+        serviceId,
+        medium: 'DRAM' as const,
+      })),
+    });
+    for (const [old, options] of [
+      [size(10, 1), anywhere],
+      [size(10, 2), twice],
+      [size(10, 0), anywhere],
+    ] as const) {
+      const script = { ...there, put: [-1, 0, 0], query: [old], remove: [0, 0] };
+      const { settled } = await write(script, { ...replace, options });
+      assert.equal(settled, 'replaced');
+    }
+    for (const [old, options] of [
+      [size(9, 1), anywhere],
+      [size(19, 1), twice],
+    ] as const) {
+      const script = { ...there, put: [-1, 0], query: [old], remove: [0] };
+      const made = await fails(script, { ...replace, options }, 'no-room');
+      assert.ok(!made.includes('remove a'));
+    }
+  });
+
+  it('removes it for anything that fits the pool, where its size is known', async () => {
+    await writes(
+      { ...there, put: [-1, 0, 0], remove: [0, 0] },
+      { ...replace, poolBytes: 10 },
+      'replaced',
+      ['put a 10', 'exist a', ...smallFits, 'remove a', 'put a 10'],
+    );
+  });
+
+  it('leaves it alone for an object that the pool can never hold', async () => {
+    const made = await fails(
+      { ...there, put: [-1] },
+      { ...replace, poolBytes: 9 },
+      'pool-too-small',
+    );
+    assert.deepEqual(made, ['put a 10', 'exist a']);
+  });
+
+  it('leaves it alone for a placement that cannot be had', async () => {
+    const script = { ...there, put: [-1, -1, 0], remove: [0] };
+    for (const options of [twice, forced]) {
+      const made = await fails(script, { ...replace, options }, 'placement-impossible');
+      assert.ok(!made.includes('remove a'));
+    }
+  });
+
+  it('leaves it alone when not even a small object can be put', async () => {
+    await fails({ ...there, put: [-1, -1] }, replace, 'no-room');
   });
 });
