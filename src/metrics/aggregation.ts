@@ -17,7 +17,8 @@ export async function renderPool(
 }
 
 /** Made anew for each scrape: the supervisor counts in plain numbers, and loads prom-client late. */
-function ownRegistry({ slots, standbyConnections, waitingConnections }: PoolNumbers): Registry {
+function ownRegistry(own: PoolNumbers): Registry {
+  const { slots, standbyAnswers, standbyConnections, waitingConnections } = own;
   const registry = new Registry();
   const registers = [registry];
   const labelNames = ['device'];
@@ -44,6 +45,12 @@ function ownRegistry({ slots, standbyConnections, waitingConnections }: PoolNumb
     help: 'Connections answered by the supervisor, because no worker was ready or took them in time.',
     registers,
   });
+  const answers = new Counter({
+    name: 'memcache_gateway_standby_answers_total',
+    help: 'Requests answered by the supervisor, by status.',
+    labelNames: ['status'],
+    registers,
+  });
   const waiting = new Gauge({
     name: 'memcache_gateway_waiting_connections',
     help: 'Connections that wait for a worker to take them.',
@@ -55,6 +62,7 @@ function ownRegistry({ slots, standbyConnections, waitingConnections }: PoolNumb
     restarts.inc(labels, slot.restarts);
     connections.inc(labels, slot.handedOver);
   }
+  for (const [status, count] of standbyAnswers) answers.inc({ status }, count);
   waiting.set(waitingConnections);
   standby.inc(standbyConnections);
   return registry;

@@ -5,7 +5,7 @@
  */
 import http from 'node:http';
 import type { Socket } from 'node:net';
-import { ProblemError } from '../errors.ts';
+import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.ts';
 import { browserGuard } from '../http/host.ts';
 import { type ProblemResponse, problemResponse } from '../http/problem.ts';
 import { requestIdOf } from '../http/request-id.ts';
@@ -16,7 +16,21 @@ export interface StandbyOptions {
   /** Why there is no worker, in a sentence, and when to try again. */
   readonly situation: () => { detail: string; retryAfterSeconds: number };
   readonly metricsText: () => Promise<{ contentType: string; body: string }>;
+  readonly onAnswer: (answer: StandbyAnswer) => void;
 }
+
+/** One answer, for the log and the metrics. */
+export interface StandbyAnswer {
+  readonly status: number;
+  readonly requestId: string;
+  /** Absent when the request was no HTTP. */
+  readonly method?: string | undefined;
+  readonly problem?: ProblemSlug;
+  /** What nobody expected. */
+  readonly error?: unknown;
+}
+
+type Answer = ProblemResponse & { problem?: ProblemSlug; error?: unknown };
 
 /** Whatever a client does, its connection ends after so long. */
 const connectionMs = 35_000;
@@ -32,8 +46,7 @@ export interface Standby {
 export function createStandby(options: StandbyOptions): Standby {
   const guard = browserGuard(options);
 
-  async function answer(request: http.IncomingMessage): Promise<ProblemResponse> {
-    const requestId = requestIdOf(request.headers['x-request-id']);
+  async function answer(request: http.IncomingMessage, requestId: string): Promise<Answer> {
     try {
       guard(request.headers.host, request.headers.origin);
       const path = request.url?.split('?', 1)[0];
@@ -46,34 +59,38 @@ export function createStandby(options: StandbyOptions): Standby {
       }
       const { detail, retryAfterSeconds } = options.situation();
       const headers = { 'Retry-After': String(retryAfterSeconds) };
-      return problemResponse('not-ready', { detail, headers, requestId });
+      return refusal('not-ready', requestId, { detail, headers });
     } catch (error) {
-      if (error instanceof ProblemError) {
-        return problemResponse(error.slug, { ...error.options, requestId });
-      }
-      return problemResponse('internal-error', { requestId });
+      if (error instanceof ProblemError) return refusal(error.slug, requestId, error.options);
+      return { ...refusal('internal-error', requestId), error };
     }
   }
 
   function serve(request: http.IncomingMessage, response: http.ServerResponse): void {
     request.on('error', () => {});
     response.on('error', () => {});
-    void answer(request).then(({ status, headers, body }) => {
+    const { method } = request;
+    const requestId = requestIdOf(request.headers['x-request-id']);
+    void answer(request, requestId).then(({ status, headers, body, ...reasons }) => {
+      options.onAnswer({ status, requestId, method, ...reasons });
       response.writeHead(status, { ...headers, Connection: 'close' });
-      if (request.method === 'HEAD') response.flushHeaders();
+      if (method === 'HEAD') response.flushHeaders();
       else response.write(body);
       discardRest(request, response);
     });
   }
 
-  const server = http.createServer(serve);
+  // Node's own answer to a request without Host would be no problem document.
+  const server = http.createServer({ requireHostHeader: false }, serve);
   // The answer is final: no one is invited to send a body that would only be thrown away.
   server.on('checkContinue', serve);
   server.on('checkExpectation', serve);
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (!socket.writable) return;
     const slug = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers-too-large' : 'malformed-request';
-    const { status, headers, body } = problemResponse(slug, { requestId: requestIdOf(undefined) });
+    const requestId = requestIdOf(undefined);
+    const { status, headers, body, problem } = refusal(slug, requestId);
+    options.onAnswer({ status, requestId, problem });
     const lines = Object.entries({ ...headers, Connection: 'close' });
     const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
     socket.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\n${head}\r\n${body}`);
@@ -88,6 +105,10 @@ export function createStandby(options: StandbyOptions): Standby {
       socket.resume();
     },
   };
+}
+
+function refusal(problem: ProblemSlug, requestId: string, options: ProblemOptions = {}) {
+  return { ...problemResponse(problem, { ...options, requestId }), problem };
 }
 
 function ok(contentType: string, body: string, requestId: string): ProblemResponse {

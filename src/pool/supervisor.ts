@@ -7,7 +7,7 @@ import { createDispatch, type Dispatch } from './dispatch.ts';
 import { type Listener, listen } from './listener.ts';
 import type { PoolLog } from './log.ts';
 import { closeEngineMs, type MetricJson, type MetricsText, type WorkerFacts } from './protocol.ts';
-import type { Standby, StandbyOptions } from './standby.ts';
+import type { Standby, StandbyAnswer, StandbyOptions } from './standby.ts';
 import type { WorkerState } from './state.ts';
 import type { WorkerProgram } from './worker-process.ts';
 import { WorkerSlot } from './worker-slot.ts';
@@ -24,6 +24,8 @@ export interface PoolNumbers {
   readonly waitingConnections: number;
   /** Connections answered without a worker. */
   readonly standbyConnections: number;
+  /** Answers given without a worker, by status. */
+  readonly standbyAnswers: ReadonlyMap<number, number>;
 }
 
 export interface SupervisorOptions {
@@ -53,6 +55,7 @@ export class Supervisor {
   readonly #dispatch: Dispatch;
   #listener: Listener | undefined;
   #standby: Promise<Standby> | undefined;
+  readonly #standbyAnswers = new Map<number, number>();
   #everReady = false;
   #stopping = false;
   #failed = false;
@@ -138,6 +141,7 @@ export class Supervisor {
       slots: this.#slots,
       waitingConnections: this.#dispatch.waitingConnections,
       standbyConnections: this.#dispatch.standbyConnections,
+      standbyAnswers: this.#standbyAnswers,
     });
   }
 
@@ -170,9 +174,19 @@ export class Supervisor {
       allowOrigins: allowOrigin,
       situation: () => this.#situation(),
       metricsText: () => this.metricsText(),
+      onAnswer: (answer) => this.#answered(answer),
     };
     this.#standby ??= import('./standby.ts').then(({ createStandby }) => createStandby(options));
     return this.#standby;
+  }
+
+  #answered({ error, ...answer }: StandbyAnswer): void {
+    const { status } = answer;
+    this.#standbyAnswers.set(status, (this.#standbyAnswers.get(status) ?? 0) + 1);
+    const { log } = this.#options;
+    if (error !== undefined) log.error({ ...answer, err: error }, 'request failed');
+    else if (status >= 500) log.warn(answer, 'no worker for a request');
+    else if (status >= 400) log.info(answer, 'request refused');
   }
 
   #ready(facts: WorkerFacts): void {

@@ -3,17 +3,22 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { type Listener, listen } from '../../../src/pool/listener.ts';
-import { createStandby } from '../../../src/pool/standby.ts';
+import { createStandby, type StandbyAnswer } from '../../../src/pool/standby.ts';
 import { checkResponse } from '../../helpers/openapi.ts';
 
 let listener: Listener;
+let metricsFail = false;
+const answers: StandbyAnswer[] = [];
 before(async () => {
   const standby = createStandby({
     allowHosts: ['gateway.example'],
     allowOrigins: [],
     situation: () => ({ detail: 'It is starting.', retryAfterSeconds: 3 }),
     metricsText: () =>
-      Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 0\n' }),
+      metricsFail
+        ? Promise.reject(new Error('out of numbers'))
+        : Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 0\n' }),
+    onAnswer: (answer) => void answers.push(answer),
   });
   listener = await listen('127.0.0.1', 0, (socket) => standby.accept(socket));
 });
@@ -98,11 +103,31 @@ describe('without a worker', () => {
   });
 
   it('what is no HTTP gets a problem and a closed connection', async () => {
-    const nonsense = parse(await exchange('hello\r\n\r\n'));
-    assert.equal(nonsense.status, 400);
-    assert.equal(nonsense.headers['content-type'], 'application/problem+json');
+    for (const bytes of ['hello\r\n\r\n', 'GET /livez HTTP/1.1\r\n\r\n']) {
+      const nonsense = parse(await exchange(bytes));
+      assert.equal(nonsense.status, 400);
+      assert.equal(nonsense.headers['content-type'], 'application/problem+json');
+      const { problem, requestId, status } = answers.at(-1) ?? {};
+      assert.deepEqual([problem, status], ['malformed-request', 400]);
+      assert.equal(requestId, nonsense.headers['x-request-id']);
+    }
     const huge = parse(await exchange(`GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`));
     assert.equal(huge.status, 431);
+  });
+
+  it('each answer is told, with the id and the reason', async () => {
+    await get('GET', '/livez', 'X-Request-Id: one\r\n');
+    assert.deepEqual(answers.at(-1), { status: 200, requestId: 'one', method: 'GET' });
+    await get('GET', '/v1/objects/a', 'X-Request-Id: two\r\n');
+    const refused = { status: 503, requestId: 'two', method: 'GET', problem: 'not-ready' };
+    assert.deepEqual(answers.at(-1), refused);
+    metricsFail = true;
+    await get('GET', '/metrics', 'X-Request-Id: three\r\n');
+    metricsFail = false;
+    const { error, ...failed } = answers.at(-1) ?? assert.fail();
+    const problem = 'internal-error';
+    assert.deepEqual(failed, { status: 500, requestId: 'three', method: 'GET', problem });
+    assert.match(String(error), /out of numbers/);
   });
 
   it('a client that says nothing is let go when it leaves', async () => {

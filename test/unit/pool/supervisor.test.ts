@@ -90,13 +90,18 @@ function createSupervisor(
     },
     complain: (message) => void seen.complaints.push(message),
     ...(patienceMs === undefined ? {} : { patienceMs }),
-    renderMetrics: (workers, { slots, waitingConnections }) => {
+    renderMetrics: (workers, { slots, standbyAnswers, waitingConnections }) => {
       const own = slots.map(({ device, handedOver, restarts, state }) => {
         return { device, handedOver, restarts, state };
       });
       return Promise.resolve({
         contentType: 'application/json',
-        body: JSON.stringify({ workers, own, waitingConnections }),
+        body: JSON.stringify({
+          workers,
+          own,
+          waitingConnections,
+          standbyAnswers: [...standbyAnswers],
+        }),
       });
     },
   });
@@ -172,6 +177,11 @@ describe('a supervisor', () => {
     const metrics = await ask(pool, '/metrics');
     assert.equal(metrics.status, 200);
     assert.match(metrics.body, /"state":"starting"/);
+    assert.match(metrics.body, /"standbyAnswers":\[\[200,1\],\[503,2\]\]/);
+    const line = pool.seen.lines.find(({ message }) => message === 'no worker for a request');
+    assert.equal(line?.level, 'warn');
+    assert.deepEqual([line.fields['method'], line.fields['problem']], ['PUT', 'not-ready']);
+    assert.equal(line.fields['requestId'], refused.headers['x-request-id']);
     writeFileSync(gate, '');
     await until(async () => (await ask(pool, '/pid')).status === 200);
     assert.equal(pool.seen.ready, 1);
