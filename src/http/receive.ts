@@ -14,33 +14,35 @@ export class ClientGoneError extends Error {
 /** The first room for a body of unknown length; it doubles from here. */
 const UNSIZED_START_BYTES = 64 * 1024;
 
-/** A whole body: the first `bytes` of a block, of which the receiver of this is the user. */
-export interface Received {
-  readonly block: Block;
-  readonly bytes: number;
-}
+/**
+ * What is done with a whole body: the first `bytes` of a block, of which this becomes the user. Its
+ * answer is sent when it returns, or when the promise it returns resolves.
+ */
+export type WithBody = (block: Block, bytes: number) => void | Promise<void>;
 
 /** Where a body goes. */
 interface Sink {
   /** Takes a chunk; throws to refuse the rest. */
   take(chunk: Buffer): void;
-  /** What was received, once that is everything. */
-  received(): Received;
-  /** Lets go of what was received, when the rest will not come. */
+  /** Called once everything was taken. */
+  complete(): void | Promise<void>;
+  /** Lets go of what was taken, when the rest will not come. */
   discard(): void;
 }
 
 /**
  * Receives a body of a known length into a block of that length, which is waited for before the
- * first byte is read. Rejects, holding nothing, with `arena-full`, ClientGoneError, `request-timeout`.
+ * first byte is read. Rejects, holding nothing, with `arena-full`, ClientGoneError, `request-timeout`,
+ * or what `use` throws.
  */
 export function receiveSized(
   gateway: Gateway,
   exchange: Exchange,
   length: number,
   digest: DigestCheck | undefined,
-): Promise<Received> {
-  const reserved = gateway.store.reserve(length);
+  use: WithBody,
+): Promise<void> {
+  const reserved = gateway.store.reserve(length, exchange.req.socket);
   const begin = (block: Block) => {
     sendContinue(exchange);
     const { view } = block;
@@ -51,7 +53,7 @@ export function receiveSized(
         at += chunk.length;
         digest?.update(chunk);
       },
-      received: () => ({ block, bytes: length }),
+      complete: () => use(block, length),
       discard: () => block.release(),
     });
   };
@@ -66,10 +68,12 @@ export async function receiveUnsized(
   gateway: Gateway,
   exchange: Exchange,
   digest: DigestCheck | undefined,
-): Promise<Received> {
+  use: WithBody,
+): Promise<void> {
   const { unsizedBytes } = gateway.limits;
   const { arena } = gateway.store;
-  let block = await gateway.store.reserve(Math.min(UNSIZED_START_BYTES, unsizedBytes));
+  const start = Math.min(UNSIZED_START_BYTES, unsizedBytes);
+  let block = await gateway.store.reserve(start, exchange.req.socket);
   let bytes = 0;
   sendContinue(exchange);
   return pump(gateway, exchange, {
@@ -80,7 +84,7 @@ export async function receiveUnsized(
       bytes = needed;
       digest?.update(chunk);
     },
-    received: () => ({ block, bytes }),
+    complete: () => use(block, bytes),
     discard: () => block.release(),
   });
 }
@@ -115,7 +119,7 @@ function sendContinue(exchange: Exchange): void {
  * Feeds the sink until the body is complete. Listeners are not taken off again, since every small
  * PUT comes by here; and none listens for `error`: an aborted request then emits `close` alone.
  */
-function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<Received> {
+function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<void> {
   const { req } = exchange;
   return new Promise((resolve, reject) => {
     let settled = false;
@@ -147,7 +151,12 @@ function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<Receive
       if (settled) return;
       settled = true;
       gateway.watch.end(transfer);
-      resolve(sink.received());
+      try {
+        // One promise in all: each further one would cost a small PUT a turn of the queue.
+        resolve(sink.complete());
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
     });
     req.on('close', () => {
       // Asked first: an error costs its stack trace, and every request closes.

@@ -1,45 +1,86 @@
 import { ProblemError } from '../errors.ts';
 import { evaluateConditions, isConditional, requiresAbsence } from '../http/conditional.ts';
-import { contentDigestCheck } from '../http/digest.ts';
+import { contentDigestCheck, type DigestCheck } from '../http/digest.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
 import { type PutQuery, parsePutQuery } from '../http/placement.ts';
 import { invalidParameter, printable } from '../http/query.ts';
 import { receiveSized, receiveUnsized } from '../http/receive.ts';
 import { respond } from '../http/respond.ts';
 import { decodeKey, encodeKey } from '../http/target.ts';
+import type { Block } from '../native/types.ts';
 import type { WriteOutcome } from '../store/object-store.ts';
 import type { Handler } from './handler.ts';
 
+/** What a PUT asks for, once it is known to be well-formed and not too large. */
+interface Upload extends PutQuery {
+  readonly key: string;
+  /** Undefined when the length is known at the end only. */
+  readonly length: number | undefined;
+  readonly digest: DigestCheck | undefined;
+}
+
 /** PUT /v1/objects/{key}: admits the body, receives it into a block, stores the block. */
-export const putObject: Handler = async (gateway, exchange, raw, query) => {
+export const putObject: Handler = (gateway, exchange, raw, query) => {
   const { headers } = exchange.req;
   const key = decodeKey(raw);
   exchange.key = key;
-  const put = parsePutQuery(query);
+  const { options, ifExists } = parsePutQuery(query);
   refuseCodings(exchange);
   const digest = contentDigestCheck(headers['content-digest'] as string | undefined);
   const length = announcedLength(exchange);
-  if (length !== undefined) admitLength(gateway, length, put);
-  if (isConditional(headers)) {
-    evaluateConditions(headers, 'PUT', await gateway.store.exists(key));
+  const upload: Upload = { key, options, ifExists, length, digest };
+  if (length !== undefined) admitLength(gateway, length, upload);
+  return isConditional(headers)
+    ? receiveConditionally(gateway, exchange, upload)
+    : receiveAndStore(gateway, exchange, upload);
+};
+
+/** The condition is judged before the body is received, and what absence it asks for, by the put. */
+async function receiveConditionally(
+  gateway: Gateway,
+  exchange: Exchange,
+  upload: Upload,
+): Promise<void> {
+  const { headers } = exchange.req;
+  evaluateConditions(headers, 'PUT', await gateway.store.exists(upload.key));
+  if (!requiresAbsence(headers)) return receiveAndStore(gateway, exchange, upload);
+  try {
+    await receiveAndStore(gateway, exchange, { ...upload, ifExists: 'fail' });
+  } catch (error) {
+    throw failedCondition(error);
   }
-  const { block, bytes } =
-    length === undefined
-      ? await receiveUnsized(gateway, exchange, digest)
-      : await receiveSized(gateway, exchange, length, digest);
+}
+
+function receiveAndStore(gateway: Gateway, exchange: Exchange, upload: Upload): Promise<void> {
+  const { length, digest } = upload;
+  const store = (block: Block, bytes: number) => storeBody(gateway, exchange, upload, block, bytes);
+  return length === undefined
+    ? receiveUnsized(gateway, exchange, digest, store)
+    : receiveSized(gateway, exchange, length, digest, store);
+}
+
+/** Owns the block from here. */
+function storeBody(
+  gateway: Gateway,
+  exchange: Exchange,
+  upload: Upload,
+  block: Block,
+  bytes: number,
+): void | Promise<void> {
+  const { key, options, ifExists, digest } = upload;
+  let written: WriteOutcome | Promise<WriteOutcome> | undefined;
   try {
     if (bytes === 0) throw new ProblemError('empty-object');
     digest?.verify();
-    const ifExists = requiresAbsence(headers) ? 'fail' : put.ifExists;
-    const written = gateway.store.write(key, block, bytes, put.options, ifExists);
-    // What is there already is not waited for: that would cost a turn of the queue.
-    answer(gateway, exchange, key, written instanceof Promise ? await written : written);
-  } catch (error) {
-    throw requiresAbsence(headers) ? failedCondition(error) : error;
+    written = gateway.store.write(key, block, bytes, options, ifExists);
   } finally {
-    block.release();
+    if (!(written instanceof Promise)) block.release();
   }
-};
+  if (!(written instanceof Promise)) return answer(gateway, exchange, key, written);
+  return written
+    .finally(() => block.release())
+    .then((outcome) => answer(gateway, exchange, key, outcome));
+}
 
 /** The object was absent when the request came, but another writer was quicker. */
 function failedCondition(error: unknown): unknown {
