@@ -9,7 +9,8 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { ProblemError } from './errors.ts';
-import { answerClientError, writeProblem } from './http/client-error.ts';
+import { answerClientError } from './http/client-error.ts';
+import { respondToConnect } from './http/connect.ts';
 import { attachExchange, type Exchange, endExchange, type Gateway } from './http/exchange.ts';
 import { exchangeLog } from './http/exchange-log.ts';
 import { browserGuard } from './http/host.ts';
@@ -21,7 +22,7 @@ import { engineMetrics } from './metrics/engine.ts';
 import { httpMetrics } from './metrics/http.ts';
 import { createRegistry, type Registry } from './metrics/registry.ts';
 import type { EngineClient } from './native/types.ts';
-import { serveData } from './routes/data.ts';
+import { methodNotAllowed, serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
 import { engineStore } from './store/engine-store.ts';
 
@@ -110,12 +111,11 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     serve(req, res, expectation);
   }
 
-  function serve(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
-    const { headers } = req;
+  function open(req: IncomingMessage, res: ServerResponse, expectation: Expectation): Exchange {
     const exchange: Exchange = {
       req,
       res,
-      requestId: requestIdOf(headers['x-request-id']),
+      requestId: requestIdOf(req.headers['x-request-id']),
       startedMs: performance.now(),
       method: req.method ?? 'GET',
       route: 'other',
@@ -131,6 +131,12 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     };
     inFlight += 1;
     serving.set(req.socket, exchange);
+    return exchange;
+  }
+
+  function serve(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
+    const exchange = open(req, res, expectation);
+    const { headers } = req;
     try {
       const url = req.url ?? '/';
       if (url.length > MAX_TARGET_LENGTH) throw new ProblemError('uri-too-long');
@@ -172,8 +178,16 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     if (serving.has(socket)) socket.setTimeout(server.timeout);
     else socket.destroy();
   });
-  server.on('connect', (_req, socket) => {
-    writeProblem(socket, 'method-not-allowed', { headers: { Allow: 'GET, HEAD, PUT, DELETE' } });
+  server.on('connect', (req, socket) => {
+    respondToConnect(req, socket as Socket, (res) => {
+      const exchange = open(req, res, 'none');
+      try {
+        guard(req.headers.host, req.headers.origin);
+        throw methodNotAllowed('CONNECT', 'GET, HEAD, PUT, DELETE');
+      } catch (error) {
+        respondError(gateway, exchange, error);
+      }
+    });
   });
 
   // A client may end its side before it has the answer (accept). Not in the types, nor documented.
@@ -191,6 +205,8 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     accept(socket) {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
+      // node:http listens too, but not on connections that it has let go of.
+      socket.on('error', () => undefined);
       socket.setNoDelay(true);
       // A client may end its side before it has the answer; a passed-on socket forgot that it may.
       socket.allowHalfOpen = true;

@@ -7,7 +7,6 @@ import { requestIdOf } from './request-id.ts';
 
 const REASONS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
-  405: 'Method Not Allowed',
   408: 'Request Timeout',
   431: 'Request Header Fields Too Large',
   501: 'Not Implemented',
@@ -46,8 +45,12 @@ export function answerClientError(
     exchange.interrupt?.(exchange.bodyFault);
     return;
   }
-  logger.info({ error: error.code ?? error.message, problem: slug }, 'malformed request');
-  if (exchange === undefined) writeProblem(socket, slug, detailOf(error));
+  const requestId = exchange?.requestId ?? requestIdOf(undefined);
+  logger.info(
+    { requestId, error: error.code ?? error.message, problem: slug },
+    'malformed request',
+  );
+  if (exchange === undefined) writeProblem(socket, slug, { ...detailOf(error), requestId });
   else if (exchange.req.complete) closeAfter(exchange, socket);
   else socket.destroy();
 }
@@ -80,14 +83,26 @@ function closeAfter({ res }: Exchange, socket: Duplex): void {
 }
 
 /** Writes a whole response on a bare socket, for requests that never become a ServerResponse. */
-export function writeProblem(socket: Duplex, slug: ProblemSlug, options: ProblemOptions): void {
-  const answer = problemResponse(slug, { ...options, requestId: requestIdOf(undefined) });
+function writeProblem(
+  socket: Duplex,
+  slug: ProblemSlug,
+  options: ProblemOptions & { requestId: string },
+): void {
+  const answer = problemResponse(slug, options);
   const head = Object.entries({ ...answer.headers, Connection: 'close' })
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');
   const reason = REASONS[answer.status] ?? 'Error';
-  socket.end(`HTTP/1.1 ${answer.status} ${reason}\r\n${head}\r\n${answer.body}`);
-  // To close while the peer still sends would reset the connection, and the answer might be lost.
+  socket.write(`HTTP/1.1 ${answer.status} ${reason}\r\n${head}\r\n${answer.body}`);
+  closeGently(socket);
+}
+
+/**
+ * Ends our side, and the connection when the peer has ended its own or its time is over: to close
+ * while it still sends would reset the connection, and the answer might be lost.
+ */
+export function closeGently(socket: Duplex): void {
+  socket.end();
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
   socket.resume();

@@ -56,9 +56,14 @@ export function problemResponse(
   };
 }
 
-/** A request target may hold any byte; what a URI reference may not (RFC 3986 §2) is encoded. */
+/**
+ * A request target may hold any byte; what a URI reference may not (RFC 3986 §2) is encoded. Nor may
+ * it begin with what looks like a scheme and is none, as CONNECT's `127.0.0.1:80` does (§4.2).
+ */
 const uriReference = (target: string): string =>
-  target.replaceAll(
-    /[^\w.~:/?@!$&'()*+,;=%-]|%(?![0-9A-Fa-f]{2})/g,
-    (unit) => `%${unit.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  target
+    .replaceAll(
+      /[^\w.~:/?@!$&'()*+,;=%-]|%(?![0-9A-Fa-f]{2})/g,
+      (unit) => `%${unit.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    )
+    .replace(/^(?![a-z][a-z0-9+.-]*:)(?=[^/?]+:)/i, './');

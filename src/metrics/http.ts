@@ -3,7 +3,18 @@ import { hotHistogram, type Series } from './histogram.ts';
 
 /** OpenTelemetry's advice for http.server.request.duration, in seconds. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
-const KNOWN_METHODS = ['GET', 'HEAD', 'PUT', 'DELETE', 'POST', 'PATCH', 'OPTIONS'];
+/** Those of RFC 9110 and RFC 5789. */
+const KNOWN_METHODS = [
+  'GET',
+  'HEAD',
+  'PUT',
+  'DELETE',
+  'POST',
+  'PATCH',
+  'OPTIONS',
+  'CONNECT',
+  'TRACE',
+];
 
 export interface HttpMetrics {
   /** A request that ended: `status` 0 when its connection closed before there was one. */

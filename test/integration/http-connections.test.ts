@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { withBothLanes } from '../helpers/lanes.ts';
-import { onConnection, requestHead } from '../helpers/raw-connection.ts';
+import { metric, untilIdle } from '../helpers/metrics.ts';
+import { connectRaw, onConnection, requestHead, slugOf } from '../helpers/raw-connection.ts';
 import { requestTo } from '../helpers/requests.ts';
+import { until } from '../helpers/until.ts';
 
 const newPath = (): string => `/v1/objects/${randomUUID()}`;
 
 withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] }, (gateway) => {
-  const { request, problem, store } = requestTo(gateway);
+  const { request, problem, store, value } = requestTo(gateway);
 
   describe('connections', () => {
     it('serve pipelined requests in order', () =>
@@ -109,11 +111,74 @@ withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] 
         send(requestHead('OPTIONS', '*'));
         assert.equal((await next({ method: 'OPTIONS', path: '*' })).status, 404);
       });
+      for (const target of ['example.org:443', '127.0.0.1:443', '[::1]:443']) {
+        await onConnection(gateway().port, async ({ send, next, closed }) => {
+          send(requestHead('CONNECT', target, { 'X-Request-Id': 'a-tunnel' }));
+          const answer = await next({ method: 'CONNECT', path: '/livez' });
+          assert.equal(answer.status, 405);
+          assert.equal(answer.headers['x-request-id'], 'a-tunnel');
+          assert.equal(answer.headers['connection'], 'close');
+          assert.equal((await closed()).reset, false);
+        });
+      }
+    });
+
+    it('answer a CONNECT after what was asked before it, and guard, count and log it', async () => {
+      const path = newPath();
+      const large = 'x'.repeat(200_000);
       await onConnection(gateway().port, async ({ send, next, closed }) => {
-        send(requestHead('CONNECT', 'example.org:443'));
-        assert.equal((await next({ method: 'CONNECT', path: '/livez' })).status, 405);
-        await closed();
+        const put = requestHead('PUT', path, { 'Content-Length': large.length }) + large;
+        send(put + requestHead('GET', path));
+        send(
+          requestHead('CONNECT', 'a:1', { Host: 'evil.example', 'X-Request-Id': 'evil-tunnel' }),
+        );
+        assert.equal((await next({ method: 'PUT', path })).status, 201);
+        assert.equal((await next({ path })).body.toString(), large);
+        const answer = await next({ method: 'CONNECT', path: '/livez' });
+        assert.equal(slugOf(answer), 'host-not-allowed');
+        assert.equal((await closed()).reset, false);
       });
+      await until(() =>
+        gateway()
+          .logged()
+          .some(({ requestId }) => requestId === 'evil-tunnel'),
+      );
+      const counted = `http_server_request_duration_seconds_count{http_request_method="CONNECT",http_route="other",http_response_status_code="403"}`;
+      assert.equal(await metric(gateway().url, counted), 1);
+      await untilIdle(gateway().url);
+    });
+
+    it('answer a CONNECT after a page that takes its time', async () => {
+      const { send, closed, destroy } = await connectRaw(gateway().port);
+      send(requestHead('GET', '/docs/swagger-ui-bundle.js') + requestHead('CONNECT', 'a:1'));
+      const { reset, rest } = await closed();
+      destroy();
+      assert.equal(reset, false);
+      const [head] = rest.toString('latin1', 0, 2000).split('\r\n\r\n', 1);
+      const length = Number(/^content-length: (\d+)/im.exec(head ?? '')?.[1]);
+      const behind = rest.subarray((head ?? '').length + 4 + length).toString();
+      assert.match(behind, /^HTTP\/1\.1 405 /);
+    });
+
+    it('survive a CONNECT that is answered with a reset, and one that is left alone', async () => {
+      const kept = await store('kept');
+      const worker = gateway().workerPid();
+      for (const before of ['', requestHead('GET', `/v1/objects/${kept}`)]) {
+        const { send, next, socket, closed } = await connectRaw(gateway().port);
+        send(before + requestHead('CONNECT', 'a:1'));
+        if (before !== '') await next({ path: `/v1/objects/${kept}` });
+        assert.equal((await next({ method: 'CONNECT', path: '/livez' })).status, 405);
+        socket.resetAndDestroy();
+        await closed();
+      }
+      const silent = await connectRaw(gateway().port);
+      silent.send(requestHead('CONNECT', 'a:1'));
+      await silent.next({ method: 'CONNECT', path: '/livez' });
+      await silent.closed();
+      silent.destroy();
+      await untilIdle(gateway().url);
+      assert.equal((await value(kept)).toString(), 'kept');
+      assert.equal(gateway().workerPid(), worker);
     });
 
     it('stay with HTTP/1.1 when an upgrade is offered', () =>

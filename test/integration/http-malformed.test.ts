@@ -94,6 +94,7 @@ withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] 
 
     it('get a 400, the end of the connection and one line in the log', async () => {
       for (const [what, bytes] of Object.entries(malformed)) {
+        let id: string | undefined;
         const logged = await linesBetween(() =>
           onConnection(gateway().port, async ({ send, next, closed }) => {
             send(bytes);
@@ -101,12 +102,14 @@ withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] 
             assert.equal(answer.status, 400, what);
             assert.equal(slugOf(answer), 'malformed-request', what);
             assert.equal(answer.headers['connection'], 'close');
+            id = answer.headers['x-request-id'];
             assert.deepEqual(await closed(), { reset: false, rest: Buffer.alloc(0) }, what);
           }),
         );
         assert.equal(logged.length, 1, `${what}: ${JSON.stringify(logged)}`);
         assert.equal(logged[0]?.['problem'], 'malformed-request');
         assert.equal(logged[0]?.['level'], 'info');
+        assert.equal(logged[0]?.['requestId'], id, what);
       }
     });
 

@@ -82,6 +82,10 @@ describe('problemResponse', () => {
     );
     // As node:http gives raw bytes: one character each.
     assert.equal(instanceOf('/\u00e2\u0082\u00ac'), '/%e2%82%ac');
+    assert.equal(instanceOf('example.org:443'), 'example.org:443');
+    assert.equal(instanceOf('127.0.0.1:443'), './127.0.0.1:443');
+    assert.equal(instanceOf('my_host:443/a:b'), './my_host:443/a:b');
+    assert.equal(instanceOf('/a:b'), '/a:b');
   });
 
   it('leaves out what is not known', () => {
