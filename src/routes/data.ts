@@ -86,6 +86,7 @@ function run(
 
   function failed(error: unknown): void {
     if (error instanceof ClientGoneError) endExchange(gateway, exchange);
-    else respondError(gateway, exchange, error);
+    // What is wrong with the body itself comes first.
+    else respondError(gateway, exchange, exchange.bodyFault ?? error);
   }
 }

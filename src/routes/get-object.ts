@@ -36,7 +36,7 @@ export const getObject: Handler = (gateway, exchange, raw, query) => {
   const { headers } = exchange.req;
   requireAcceptable(exchange.req, OCTETS);
   if (isConditional(headers)) return getConditionally(gateway, exchange, key);
-  const read = gateway.store.read(key);
+  const read = gateway.store.read(key, exchange.req.socket);
   if (read instanceof Promise) return read.then((block) => answer(gateway, exchange, block));
   return answer(gateway, exchange, read);
 };
@@ -47,7 +47,7 @@ async function getConditionally(gateway: Gateway, exchange: Exchange, key: strin
     respond(gateway, exchange, 304, ['Cache-Control', 'no-store']);
     return;
   }
-  await answer(gateway, exchange, await gateway.store.read(key));
+  await answer(gateway, exchange, await gateway.store.read(key, exchange.req.socket));
 }
 
 /** Owns the block from here: it is transmitted, which releases it, or released. */

@@ -1,8 +1,10 @@
 import type { Block, EngineClient } from '../native/types.ts';
+import { type Caller, waitForRoom } from './arena-room.ts';
+import { emptyBlock } from './empty-block.ts';
 import { engineCalls, SYNC_COPY_BYTES } from './engine-calls.ts';
 import { problemOfCode, problemOfThrown, type StoreOperation } from './engine-problem.ts';
 import type { ObjectStore } from './object-store.ts';
-import { readObject } from './read-object.ts';
+import { type FirstTry, readObject } from './read-object.ts';
 import { writeObject } from './write-object.ts';
 
 export interface StoreSettings {
@@ -15,8 +17,10 @@ export interface StoreSettings {
 export function engineStore(engine: EngineClient, settings: StoreSettings): ObjectStore {
   const { arena, sync } = engine;
   const calls = engineCalls(engine);
+  const { arenaWaitMs, poolBytes } = settings;
   const slow = {
-    read: (key: string) => explained('read', readObject(calls, arena, settings.arenaWaitMs, key)),
+    read: (key: string, caller: Caller | undefined, known?: FirstTry) =>
+      explained('read', readObject({ calls, arena, arenaWaitMs }, key, caller, known)),
     stat: (key: string) => explained('stat', statOf(key)),
     exists: (key: string) => explained('exists', existsOf(key)),
     remove: (key: string) => explained('remove', removeOf(key)),
@@ -43,42 +47,51 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
     if (code !== 0) throw problemOfCode('remove', code);
   }
 
-  /** The path of most reads of small objects: no promise, no allocation but the block's. */
-  function readNow(key: string): Block | undefined {
-    if (sync === undefined || sync.query(key) !== 0) return undefined;
+  /**
+   * The path of most reads of small objects: no promise, no allocation but the block's. What it has
+   * learnt it hands on, so that no call is made twice before its answer is looked at.
+   */
+  function read(key: string, caller?: Caller): Block | Promise<Block> {
+    if (sync === undefined) return slow.read(key, caller);
+    const found = sync.query(key);
+    if (found !== 0) throw problemOfCode('read', found);
     const { valid, size } = sync.info;
     if (!valid) throw problemOfCode('read', -3102);
-    if (size === 0 || size > SYNC_COPY_BYTES) return undefined;
+    if (size === 0) return emptyBlock;
+    if (size > SYNC_COPY_BYTES) return slow.read(key, caller, { size });
     const block = arena.tryAllocate(size);
-    if (block === undefined) return undefined;
-    let read = false;
+    if (block === undefined) return slow.read(key, caller, { size });
+    let code: number | undefined;
     try {
-      read = sync.get(key, block, size) === 0;
+      code = sync.get(key, block, size);
     } finally {
-      if (!read) block.release();
+      if (code !== 0) block.release();
     }
-    return read ? block : undefined;
+    return code === 0 ? block : slow.read(key, caller, { size, code });
   }
 
   return {
     arena,
-    poolBytes: settings.poolBytes,
-    reserve: (bytes) =>
+    poolBytes,
+    reserve: (bytes, caller) =>
       arena.tryAllocate(bytes) ??
-      explained('write', arena.allocate(bytes, { deadlineMs: settings.arenaWaitMs })),
-    read: (key) => readNow(key) ?? slow.read(key),
+      explained('write', waitForRoom(arena, bytes, arenaWaitMs, caller)),
+    read,
     stat: slow.stat,
     exists: slow.exists,
     write: (key, block, bytes, options, ifExists) => {
+      let code: number | undefined;
       if (sync !== undefined && bytes <= SYNC_COPY_BYTES) {
-        if (sync.put(key, block, bytes, options) === 0) return 'created';
+        code = sync.put(key, block, bytes, options);
+        if (code === 0) return 'created';
       }
-      const context = { calls, poolBytes: settings.poolBytes };
-      return explained('write', writeObject(context, { key, block, bytes, options, ifExists }));
+      const write = { key, block, bytes, options, ifExists };
+      return explained('write', writeObject({ calls, poolBytes }, write, code));
     },
     remove: (key) => {
-      if (sync !== undefined && sync.remove(key) === 0) return;
-      return slow.remove(key);
+      if (sync === undefined) return slow.remove(key);
+      const code = sync.remove(key);
+      if (code !== 0) throw problemOfCode('remove', code);
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Arena, Block, DataInfo, PutOptions } from '../native/types.ts';
+import type { Caller } from './arena-room.ts';
 
 /** What a PUT does about an object that is there already. */
 export type IfExists = 'fail' | 'keep' | 'replace';
@@ -13,13 +14,13 @@ export interface ObjectStore {
   readonly arena: Arena;
   /** Bytes of the pool where the gateway knows them (embedded engine), to refuse early. */
   readonly poolBytes: number | undefined;
-  /** Room for a value on its way in, in order of asking; fails with arena-full. */
-  reserve(bytes: number): Block | Promise<Block>;
+  /** Room for a value on its way in, in order of asking; fails with arena-full, also when the caller left. */
+  reserve(bytes: number, caller?: Caller): Block | Promise<Block>;
   /**
    * The whole object in a block, of which the caller is the user. Fails with object-not-found,
    * object-being-written, object-changed, read-not-trusted, arena-full and the engine's own.
    */
-  read(key: string): Block | Promise<Block>;
+  read(key: string, caller?: Caller): Block | Promise<Block>;
   /** Size and replicas, without the bytes; fails with object-not-found. */
   stat(key: string): DataInfo | Promise<DataInfo>;
   exists(key: string): boolean | Promise<boolean>;

@@ -1,8 +1,21 @@
 import { ProblemError } from '../errors.ts';
 import type { Arena, Block } from '../native/types.ts';
+import { type Caller, waitForRoom } from './arena-room.ts';
 import { emptyBlock } from './empty-block.ts';
 import type { EngineCalls } from './engine-calls.ts';
 import { problemOfCode } from './engine-problem.ts';
+
+export interface ReadContext {
+  readonly calls: EngineCalls;
+  readonly arena: Arena;
+  readonly arenaWaitMs: number;
+}
+
+/** What has been asked already: the size, and what a get of so much answered, if it was made. */
+export interface FirstTry {
+  readonly size: number;
+  readonly code?: number;
+}
 
 /**
  * Reads an object whole: the engine gives no part of one and wants its exact length (engine.md §2),
@@ -10,24 +23,26 @@ import { problemOfCode } from './engine-problem.ts';
  * length, or none of these; the last two are tried once more.
  */
 export async function readObject(
-  calls: EngineCalls,
-  arena: Arena,
-  arenaWaitMs: number,
+  { calls, arena, arenaWaitMs }: ReadContext,
   key: string,
+  caller?: Caller,
+  known?: FirstTry,
 ): Promise<Block> {
-  let size = await sizeOf(calls, key);
+  let size = known?.size ?? (await sizeOf(calls, key));
+  let code = known?.code;
   for (let attempt = 1; ; attempt++) {
     if (size === 0) return emptyBlock;
-    const block = await blockFor(arena, size, arenaWaitMs);
-    let code: number;
-    try {
-      code = await calls.get(key, block);
-    } catch (error) {
+    if (code === undefined) {
+      const block = await blockFor(arena, size, arenaWaitMs, caller);
+      try {
+        code = await calls.get(key, block);
+      } catch (error) {
+        block.release();
+        throw error;
+      }
+      if (code === 0) return block;
       block.release();
-      throw error;
     }
-    if (code === 0) return block;
-    block.release();
     if (code !== -1) throw problemOfCode('read', code);
     const sizeNow = await sizeOf(calls, key);
     const changed = sizeNow !== size;
@@ -38,6 +53,7 @@ export async function readObject(
         : problemOfCode('read', code, 'read-not-trusted', UNREADABLE);
     }
     size = sizeNow;
+    code = undefined;
   }
 }
 
@@ -56,11 +72,16 @@ async function explainUnchanged(calls: EngineCalls, key: string): Promise<void> 
   if (code !== 0) throw problemOfCode('read', code);
 }
 
-async function blockFor(arena: Arena, size: number, arenaWaitMs: number): Promise<Block> {
+async function blockFor(
+  arena: Arena,
+  size: number,
+  arenaWaitMs: number,
+  caller: Caller | undefined,
+): Promise<Block> {
   if (size > arena.maxBlockBytes) {
     throw new ProblemError('object-too-large', {
       detail: `The object has ${size} bytes; the arena of this gateway holds at most ${arena.maxBlockBytes} at once. Start it with a larger --arena-bytes.`,
     });
   }
-  return arena.tryAllocate(size) ?? arena.allocate(size, { deadlineMs: arenaWaitMs });
+  return arena.tryAllocate(size) ?? waitForRoom(arena, size, arenaWaitMs, caller);
 }

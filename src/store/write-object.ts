@@ -34,13 +34,18 @@ export interface Write {
 
 /**
  * Stores a block; `replace` removes and puts again, which is not atomic: a reader may see neither.
- * What is there is not removed for something that cannot be put in its place.
+ * What is there is not removed for something that cannot be put in its place. `firstCode` is what
+ * the first put answered, where it has been made.
  */
-export async function writeObject(context: WriteContext, write: Write): Promise<WriteOutcome> {
+export async function writeObject(
+  context: WriteContext,
+  write: Write,
+  firstCode?: number,
+): Promise<WriteOutcome> {
   const { calls } = context;
   const { key, ifExists } = write;
   let replaced = false;
-  let code = await putOf(calls, write);
+  let code = firstCode ?? (await putOf(calls, write));
   // Another writer may slip in between the remove and the put; it is replaced too, but not for ever.
   for (let attempt = 1; ; attempt++) {
     // Room is sought before the key is looked up (engine.md §2): who gets −3006 would have had it.

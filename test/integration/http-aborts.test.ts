@@ -48,7 +48,11 @@ async function isEstablished(port: number, clientPort: number): Promise<boolean>
 const ways = ['end', 'destroy', 'reset'] as const;
 const below = (limit: number): number => Math.floor(Math.random() * limit);
 
-const tight = ['--arena-bytes', '32MiB', '--max-object-bytes', '8MiB', '--arena-wait-ms', '2000'];
+const arenaWaitMs = 2000;
+const tight = [
+  ...['--arena-bytes', '32MiB', '--max-object-bytes', '8MiB'],
+  ...['--arena-wait-ms', String(arenaWaitMs)],
+];
 
 withBothLanes({ args: tight }, (gateway) => {
   const { request, problem, store, value } = requestTo(gateway);
@@ -133,6 +137,48 @@ withBothLanes({ args: tight }, (gateway) => {
     await until(async () => (await metric(gateway().url, usedBlocks)) === 4);
     return holders;
   }
+
+  describe('a client that leaves the line for room', () => {
+    for (const method of ['GET', 'PUT']) {
+      it(`loses its place, so that others are served at once (${method})`, async () => {
+        const large = await store(Buffer.alloc(7 * mebibyte));
+        const small = await store(randomBytes(1 * mebibyte));
+        const holders = await fillArena();
+        for (const how of ways) {
+          const path = `/v1/objects/${method === 'GET' ? large : randomUUID()}`;
+          const headers = method === 'GET' ? {} : { 'Content-Length': 7 * mebibyte };
+          const { socket, send } = await connectRaw(gateway().port);
+          socket.on('data', () => undefined);
+          const since = performance.now();
+          send(requestHead(method, path, headers));
+          await until(async () => (await metric(gateway().url, arenaWaiters)) === 1);
+          if (how === 'end') socket.end();
+          else if (how === 'reset') socket.resetAndDestroy();
+          else socket.destroy();
+          assert.equal((await value(small)).length, mebibyte);
+          assert.ok(performance.now() - since < arenaWaitMs, 'its time was waited for');
+        }
+        for (const holder of holders) holder.destroy();
+        await untilIdle(gateway().url);
+      });
+    }
+
+    it('is told to try again, when it has only ended its side', async () => {
+      const large = await store(Buffer.alloc(7 * mebibyte));
+      const holders = await fillArena();
+      const reader = await connectRaw(gateway().port);
+      const path = `/v1/objects/${large}`;
+      reader.send(requestHead('GET', path));
+      reader.socket.end();
+      assert.equal((await reader.next({ path })).status, 503);
+      const writer = await connectRaw(gateway().port);
+      writer.send(requestHead('PUT', path, { 'Content-Length': 7 * mebibyte }));
+      writer.socket.end();
+      assert.equal((await writer.next({ method: 'PUT', path })).status, 400, 'cut off in the body');
+      for (const connection of [...holders, reader, writer]) connection.destroy();
+      await untilIdle(gateway().url);
+    });
+  });
 
   describe('a full arena', () => {
     it('is 503 after a while to a body that would fit, and to an object that is to be read', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ProblemError, type ProblemSlug } from '../../../src/errors.ts';
+import { UNTRUSTED_READ } from '../../../src/native/codes.ts';
 import { EngineDeadlineError, EngineStuckError } from '../../../src/native/errors.ts';
 import type { EngineClient, SyncCalls } from '../../../src/native/types.ts';
 import { SYNC_COPY_BYTES } from '../../../src/store/engine-calls.ts';
@@ -117,6 +118,36 @@ describe('engineStore on an engine that is called on this thread', () => {
     const block = broken.arena.tryAllocate(3);
     assert.ok(block);
     await fails(() => broken.store.write('a', block, 3, anywhere, 'fail'), 'object-exists');
+  });
+
+  it('makes no call twice to explain what it answered', async () => {
+    const missing = synchronous(undefined);
+    await fails(() => missing.store.remove('a'), 'object-not-found');
+    assert.deepEqual(missing.made, ['remove a']);
+    for (const [put, slug] of [
+      [-3006, 'object-exists'],
+      [-3004, 'engine-timeout'],
+    ] as const) {
+      const { store, made, arena } = synchronous(3, { put });
+      const block = arena.tryAllocate(3);
+      assert.ok(block);
+      await fails(() => store.write('a', block, 3, anywhere, 'fail'), slug);
+      assert.deepEqual(made, ['put a 3']);
+    }
+    for (const [get, slug] of [
+      [UNTRUSTED_READ, 'read-not-trusted'],
+      [-3004, 'engine-timeout'],
+    ] as const) {
+      const { store, made } = synchronous(3, { get });
+      await fails(() => store.read('a'), slug);
+      assert.deepEqual(made, ['query a', 'get a 3']);
+    }
+    const general = synchronous(3, { get: -1 });
+    await fails(() => general.store.read('a'), 'read-not-trusted');
+    assert.equal(general.made.filter((call) => call === 'get a 3').length, 2);
+    const large = synchronous(SYNC_COPY_BYTES + 1);
+    await large.store.read('a');
+    assert.deepEqual(large.made, ['query a', `later get a ${SYNC_COPY_BYTES + 1}`]);
   });
 
   it('gives a stat that later queries do not change', async () => {

@@ -8,7 +8,7 @@ import { countingArena, type Script, scriptedCalls } from '../../helpers/scripte
 
 async function reads(script: Script, calls: string[], arena = countingArena()) {
   const engine = scriptedCalls(script);
-  const block = await readObject(engine.calls, arena, 10, 'a');
+  const block = await readObject({ calls: engine.calls, arena, arenaWaitMs: 10 }, 'a');
   engine.finished();
   assert.deepEqual(engine.made, calls);
   assert.equal(arena.used, block.length === 0 ? 0 : 1);
@@ -23,12 +23,15 @@ async function fails(
   arena = countingArena(),
 ): Promise<void> {
   const engine = scriptedCalls(script);
-  await assert.rejects(readObject(engine.calls, arena, 10, 'a'), (error) => {
-    assert.ok(error instanceof ProblemError, String(error));
-    assert.equal(error.slug, slug);
-    assert.equal(error.options.code, code);
-    return true;
-  });
+  await assert.rejects(
+    readObject({ calls: engine.calls, arena, arenaWaitMs: 10 }, 'a'),
+    (error) => {
+      assert.ok(error instanceof ProblemError, String(error));
+      assert.equal(error.slug, slug);
+      assert.equal(error.options.code, code);
+      return true;
+    },
+  );
   engine.finished();
   assert.equal(arena.used, 0, 'a block leaked');
 }
@@ -108,6 +111,24 @@ describe('readObject', () => {
     await fails({ query: [size(3), -3014], get: [-1] }, 'engine-unavailable', -3014);
   });
 
+  it('asks for nothing that is known already', async () => {
+    const engine = scriptedCalls({ get: [0] });
+    const arena = countingArena();
+    const context = { calls: engine.calls, arena, arenaWaitMs: 10 };
+    (await readObject(context, 'a', undefined, { size: 3 })).release();
+    assert.deepEqual(engine.made, ['get a 3']);
+    const again = scriptedCalls({ query: [size(5)], get: [0] });
+    const first = { size: 3, code: -1 };
+    (await readObject({ ...context, calls: again.calls }, 'a', undefined, first)).release();
+    assert.deepEqual(again.made, ['query a', 'get a 5']);
+    const untrusted = { size: 3, code: UNTRUSTED_READ };
+    const none = { ...context, calls: scriptedCalls({}).calls };
+    await assert.rejects(
+      readObject(none, 'a', undefined, untrusted),
+      (error) => error instanceof ProblemError && error.slug === 'read-not-trusted',
+    );
+  });
+
   it('does not trust a read that the native side does not trust', async () => {
     await fails({ query: [size(3)], get: [UNTRUSTED_READ] }, 'read-not-trusted', undefined);
   });
@@ -116,7 +137,7 @@ describe('readObject', () => {
     const arena = countingArena();
     const late = new EngineDeadlineError('get', 5);
     const { calls } = scriptedCalls({ query: [size(3)], get: [late] });
-    await assert.rejects(readObject(calls, arena, 10, 'a'), late);
+    await assert.rejects(readObject({ calls, arena, arenaWaitMs: 10 }, 'a'), late);
     assert.equal(arena.used, 0);
   });
 
@@ -127,7 +148,7 @@ describe('readObject', () => {
     const full = countingArena(100, 100);
     const other = full.tryAllocate(1);
     const { calls } = scriptedCalls({ query: [size(100)] });
-    await assert.rejects(readObject(calls, full, 10, 'a'), ArenaFullError);
+    await assert.rejects(readObject({ calls, arena: full, arenaWaitMs: 10 }, 'a'), ArenaFullError);
     other?.release();
   });
 });

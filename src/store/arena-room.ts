@@ -1,0 +1,37 @@
+import { ArenaFullError } from '../native/errors.ts';
+import type { Arena, Block } from '../native/types.ts';
+
+/**
+ * For whom something is waited for: a socket. One that has ended its side counts as gone here, since
+ * most clients that leave say no more than that; who only half-closed is told to try again.
+ */
+export interface Caller {
+  readonly destroyed: boolean;
+  readonly readableEnded: boolean;
+  once(event: 'end' | 'close', listener: () => void): unknown;
+  off(event: 'end' | 'close', listener: () => void): unknown;
+}
+
+/**
+ * Waits for room, in order of asking. A caller that leaves loses its place at once, so that nobody
+ * waits behind those who are no longer there. @throws ArenaFullError
+ */
+export async function waitForRoom(
+  arena: Arena,
+  bytes: number,
+  deadlineMs: number,
+  caller: Caller | undefined,
+): Promise<Block> {
+  if (caller === undefined) return arena.allocate(bytes, { deadlineMs });
+  const left = new AbortController();
+  const leave = () => left.abort(new ArenaFullError(bytes, deadlineMs));
+  if (caller.destroyed || caller.readableEnded) leave();
+  caller.once('end', leave);
+  caller.once('close', leave);
+  try {
+    return await arena.allocate(bytes, { deadlineMs, signal: left.signal });
+  } finally {
+    caller.off('end', leave);
+    caller.off('close', leave);
+  }
+}

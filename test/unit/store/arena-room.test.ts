@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, getEventListeners } from 'node:events';
+import { describe, it } from 'node:test';
+import { MemoryArena } from '../../../src/native/arena.ts';
+import { ArenaFullError } from '../../../src/native/errors.ts';
+import { mapMemory } from '../../../src/native/memory.ts';
+import { waitForRoom } from '../../../src/store/arena-room.ts';
+
+class Client extends EventEmitter {
+  destroyed = false as boolean;
+  readableEnded = false as boolean;
+
+  listening(): number {
+    return getEventListeners(this, 'end').length + getEventListeners(this, 'close').length;
+  }
+}
+
+/** An arena of 4 KiB that is full until its holder lets go. */
+function fullArena() {
+  const arena = new MemoryArena(mapMemory(4096, { hugePages: false }), { debug: true });
+  const holder = arena.tryAllocate(3072);
+  assert.ok(holder);
+  return { arena, holder };
+}
+
+const long = 60_000;
+
+describe('waitForRoom', () => {
+  for (const event of ['end', 'close']) {
+    it(`gives up the place of a caller that leaves with ${event}, and serves who is behind`, async () => {
+      const { arena, holder } = fullArena();
+      const client = new Client();
+      const first = waitForRoom(arena, 2048, long, client);
+      const second = waitForRoom(arena, 1024, long, new Client());
+      assert.equal(arena.stats().waiters, 2);
+      client.emit(event);
+      await assert.rejects(first, ArenaFullError);
+      (await second).release();
+      assert.equal(client.listening(), 0);
+      holder.release();
+      assert.equal(arena.stats().blocks, 0);
+    });
+  }
+
+  it('does not begin to wait for a caller that has left', async () => {
+    const { arena } = fullArena();
+    for (const gone of [{ destroyed: true }, { readableEnded: true }]) {
+      const client: Client = Object.assign(new Client(), gone);
+      await assert.rejects(waitForRoom(arena, 2048, long, client), ArenaFullError);
+      assert.deepEqual([arena.stats().waiters, client.listening()], [0, 0]);
+    }
+  });
+
+  it('gives the block when there is room, and listens no longer', async () => {
+    const { arena, holder } = fullArena();
+    const client = new Client();
+    const waiting = waitForRoom(arena, 2048, long, client);
+    holder.release();
+    const block = await waiting;
+    assert.equal(client.listening(), 0);
+    client.emit('close');
+    block.release();
+    assert.equal(arena.stats().blocks, 0);
+  });
+
+  it('says so when the time is over, with and without a caller', async () => {
+    const { arena } = fullArena();
+    const client = new Client();
+    await assert.rejects(waitForRoom(arena, 2048, 1, client), ArenaFullError);
+    await assert.rejects(waitForRoom(arena, 2048, 1, undefined), ArenaFullError);
+    assert.equal(client.listening(), 0);
+  });
+});
