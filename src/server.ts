@@ -16,7 +16,7 @@ import { exchangeLog } from './http/exchange-log.ts';
 import { browserGuard } from './http/host.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { respondError } from './http/respond.ts';
-import { MAX_TARGET_LENGTH, parseTarget } from './http/target.ts';
+import { authorityOf, MAX_TARGET_LENGTH, parseTarget } from './http/target.ts';
 import { createTransferWatch } from './http/transfer-watch.ts';
 import { engineMetrics } from './metrics/engine.ts';
 import { httpMetrics } from './metrics/http.ts';
@@ -141,7 +141,9 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       const url = req.url ?? '/';
       if (url.length > MAX_TARGET_LENGTH) throw new ProblemError('uri-too-long');
       if (expectation === 'unknown') throw new ProblemError('expectation-failed');
-      guard(headers.host, headers.origin);
+      // Only a target in absolute form has an authority.
+      if (url.charCodeAt(0) === 0x2f) guard(headers.host, headers.origin);
+      else guard(headers.host, headers.origin, authorityOf(url));
       if (config.fastLane && serveData(gateway, exchange, parseTarget(url))) return;
     } catch (error) {
       respondError(gateway, exchange, error);
@@ -158,6 +160,8 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   const server = createServer({
     // Ours is told as a problem, Node's is an empty 400.
     requireHostHeader: false,
+    // Of two Hosts the second would be lost otherwise, and who refuses the request must see it.
+    joinDuplicateHeaders: true,
     keepAliveTimeout: config.keepAliveMs,
     // A large upload may take long; slow ones are cut off by the transfer watch.
     requestTimeout: 0,
@@ -165,6 +169,8 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     connectionsCheckingInterval: Math.min(1000, Math.max(10, config.idleTimeoutMs / 4)),
     maxHeaderSize: MAX_HEADER_BYTES,
   });
+  // Those past a number would be lost; their bytes are bounded.
+  server.maxHeadersCount = 0;
   server.on('request', (req, res) => begin(req, res, 'none'));
   server.on('checkContinue', (req, res) => begin(req, res, 'continue'));
   server.on('checkExpectation', (req, res) => begin(req, res, 'unknown'));

@@ -2,8 +2,15 @@ import { isIP } from 'node:net';
 import { ProblemError } from '../errors.ts';
 import { printable } from './query.ts';
 
-/** Checks the Host and Origin of each request; throws `host-not-allowed`, `origin-not-allowed`. */
-export type BrowserGuard = (host: string | undefined, origin: string | undefined) => void;
+/**
+ * Checks the Host and Origin of each request, and the authority of its target where that has one;
+ * throws `host-not-allowed`, `origin-not-allowed`, and `malformed-request` unless there is one Host.
+ */
+export type BrowserGuard = (
+  host: string | undefined,
+  origin: string | undefined,
+  authority?: string,
+) => void;
 
 /** Verdicts are remembered for this many Host values, since clients repeat theirs on each request. */
 const REMEMBERED = 256;
@@ -20,11 +27,15 @@ export function browserGuard(options: {
   const hosts = new Set(options.allowHosts.map(hostName));
   const origins = new Set(options.allowOrigins.map((name) => name.toLowerCase()));
   const allowed = new Set<string>();
-  return (host, origin) => {
-    if (host === undefined) {
+  return (header, origin, authority) => {
+    if (header === undefined) {
       throw new ProblemError('malformed-request', { detail: 'The request has no Host header.' });
     }
+    const host = authority ?? header;
+    // This is how node:http joins several (joinDuplicateHeaders); no host has a blank in it.
+    if (host !== header && header.includes(', ')) throw severalHosts();
     if (!allowed.has(host)) {
+      if (host.includes(', ')) throw severalHosts();
       const name = hostName(host);
       if (
         !(name === 'localhost' || name.endsWith('.localhost') || isAddress(name) || hosts.has(name))
@@ -42,6 +53,9 @@ export function browserGuard(options: {
     });
   };
 }
+
+const severalHosts = (): ProblemError =>
+  new ProblemError('malformed-request', { detail: 'The request has more than one Host header.' });
 
 const hostName = (host: string): string =>
   host.toLowerCase().replace(/:\d*$/, '').replace(/\.$/, '');

@@ -20,6 +20,13 @@ export function parseTarget(target: string): Target {
     : { path: origin.slice(0, mark), query: origin.slice(mark + 1) };
 }
 
+/**
+ * The authority of a target in absolute form, which counts in place of Host (RFC 9112 §3.2.2),
+ * whatever its scheme: Express looks at none.
+ */
+export const authorityOf = (target: string): string | undefined =>
+  /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(target)?.[1];
+
 function withoutAuthority(target: string): string {
   const match = /^https?:\/\/[^/?#]*/i.exec(target);
   if (match === null) return target;

@@ -191,6 +191,37 @@ withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] 
   });
 
   describe('Host, Origin and request ids', () => {
+    it('take the authority of an absolute target in place of the Host', async () => {
+      for (const target of [
+        'http://evil.example/livez',
+        'HTTPS://evil.example/livez',
+        'x://evil/livez',
+      ]) {
+        await onConnection(gateway().port, async ({ send, next }) => {
+          send(requestHead('GET', target));
+          assert.equal(slugOf(await next({ path: '/livez' })), 'host-not-allowed', target);
+          send(requestHead('GET', 'http://localhost/livez', { Host: 'evil.example' }));
+          assert.equal((await next({ path: '/livez' })).status, 200);
+        });
+      }
+    });
+
+    it('take one Host and no second, wherever it stands', async () => {
+      const many = 'a:\r\n'.repeat(2100);
+      for (const [between, path] of [
+        ['', '/livez'],
+        ['X: 1\r\n', newPath()],
+        [many, '/livez'],
+      ] as const) {
+        for (const second of ['localhost', 'evil.example', '']) {
+          await onConnection(gateway().port, async ({ send, next }) => {
+            send(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n${between}host:${second}\r\n\r\n`);
+            assert.equal(slugOf(await next({ path })), 'malformed-request', second);
+          });
+        }
+      }
+    });
+
     it('let loopback and addresses in, and no name that could be rebound', async () => {
       const path = newPath();
       for (const [headers, status, slug] of [

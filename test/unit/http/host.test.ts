@@ -6,9 +6,14 @@ import { browserGuard } from '../../../src/http/host.ts';
 const strict = browserGuard({ allowHosts: [], allowOrigins: [] });
 
 /** The slug of the refusal, or undefined when the request may pass. */
-function verdict(guard: typeof strict, host: string | undefined, origin?: string) {
+function verdict(
+  guard: typeof strict,
+  host: string | undefined,
+  origin?: string,
+  authority?: string,
+) {
   try {
-    guard(host, origin);
+    guard(host, origin, authority);
     return undefined;
   } catch (error) {
     assert.ok(error instanceof ProblemError);
@@ -60,6 +65,31 @@ describe('the Host header', () => {
     }
     for (const host of ['a.cache.example', 'cache.example.evil', 'cacheXexample']) {
       assert.equal(verdict(guard, host), 'host-not-allowed', host);
+    }
+  });
+
+  it('must be there once, though each of two would do', () => {
+    for (let round = 0; round < 2; round++) {
+      assert.equal(verdict(strict, 'localhost'), undefined);
+      for (const joined of ['localhost, localhost', 'localhost, ', ', localhost', 'a, localhost']) {
+        assert.equal(verdict(strict, joined), 'malformed-request', joined);
+        assert.equal(verdict(strict, joined, undefined, 'localhost'), 'malformed-request', joined);
+      }
+    }
+  });
+
+  it('gives way to the authority of the target', () => {
+    for (let round = 0; round < 2; round++) {
+      for (const authority of ['evil.example', 'user@localhost', 'localhost@evil.example', '']) {
+        assert.equal(verdict(strict, 'localhost', undefined, authority), 'host-not-allowed');
+      }
+      assert.equal(verdict(strict, 'evil.example', undefined, 'localhost:1'), undefined);
+      assert.equal(verdict(strict, undefined, undefined, 'localhost'), 'malformed-request');
+      assert.equal(verdict(strict, 'a:1', 'http://localhost:1', 'localhost:1'), undefined);
+      assert.equal(
+        verdict(strict, 'localhost:1', 'http://localhost:1', '[::1]:1'),
+        'origin-not-allowed',
+      );
     }
   });
 
