@@ -1,6 +1,7 @@
-import { Gauge, type Registry } from 'prom-client';
 import type { EngineClient, EngineOperation } from '../native/types.ts';
 import { hotHistogram, type Series } from './histogram.ts';
+import { registerPolled } from './polled.ts';
+import type { MetricSink } from './registry.ts';
 
 /** From a call on this thread (a microsecond) to one that waits out the engine's own 60 s. */
 const BUCKETS = [
@@ -9,7 +10,7 @@ const BUCKETS = [
 ];
 
 /** Engine calls by operation and code, the calls in flight, and what the arena holds. */
-export function engineMetrics(registry: Registry, engine: EngineClient): void {
+export function engineMetrics(registry: MetricSink, engine: EngineClient): void {
   const durations = hotHistogram(
     registry,
     'memcache_gateway_engine_call_duration_seconds',
@@ -26,44 +27,39 @@ export function engineMetrics(registry: Registry, engine: EngineClient): void {
     const series = known.get(operation)?.get(code) ?? seriesOf(operation, code);
     durations.observe(series, elapsedMs / 1000);
   };
-  new Gauge({
-    name: 'memcache_gateway_engine_calls',
-    help: 'Engine calls by state: in flight, late (in flight past their deadline), queued for a slot.',
-    labelNames: ['state'],
-    registers: [registry],
-    collect() {
+  const gaugeByState = (name: string, help: string, read: () => Record<string, number>) =>
+    registerPolled(registry, {
+      name,
+      help,
+      type: 'gauge',
+      read: () => Object.entries(read()).map(([state, value]) => ({ value, labels: { state } })),
+    });
+  gaugeByState(
+    'memcache_gateway_engine_calls',
+    'Engine calls by state: in flight, late (in flight past their deadline), queued for a slot.',
+    () => {
       const { inFlight, late, queued } = engine.calls();
-      this.set({ state: 'in_flight' }, inFlight);
-      this.set({ state: 'late' }, late);
-      this.set({ state: 'queued' }, queued);
+      return { in_flight: inFlight, late, queued };
     },
-  });
-  new Gauge({
-    name: 'memcache_gateway_arena_bytes',
-    help: 'Bytes of the arena by state; waiting are those asked for and not yet given.',
-    labelNames: ['state'],
-    registers: [registry],
-    collect() {
+  );
+  gaugeByState(
+    'memcache_gateway_arena_bytes',
+    'Bytes of the arena by state; waiting are those asked for and not yet given.',
+    () => {
       const { totalBytes, usedBytes, waitingBytes } = engine.arena.stats();
-      this.set({ state: 'used' }, usedBytes);
-      this.set({ state: 'free' }, totalBytes - usedBytes);
-      this.set({ state: 'waiting' }, waitingBytes);
+      return { used: usedBytes, free: totalBytes - usedBytes, waiting: waitingBytes };
     },
-  });
-  new Gauge({
+  );
+  registerPolled(registry, {
     name: 'memcache_gateway_arena_waiters',
     help: 'Requests that wait for room in the arena.',
-    registers: [registry],
-    collect() {
-      this.set(engine.arena.stats().waiters);
-    },
+    type: 'gauge',
+    read: () => [{ value: engine.arena.stats().waiters, labels: {} }],
   });
-  new Gauge({
+  registerPolled(registry, {
     name: 'memcache_gateway_arena_blocks',
     help: 'Blocks of the arena in use.',
-    registers: [registry],
-    collect() {
-      this.set(engine.arena.stats().blocks);
-    },
+    type: 'gauge',
+    read: () => [{ value: engine.arena.stats().blocks, labels: {} }],
   });
 }

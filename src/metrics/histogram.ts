@@ -1,4 +1,5 @@
-import type { Metric, MetricObject, MetricValue, Registry } from 'prom-client';
+import type { Metric, MetricObject, MetricValue } from 'prom-client';
+import type { MetricSink } from './registry.ts';
 
 type Labels = Record<string, string>;
 
@@ -20,7 +21,7 @@ export interface HotHistogram {
 }
 
 export function hotHistogram(
-  registry: Registry,
+  registry: MetricSink,
   name: string,
   help: string,
   buckets: readonly number[],

@@ -1,5 +1,6 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
 import { hotHistogram, type Series } from './histogram.ts';
+import { registerPolled } from './polled.ts';
+import type { MetricSink } from './registry.ts';
 
 /** OpenTelemetry's advice for http.server.request.duration, in seconds. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -29,7 +30,7 @@ export interface HttpMetrics {
 }
 
 /** Requests by method, route template and status, and the bytes of their bodies. Never a key. */
-export function httpMetrics(registry: Registry, inFlight: () => number): HttpMetrics {
+export function httpMetrics(registry: MetricSink, inFlight: () => number): HttpMetrics {
   const durations = hotHistogram(
     registry,
     'http_server_request_duration_seconds',
@@ -38,31 +39,23 @@ export function httpMetrics(registry: Registry, inFlight: () => number): HttpMet
   );
   let received = 0;
   let sent = 0;
-  new Counter({
+  registerPolled(registry, {
     name: 'memcache_gateway_http_received_bytes_total',
     help: 'Bytes of request bodies received.',
-    registers: [registry],
-    collect() {
-      this.reset();
-      this.inc(received);
-    },
+    type: 'counter',
+    read: () => [{ value: received, labels: {} }],
   });
-  new Counter({
+  registerPolled(registry, {
     name: 'memcache_gateway_http_sent_bytes_total',
     help: 'Bytes of response bodies sent.',
-    registers: [registry],
-    collect() {
-      this.reset();
-      this.inc(sent);
-    },
+    type: 'counter',
+    read: () => [{ value: sent, labels: {} }],
   });
-  new Gauge({
+  registerPolled(registry, {
     name: 'memcache_gateway_http_requests_in_flight',
     help: 'Requests that are being served.',
-    registers: [registry],
-    collect() {
-      this.set(inFlight());
-    },
+    type: 'gauge',
+    read: () => [{ value: inFlight(), labels: {} }],
   });
   const known = new Map<string, Map<string, Series[]>>();
 

@@ -169,6 +169,20 @@ describe('imports', () => {
     );
   });
 
+  it('load nothing heavy before the program is ready', () => {
+    const heavy = ['express', 'helmet', 'swagger-ui-express', 'prom-client', 'pino-pretty'];
+    const loaded = new Set([
+      ...['cli.ts', 'start.ts', 'pool/standby.ts', 'logger.ts'],
+      ...['worker.ts', 'server.ts', 'native/engine-client.ts'],
+    ]);
+    const eager = imports.filter(({ typesOnly, late }) => !typesOnly && !late);
+    // A set goes on to what is added while it is walked.
+    for (const module of loaded) {
+      for (const { from, to } of eager) if (from === module) loaded.add(to);
+    }
+    none(eager.filter(({ from, to }) => loaded.has(from) && heavy.includes(to)));
+  });
+
   it('are nowhere in a circle', () => {
     const needs = new Map<string, string[]>();
     for (const { from, to, typesOnly, late } of ours) {

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { renderPool } from '../../../src/metrics/aggregation.ts';
+import { hotHistogram } from '../../../src/metrics/histogram.ts';
+import { registerPolled } from '../../../src/metrics/polled.ts';
+import { createRegistry } from '../../../src/metrics/registry.ts';
+import type { MetricJson } from '../../../src/pool/protocol.ts';
+
+const noPool = {
+  slots: [],
+  waitingConnections: 0,
+  standbyConnections: 0,
+  standbyAnswers: new Map([[503, 2]]),
+};
+
+/** A worker's registry with a metric of each kind. */
+function createWorker(waiting: number) {
+  const registry = createRegistry();
+  const state = { waiting };
+  registerPolled(registry, {
+    name: 'waiting',
+    help: 'Those who wait.',
+    type: 'gauge',
+    read: () => [{ value: state.waiting, labels: { place: 'arena' } }],
+  });
+  registerPolled(registry, {
+    name: 'seen_total',
+    help: 'Those who came.',
+    type: 'counter',
+    read: () => [{ value: 5, labels: {} }],
+  });
+  const histogram = hotHistogram(registry, 'took_seconds', 'How long.', [1]);
+  histogram.observe(histogram.series({ code: '0' }), 0.5);
+  return { registry, state };
+}
+
+/** As they come to the supervisor. */
+const overChannel = (metrics: MetricJson[][]) =>
+  JSON.parse(JSON.stringify(metrics)) as MetricJson[][];
+
+describe('the metrics of a worker', () => {
+  it('are its own and those of its process, and add up over workers', async () => {
+    const workers = [createWorker(1), createWorker(2)];
+    const read = () => Promise.all(workers.map(({ registry }) => registry.getMetricsAsJSON()));
+    const { body } = await renderPool(overChannel(await read()), noPool);
+    const lines = body.split('\n');
+    for (const line of [
+      '# TYPE waiting gauge',
+      'waiting{place="arena"} 3',
+      '# TYPE seen_total counter',
+      'seen_total 10',
+      'took_seconds_bucket{le="1",code="0"} 2',
+      'took_seconds_count{code="0"} 2',
+      'memcache_gateway_standby_answers_total{status="503"} 2',
+      '# TYPE process_cpu_seconds_total counter',
+      '# TYPE nodejs_eventloop_lag_seconds gauge',
+    ]) {
+      assert.ok(lines.includes(line), `${line}\n${body}`);
+    }
+  });
+
+  it('are read anew at each scrape', async () => {
+    const { registry, state } = createWorker(1);
+    const waiting = async () => {
+      const metrics = await registry.getMetricsAsJSON();
+      return metrics.find(({ name }) => name === 'waiting');
+    };
+    const values = (value: number) => [{ value, labels: { place: 'arena' } }];
+    assert.deepEqual(((await waiting()) as { values?: unknown }).values, values(1));
+    state.waiting = 7;
+    assert.deepEqual(((await waiting()) as { values?: unknown }).values, values(7));
+  });
+});
