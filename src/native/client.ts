@@ -2,7 +2,7 @@ import type { Address } from './abi.ts';
 import type { MemoryArena } from './arena.ts';
 import type { CallSlots } from './call-slots.ts';
 import type { EngineContext, Slot } from './engine-context.ts';
-import { EngineClosedError } from './errors.ts';
+import { EngineClosedError, EngineStuckError } from './errors.ts';
 import { asNative, type NativeBlock } from './native-block.ts';
 import type { Probe } from './self-test.ts';
 import {
@@ -22,6 +22,7 @@ export interface ClientParts {
   readonly embedded: boolean;
   readonly device: number;
   readonly serviceId: number;
+  readonly deadlineMs: number;
   readonly arena: MemoryArena;
   readonly context: EngineContext;
   readonly slots: CallSlots<Slot>;
@@ -39,6 +40,7 @@ export class Client implements EngineClient {
   readonly embedded: boolean;
   readonly device: number;
   readonly serviceId: number;
+  readonly deadlineMs: number;
   readonly arena: MemoryArena;
   readonly sync: DirectCalls | undefined;
   readonly #context: EngineContext;
@@ -53,6 +55,7 @@ export class Client implements EngineClient {
     this.embedded = parts.embedded;
     this.device = parts.device;
     this.serviceId = parts.serviceId;
+    this.deadlineMs = parts.deadlineMs;
     this.arena = parts.arena;
     this.sync = parts.sync;
     this.#context = parts.context;
@@ -171,6 +174,9 @@ export class Client implements EngineClient {
 
   async probe(deadlineMs: number): Promise<void> {
     if (this.#closing !== undefined) throw new EngineClosedError('probe');
+    // Its own slot would answer, but every other call is refused (design.md §4).
+    const { slots, late } = this.#slots.counts();
+    if (late === slots) throw new EngineStuckError('probe', slots);
     await this.#probe.run(deadlineMs, { toleratesFullPool: true });
   }
 

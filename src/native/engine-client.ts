@@ -102,6 +102,7 @@ async function equip(
     embedded: options.engine === 'embedded',
     device: options.device,
     serviceId: member.serviceId,
+    deadlineMs: options.deadlineMs,
     arena,
     context,
     slots,

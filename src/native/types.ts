@@ -105,6 +105,8 @@ export interface EngineClient {
   readonly device: number;
   readonly serviceId: number;
   readonly arena: Arena;
+  /** For each call, its wait for a slot included. */
+  readonly deadlineMs: number;
   /** Present only when the engine exports `mmc_embedded_nonblocking`. */
   readonly sync: SyncCalls | undefined;
   query(key: string): Promise<{ code: number; info: DataInfo }>;
@@ -124,7 +126,10 @@ export interface EngineClient {
   ): Promise<{ code: number; results: Int32Array }>;
   batchExist(keys: readonly string[]): Promise<{ code: number; results: Int32Array }>;
   batchRemove(keys: readonly string[]): Promise<{ code: number; results: Int32Array }>;
-  /** One put, get and remove of a key of its own, bytes compared, on the slot kept for it; used after init and by readiness. */
+  /**
+   * One put, get and remove of a key of its own, bytes compared, on the slot kept for it; used after
+   * init and by readiness. Fails as other calls do while every slot is held by a late call.
+   */
   probe(deadlineMs: number): Promise<void>;
   /** `inFlight` calls are running; `late` of them are past their deadline; `queued` wait for a slot. */
   calls(): { slots: number; inFlight: number; late: number; queued: number };

@@ -341,6 +341,19 @@ withBothLanes(failingEngine, (gateway) => {
       });
     });
 
+    it('for some keys, in all slots, makes the gateway unready, though a probe would succeed', async () => {
+      const key = await store('x');
+      const other = await store('y');
+      await under([{ on: 'get', hang: true, prefix: key }], async () => {
+        await Promise.all(
+          Array.from({ length: slots }, () => problem('GET', key, 504, 'engine-timeout')),
+        );
+        await problem('GET', other, 503, 'engine-stuck');
+        await problem('GET', '', 503, 'not-ready', {}, '/readyz');
+      });
+      await until(async () => (await request('GET', '', {}, '/readyz')).status === 200);
+    });
+
     it('in all its slots is 503 at once, and the gateway is not ready; and it comes back', async () => {
       const key = await store('x');
       assert.equal((await request('GET', '', {}, '/readyz')).status, 200);
