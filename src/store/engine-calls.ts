@@ -1,3 +1,4 @@
+import { EngineDeadlineError } from '../native/errors.ts';
 import type { Block, DataInfo, EngineClient, PutOptions } from '../native/types.ts';
 
 /** Values up to this size are copied on the JavaScript thread; a larger copy would hold up other requests. */
@@ -42,5 +43,29 @@ export function engineCalls(engine: EngineClient): EngineCalls {
         : engine.put(key, block, bytes, options),
     exist: (key) => Promise.resolve(sync.exist(key)),
     remove: (key) => Promise.resolve(sync.remove(key)),
+  };
+}
+
+/**
+ * The same calls for one request. Each has the engine's deadline; once they have taken as long
+ * together, no other begins, so that a request that needs many ends in twice that time.
+ */
+export function withinBudget(calls: EngineCalls, budgetMs: number): EngineCalls {
+  let spentMs = 0;
+  const timed = async <T>(operation: string, call: () => Promise<T>): Promise<T> => {
+    if (spentMs >= budgetMs) throw new EngineDeadlineError(operation, budgetMs);
+    const since = performance.now();
+    try {
+      return await call();
+    } finally {
+      spentMs += performance.now() - since;
+    }
+  };
+  return {
+    query: (key) => timed('query', () => calls.query(key)),
+    get: (key, block) => timed('get', () => calls.get(key, block)),
+    put: (key, block, bytes, options) => timed('put', () => calls.put(key, block, bytes, options)),
+    exist: (key) => timed('exist', () => calls.exist(key)),
+    remove: (key) => timed('remove', () => calls.remove(key)),
   };
 }

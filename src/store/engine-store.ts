@@ -1,7 +1,7 @@
 import type { Block, EngineClient } from '../native/types.ts';
 import { type Caller, waitForRoom } from './arena-room.ts';
 import { emptyBlock } from './empty-block.ts';
-import { engineCalls, SYNC_COPY_BYTES } from './engine-calls.ts';
+import { engineCalls, SYNC_COPY_BYTES, withinBudget } from './engine-calls.ts';
 import { problemOfCode, problemOfThrown, type StoreOperation } from './engine-problem.ts';
 import type { ObjectStore } from './object-store.ts';
 import { type FirstTry, readObject } from './read-object.ts';
@@ -19,8 +19,10 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
   const calls = engineCalls(engine);
   const { arenaWaitMs, poolBytes } = settings;
   const slow = {
-    read: (key: string, caller: Caller | undefined, known?: FirstTry) =>
-      explained('read', readObject({ calls, arena, arenaWaitMs }, key, caller, known)),
+    read: (key: string, caller: Caller | undefined, known?: FirstTry) => {
+      const context = { calls: withinBudget(calls, engine.deadlineMs), arena, arenaWaitMs };
+      return explained('read', readObject(context, key, caller, known));
+    },
     stat: (key: string) => explained('stat', statOf(key)),
     exists: (key: string) => explained('exists', existsOf(key)),
     remove: (key: string) => explained('remove', removeOf(key)),
@@ -86,7 +88,12 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
         if (code === 0) return 'created';
       }
       const write = { key, block, bytes, options, ifExists };
-      return explained('write', writeObject({ calls, poolBytes }, write, code));
+      const context = {
+        calls: withinBudget(calls, engine.deadlineMs),
+        unbounded: calls,
+        poolBytes,
+      };
+      return explained('write', writeObject(context, write, code));
     },
     remove: (key) => {
       if (sync === undefined) return slow.remove(key);

@@ -20,6 +20,8 @@ const trialKey = `memcache-gateway/placement/${randomUUID()}`;
 
 export interface WriteContext {
   readonly calls: EngineCalls;
+  /** For the put after a remove, which must not be left out for what others have taken. */
+  readonly unbounded: EngineCalls;
   readonly poolBytes: number | undefined;
 }
 
@@ -62,7 +64,7 @@ export async function writeObject(
     const removed = await calls.remove(key);
     if (removed !== 0 && removed !== MISSING) throw problemOfCode('write', removed);
     replaced ||= removed === 0;
-    code = await putOf(calls, write);
+    code = await putOf(context.unbounded, write);
   }
 }
 

@@ -15,6 +15,7 @@ function asynchronous(script: Script, arena = countingArena()) {
   const { calls, made, finished } = scriptedCalls(script);
   const engine = {
     arena,
+    deadlineMs: 1000,
     sync: undefined,
     ...calls,
     get: async (key: string, block: Parameters<typeof calls.get>[1]) => ({
@@ -61,7 +62,7 @@ function synchronous(size: number | undefined, codes: { get?: number; put?: numb
     put: async (key: string, _block: unknown, length: number) =>
       answer(`later put ${key} ${length}`, codes.put ?? 0),
   };
-  const engine = { arena, sync, ...later } as unknown as EngineClient;
+  const engine = { arena, deadlineMs: 1000, sync, ...later } as unknown as EngineClient;
   return { store: engineStore(engine, { arenaWaitMs: 5, poolBytes: undefined }), made, arena };
 }
 

@@ -25,7 +25,7 @@ async function write(script: Script, given: Case) {
   const arena = countingArena(bytes);
   const block = arena.tryAllocate(bytes);
   assert.ok(block);
-  const context = { calls: engine.calls, poolBytes };
+  const context = { calls: engine.calls, unbounded: engine.calls, poolBytes };
   const outcome = writeObject(context, { key: 'a', block, bytes, options, ifExists });
   const settled = await outcome.catch((error: unknown) => error);
   engine.finished();
@@ -81,6 +81,17 @@ describe('writeObject and what is there already', () => {
     ]);
     const always = { put: [-3006, -3006, -3006], remove: [0, 0] };
     await fails(always, { ifExists: 'replace' }, 'object-exists', -3006);
+  });
+
+  it('puts after it has removed, however long the calls before have taken', async () => {
+    const { calls, made } = scriptedCalls({ put: [-3006], remove: [0] });
+    const last = scriptedCalls({ put: [0] });
+    const block = countingArena().tryAllocate(10);
+    assert.ok(block);
+    const context = { calls, unbounded: last.calls, poolBytes: undefined };
+    const options = { key: 'a', block, bytes: 10, options: anywhere, ifExists: 'replace' } as const;
+    assert.equal(await writeObject(context, options), 'replaced');
+    assert.deepEqual([made, last.made], [['put a 10', 'remove a'], ['put a 10']]);
   });
 
   it('passes on why the other one cannot be removed', async () => {
