@@ -6,7 +6,6 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { ProblemError } from './errors.ts';
 import { answerClientError } from './http/client-error.ts';
@@ -14,6 +13,7 @@ import { respondToConnect } from './http/connect.ts';
 import { attachExchange, type Exchange, endExchange, type Gateway } from './http/exchange.ts';
 import { exchangeLog } from './http/exchange-log.ts';
 import { browserGuard } from './http/host.ts';
+import type { Logger } from './http/log.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { respondError } from './http/respond.ts';
 import { authorityOf, MAX_TARGET_LENGTH, parseTarget } from './http/target.ts';

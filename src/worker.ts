@@ -1,37 +1,35 @@
-/** The worker's role: the engine first (engine.md §1), then the log and the HTTP side on top of it. */
+/** The worker's role: the engine first (engine.md §1), then the HTTP side on top of it, then the log. */
 import type { Config } from './config.ts';
 import type { Log } from './logger.ts';
+import { createWaitingLog } from './pool/log.ts';
 import { type RunningGateway, runWorker, type WorkerParts } from './pool/worker.ts';
 
 /** The supervisor's stdout; 1 and 2 belong to the engine. */
 const logFileDescriptor = 3;
 
 export function becomeWorker(): void {
-  let log: Log | undefined;
+  let logging: Promise<Log> | undefined;
+  // pino is loaded once the worker is ready: nothing before that is urgent to tell.
+  const waiting = createWaitingLog();
+  const startLog = (config: Config) => {
+    logging = openLog(config);
+    void logging.then(({ logger }) => waiting.attach(logger));
+  };
 
   const open: WorkerParts['open'] = async ({ config, version, metricsText }) => {
-    const warnings: string[] = [];
     const { openEngine } = await import('./native/engine-client.ts');
     const opening = openEngine({
       ...engineOptions(config),
-      onWarning(text) {
-        if (log === undefined) warnings.push(text);
-        else log.logger.warn(text);
-      },
+      onWarning: (text) => waiting.log.warn({}, text),
     });
     // The distributed engine needs addresses that our heap would take if it grew meanwhile.
     if (config.engine !== 'embedded') await opening;
-    const [engine, { createGatewayServer }, opened] = await Promise.all([
-      opening,
-      import('./server.ts'),
-      openLog(config),
-    ]);
-    log = opened;
-    for (const warning of warnings) log.logger.warn(warning);
+    const [engine, { createGatewayServer }] = await Promise.all([opening, import('./server.ts')]);
+    setImmediate(startLog, config);
     const server = createGatewayServer({
       config,
       engine,
-      logger: log.logger,
+      logger: waiting.log,
       metricsText,
       version,
     });
@@ -55,7 +53,7 @@ export function becomeWorker(): void {
   runWorker({
     open,
     explain,
-    exit: (code) => void leave(code, log),
+    exit: (code) => void leave(code, logging),
   });
 }
 
@@ -91,8 +89,8 @@ function explain(error: unknown): { message: string; permanent: boolean } {
 }
 
 /** Without the engine's library there is nothing whose exit handlers could harm. */
-async function leave(code: number, log: Log | undefined): Promise<void> {
-  await log?.close();
+async function leave(code: number, logging: Promise<Log> | undefined): Promise<void> {
+  await (await logging)?.close();
   try {
     const { exitNow } = await import('./native/process-exit.ts');
     exitNow(code);

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
-import type { Logger } from 'pino';
 import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
+import type { Logger } from './log.ts';
 import { problemResponse } from './problem.ts';
 import { requestIdOf } from './request-id.ts';
 

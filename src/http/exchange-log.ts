@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Logger } from 'pino';
 import type { Exchange } from './exchange.ts';
+import type { Logger } from './log.ts';
 
 /** Ordinary answers of a cache: a miss, a duplicate, a failed condition, a range past the end. */
 const ORDINARY = new Set([404, 409, 412, 416]);

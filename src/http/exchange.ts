@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Logger } from 'pino';
 import type { ProblemError } from '../errors.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import type { Logger } from './log.ts';
 import type { TransferWatch } from './transfer-watch.ts';
 
 /** The route templates that requests are counted under; never a key (design.md §3). */
