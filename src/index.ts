@@ -11,9 +11,9 @@ export {
   MmcError,
   UntrustedReadError,
 } from './native/errors.ts';
-export type { KeyInfo } from './native/key-info.ts';
+export { KeyInfo } from './native/key-info.ts';
 export { exitNow } from './native/process-exit.ts';
 export { ReplicateConfig } from './native/replicate-config.ts';
 export type { StoreOptions } from './native/store-options.ts';
 export type { Bytes } from './native/transfer.ts';
-export type { Arena, ArenaStats, Block } from './native/types.ts';
+export type { Arena, ArenaStats, Block, DataInfo, Medium, Replica } from './native/types.ts';

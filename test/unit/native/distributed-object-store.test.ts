@@ -6,6 +6,7 @@ import {
   DistributedObjectStore,
   EngineClosedError,
   EngineLoadError,
+  KeyInfo,
   MmcCopyDirect,
   MmcError,
   ReplicateConfig,
@@ -264,6 +265,7 @@ describe('DistributedObjectStore', () => {
   it('tells size and places of an object', async () => {
     await store.put('info', Buffer.alloc(77));
     const info = await store.getKeyInfo('info');
+    assert.ok(info instanceof KeyInfo);
     assert.deepEqual([info.size(), info.locList(), info.typeList()], [77, [0], [1]]);
     assert.equal(String(info), 'KeyInfo(size=77, replicas=[0:DRAM])');
     await store.remove('info');
