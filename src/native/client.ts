@@ -31,7 +31,7 @@ export interface ClientParts {
   readonly probe: Probe;
   readonly sync: DirectCalls | undefined;
   /** Leaves the pool: true when the engine answered in time. */
-  readonly leave: () => Promise<boolean>;
+  readonly leave: (deadlineMs: number) => Promise<boolean>;
 }
 
 /** The process's client of the engine (types.ts tells what each operation promises). */
@@ -47,7 +47,7 @@ export class Client implements EngineClient {
   readonly #slots: CallSlots<Slot>;
   readonly #spare: CallSlots<Slot>;
   readonly #probe: Probe;
-  readonly #leave: () => Promise<boolean>;
+  readonly #leave: (deadlineMs: number) => Promise<boolean>;
   #closing: Promise<boolean> | undefined;
 
   constructor(parts: ClientParts) {
@@ -191,13 +191,13 @@ export class Client implements EngineClient {
 
   async #close(deadlineMs: number): Promise<boolean> {
     this.sync?.close();
-    const drained = await Promise.all([
-      this.#slots.close(deadlineMs),
-      this.#spare.close(deadlineMs),
-    ]);
+    const since = performance.now();
+    // What is left must be enough to uninitialise: to be killed meanwhile is a death, to the others.
+    const drainMs = deadlineMs / 2;
+    const drained = await Promise.all([this.#slots.close(drainMs), this.#spare.close(drainMs)]);
     // With a call in flight the engine's uninit hangs and then crashes (engine.md §1).
     if (drained.includes(false)) return false;
-    return this.#leave();
+    return this.#leave(deadlineMs - (performance.now() - since));
   }
 }
 

@@ -109,8 +109,8 @@ async function equip(
     spare,
     probe,
     sync: library.nonblocking ? new DirectCalls(context, syncSlot as Slot) : undefined,
-    leave: async () => {
-      const clean = await member.leave();
+    leave: async (deadlineMs) => {
+      const clean = await member.leave(deadlineMs);
       if (clean) {
         discard();
         occupied = false;

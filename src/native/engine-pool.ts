@@ -16,7 +16,7 @@ export interface PoolMember {
   /** Set by whoever makes calls: uninit must not meet one (engine.md §1). */
   busy: () => boolean;
   /** Uninitialises, unless busy; true when the engine answered in time, else the process must `_exit`. */
-  leave(): Promise<boolean>;
+  leave(deadlineMs?: number): Promise<boolean>;
 }
 
 /** The engine can be initialised again after −1; each pause doubles. */
@@ -40,8 +40,9 @@ export async function joinPool(
   scratch.bytes.writeUInt32LE(device, 0);
   scratch.bytes.writeUInt8(1, 4); // initBm: a client that contributes no memory cannot put or get
   functions.mmc_set_log_level(LOG_WARNINGS);
-  if (!releaseReservation()) {
-    warn("the engine's address range could not be reserved: initialisation may fail");
+  const unreserved = releaseReservation();
+  if (unreserved !== undefined) {
+    warn(`the engine's address range could not be reserved, so its start may fail: ${unreserved}`);
   }
   await initialise(library, scratch.address);
   const idAddress = (scratch.address + 8) as Address;
@@ -85,9 +86,9 @@ function membership(library: EngineLibrary, serviceId: number): PoolMember {
   const member: PoolMember = {
     serviceId,
     busy: () => false,
-    leave: async () => {
+    leave: async (deadlineMs = UNINIT_DEADLINE_MS) => {
       if (member.busy()) return false;
-      const clean = await uninitialised(library.functions);
+      const clean = await uninitialised(library.functions, deadlineMs);
       if (clean) forgetExit();
       return clean;
     },
@@ -125,9 +126,9 @@ function onProcessExit(leave: (exitCode: number) => void): () => void {
   };
 }
 
-function uninitialised(functions: EngineFunctions): Promise<boolean> {
+function uninitialised(functions: EngineFunctions, deadlineMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), UNINIT_DEADLINE_MS);
+    const timer = setTimeout(() => resolve(false), deadlineMs);
     const left = (clean: boolean) => () => {
       clearTimeout(timer);
       resolve(clean);

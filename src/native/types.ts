@@ -137,7 +137,10 @@ export interface EngineClient {
   onCall:
     | ((operation: EngineOperation, code: number, elapsedMs: number, bytes: number) => void)
     | undefined;
-  /** Waits for calls in flight up to `deadlineMs`, then uninitialises (itself bounded). True when clean; false when the process must `_exit`. */
+  /**
+   * Waits for calls in flight up to half of `deadlineMs`, and uninitialises in what is left of it. True
+   * when clean; false when the process must `_exit`.
+   */
   close(deadlineMs: number): Promise<boolean>;
 }
 

@@ -40,8 +40,11 @@ export interface MetricsText {
   readonly body: string;
 }
 
-/** What a worker gets for uninitialising its engine, after its requests; 2–3 s are usual (engine.md §1). */
-export const closeEngineMs = 5000;
+/**
+ * What a worker gets after its requests for its engine: half at most for calls that still run, the
+ * rest to uninitialise it, which usually takes 2–3 s (engine.md §1).
+ */
+export const closeEngineMs = 8000;
 
 /** What a draining worker waits for: requests to finish, then its engine to be uninitialised. */
 export type DrainStage = 'requests' | 'engine';

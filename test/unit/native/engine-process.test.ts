@@ -154,6 +154,12 @@ describe('the address range that the preloaded shim reserves', () => {
     assert.match(String(ran.first['warnings']), /address range could not be reserved/);
     assert.equal(ran.first['opened'], 0);
   });
+
+  it('is warned of when the shim was asked for and is not there', async () => {
+    const ran = await run('open', { env: { MCG_RESERVE_BYTES: '4096' } });
+    assert.match(String(ran.first['warnings']), /libmcg_reserve\.so was not preloaded/);
+    assert.equal(ran.first['opened'], 0);
+  });
 });
 
 describe('the end of a process', () => {
@@ -189,7 +195,7 @@ describe('the end of a process', () => {
   it('is possible while uninit hangs: close says so in bounded time, exitNow ends it', async () => {
     const ran = await run('close', { rules: [{ on: 'uninit', hang: true }] });
     assert.equal(ran.first['closed'], false);
-    assert.ok(Number(ran.first['elapsedMs']) < 12_000);
+    assert.ok(Number(ran.first['elapsedMs']) < 2000, 'close has 300 ms for everything');
     assert.deepEqual([ran.code, ran.signal, ran.started('uninit')], [5, null, 1]);
   });
 
