@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { ProblemError } from './errors.ts';
 import { exchangeOf, type Gateway, type RouteTemplate } from './http/exchange.ts';
+import { announcesBody, bodyNotTaken } from './http/refuse.ts';
 import { respondError } from './http/respond.ts';
 import { parseTarget } from './http/target.ts';
 import { methodNotAllowed, serveData } from './routes/data.ts';
@@ -29,20 +30,21 @@ export async function createApp(
   });
 
   const operation = (path: RouteTemplate, serve: Operation): void => {
-    app.get(path, (req, _res) => {
+    app.all(path, (req, _res) => {
       const exchange = exchangeOf(req);
       exchange.route = path;
+      if (req.method !== 'GET' && req.method !== 'HEAD') {
+        throw methodNotAllowed(req.method, 'GET, HEAD');
+      }
+      if (announcesBody(req)) throw bodyNotTaken(req.method);
       return serve(gateway, exchange, parseTarget(req.url).query);
-    });
-    app.all(path, (req) => {
-      throw methodNotAllowed(req.method, 'GET, HEAD');
     });
   };
   operation('/livez', livez);
   operation('/readyz', readyz);
   operation('/metrics', metrics);
 
-  app.use(withRequestId, await docsRoutes({ tls: false }));
+  app.use(asPage(gateway), await docsRoutes({ tls: false }));
   app.use(() => {
     throw new ProblemError('no-such-resource');
   });
@@ -50,13 +52,20 @@ export async function createApp(
   return app;
 }
 
-/** Pages are sent by Express, so their head is not ours to write. */
-const withRequestId: RequestHandler = (req, res, next) => {
-  const exchange = exchangeOf(req);
-  exchange.route = pageTemplate(req.path);
-  res.setHeader('X-Request-Id', exchange.requestId);
-  next();
-};
+/** Pages are sent by Express, so their head is not ours to write, nor their bytes to count. */
+const asPage =
+  (gateway: Gateway): RequestHandler =>
+  (req, res, next) => {
+    const exchange = exchangeOf(req);
+    exchange.route = pageTemplate(req.path);
+    res.setHeader('X-Request-Id', exchange.requestId);
+    if (gateway.draining) res.setHeader('Connection', 'close');
+    res.once('finish', () => {
+      const sent = req.method !== 'HEAD' && exchange.problem === undefined;
+      if (sent) exchange.bytesOut = Number(res.getHeader('Content-Length') ?? 0);
+    });
+    next();
+  };
 
 function pageTemplate(path: string): RouteTemplate {
   if (path === '/docs' || path.startsWith('/docs/')) return '/docs';

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
+import type { ProblemError } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { ProblemResponse } from './problem.ts';
+import { invalidParameter } from './query.ts';
 
 /** What is still read, and thrown away, after a refusal: enough for clients that send first and look later. */
 const DISCARD = { idleMs: 2_000, totalMs: 30_000, bytes: 1 << 30 };
@@ -9,6 +11,10 @@ const DISCARD = { idleMs: 2_000, totalMs: 30_000, bytes: 1 << 30 };
 export const announcesBody = (req: IncomingMessage): boolean =>
   req.headers['transfer-encoding'] !== undefined ||
   (req.headers['content-length'] !== undefined && req.headers['content-length'] !== '0');
+
+/** The refusal of a request that announces a body where none is taken. */
+export const bodyNotTaken = (method: string): ProblemError =>
+  invalidParameter(`${method} takes no body here.`);
 
 /** Whether bytes of the request may still come. */
 export const hasUnreadBody = ({ req }: Exchange): boolean => !req.complete && announcesBody(req);

@@ -48,7 +48,7 @@ export function respond(
 ): void {
   headers.push('X-Request-Id', exchange.requestId);
   const text = body === undefined || exchange.method === 'HEAD' ? '' : body;
-  exchange.bytesOut += text.length;
+  if (text !== '') exchange.bytesOut += Buffer.byteLength(text);
   sendWhole(gateway, exchange, status, headers, text, 'utf8');
 }
 
@@ -97,13 +97,13 @@ export function respondProblem(
     requestId: exchange.requestId,
     instance: exchange.req.url ?? '/',
   });
+  const text = exchange.method === 'HEAD' ? '' : answer.body;
+  exchange.bytesOut += Buffer.byteLength(text);
   if (hasUnreadBody(exchange)) {
     refuse(exchange, answer);
     endExchange(gateway, exchange);
     return;
   }
-  const text = exchange.method === 'HEAD' ? '' : answer.body;
-  exchange.bytesOut += text.length;
   const headers = Object.entries(answer.headers).flat();
   sendWhole(gateway, exchange, answer.status, headers, text, 'utf8');
 }

@@ -1,9 +1,8 @@
 import { ProblemError } from '../errors.ts';
 import type { Exchange, Gateway, RouteTemplate } from '../http/exchange.ts';
 import { endExchange } from '../http/exchange.ts';
-import { invalidParameter } from '../http/query.ts';
 import { ClientGoneError } from '../http/receive.ts';
-import { announcesBody } from '../http/refuse.ts';
+import { announcesBody, bodyNotTaken } from '../http/refuse.ts';
 import { respondError } from '../http/respond.ts';
 import type { Target } from '../http/target.ts';
 import { deleteObject } from './delete-object.ts';
@@ -56,7 +55,7 @@ export function serveData(gateway: Gateway, exchange: Exchange, target: Target):
     return true;
   }
   if (exchange.method !== 'PUT' && announcesBody(exchange.req)) {
-    respondError(gateway, exchange, invalidParameter(`${exchange.method} takes no body here.`));
+    respondError(gateway, exchange, bodyNotTaken(exchange.method));
     return true;
   }
   run(handler, gateway, exchange, path.slice(found.prefix.length), target.query);

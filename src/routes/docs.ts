@@ -4,6 +4,7 @@ import swaggerUi from 'swagger-ui-express';
 import { ProblemError } from '../errors.ts';
 import { makeDocument, sendDocument } from '../http/document.ts';
 import { parseQuery } from '../http/query.ts';
+import { announcesBody, bodyNotTaken } from '../http/refuse.ts';
 import { parseTarget } from '../http/target.ts';
 import { loadDescription } from './description.ts';
 import { getProblem, listProblems, problemPagePolicy } from './problems.ts';
@@ -77,6 +78,12 @@ function pageSecurity(directives: Record<string, string[]>, { tls }: DocsOptions
   });
 }
 
+/** As the data routes do it: nobody would read it. */
+const withoutBody: RequestHandler = (req, _res, next) => {
+  if (announcesBody(req)) throw bodyNotTaken(req.method);
+  next();
+};
+
 /** Unknown query parameters are refused here too (openapi.yaml). */
 const withoutQuery: RequestHandler = (req, _res, next) => {
   parseQuery(parseTarget(req.originalUrl).query, []);
@@ -102,6 +109,8 @@ export async function docsRoutes(options: DocsOptions): Promise<Router> {
   const problemSecurity = pageSecurity(problemPagePolicy, options);
 
   const paths = ['/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/problems', PROBLEM];
+  const everything = [...paths, '/docs/page.css', ASSETS];
+  router.get(everything, withoutBody);
   router.get(paths, withoutQuery);
 
   router.get(['/docs', '/docs/'], docsSecurity, (req, res) => {
@@ -124,7 +133,7 @@ export async function docsRoutes(options: DocsOptions): Promise<Router> {
     getProblem(req, res, req.path.slice('/problems/'.length));
   });
 
-  router.all([...paths, '/docs/page.css', ASSETS], onlyGet);
+  router.all(everything, onlyGet);
   return router;
 }
 
