@@ -6,6 +6,7 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as elapse } from 'node:timers/promises';
 import type { Config } from './config.ts';
 import { ProblemError } from './errors.ts';
 import { answerClientError } from './http/client-error.ts';
@@ -18,6 +19,7 @@ import { requestIdOf } from './http/request-id.ts';
 import { respondError } from './http/respond.ts';
 import { authorityOf, MAX_TARGET_LENGTH, parseTarget } from './http/target.ts';
 import { createTransferWatch } from './http/transfer-watch.ts';
+import { lazy } from './lazy.ts';
 import { engineMetrics } from './metrics/engine.ts';
 import { httpMetrics } from './metrics/http.ts';
 import { createRegistry, type Registry } from './metrics/registry.ts';
@@ -49,6 +51,9 @@ export interface GatewayServer {
 /** The Expect header of a request: none, 100-continue, or one that nobody knows. */
 type Expectation = 'none' | 'continue' | 'unknown';
 
+/** How often a drain looks whether everything has left: a small answer tells nobody when it has. */
+const DRAIN_LOOK_MS = 10;
+
 /** All headers of a request together, in bytes; more gets 431. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
@@ -61,7 +66,6 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   /** The request that each connection is busy with. */
   const serving = new Map<Duplex, Exchange>();
   let inFlight = 0;
-  let idle: (() => void) | undefined;
   const metrics = httpMetrics(registry, () => inFlight);
   const log = exchangeLog(logger, config);
 
@@ -86,17 +90,15 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       const { route, method, bytesIn, bytesOut } = exchange;
       metrics.observe(route, method, status, durationMs / 1000, bytesIn, bytesOut);
       log(exchange, status, durationMs);
-      if (inFlight === 0) idle?.();
     },
   };
   const guard = browserGuard({ allowHosts: config.allowHost, allowOrigins: config.allowOrigin });
   const health = operations(deps);
-  let app: Promise<RequestListener> | undefined;
   /** Express is loaded on first use, or when the worker has nothing better to do. */
-  const loadApp = () => {
-    app ??= import('./app.ts').then(({ createApp }) => createApp(gateway, health));
-    return app;
-  };
+  const loadApp = lazy<RequestListener>(async () => {
+    const { createApp } = await import('./app.ts');
+    return createApp(gateway, health);
+  });
 
   function begin(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
     // A connection carries one request at a time: a pipelined one waits until its response has the
@@ -196,6 +198,14 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     });
   });
 
+  const hasUnsentBytes = (socket: Socket): boolean => socket.writableLength > 0;
+  /** Also with answers that have not left, and refused uploads that are still read and thrown away. */
+  const isBusy = (): boolean =>
+    inFlight > 0 ||
+    [...sockets].some(
+      (socket) => !socket.destroyed && (socket.writableEnded || hasUnsentBytes(socket)),
+    );
+
   // A client may end its side before it has the answer (accept). Not in the types, nor documented.
   (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
   // It never listens by itself, and node:http begins to watch over idle connections and slow heads
@@ -220,16 +230,15 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     },
     async drain(deadlineMs) {
       gateway.draining = true;
-      server.closeIdleConnections();
-      if (inFlight > 0) {
-        const done = new Promise<void>((resolve) => (idle = resolve));
-        const timer = setTimeout(() => idle?.(), deadlineMs);
-        await done;
-        clearTimeout(timer);
+      const deadline = performance.now() + deadlineMs;
+      for (;;) {
+        // To node:http a connection is idle whose last answer still waits for a slow reader.
+        if (![...sockets].some(hasUnsentBytes)) server.closeIdleConnections();
+        if (!isBusy() || performance.now() >= deadline) break;
+        await elapse(DRAIN_LOOK_MS);
       }
       gateway.watch.close();
-      server.closeIdleConnections();
-      return inFlight === 0;
+      return !isBusy();
     },
     destroyAll() {
       for (const socket of sockets) socket.destroy();
