@@ -7,6 +7,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { withBothLanes } from '../helpers/lanes.ts';
+import { fetchChecked } from '../helpers/openapi.ts';
 import { chunked, onConnection, requestHead, slugOf } from '../helpers/raw-connection.ts';
 import { requestTo } from '../helpers/requests.ts';
 
@@ -204,7 +205,7 @@ withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] 
     });
 
     it('is seen by fetch', async () => {
-      const response = await fetch(`${gateway().url}${newPath()}`, {
+      const response = await fetchChecked(`${gateway().url}${newPath()}`, {
         method: 'PUT',
         body: Buffer.alloc(24 * 2 ** 20),
       });

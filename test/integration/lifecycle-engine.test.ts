@@ -14,6 +14,7 @@ import {
   injectingLibrary,
   type Rule,
 } from '../helpers/injecting.ts';
+import { fetchChecked } from '../helpers/openapi.ts';
 import { until } from '../helpers/until.ts';
 
 const gateways: GatewayProcess[] = [];
@@ -42,10 +43,10 @@ async function start(injected: Injected): Promise<ReadyGateway> {
 }
 
 const put = (gateway: ReadyGateway, key: string) =>
-  fetch(`${gateway.url}/v1/objects/${key}`, { method: 'PUT', body: 'hello' });
+  fetchChecked(`${gateway.url}/v1/objects/${key}`, { method: 'PUT', body: 'hello' });
 
 const calls = (gateway: ReadyGateway) =>
-  fetch(`${gateway.url}/metrics`)
+  fetchChecked(`${gateway.url}/metrics`)
     .then((response) => response.text())
     .then((text) =>
       Number(/^memcache_gateway_engine_calls\{state="in_flight"\} (\d+)$/m.exec(text)?.[1]),
@@ -96,10 +97,10 @@ describe('an engine that does not come up', () => {
     await until(() => gateway.logged().some((line) => 'backoffMs' in line), { deadlineMs: 30_000 });
     const port = gateway.logged().find((line) => 'port' in line)?.['port'];
     const url = `http://127.0.0.1:${String(port)}`;
-    assert.equal((await fetch(`${url}/readyz`)).status, 503);
-    assert.equal((await fetch(`${url}/livez`)).status, 200);
+    assert.equal((await fetchChecked(`${url}/readyz`)).status, 503);
+    assert.equal((await fetchChecked(`${url}/livez`)).status, 200);
     await injected.injection.clear();
-    await until(async () => (await fetch(`${url}/readyz`)).status === 200, {
+    await until(async () => (await fetchChecked(`${url}/readyz`)).status === 200, {
       deadlineMs: 30_000,
     });
     assert.equal((await gateway.stop()).code, 0);

@@ -72,7 +72,7 @@ async function assertRefused(port: number): Promise<void> {
   await assert.rejects(once(socket, 'connect'), { code: 'ECONNREFUSED' });
 }
 
-const metricsOf = async ({ url }: ReadyGateway) => (await fetch(`${url}/metrics`)).text();
+const metricsOf = async ({ url }: ReadyGateway) => (await fetchChecked(`${url}/metrics`)).text();
 
 describe('a start', () => {
   it('says in one line where it serves, and serves there', async () => {
@@ -106,7 +106,7 @@ describe('a start', () => {
 
   it('gives worker lines the pid and the device', async () => {
     const gateway = await start({ args: ['--access-log'] });
-    await fetch(`${gateway.url}/livez`);
+    await fetchChecked(`${gateway.url}/livez`);
     await until(() => gateway.logged().length > 1);
     const line = gateway.logged().at(-1);
     assert(line);
