@@ -42,7 +42,11 @@ describe('a key that another client is still writing', { skip }, () => {
       const key = uniqueKey(`half-${attempt}`);
       const put = writer.engine.put(key, large, { prefer }).catch(() => Number.NaN);
       let seen = 0;
-      await until(async () => (seen = await engine.exist(key)) !== -3102, { deadlineMs: 30_000 });
+      const begun = async () => {
+        seen = await engine.exist(key);
+        return seen !== -3102;
+      };
+      await until(begun, { deadlineMs: 30_000 });
       writer.signal('SIGSTOP');
       if (seen === notReadable && (await engine.exist(key)) === notReadable) {
         return { writer, key, put };
