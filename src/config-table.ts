@@ -134,7 +134,7 @@ export const table = {
     'Requests',
     size(0, gibibyte),
     64 * kibibyte,
-    'Bytes a second that a client must send or read, averaged, or be cut off; 0 allows any pace.',
+    'Bytes a second that a client must send or read, averaged, or be cut off; 0 asks for none, and leaves --idle-timeout-ms.',
   ),
   idleTimeoutMs: setting(
     'Requests',

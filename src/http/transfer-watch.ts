@@ -5,12 +5,14 @@ export interface Transfer {
   startedMs: number;
   lastBytes: number;
   lastMovedMs: number;
+  /** Asked for `bytes` when the watch looks, where they are not counted as they move. */
+  readonly measure: (() => number) | undefined;
   /** Called once when the client is too slow, with why; it must end the transfer. */
   readonly cut: (reason: string) => void;
 }
 
 export interface TransferWatch {
-  begin(cut: (reason: string) => void): Transfer;
+  begin(cut: (reason: string) => void, measure?: () => number): Transfer;
   end(transfer: Transfer): void;
   close(): void;
   readonly active: number;
@@ -38,7 +40,8 @@ export function createTransferWatch(options: {
   function look(): void {
     const atMs = now();
     for (const transfer of active) {
-      if (transfer.bytes !== transfer.lastBytes) {
+      if (transfer.measure !== undefined) transfer.bytes = transfer.measure();
+      if (transfer.bytes > transfer.lastBytes) {
         transfer.lastBytes = transfer.bytes;
         transfer.lastMovedMs = atMs;
       }
@@ -61,9 +64,9 @@ export function createTransferWatch(options: {
   }
 
   return {
-    begin(cut) {
+    begin(cut, measure) {
       const atMs = now();
-      const transfer = { bytes: 0, startedMs: atMs, lastBytes: 0, lastMovedMs: atMs, cut };
+      const transfer = { bytes: 0, startedMs: atMs, lastBytes: 0, lastMovedMs: atMs, measure, cut };
       active.add(transfer);
       return transfer;
     },

@@ -1,9 +1,10 @@
 import type { Block } from '../native/types.ts';
+import { unsentBytes } from '../native/unsent-bytes.ts';
 import { type Exchange, endExchange, type Gateway } from './exchange.ts';
 import { ONE_WRITE_BYTES } from './one-write.ts';
 import { type HeaderList, sendWhole, writeHead } from './respond.ts';
 
-/** Written at a time, so that progress can be seen and a slow reader be told from a dead one. */
+/** Written at a time: more than a few system calls, and less than would hold up other connections. */
 const SLICE_BYTES = 1 << 20;
 /** Slices handed to the socket ahead of what the kernel has taken. */
 const SLICES_AHEAD = 4;
@@ -48,21 +49,26 @@ function transmitSlices(
   end: number,
 ): void {
   const { res } = exchange;
-  const transfer = gateway.watch.begin(() => res.destroy());
+  let at = start;
+  let written = 0;
+  const reached = (): number => {
+    const unsent = res.socket === null ? undefined : unsentBytes(res.socket);
+    return unsent === undefined ? written : Math.max(0, at - start - unsent);
+  };
+  const transfer = gateway.watch.begin(() => res.destroy(), reached);
   res.once('close', () => {
     gateway.watch.end(transfer);
-    exchange.bytesOut += transfer.bytes - (end - start);
+    exchange.bytesOut += written - (end - start);
     block.release();
     endExchange(gateway, exchange);
   });
-  let at = start;
   const next = (): void => {
     if (at >= end || res.destroyed) return;
     const from = at;
     at = Math.min(at + SLICE_BYTES, end);
     const slice = block.view.subarray(from, at);
     const onWritten = () => {
-      transfer.bytes += slice.length;
+      written += slice.length;
       next();
     };
     if (at === end) res.end(slice, onWritten);

@@ -236,6 +236,7 @@ export interface Libc {
     offset: number,
   ): number | bigint;
   madvise(address: Address, length: number, advice: number): number;
+  ioctl(descriptor: number, request: number, answer: Buffer): number;
   _exit(code: number): never;
 }
 
@@ -254,6 +255,8 @@ export function libc(): Libc {
         'int64_t',
       ]) as any,
       madvise: library.func('madvise', 'int', [pointer, 'size_t', 'int']) as any,
+      // Variadic in C; its third argument is passed alike on the systems that we run on.
+      ioctl: library.func('ioctl', 'int', ['int', 'ulong', 'void *']) as any,
       _exit: library.func('_exit', 'void', ['int']) as any,
     };
   }

@@ -82,6 +82,25 @@ describe('createTransferWatch', () => {
     assert.deepEqual(cuts, []);
   });
 
+  it('asks a transfer that measures itself, and takes a step back for no movement', async () => {
+    const { watch, look } = begin(40, 0);
+    const cuts: string[] = [];
+    let reached = 5;
+    watch.begin(
+      (reason) => cuts.push(reason),
+      () => reached,
+    );
+    await look(1030);
+    reached = 6;
+    await look(1060);
+    reached = 5;
+    await look(1090);
+    await look(1100);
+    assert.deepEqual(cuts, []);
+    await look(1101);
+    assert.deepEqual(cuts, ['no byte moved for 41 ms']);
+  });
+
   it('forgets a transfer that has ended', async () => {
     const { watch, transfer, cuts, look } = begin(40, 0);
     watch.end(transfer);

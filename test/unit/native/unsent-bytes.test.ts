@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
+import { describe, it } from 'node:test';
+import { unsentBytes } from '../../../src/native/unsent-bytes.ts';
+import { until } from '../../helpers/until.ts';
+
+/** Both ends of a connection. */
+async function connected(t: { after(work: () => void): void }) {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const reader = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1').pause();
+  const [writer] = (await once(server, 'connection')) as [net.Socket];
+  t.after(() => {
+    reader.destroy();
+    writer.destroy();
+    server.close();
+  });
+  return { reader, writer };
+}
+
+describe('unsentBytes', () => {
+  it('is what the peer has not taken, wherever it waits, and 0 in the end', async (t) => {
+    const { reader, writer } = await connected(t);
+    assert.equal(unsentBytes(writer), 0);
+    const total = 24 << 20;
+    for (let at = 0; at < 24; at++) writer.write(Buffer.alloc(1 << 20));
+    let read = 0;
+    reader.on('data', (chunk: Buffer) => (read += chunk.length));
+    await until(() => (unsentBytes(writer) ?? 0) < total);
+    const before = unsentBytes(writer) ?? 0;
+    assert.ok(before > 0);
+    assert.ok(before >= writer.writableLength - (1 << 20));
+    reader.resume();
+    await until(() => read === total && unsentBytes(writer) === 0);
+  });
+
+  it('goes down while a slow reader reads, though Node sees nothing leave', async (t) => {
+    const { reader, writer } = await connected(t);
+    writer.write(Buffer.alloc(24 << 20));
+    const settled = { bytes: -1 };
+    await until(() => {
+      const now = unsentBytes(writer) ?? 0;
+      const same = now === settled.bytes;
+      settled.bytes = now;
+      return same;
+    });
+    reader.on('readable', () => undefined);
+    await until(() => {
+      reader.read(65_536);
+      return (unsentBytes(writer) ?? 0) < settled.bytes;
+    });
+    assert.equal(writer.writableLength, 24 << 20);
+  });
+
+  it('is not known of a socket that is closed', async (t) => {
+    const { writer } = await connected(t);
+    writer.destroy();
+    assert.equal(unsentBytes(writer), undefined);
+  });
+});
