@@ -186,8 +186,8 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     if (serving.has(socket)) socket.setTimeout(server.timeout);
     else socket.destroy();
   });
-  server.on('connect', (req, socket) => {
-    respondToConnect(req, socket as Socket, (res) => {
+  server.on('connect', (req) => {
+    respondToConnect(req, req.socket, (res) => {
       const exchange = open(req, res, 'none');
       try {
         guard(req.headers.host, req.headers.origin);
