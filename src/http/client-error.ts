@@ -8,6 +8,7 @@ import { requestIdOf } from './request-id.ts';
 const REASONS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   408: 'Request Timeout',
+  414: 'URI Too Long',
   431: 'Request Header Fields Too Large',
   501: 'Not Implemented',
 };
@@ -16,7 +17,13 @@ const REASONS: Readonly<Record<number, string>> = {
 const LINGER_MS = 2_000;
 
 /** What node:http says is wrong; `reason` is its parser's. */
-type ClientError = Error & { code?: string; reason?: string };
+type ClientError = Error & {
+  code?: string;
+  reason?: string;
+  /** What it was reading, and how far it came. */
+  rawPacket?: Buffer;
+  bytesParsed?: number;
+};
 
 /** Connections that were found wrong: their parser complains again about all that still comes. */
 const answered = new WeakSet<Duplex>();
@@ -55,9 +62,11 @@ export function answerClientError(
   else socket.destroy();
 }
 
-function slugOf({ code, reason }: ClientError): ProblemSlug {
+function slugOf(error: ClientError): ProblemSlug {
+  const { code, reason } = error;
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
+      return overflowsInTarget(error) ? 'uri-too-long' : 'headers-too-large';
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return 'headers-too-large';
     case 'HPE_INVALID_TRANSFER_ENCODING':
@@ -68,6 +77,16 @@ function slugOf({ code, reason }: ClientError): ProblemSlug {
     default:
       return 'malformed-request';
   }
+}
+
+/**
+ * Whether the line that was too long began as a request's: a method and a target without an end. A
+ * line whose beginning came in an earlier packet can't be told from a header.
+ */
+function overflowsInTarget({ rawPacket, bytesParsed }: ClientError): boolean {
+  if (rawPacket === undefined) return false;
+  const line = rawPacket.subarray(rawPacket.lastIndexOf('\n', bytesParsed) + 1, bytesParsed);
+  return /^[A-Z-]+ \S*$/.test(line.toString('latin1'));
 }
 
 const detailOf = ({ code, reason }: ClientError): ProblemOptions => {

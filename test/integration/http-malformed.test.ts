@@ -36,7 +36,8 @@ withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] 
       });
       for (const head of [
         requestHead('GET', '/livez', { 'X-Large': 'y'.repeat(16 * 1024) }),
-        requestHead('GET', `/${'y'.repeat(17 * 1024)}`),
+        requestHead('GET', '/livez', { 'X-Large': `GET /${'y'.repeat(16 * 1024)}` }),
+        requestHead('GET', `/${'y'.repeat(8000)}`, { 'X-Large': 'y'.repeat(9000) }),
       ]) {
         await onConnection(gateway().port, async ({ send, next, closed }) => {
           send(head);
@@ -45,6 +46,22 @@ withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] 
           assert.equal(answer.headers['connection'], 'close');
           assert.equal((await closed()).reset, false);
         });
+      }
+    });
+  });
+
+  describe('a target that the parser gives up', () => {
+    it('is 414 and the end, and takes no answer from the request before it', async () => {
+      const before = requestHead('GET', '/livez');
+      for (const length of [16 * 1024, 20_000, 60_000]) {
+        for (const first of ['', before]) {
+          const { send, next, closed, destroy } = await connectRaw(gateway().port);
+          send(first + requestHead('M-SEARCH', `/${'y'.repeat(length)}?a:b`));
+          if (first !== '') assert.equal((await next({ path: '/livez' })).status, 200);
+          else assert.equal(slugOf(await next()), 'uri-too-long', String(length));
+          await closed();
+          destroy();
+        }
       }
     });
   });
