@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Dictionary, parseDictionary, serializeDictionary } from 'structured-headers';
 import { ProblemError } from '../errors.ts';
 import { invalidParameter } from './query.ts';
+import { ClientGoneError } from './receive.ts';
 
 /** RFC 9530's active algorithms, strongest first, with their names in node:crypto. */
 const ALGORITHMS = { 'sha-512': 'sha512', 'sha-256': 'sha256' } as const;
@@ -74,11 +75,19 @@ export function wantedDigest(header: string | undefined): Algorithm | undefined 
   return best?.name;
 }
 
-/** The value of Repr-Digest for `bytes`, hashed in slices between which other requests are served. */
-export async function reprDigest(algorithm: Algorithm, bytes: Uint8Array): Promise<string> {
+/**
+ * The value of Repr-Digest for `bytes`, hashed in slices between which other requests are served.
+ * Rejects with ClientGoneError when the client has left between two of them.
+ */
+export async function reprDigest(
+  algorithm: Algorithm,
+  bytes: Uint8Array,
+  hasLeft: () => boolean,
+): Promise<string> {
   const hash = createHash(ALGORITHMS[algorithm]);
   for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
     if (at > 0) await nextTurn();
+    if (hasLeft()) throw new ClientGoneError();
     hash.update(bytes.subarray(at, at + SLICE_BYTES));
   }
   const digest = new Uint8Array(hash.digest()).buffer;

@@ -55,7 +55,7 @@ function answer(gateway: Gateway, exchange: Exchange, block: Block): void | Prom
   const { headers } = exchange.req;
   const digest = wantedDigest(headers['want-repr-digest'] as string | undefined);
   if (digest !== undefined) {
-    return reprDigest(digest, block.view).then(
+    return reprDigest(digest, block.view, () => exchange.res.closed).then(
       (value) => send(gateway, exchange, block, headers, value),
       (error: unknown) => {
         block.release();

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ProblemError, type ProblemSlug } from '../../../src/errors.ts';
 import { contentDigestCheck, reprDigest, wantedDigest } from '../../../src/http/digest.ts';
+import { ClientGoneError } from '../../../src/http/receive.ts';
 
 /** RFC 9530, appendix B: the digests of `{"hello": "world"}` and a line feed. */
 const rfcBody = Buffer.from('{"hello": "world"}\n');
@@ -101,16 +102,26 @@ describe('wantedDigest', () => {
 });
 
 describe('reprDigest', () => {
+  const stays = () => false;
+
+  it('hashes no further slice when the client has left', async () => {
+    let looks = 0;
+    const leaves = () => ++looks === 3;
+    const hashing = reprDigest('sha-256', Buffer.alloc(16 << 20), leaves);
+    await assert.rejects(hashing, ClientGoneError);
+    assert.equal(looks, 3);
+  });
+
   it('gives the vectors of RFC 9530 as structured fields', async () => {
-    assert.equal(await reprDigest('sha-256', rfcBody), rfc256);
-    assert.equal(await reprDigest('sha-512', rfcBody), rfc512);
+    assert.equal(await reprDigest('sha-256', rfcBody, stays), rfc256);
+    assert.equal(await reprDigest('sha-512', rfcBody, stays), rfc512);
   });
 
   it('hashes a value of several slices as a whole, at each edge of a slice', async () => {
     for (const bytes of [(1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20]) {
       const value = Buffer.alloc(bytes, 'slice');
       const expected = createHash('sha256').update(value).digest('base64');
-      assert.equal(await reprDigest('sha-256', value), `sha-256=:${expected}:`);
+      assert.equal(await reprDigest('sha-256', value, stays), `sha-256=:${expected}:`);
     }
   });
 
@@ -122,7 +133,7 @@ describe('reprDigest', () => {
       if (counting) setImmediate(count);
     };
     setImmediate(count);
-    await reprDigest('sha-512', Buffer.alloc(16 << 20));
+    await reprDigest('sha-512', Buffer.alloc(16 << 20), stays);
     counting = false;
     assert.ok(turns >= 15, `${turns} turns in 16 slices`);
   });
