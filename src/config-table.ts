@@ -165,7 +165,7 @@ export const table = {
     'Browsers',
     list('ORIGIN,…', 'origins', originFault),
     [],
-    'Origins whose pages may call the gateway, such as https://console.example.',
+    'Origins whose requests are admitted, such as https://console.example; CORS headers are not sent yet.',
   ),
 
   drainMs: setting(

@@ -55,7 +55,7 @@ export const problemKinds = {
   'origin-not-allowed': kind(
     403,
     'A web page of another origin may not call this gateway',
-    'Add the origin with --allow-origin if it should.',
+    'Requests of its pages can be admitted with --allow-origin. No CORS headers are sent yet, so browsers still keep the answers from such pages and send no PUT or DELETE for them.',
   ),
   'no-such-resource': kind(
     404,
@@ -133,7 +133,7 @@ export const problemKinds = {
   'uri-too-long': kind(
     414,
     'The request target is too long',
-    'A key has at most 255 bytes, 765 characters when every one is percent-encoded.',
+    'It may have 8192 characters. A key has at most 255 bytes, 765 characters when every one is percent-encoded. A target of more than 16 KiB that arrives in pieces is answered with headers-too-large.',
   ),
   'unsupported-content-coding': kind(
     415,
@@ -169,7 +169,7 @@ export const problemKinds = {
   'headers-too-large': kind(
     431,
     'The request headers are too large',
-    'Together they may have 16 KiB.',
+    'Together with the request target they may have 16 KiB.',
   ),
   'internal-error': kind(
     500,
@@ -278,8 +278,5 @@ export class ProblemError extends Error {
     this.name = 'ProblemError';
     this.slug = slug;
     this.options = options;
-  }
-  get status(): number {
-    return problemKinds[this.slug].status;
   }
 }

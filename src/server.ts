@@ -74,7 +74,6 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       arenaWaitMs: config.arenaWaitMs,
       poolBytes: engine.embedded ? config.poolBytes : undefined,
     }),
-    logger,
     limits: {
       maxObjectBytes: Math.min(config.maxObjectBytes, engine.arena.maxBlockBytes),
       unsizedBytes: Math.min(config.unsizedBytes, engine.arena.maxBlockBytes),

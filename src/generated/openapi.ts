@@ -51,7 +51,8 @@ export interface paths {
          * Ask for an object's length and replicas
          * @description Whether the object exists, how long it is, and which services hold it in which medium,
          *     without moving its bytes. It does not refresh the object's place in the eviction order;
-         *     reading does.
+         *     reading does, and a condition does. An object that another client is still writing is
+         *     answered with 200 as soon as the engine knows its size and place; GET is 404 meanwhile.
          */
         head: operations["headObject"];
         patch?: never;
@@ -67,7 +68,9 @@ export interface paths {
         /**
          * Ask what the pool knows of an object
          * @description The object's length, and for each replica the id of the service that holds it and the
-         *     medium. It does not refresh the object's place in the eviction order.
+         *     medium. It does not refresh the object's place in the eviction order. An object that another
+         *     client is still writing is answered with 200 as soon as the engine knows its size and place;
+         *     GET is 404 meanwhile.
          */
         get: operations["getInfo"];
         put?: never;

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ProblemError } from '../errors.ts';
 import type { ObjectStore } from '../store/object-store.ts';
-import type { Logger } from './log.ts';
 import type { TransferWatch } from './transfer-watch.ts';
 
 /** The route templates that requests are counted under; never a key (design.md §3). */
@@ -20,7 +19,6 @@ export type RouteTemplate =
 /** What routes work with; one for the worker. */
 export interface Gateway {
   readonly store: ObjectStore;
-  readonly logger: Logger;
   readonly limits: Limits;
   readonly watch: TransferWatch;
   /** Set when the worker drains: responses then close their connections. */
