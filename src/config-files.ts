@@ -1,8 +1,8 @@
 /** Checks what the configuration refers to, before a process is started that would fail on it. */
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Config } from './config.ts';
+import { embeddedLibraryPath, reserveLibraryPath } from './native/built-libraries.ts';
 
 export interface FileFindings {
   readonly faults: readonly string[];
@@ -10,10 +10,6 @@ export interface FileFindings {
   /** For the distributed engine: what keeps its address range free (engine.md §1). */
   readonly reserve: { readonly library: string; readonly bytes: number } | undefined;
 }
-
-const nativeDirectory = fileURLToPath(new URL('../build/native', import.meta.url));
-const embeddedLibrary = path.join(nativeDirectory, 'libmcg_embedded.so');
-const reserveLibrary = path.join(nativeDirectory, 'libmcg_reserve.so');
 
 /** All faults at once, each saying how to mend it. */
 export async function findFileFaults(
@@ -23,9 +19,9 @@ export async function findFileFaults(
   const faults: string[] = [];
   const warnings: string[] = [];
   if (config.engine === 'embedded') {
-    if (!existsSync(embeddedLibrary)) {
+    if (!existsSync(embeddedLibraryPath)) {
       faults.push(
-        `--engine: the embedded engine is not built (${embeddedLibrary}); run npm run build:engine, which says what to install if it cannot`,
+        `--engine: the embedded engine is not built (${embeddedLibraryPath}); run npm run build:engine, which says what to install if it cannot`,
       );
     }
     return { faults, warnings, reserve: undefined };
@@ -65,10 +61,14 @@ async function checkLocalConfig(engine: string, env: NodeJS.ProcessEnv): Promise
   const { LocalConfigError, readLocalConfig } = await import('./native/local-config.ts');
   try {
     const { reserveBytes, warnings } = readLocalConfig(named);
-    if (existsSync(reserveLibrary)) {
-      return { faults: [], warnings, reserve: { library: reserveLibrary, bytes: reserveBytes } };
+    if (existsSync(reserveLibraryPath)) {
+      return {
+        faults: [],
+        warnings,
+        reserve: { library: reserveLibraryPath, bytes: reserveBytes },
+      };
     }
-    const advice = `${reserveLibrary} is missing, so the engine's address range cannot be kept free and its start may fail; run npm run build:engine`;
+    const advice = `${reserveLibraryPath} is missing, so the engine's address range cannot be kept free and its start may fail; run npm run build:engine`;
     return { faults: [], warnings: [...warnings, advice], reserve: undefined };
   } catch (error) {
     if (!(error instanceof LocalConfigError)) throw error;

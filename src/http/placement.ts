@@ -1,3 +1,4 @@
+import { MAX_REPLICAS } from '../native/limits.ts';
 import type { PutOptions } from '../native/types.ts';
 import type { IfExists } from '../store/object-store.ts';
 import { invalidParameter, parseQuery, printable, wholeNumber } from './query.ts';
@@ -7,7 +8,6 @@ export interface PutQuery {
   readonly ifExists: IfExists;
 }
 
-const MAX_REPLICAS = 8;
 const MAX_SERVICE_ID = 0x7fff_ffff;
 const DEFAULTS: PutQuery = { options: { replicas: 1, prefer: [] }, ifExists: 'fail' };
 

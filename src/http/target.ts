@@ -1,7 +1,6 @@
 import { ProblemError } from '../errors.ts';
+import { MAX_KEY_BYTES } from '../native/limits.ts';
 
-/** Keys have 1 to 255 bytes: the engine's documented limit is below 256 (engine.md §2). */
-export const MAX_KEY_BYTES = 255;
 /** Longer request targets get 414: a fully encoded key takes 765 characters, the rest is query. */
 export const MAX_TARGET_LENGTH = 8192;
 

@@ -1,5 +1,6 @@
 import type { Address, PutOptionsValue } from './abi.ts';
 import { encodeKey, MAX_ENCODED_KEY_BYTES } from './key-bytes.ts';
+import { MAX_REPLICAS } from './limits.ts';
 import type { MappedRegion } from './memory.ts';
 import type { NativeBlock } from './native-block.ts';
 import type { DataInfo, Medium, PutOptions, Replica } from './types.ts';
@@ -10,7 +11,6 @@ const CAPACITY = MAX_BATCH_KEYS + 1;
 
 const BUFFER_BYTES = 32;
 const INFO_BYTES = 64;
-const MAX_REPLICAS = 8;
 const MEDIUM_DRAM = 1;
 const media: readonly (Medium | undefined)[] = ['HBM', 'DRAM', 'SSD'];
 

@@ -1,3 +1,5 @@
+import { MAX_KEY_BYTES } from './limits.ts';
+
 /**
  * Room for a key, NUL excluded. The engine takes 256 bytes; a longer key is cut here, to 260 bytes or
  * more whatever its characters, so that the engine still sees one that is too long and refuses it
@@ -29,8 +31,6 @@ function encodeUnicode(bytes: Buffer, at: number, key: string): number {
   bytes[end] = 0;
   return end + 1;
 }
-
-const MAX_KEY_BYTES = 255;
 
 /** Whether a key can be stored and found again: 1…255 bytes of UTF-8, no NUL, no half surrogate. */
 export function isStorable(key: string): boolean {

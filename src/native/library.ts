@@ -1,6 +1,5 @@
 import { accessSync, constants, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
   type EngineFunctions,
   engineFunctions,
@@ -10,12 +9,8 @@ import {
   loadLibrary,
   missingSymbols,
 } from './abi.ts';
+import { embeddedLibraryPath } from './built-libraries.ts';
 import { EngineLoadError } from './errors.ts';
-
-/** The same two steps up from src/native and from dist/native. */
-const packageRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
-
-export const embeddedLibraryPath = path.join(packageRoot, 'build/native/libmcg_embedded.so');
 
 export interface EngineLibrary {
   readonly path: string;

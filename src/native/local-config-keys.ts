@@ -2,6 +2,8 @@
  * The keys of the engine's configuration file that are documented publicly for some version. Only for
  * hints: versions differ, and to the engine a key it does not know is a failed init (engine.md §1).
  */
+import { editDistance } from './edit-distance.ts';
+
 export const worldSizeKey = 'ock.mmc.local_service.world_size';
 export const protocolKey = 'ock.mmc.local_service.protocol';
 export const aggregateKey = 'ock.mmc.client.aggregate.io';
@@ -58,20 +60,4 @@ export function isKnownKey(key: string): boolean {
 /** The known key that a slip of the hand (at most two edits) turns into this one. */
 export function nearestKey(key: string): string | undefined {
   return knownKeys.find((known) => editDistance(known, key) <= 2);
-}
-
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return Number.POSITIVE_INFINITY;
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 0; i < a.length; i++) {
-    let last = i + 1;
-    const next = [last];
-    for (let j = 0; j < b.length; j++) {
-      const replaced = (row[j] ?? 0) + (a[i] === b[j] ? 0 : 1);
-      last = Math.min(replaced, last + 1, (row[j + 1] ?? 0) + 1);
-      next.push(last);
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -1,5 +1,6 @@
 import { MMC_INVALID_PARAM } from './codes.ts';
 import { MmcError } from './errors.ts';
+import { MAX_REPLICAS } from './limits.ts';
 import type { PutOptions } from './types.ts';
 
 /** Where the replicas of an object go; a plain object with these members does as well. */
@@ -13,8 +14,6 @@ export class ReplicateConfig {
     Object.assign(this, values);
   }
 }
-
-const MAX_REPLICAS = 8;
 
 /** @throws MmcError MMC_INVALID_PARAM when the engine could not even be asked for this. */
 export function toPutOptions(config: Partial<ReplicateConfig>, operation: string): PutOptions {

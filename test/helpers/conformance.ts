@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { embeddedLibraryPath } from '../../src/native/library.ts';
+import { embeddedLibraryPath } from '../../src/native/built-libraries.ts';
 import { type EngineCalls, openEngine } from './engine-calls.ts';
 import { type EngineProcess, startEngine } from './engine-process.ts';
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ProblemError } from '../../../src/errors.ts';
-import { decodeKey, encodeKey, MAX_KEY_BYTES, parseTarget } from '../../../src/http/target.ts';
+import { decodeKey, encodeKey, parseTarget } from '../../../src/http/target.ts';
+import { MAX_KEY_BYTES } from '../../../src/native/limits.ts';
 import { keyOfBytes, keys } from '../../helpers/keys.ts';
 
 const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
