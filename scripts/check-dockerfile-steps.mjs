@@ -1,7 +1,7 @@
 /**
  * Runs the steps of the Dockerfile by hand, for machines without a container engine: the same
  * commands on the same files in an empty directory, then what the final stage holds, started as an
- * unprivileged user. Keep the two files alike. Takes about two minutes; needs the package registry.
+ * unprivileged user. Keep the two files alike. Takes half a minute on two cores; needs the package registry.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
