@@ -1,6 +1,5 @@
 /** Checks what the configuration refers to, before a process is started that would fail on it. */
 import { accessSync, constants, existsSync, statSync } from 'node:fs';
-import path from 'node:path';
 import type { Config } from './config.ts';
 import { embeddedLibraryPath, reserveLibraryPath } from './native/built-libraries.ts';
 
@@ -32,7 +31,7 @@ export async function findFileFaults(
   }
   const preloadFault = config.enginePreload && fileFault(config.enginePreload);
   if (preloadFault) faults.push(`--engine-preload: ${preloadFault}; give a libpython3.N.so.1.0`);
-  const local = await checkLocalConfig(config.engine, env);
+  const local = await checkLocalConfig(env);
   return {
     faults: [...faults, ...local.faults],
     warnings: [...warnings, ...local.warnings],
@@ -50,17 +49,12 @@ function fileFault(file: string): string | undefined {
   }
 }
 
-async function checkLocalConfig(engine: string, env: NodeJS.ProcessEnv): Promise<FileFindings> {
-  const named = env['MMC_LOCAL_CONFIG_PATH'];
-  // Only the distributed engine itself is known to need the file; another library with its ABI,
-  // such as one that stands before the embedded engine in tests, may do without.
-  if (!named && !path.basename(engine).startsWith('libmf_memcache.')) {
-    const warnings = ['MMC_LOCAL_CONFIG_PATH is not set; the distributed engine needs it'];
-    return { faults: [], warnings, reserve: undefined };
-  }
+async function checkLocalConfig(env: NodeJS.ProcessEnv): Promise<FileFindings> {
   const { LocalConfigError, readLocalConfig } = await import('./native/local-config.ts');
   try {
-    const { reserveBytes, warnings } = readLocalConfig(named);
+    const file = readLocalConfig(env['MMC_LOCAL_CONFIG_PATH']);
+    if (file === undefined) return { faults: [], warnings: [], reserve: undefined };
+    const { reserveBytes, warnings } = file;
     if (existsSync(reserveLibraryPath)) {
       return {
         faults: [],

@@ -64,16 +64,12 @@ export async function openEngine(options: EngineOptions): Promise<Client> {
   }
 }
 
-/**
- * The engine reads its configuration as it is loaded, and answers a fault in it with a crash. Without
- * the variable nothing is checked: a library with the same ABI may need no file.
- */
+/** The engine reads its configuration as it is loaded, and answers a fault in it with a crash. */
 async function checkLocalConfig(engine: string, warn: (text: string) => void): Promise<void> {
-  const file = process.env['MMC_LOCAL_CONFIG_PATH'];
-  if (engine === 'embedded' || file === undefined || file === '') return;
+  if (engine === 'embedded') return;
   const { LocalConfigError, readLocalConfig } = await import('./local-config.ts');
   try {
-    readLocalConfig(file).warnings.forEach(warn);
+    readLocalConfig(process.env['MMC_LOCAL_CONFIG_PATH'])?.warnings.forEach(warn);
   } catch (cause) {
     if (!(cause instanceof LocalConfigError)) throw cause;
     const problem = "The engine's configuration file cannot be used:";

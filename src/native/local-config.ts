@@ -64,16 +64,20 @@ function describe({ file, line, text, problem, change }: LocalConfigFault): stri
   return `${file}:${line}: ${problem}\n  line:      ${text}\n  change to: ${change}`;
 }
 
+/** Instead of a path, for a library with the engine's ABI that reads no file. */
+const NO_FILE = 'none';
+
 /**
- * Reads and checks the file that `MMC_LOCAL_CONFIG_PATH` names.
+ * Reads and checks the file that `MMC_LOCAL_CONFIG_PATH` names; undefined when it says `none`.
  * @throws LocalConfigError with every fault found.
  */
-export function readLocalConfig(path: string | undefined): LocalConfig {
+export function readLocalConfig(path: string | undefined): LocalConfig | undefined {
+  if (path === NO_FILE) return undefined;
   if (path === undefined || path === '') {
     throw fileError(
       'MMC_LOCAL_CONFIG_PATH',
       'is not set, and names the file that the engine reads its configuration from',
-      'set MMC_LOCAL_CONFIG_PATH=/path/to/mmc-local.conf',
+      'set MMC_LOCAL_CONFIG_PATH=/path/to/mmc-local.conf; or to none, for a library that reads no file',
     );
   }
   return parseLocalConfig(path, readText(path));

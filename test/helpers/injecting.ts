@@ -125,8 +125,10 @@ export function readCounters(file: string): (name: EngineFunction | '*') => Func
 }
 
 export interface Injection {
-  /** For the process that loads the library: its control file and its counters. */
-  readonly env: Readonly<Record<'MMC_INJECT_FILE' | 'MMC_INJECT_COUNTERS', string>>;
+  /** For the process that loads the library: its control file, its counters, and that it needs no other file. */
+  readonly env: Readonly<
+    Record<'MMC_INJECT_FILE' | 'MMC_INJECT_COUNTERS' | 'MMC_LOCAL_CONFIG_PATH', string>
+  >;
   /** Replaces the rules. Every call that starts after this resolves obeys them. */
   set(rules: readonly Rule[]): Promise<void>;
   /** No rules; what hangs goes on. */
@@ -151,7 +153,11 @@ export function createInjection(rules: readonly Rule[] = []): Injection {
   };
   write(rules);
   return {
-    env: { MMC_INJECT_FILE: file, MMC_INJECT_COUNTERS: countersFile },
+    env: {
+      MMC_INJECT_FILE: file,
+      MMC_INJECT_COUNTERS: countersFile,
+      MMC_LOCAL_CONFIG_PATH: 'none',
+    },
     set,
     clear: () => set([]),
     counters: (name) => readCounters(countersFile)(name),

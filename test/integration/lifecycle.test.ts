@@ -99,7 +99,10 @@ describe('a start', () => {
   });
 
   it('ends with 1 and advice when the engine is no engine', async () => {
-    const gateway = spawn({ args: ['--engine', '/proc/self/exe'] });
+    const gateway = spawn({
+      args: ['--engine', '/proc/self/exe'],
+      env: { MMC_LOCAL_CONFIG_PATH: 'none' },
+    });
     assert.deepEqual(await gateway.ended, { code: 1, signal: null });
     assert.match(gateway.stderr(), /Cannot load the engine|cannot load/i);
   });

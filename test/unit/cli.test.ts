@@ -97,12 +97,14 @@ describe('--check-config', () => {
     assert.match(stderr, /world_size/);
   });
 
-  it('wants the engine to have its file', async () => {
-    const engine = fileWith('libmf_memcache.so', '');
-    const { code, stderr } = await run(['--check-config', '--engine', engine], {
-      MMC_LOCAL_CONFIG_PATH: '',
-    });
-    assert.equal(code, 2);
-    assert.match(stderr, /MMC_LOCAL_CONFIG_PATH/);
+  it('wants the engine to have its file, unless it is said to need none', async () => {
+    for (const name of ['libmf_memcache.so', 'engine.so']) {
+      const args = ['--check-config', '--engine', fileWith(name, '')];
+      const unset = await run(args, { MMC_LOCAL_CONFIG_PATH: '' });
+      assert.equal(unset.code, 2);
+      assert.match(unset.stderr, /MMC_LOCAL_CONFIG_PATH: is not set/);
+      const none = await run(args, { MMC_LOCAL_CONFIG_PATH: 'none' });
+      assert.deepEqual([none.code, none.stderr], [0, '']);
+    }
   });
 });

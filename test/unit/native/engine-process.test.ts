@@ -130,6 +130,12 @@ describe('initialisation', () => {
     assert.equal(ran.started('uninit'), 1);
   });
 
+  it('wants a configuration file, whatever the library is called', async () => {
+    const ran = await run('open', { env: { MMC_LOCAL_CONFIG_PATH: '' } });
+    assert.match(String(ran.first['message']), /MMC_LOCAL_CONFIG_PATH: is not set/);
+    assert.equal(ran.started('init'), 0);
+  });
+
   it('checks the configuration file before the engine is loaded', async () => {
     const file = path.join(import.meta.dirname, `../../../build/world-size-${process.pid}.conf`);
     writeFileSync(file, 'ock.mmc.local_service.world_size = 1\n');

@@ -262,8 +262,13 @@ describe('reading the configuration file of the engine', () => {
 
   it('takes the file that is named', () => {
     writeFileSync(file, `${service}.world_size = 16\n`);
-    assert.equal(readLocalConfig(file).worldSize, 16);
-    assert.equal(readLocalConfig(file).path, file);
+    assert.equal(readLocalConfig(file)?.worldSize, 16);
+    assert.equal(readLocalConfig(file)?.path, file);
+  });
+
+  it('takes none for an answer, from who has a library that reads no file', () => {
+    assert.equal(readLocalConfig('none'), undefined);
+    assert.equal(problemOf('NONE'), 'NONE does not exist');
   });
 
   it('says what to set when no file is named', () => {
@@ -296,7 +301,7 @@ describe('reading the configuration file of the engine', () => {
 
   it('refuses a file of more than 10 MiB, and takes one of just that', () => {
     writeFileSync(file, `#${' '.repeat(9)}`.repeat(2 ** 20));
-    assert.equal(readLocalConfig(file).worldSize, 256);
+    assert.equal(readLocalConfig(file)?.worldSize, 256);
     truncateSync(file, 10 * 2 ** 20 + 1);
     assert.equal(problemOf(file), `${file} is longer than 10 MiB`);
   });
