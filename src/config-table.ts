@@ -96,7 +96,7 @@ export const table = {
     'Engine',
     integer(10, 3_600_000, 'MS'),
     10_000,
-    'Longest wait for one engine call, its wait for a slot included; then 504.',
+    'Longest wait for one engine call, its wait for a slot included; then 504. Past it a request begins no further call, but the one that stores what a replacement has removed.',
   ),
 
   arenaBytes: setting(

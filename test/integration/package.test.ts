@@ -60,8 +60,9 @@ describe('the package, installed elsewhere', () => {
     writeFileSync(path.join(project, 'program.mts'), program);
     const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
     const flags = ['--noEmit', '--strict', '--module', 'NodeNext', '--target', 'ES2023'];
+    // With the compiler's messages, which it writes to stdout, when it finds something.
     await run(process.execPath, [tsc, ...flags, 'program.mts'], { cwd: project }).catch(
-      ({ stdout }: { stdout: string }) => assert.fail(stdout),
+      (error: unknown) => assert.fail((error as { stdout: string }).stdout),
     );
   });
 
