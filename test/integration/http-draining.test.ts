@@ -7,10 +7,20 @@ import { connectRaw, requestHead, slugOf } from '../helpers/raw-connection.ts';
 import { requestTo } from '../helpers/requests.ts';
 import { until } from '../helpers/until.ts';
 
-/** Tells it to stop, and waits until the worker has begun to. */
+/** Tells it to stop, and waits until it has heard; the worker may hear a moment later. */
 async function beginStop(gateway: ReadyGateway): Promise<void> {
   gateway.signal('SIGTERM');
   await until(() => gateway.logged().some(({ msg }) => String(msg).startsWith('stopping')));
+}
+
+/** The same, until the worker drains: the first thing it does then is to close idle connections. */
+async function beginDrain(gateway: ReadyGateway): Promise<void> {
+  const idle = await connectRaw(gateway.port);
+  idle.send(requestHead('GET', '/livez'));
+  assert.equal((await idle.next({ path: '/livez' })).status, 200);
+  await beginStop(gateway);
+  await idle.closed();
+  idle.destroy();
 }
 
 describe('while a gateway drains', () => {
@@ -32,7 +42,7 @@ describe('while a gateway drains', () => {
         return { path, connection };
       }),
     );
-    await beginStop(gateway);
+    await beginDrain(gateway);
     for (const { path, connection } of open) {
       connection.send('\r\n');
       const answer = await connection.next({ path });
