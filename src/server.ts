@@ -11,6 +11,7 @@ import type { Config } from './config.ts';
 import { ProblemError } from './errors.ts';
 import { answerClientError } from './http/client-error.ts';
 import { respondToConnect } from './http/connect.ts';
+import { tryDirectReading } from './http/direct-read-trial.ts';
 import { attachExchange, type Exchange, endExchange, type Gateway } from './http/exchange.ts';
 import { exchangeLog } from './http/exchange-log.ts';
 import { browserGuard } from './http/host.ts';
@@ -212,7 +213,13 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   server.emit('listening');
 
   // After the caller has said that it is ready: a start need not wait for what it may not need.
-  setImmediate(() => void loadApp().catch(() => undefined));
+  setImmediate(() => {
+    void loadApp().catch(() => undefined);
+    void tryDirectReading().then((works) => {
+      if (!works)
+        logger.warn({}, 'this Node reads large bodies the long way: it is not one that was tested');
+    });
+  });
 
   return {
     registry,

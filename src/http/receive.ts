@@ -1,7 +1,10 @@
 import { ProblemError } from '../errors.ts';
 import type { Arena, Block } from '../native/types.ts';
+import { type BodyTap, tapBody, untapBody } from './body-tap.ts';
 import type { DigestCheck } from './digest.ts';
+import { type DirectTarget, readDirectly, stopReadingDirectly } from './direct-read.ts';
 import type { Exchange, Gateway } from './exchange.ts';
+import type { Transfer } from './transfer-watch.ts';
 
 /** Thrown when the client went away before its body was complete: nobody is there to be answered. */
 export class ClientGoneError extends Error {
@@ -20,14 +23,19 @@ const UNSIZED_START_BYTES = 64 * 1024;
  */
 export type WithBody = (block: Block, bytes: number) => void | Promise<void>;
 
+/** Missing bytes from which on it is worth to read them straight into their place. */
+const DIRECT_BYTES = 128 * 1024;
+
 /** Where a body goes. */
 interface Sink {
   /** Takes a chunk; throws to refuse the rest. */
-  take(chunk: Buffer): void;
+  take(chunk: Uint8Array): void;
   /** Called once everything was taken. */
   complete(): void | Promise<void>;
   /** Lets go of what was taken, when the rest will not come. */
   discard(): void;
+  /** Of a body whose length is known: where the rest goes, how long that is, and that some has come. */
+  readonly rest?: DirectTarget;
 }
 
 /**
@@ -47,7 +55,7 @@ export function receiveSized(
     sendContinue(exchange);
     const { view } = block;
     let at = 0;
-    return pump(gateway, exchange, {
+    return receive(gateway, exchange, {
       take(chunk) {
         view.set(chunk, at);
         at += chunk.length;
@@ -55,6 +63,14 @@ export function receiveSized(
       },
       complete: () => use(block, length),
       discard: () => block.release(),
+      rest: {
+        next: () => view.subarray(at, length),
+        filled(bytes) {
+          digest?.update(view.subarray(at, at + bytes));
+          at += bytes;
+        },
+        missing: () => length - at,
+      },
     });
   };
   return reserved instanceof Promise ? reserved.then(begin) : begin(reserved);
@@ -76,7 +92,7 @@ export async function receiveUnsized(
   let block = await gateway.store.reserve(start, exchange.req.socket);
   let bytes = 0;
   sendContinue(exchange);
-  return pump(gateway, exchange, {
+  return receive(gateway, exchange, {
     take(chunk) {
       const needed = bytes + chunk.length;
       if (needed > block.length) block = grown(arena, block, bytes, needed, unsizedBytes);
@@ -115,52 +131,107 @@ function sendContinue(exchange: Exchange): void {
   exchange.res.writeContinue();
 }
 
-/**
- * Feeds the sink until the body is complete. Listeners are not taken off again, since every small
- * PUT comes by here; and none listens for `error`: an aborted request then emits `close` alone.
- */
-function pump(gateway: Gateway, exchange: Exchange, sink: Sink): Promise<void> {
-  const { req } = exchange;
-  return new Promise((resolve, reject) => {
-    let settled = false;
-    const transfer = gateway.watch.begin((reason) => {
-      fail(new ProblemError('request-timeout', { detail: `The body came too slowly: ${reason}.` }));
-    });
-    const fail = (error: Error) => {
-      if (settled) return;
-      settled = true;
-      gateway.watch.end(transfer);
-      sink.discard();
-      reject(error);
-    };
-    // Even when it had all come: what was not read before the connection closed is gone.
-    if (req.closed) fail(new ClientGoneError());
-    else if (exchange.bodyFault !== undefined) fail(exchange.bodyFault);
-    exchange.interrupt = fail;
-    req.on('data', (chunk: Buffer) => {
-      if (settled) return;
-      transfer.bytes += chunk.length;
-      exchange.bytesIn += chunk.length;
-      try {
-        sink.take(chunk);
-      } catch (error) {
-        fail(error as Error);
-      }
-    });
-    req.on('end', () => {
-      if (settled) return;
-      settled = true;
-      gateway.watch.end(transfer);
-      try {
-        // One promise in all: each further one would cost a small PUT a turn of the queue.
-        resolve(sink.complete());
-      } catch (error) {
-        reject(error instanceof Error ? error : new Error(String(error)));
-      }
-    });
-    req.on('close', () => {
-      // Asked first: an error costs its stack trace, and every request closes.
-      if (!settled) fail(new ClientGoneError());
-    });
+const receive = (gateway: Gateway, exchange: Exchange, sink: Sink): Promise<void> =>
+  new Promise((resolve, reject) => {
+    new Reception(gateway, exchange, sink, resolve, reject).begin();
   });
+
+/** A body on its way: feeds the sink until it is complete, or until it fails for whatever reason. */
+class Reception implements BodyTap, DirectTarget {
+  readonly #gateway: Gateway;
+  readonly #exchange: Exchange;
+  readonly #sink: Sink;
+  readonly #resolve: (answered: void | Promise<void>) => void;
+  readonly #reject: (error: Error) => void;
+  readonly #transfer: Transfer;
+  #settled = false;
+
+  constructor(
+    gateway: Gateway,
+    exchange: Exchange,
+    sink: Sink,
+    resolve: (answered: void | Promise<void>) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#gateway = gateway;
+    this.#exchange = exchange;
+    this.#sink = sink;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#transfer = gateway.watch.begin((reason) => {
+      this.fail(
+        new ProblemError('request-timeout', { detail: `The body came too slowly: ${reason}.` }),
+      );
+    });
+  }
+
+  begin(): void {
+    const { req, bodyFault } = this.#exchange;
+    // Even when it had all come: what was not read before the connection closed is gone.
+    if (req.closed) this.fail(new ClientGoneError());
+    else if (bodyFault !== undefined) this.fail(bodyFault);
+    if (this.#settled) return;
+    this.#exchange.interrupt = (fault) => this.fail(fault);
+    // None listens for `error`: an aborted request then emits `close` alone.
+    req.on('close', () => {
+      // Asked first: an error costs its stack trace.
+      if (!this.#settled) this.fail(new ClientGoneError());
+    });
+    tapBody(req, this);
+    if (this.missing() >= DIRECT_BYTES) readDirectly(req.socket, this);
+  }
+
+  chunk(chunk: Uint8Array): void {
+    if (this.#settled) return;
+    this.#count(chunk.length);
+    try {
+      this.#sink.take(chunk);
+    } catch (error) {
+      this.fail(error as Error);
+    }
+  }
+
+  end(): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#gateway.watch.end(this.#transfer);
+    try {
+      // One promise in all: each further one would cost a small PUT a turn of the queue.
+      this.#resolve(this.#sink.complete());
+    } catch (error) {
+      this.#reject(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  fail(error: Error): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#gateway.watch.end(this.#transfer);
+    const { req } = this.#exchange;
+    untapBody(req);
+    // Before the block is: its memory may be somebody else's next.
+    stopReadingDirectly(req.socket);
+    this.#sink.discard();
+    this.#reject(error);
+  }
+
+  next(): Uint8Array {
+    return this.#sink.rest?.next() ?? NOTHING;
+  }
+
+  filled(bytes: number): void {
+    this.#count(bytes);
+    this.#sink.rest?.filled(bytes);
+  }
+
+  missing(): number {
+    return this.#settled ? 0 : (this.#sink.rest?.missing() ?? 0);
+  }
+
+  #count(bytes: number): void {
+    this.#transfer.bytes += bytes;
+    this.#exchange.bytesIn += bytes;
+  }
 }
+
+const NOTHING = new Uint8Array(0);

@@ -62,6 +62,8 @@ export class CallArguments {
     this.#words = new Uint32Array(buffer, byteOffset, ARGUMENT_BYTES >>> 2);
     this.#codes = new Int32Array(buffer, byteOffset + RESULTS, CAPACITY);
     this.optionsValue = { words: new Uint32Array(buffer, byteOffset + OPTIONS, 11) };
+    // Of any batch the first key is here, where that of a single call is.
+    this.#setAddress(POINTERS, this.keys);
   }
 
   /** False when the key cannot be a C string: the caller answers MMC_INVALID_PARAM. */
@@ -153,6 +155,13 @@ export class CallArguments {
 
   clearResults(count: number): void {
     this.#codes.fill(UNANSWERED, 0, count);
+  }
+
+  /** As `itemCodes`, of a batch of one and without a copy. */
+  itemCode(wholeCode: number): number {
+    const code = this.#codes[0] as number;
+    if (code === UNANSWERED) return wholeCode === 0 ? -1 : wholeCode;
+    return code === 0 ? wholeCode : code;
   }
 
   /**

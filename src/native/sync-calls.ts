@@ -67,9 +67,12 @@ export class DirectCalls implements SyncCalls {
     const args = this.#args;
     if (!args.setOptions(options)) return MMC_INVALID_PARAM;
     args.setBuffer(0, asNative(block), length);
+    args.clearResults(1);
     const since = this.#now();
-    const { mmcc_put } = this.#context.functions;
-    const code = mmcc_put(args.keys, args.structs, args.optionsValue, 0);
+    // A batch of one: koffi takes a microsecond for a struct by value, as mmcc_put has its options.
+    const { mmcc_batch_put } = this.#context.functions;
+    const { pointers, structs, options: optionsAt, results } = args;
+    const code = args.itemCode(mmcc_batch_put(pointers, 1, structs, optionsAt, 0, results));
     this.#report('put', code, since, code === MMC_OK ? length : 0);
     return code;
   }

@@ -83,7 +83,8 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
     exists: slow.exists,
     write: (key, block, bytes, options, ifExists) => {
       let code: number | undefined;
-      if (sync !== undefined && bytes <= SYNC_COPY_BYTES) {
+      // A put of what is there already copies nothing, however large.
+      if (sync !== undefined && (bytes <= SYNC_COPY_BYTES || sync.exist(key) === 0)) {
         code = sync.put(key, block, bytes, options);
         if (code === 0) return 'created';
       }

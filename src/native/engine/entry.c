@@ -35,16 +35,15 @@ void entry_visit(uint32_t shard, void (*visit)(struct entry *entry, void *contex
   }
 }
 
-/* More than the entries allowed would need, since keys do not fall evenly into the shards. */
-static uint64_t chunk_limit(void) {
+uint64_t entry_chunk_limit(void) {
   uint64_t chunks = pool_measure_use().total_entries / CHUNK_ENTRIES;
-  return chunks + chunks / 4 + SHARDS;
+  uint64_t limit = chunks + chunks / 4 + SHARDS;
+  return limit < MAX_CHUNKS ? limit : MAX_CHUNKS;
 }
 
 static bool add_chunk_locked(uint32_t shard) {
   uint32_t chunk = atomic_load(&pool.header->chunk_count);
-  uint64_t limit = chunk_limit();
-  if (chunk >= limit || chunk >= MAX_CHUNKS) return false;
+  if (chunk >= entry_chunk_limit()) return false;
   uint64_t offset = ENTRIES_OFFSET + chunk * CHUNK_BYTES;
   if (!backing_obtain(pool.descriptor, offset, CHUNK_BYTES)) return false;
   pool.chunk_shard[chunk] = (uint8_t)(shard + 1);

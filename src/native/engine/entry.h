@@ -66,6 +66,12 @@ void entry_visit(uint32_t shard, void (*visit)(struct entry *entry, void *contex
 /* Gives a shard, whose lock is held, another chunk of entries; false when there is no room. */
 bool entry_add_chunk(uint32_t shard, int64_t *budget_ns);
 
+/*
+ * Chunks the pool may have: more than the entries allowed would need, since keys do not fall
+ * evenly into the shards.
+ */
+uint64_t entry_chunk_limit(void);
+
 uint64_t clock_now_ns(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include "ticker.h"
 
 #define AHEAD_GROUPS 256u
+#define AHEAD_CHUNKS 512u /* of the entry table: 6 MiB */
 #define STEP_GROUPS 2u
 #define GROW_GROUPS 4u
 #define BUSY_MS 20u
@@ -20,6 +21,7 @@
 
 static struct ticker ticker = TICKER_INITIALIZER;
 static uint64_t touched_groups;
+static uint64_t touched_chunks;
 
 static uint64_t smaller(uint64_t left, uint64_t right) {
   return left < right ? left : right;
@@ -44,7 +46,22 @@ static bool touch_step(const struct segment_view *view, uint64_t target) {
   return true;
 }
 
+/* Small objects fill the entry table as fast as the memory. What is not needed is just there. */
+static void touch_entries(void) {
+  uint64_t count = atomic_load(&pool.header->chunk_count);
+  uint64_t target = smaller(count + AHEAD_CHUNKS, entry_chunk_limit());
+  if (touched_chunks < count) touched_chunks = count;
+  if (touched_chunks >= target || !backing_is_plentiful(pool.descriptor)) return;
+  uint64_t start = touched_chunks * CHUNK_BYTES;
+  uint64_t bytes = target * CHUNK_BYTES - start;
+  if (!backing_obtain(pool.descriptor, ENTRIES_OFFSET + start, bytes)) return;
+  uint64_t page_start = start / PAGE_BYTES * PAGE_BYTES;
+  backing_touch((char *)pool.entries + page_start, start + bytes - page_start);
+  touched_chunks = target;
+}
+
 static unsigned touch_once(void) {
+  touch_entries();
   struct segment_view view;
   if (!segment_view(pool.self, &view)) return IDLE_MS;
   uint64_t top = atomic_load(&view.segment->top_group);
@@ -58,6 +75,7 @@ static unsigned touch_once(void) {
 
 bool touch_start(void) {
   touched_groups = 0;
+  touched_chunks = 0;
   return ticker_start(&ticker, "mcg-touch", touch_once);
 }
 

@@ -94,17 +94,28 @@ describe('engineStore on an engine that is called on this thread', () => {
   });
 
   it('writes at once up to the same limit', async () => {
-    for (const [bytes, label] of [
-      [SYNC_COPY_BYTES, 'put'],
-      [SYNC_COPY_BYTES + 1, 'later put'],
+    for (const [bytes, calls] of [
+      [SYNC_COPY_BYTES, [`put a ${SYNC_COPY_BYTES}`]],
+      [SYNC_COPY_BYTES + 1, ['exist a', `later put a ${SYNC_COPY_BYTES + 1}`]],
     ] as const) {
       const { store, made, arena } = synchronous(undefined);
       const block = arena.tryAllocate(bytes);
       assert.ok(block);
       assert.equal(await store.write('a', block, bytes, anywhere, 'fail'), 'created');
-      assert.deepEqual(made, [`${label} a ${bytes}`]);
+      assert.deepEqual(made, calls);
       assert.equal(arena.used, 1);
     }
+  });
+
+  it('learns at once that a large object is there, and copies only what takes its place', async () => {
+    const bytes = SYNC_COPY_BYTES + 1;
+    const { store, made, arena } = synchronous(3, { put: -3006 });
+    const block = arena.tryAllocate(bytes);
+    assert.ok(block);
+    const write = (ifExists: 'keep' | 'fail') => store.write('a', block, bytes, anywhere, ifExists);
+    assert.equal(await write('keep'), 'kept');
+    await fails(() => write('fail'), 'object-exists');
+    assert.deepEqual(made, ['exist a', `put a ${bytes}`, 'exist a', `put a ${bytes}`]);
   });
 
   it('explains what failed on this thread, and leaves no block behind', async () => {

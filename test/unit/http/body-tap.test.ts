@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import net, { type AddressInfo, type Socket } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { tapBody, untapBody } from '../../../src/http/body-tap.ts';
+
+describe('a tapped body', () => {
+  let server: Server;
+  let serve: RequestListener;
+  before(async () => {
+    server = createServer((req, res) => serve(req, res)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  after(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  async function connect(): Promise<Socket> {
+    const { port } = server.address() as AddressInfo;
+    const socket = net.connect({ port, host: '127.0.0.1' });
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  const sized = (body: string): string =>
+    `PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const inChunks = (body: string): string =>
+    `PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n` +
+    `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+
+  it('comes whole, whether it is waiting already, is still to come, or is empty', async () => {
+    const long = 'x'.repeat(300_000);
+    for (const delayed of [false, true]) {
+      const bodies: string[] = [];
+      const receive = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+        // Some is buffered then, as much as node:http takes for somebody who does not read.
+        if (delayed) for (let turn = 0; turn < 5; turn++) await nextTurn();
+        let body = '';
+        tapBody(req, {
+          chunk(chunk) {
+            body += chunk.toString();
+          },
+          end() {
+            bodies.push(body);
+            res.end();
+          },
+        });
+      };
+      serve = (req, res) => void receive(req, res);
+      const socket = await connect();
+      const sent = [sized('one'), inChunks('two'), sized(''), sized(long), inChunks(long)];
+      for (const text of sent) {
+        socket.write(text);
+        await once(socket, 'data');
+      }
+      assert.deepEqual(bodies, ['one', 'two', '', long, long]);
+      socket.destroy();
+    }
+  });
+
+  it('is a stream again once it is untapped', async () => {
+    const seen: string[] = [];
+    serve = (req, res) => {
+      tapBody(req, {
+        chunk(chunk) {
+          seen.push(`tap ${chunk.length}`);
+          untapBody(req);
+          req.on('data', (later: Buffer) => seen.push(`data ${later.length}`));
+          req.on('end', () => res.end());
+        },
+        end: () => assert.fail('somebody else reads it now'),
+      });
+    };
+    const socket = await connect();
+    socket.write(sized('abc').slice(0, -2));
+    while (seen.length === 0) await nextTurn();
+    socket.write('bc');
+    await once(socket, 'data');
+    assert.deepEqual(seen, ['tap 1', 'data 2']);
+    socket.destroy();
+  });
+
+  it('tells by close that its client has gone, and by nothing else', async () => {
+    let closed = false;
+    serve = (req) => {
+      tapBody(req, { chunk: () => undefined, end: () => assert.fail('not all has been sent') });
+      req.on('close', () => {
+        closed = true;
+      });
+    };
+    const socket = await connect();
+    socket.write(sized('abc').slice(0, -1));
+    await nextTurn();
+    socket.resetAndDestroy();
+    while (!closed) await nextTurn();
+  });
+});
