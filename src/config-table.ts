@@ -99,6 +99,25 @@ export const table = {
     'Longest wait for one engine call, its wait for a slot included; then 504. Past it a request begins no further call, but the one that stores what a replacement has removed.',
   ),
 
+  coalescing: setting(
+    'Engine',
+    toggle(),
+    true,
+    'Let operations that come while engine calls are under way leave together as one call. The embedded engine is called at once instead.',
+  ),
+  singleFlight: setting(
+    'Engine',
+    toggle(),
+    true,
+    'Let requests for one object at the same time share one read of it.',
+  ),
+  sizeCacheKeys: setting(
+    'Engine',
+    integer(0, 10_000_000, 'N'),
+    65_536,
+    'Objects whose size is remembered, so that a read need not ask for it first; 0 remembers none. The embedded engine is always asked.',
+  ),
+
   arenaBytes: setting(
     'Memory',
     size(mebibyte, tebibyte),

@@ -24,6 +24,7 @@ import { lazy } from './lazy.ts';
 import { engineMetrics } from './metrics/engine.ts';
 import { httpMetrics } from './metrics/http.ts';
 import { createRegistry, type Registry } from './metrics/registry.ts';
+import { storeMetrics } from './metrics/store.ts';
 import type { EngineClient } from './native/types.ts';
 import { methodNotAllowed, serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
@@ -74,6 +75,9 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     store: engineStore(engine, {
       arenaWaitMs: config.arenaWaitMs,
       poolBytes: engine.embedded ? config.poolBytes : undefined,
+      coalescing: config.coalescing,
+      singleFlight: config.singleFlight,
+      sizeCacheKeys: config.sizeCacheKeys,
     }),
     limits: {
       maxObjectBytes: Math.min(config.maxObjectBytes, engine.arena.maxBlockBytes),
@@ -92,6 +96,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       log(exchange, status, durationMs);
     },
   };
+  storeMetrics(registry, gateway.store);
   const guard = browserGuard({ allowHosts: config.allowHost, allowOrigins: config.allowOrigin });
   const health = operations(deps);
   /** Express is loaded on first use, or when the worker has nothing better to do. */

@@ -15,7 +15,7 @@ import {
 } from './slot-batches.ts';
 import { callNative, getOnSlot, keyOnSlot, putOnSlot, queryOnSlot } from './slot-calls.ts';
 import type { DirectCalls } from './sync-calls.ts';
-import type { Block, CallResult, DataInfo, EngineClient, PutOptions } from './types.ts';
+import type { Block, CallResult, DataInfo, EngineClient, PutOptions, Returned } from './types.ts';
 
 export interface ClientParts {
   readonly library: string;
@@ -73,60 +73,98 @@ export class Client implements EngineClient {
     this.#context.onCall = observer;
   }
 
-  query(key: string): Promise<{ code: number; info: DataInfo }> {
-    return this.#slots.run('query', (slot, finish, fail) => {
-      queryOnSlot(this.#context, slot, key, finish, fail);
-    });
+  query(key: string, returned?: Returned): Promise<{ code: number; info: DataInfo }> {
+    return this.#slots.run(
+      'query',
+      (slot, finish, fail) => {
+        queryOnSlot(this.#context, slot, key, finish, fail);
+      },
+      returned,
+    );
   }
 
-  async get(key: string, block: Block, length: number): Promise<CallResult> {
+  async get(key: string, block: Block, length: number, returned?: Returned): Promise<CallResult> {
     const memory = retained(block, length);
     return this.#slots.run<CallResult>(
       'get',
       (slot, finish, fail) => {
         getOnSlot(this.#context, slot, key, memory, length, finish, fail);
       },
-      () => memory.release(),
+      () => {
+        memory.release();
+        returned?.();
+      },
     );
   }
 
-  async put(key: string, block: Block, length: number, options: PutOptions): Promise<number> {
+  async put(
+    key: string,
+    block: Block,
+    length: number,
+    options: PutOptions,
+    returned?: Returned,
+  ): Promise<number> {
     const memory = retained(block, length);
     return this.#slots.run<number>(
       'put',
       (slot, finish, fail) => {
         putOnSlot(this.#context, slot, key, memory, length, options, finish, fail);
       },
-      () => memory.release(),
+      () => {
+        memory.release();
+        returned?.();
+      },
     );
   }
 
-  exist(key: string): Promise<number> {
-    return this.#slots.run('exist', (slot, finish, fail) => {
-      keyOnSlot(this.#context, slot, 'exist', key, finish, fail);
-    });
+  exist(key: string, returned?: Returned): Promise<number> {
+    return this.#slots.run(
+      'exist',
+      (slot, finish, fail) => {
+        keyOnSlot(this.#context, slot, 'exist', key, finish, fail);
+      },
+      returned,
+    );
   }
 
-  remove(key: string): Promise<number> {
-    return this.#slots.run('remove', (slot, finish, fail) => {
-      keyOnSlot(this.#context, slot, 'remove', key, finish, fail);
-    });
+  remove(key: string, returned?: Returned): Promise<number> {
+    return this.#slots.run(
+      'remove',
+      (slot, finish, fail) => {
+        keyOnSlot(this.#context, slot, 'remove', key, finish, fail);
+      },
+      returned,
+    );
   }
 
-  batchQuery(keys: readonly string[]): Promise<{ code: number; infos: DataInfo[] }> {
-    return this.#slots.run('batch_query', (slot, finish, fail) => {
-      batchQueryOnSlot(this.#context, slot, keys, finish, fail);
-    });
+  batchQuery(
+    keys: readonly string[],
+    returned?: Returned,
+  ): Promise<{ code: number; infos: DataInfo[] }> {
+    return this.#slots.run(
+      'batch_query',
+      (slot, finish, fail) => {
+        batchQueryOnSlot(this.#context, slot, keys, finish, fail);
+      },
+      returned,
+    );
   }
 
-  async batchGet(keys: readonly string[], blocks: readonly Block[]): Promise<BatchReadResult> {
+  async batchGet(
+    keys: readonly string[],
+    blocks: readonly Block[],
+    returned?: Returned,
+  ): Promise<BatchReadResult> {
     const memory = allRetained(keys, blocks);
     return this.#slots.run<BatchReadResult>(
       'batch_get',
       (slot, finish, fail) => {
         batchGetOnSlot(this.#context, slot, keys, memory, finish, fail);
       },
-      () => releaseAll(memory),
+      () => {
+        releaseAll(memory);
+        returned?.();
+      },
     );
   }
 
@@ -134,6 +172,7 @@ export class Client implements EngineClient {
     keys: readonly string[],
     blocks: readonly Block[],
     options: PutOptions,
+    returned?: Returned,
   ): Promise<BatchResult> {
     const memory = allRetained(keys, blocks);
     return this.#slots.run<BatchResult>(
@@ -141,20 +180,31 @@ export class Client implements EngineClient {
       (slot, finish, fail) => {
         batchPutOnSlot(this.#context, slot, keys, memory, options, finish, fail);
       },
-      () => releaseAll(memory),
+      () => {
+        releaseAll(memory);
+        returned?.();
+      },
     );
   }
 
-  batchExist(keys: readonly string[]): Promise<BatchResult> {
-    return this.#slots.run('batch_exist', (slot, finish, fail) => {
-      batchKeysOnSlot(this.#context, slot, 'exist', keys, finish, fail);
-    });
+  batchExist(keys: readonly string[], returned?: Returned): Promise<BatchResult> {
+    return this.#slots.run(
+      'batch_exist',
+      (slot, finish, fail) => {
+        batchKeysOnSlot(this.#context, slot, 'exist', keys, finish, fail);
+      },
+      returned,
+    );
   }
 
-  batchRemove(keys: readonly string[]): Promise<BatchResult> {
-    return this.#slots.run('batch_remove', (slot, finish, fail) => {
-      batchKeysOnSlot(this.#context, slot, 'remove', keys, finish, fail);
-    });
+  batchRemove(keys: readonly string[], returned?: Returned): Promise<BatchResult> {
+    return this.#slots.run(
+      'batch_remove',
+      (slot, finish, fail) => {
+        batchKeysOnSlot(this.#context, slot, 'remove', keys, finish, fail);
+      },
+      returned,
+    );
   }
 
   /** Makes memory outside the arena known to the engine: faster, and required for large remote copies. */

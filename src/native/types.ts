@@ -90,6 +90,12 @@ export interface CallResult {
 }
 
 /**
+ * Told once when the engine is done with a call and its slot is free, which is long after the promise
+ * was rejected where the call outlasted its deadline; or when the call was never begun.
+ */
+export type Returned = () => void;
+
+/**
  * One process-wide client of an engine. Asynchronous calls run on libuv's pool, at most `slots` at a
  * time, in order. Each resolves with the engine's code; each rejects with
  * - EngineDeadlineError when the call, its wait for a slot included, outlasts `deadlineMs`: the call
@@ -109,23 +115,40 @@ export interface EngineClient {
   readonly deadlineMs: number;
   /** Present only when the engine exports `mmc_embedded_nonblocking`. */
   readonly sync: SyncCalls | undefined;
-  query(key: string): Promise<{ code: number; info: DataInfo }>;
-  get(key: string, block: Block, length: number): Promise<CallResult>;
-  put(key: string, block: Block, length: number, options: PutOptions): Promise<number>;
-  exist(key: string): Promise<number>;
-  remove(key: string): Promise<number>;
-  batchQuery(keys: readonly string[]): Promise<{ code: number; infos: DataInfo[] }>;
+  query(key: string, returned?: Returned): Promise<{ code: number; info: DataInfo }>;
+  get(key: string, block: Block, length: number, returned?: Returned): Promise<CallResult>;
+  put(
+    key: string,
+    block: Block,
+    length: number,
+    options: PutOptions,
+    returned?: Returned,
+  ): Promise<number>;
+  exist(key: string, returned?: Returned): Promise<number>;
+  remove(key: string, returned?: Returned): Promise<number>;
+  batchQuery(
+    keys: readonly string[],
+    returned?: Returned,
+  ): Promise<{ code: number; infos: DataInfo[] }>;
   batchGet(
     keys: readonly string[],
     blocks: readonly Block[],
+    returned?: Returned,
   ): Promise<{ code: number; results: Int32Array; elapsedMs: number }>;
   batchPut(
     keys: readonly string[],
     blocks: readonly Block[],
     options: PutOptions,
+    returned?: Returned,
   ): Promise<{ code: number; results: Int32Array }>;
-  batchExist(keys: readonly string[]): Promise<{ code: number; results: Int32Array }>;
-  batchRemove(keys: readonly string[]): Promise<{ code: number; results: Int32Array }>;
+  batchExist(
+    keys: readonly string[],
+    returned?: Returned,
+  ): Promise<{ code: number; results: Int32Array }>;
+  batchRemove(
+    keys: readonly string[],
+    returned?: Returned,
+  ): Promise<{ code: number; results: Int32Array }>;
   /**
    * One put, get and remove of a key of its own, bytes compared, on the slot kept for it; used after
    * init and by readiness. Fails as other calls do while every slot is held by a late call.

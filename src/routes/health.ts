@@ -48,6 +48,7 @@ export function operations({ engine, metricsText }: OperationsDeps): Operations 
       parseQuery(query, []);
       requireAcceptable(exchange.req, 'application/json');
       if (gateway.draining) throw notReady('The gateway is stopping.');
+      if (gateway.store.stuck) throw notReady('Engine calls are past their deadline.');
       try {
         await probe();
       } catch (error) {

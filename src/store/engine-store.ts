@@ -1,38 +1,114 @@
 import type { Block, EngineClient } from '../native/types.ts';
 import { type Caller, waitForRoom } from './arena-room.ts';
+import { coalescedCalls } from './coalesced-calls.ts';
 import { emptyBlock } from './empty-block.ts';
 import { engineCalls, SYNC_COPY_BYTES, withinBudget } from './engine-calls.ts';
 import { problemOfCode, problemOfThrown, type StoreOperation } from './engine-problem.ts';
 import type { ObjectStore } from './object-store.ts';
-import { type FirstTry, readObject } from './read-object.ts';
-import { writeObject } from './write-object.ts';
+import { type FirstTry, readObject, sizeOf } from './read-object.ts';
+import { createSingleFlight, type SingleFlight } from './single-flight.ts';
+import { createSizeCache } from './size-cache.ts';
+import { type Write, writeObject } from './write-object.ts';
 
 export interface StoreSettings {
   /** Longest wait for room in the arena, in milliseconds. */
   readonly arenaWaitMs: number;
   readonly poolBytes: number | undefined;
+  /** Whether single operations share engine calls, and reads of one object one read. */
+  readonly coalescing: boolean;
+  readonly singleFlight: boolean;
+  /** Sizes remembered at most; 0 remembers none. */
+  readonly sizeCacheKeys: number;
 }
 
 /** The object store over one engine client. */
 export function engineStore(engine: EngineClient, settings: StoreSettings): ObjectStore {
   const { arena, sync } = engine;
-  const calls = engineCalls(engine);
   const { arenaWaitMs, poolBytes } = settings;
+  // An engine that is called on this thread has answered before anything else could come.
+  const coalesced = sync === undefined && settings.coalescing ? coalescedCalls(engine) : undefined;
+  const calls = coalesced ?? engineCalls(engine);
+  const sizes = createSizeCache(sync === undefined ? settings.sizeCacheKeys : 0);
+  const flights = settings.singleFlight ? createSingleFlight() : undefined;
+  let sizedReads = 0;
+  let staleReads = 0;
   const slow = {
-    read: (key: string, caller: Caller | undefined, known?: FirstTry) => {
-      const context = { calls: withinBudget(calls, engine.deadlineMs), arena, arenaWaitMs };
-      return explained('read', readObject(context, key, caller, known));
-    },
+    read: (key: string, caller: Caller | undefined, known?: FirstTry) =>
+      explained('read', readOf(key, caller, known)),
     stat: (key: string) => explained('stat', statOf(key)),
     exists: (key: string) => explained('exists', existsOf(key)),
     remove: (key: string) => explained('remove', removeOf(key)),
   };
+
+  /** `known` is what this thread has just asked the engine. */
+  function readOf(
+    key: string,
+    caller: Caller | undefined,
+    known: FirstTry | undefined,
+  ): Promise<Block> {
+    if (flights === undefined) return readAlone(key, caller, known);
+    if (known === undefined && flights.mayShare(key)) {
+      return sizeOf(calls, key).then((size) => readShared(flights, key, caller, { size }));
+    }
+    return readShared(flights, key, caller, known);
+  }
+
+  function readShared(
+    among: SingleFlight,
+    key: string,
+    caller: Caller | undefined,
+    known: FirstTry | undefined,
+  ): Promise<Block> {
+    if (known !== undefined && known.code === undefined) {
+      const shared = among.shared(key, known.size);
+      if (shared !== undefined) return Promise.resolve(shared);
+    }
+    return among.join(key, caller, (all) => readAlone(key, all, known));
+  }
+
+  /** Of most small objects the size is known and there is room: one call, and one promise for it. */
+  function readAlone(
+    key: string,
+    caller: Caller | undefined,
+    known: FirstTry | undefined,
+  ): Promise<Block> {
+    const size = known === undefined ? sizes.get(key) : undefined;
+    const block = size === undefined ? undefined : arena.tryAllocate(size);
+    if (block === undefined) return readAsking(key, caller, known);
+    sizedReads += 1;
+    return calls.get(key, block).then(
+      (code) => {
+        if (code === 0) return block;
+        block.release();
+        if (code !== -1) throw problemOfCode('read', code);
+        staleReads += 1;
+        sizes.forget(key);
+        return readAsking(key, caller, undefined);
+      },
+      (error: unknown) => {
+        block.release();
+        throw error;
+      },
+    );
+  }
+
+  async function readAsking(
+    key: string,
+    caller: Caller | undefined,
+    known: FirstTry | undefined,
+  ): Promise<Block> {
+    const budgeted = withinBudget(calls, engine.deadlineMs);
+    const block = await readObject({ calls: budgeted, arena, arenaWaitMs }, key, caller, known);
+    sizes.learn(key, block.length);
+    return block;
+  }
 
   async function statOf(key: string) {
     const { code, info } = await calls.query(key);
     if (code !== 0) throw problemOfCode('stat', code);
     if (!info.valid) throw problemOfCode('stat', -3102);
     if (info.replicas.length === 0) throw problemOfCode('stat', -3007);
+    sizes.learn(key, info.size);
     return info;
   }
 
@@ -45,8 +121,37 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
   }
 
   async function removeOf(key: string) {
-    const code = await calls.remove(key);
-    if (code !== 0) throw problemOfCode('remove', code);
+    try {
+      const code = await calls.remove(key);
+      if (code !== 0) throw problemOfCode('remove', code);
+    } finally {
+      forget(key);
+    }
+  }
+
+  async function writeOf(write: Write, firstCode: number | undefined) {
+    const { key, bytes } = write;
+    const budgeted = withinBudget(calls, engine.deadlineMs);
+    try {
+      const outcome = await writeObject(
+        { calls: budgeted, unbounded: calls, poolBytes },
+        write,
+        firstCode,
+      );
+      if (outcome !== 'kept') sizes.learn(key, bytes);
+      return outcome;
+    } catch (error) {
+      sizes.forget(key);
+      throw error;
+    } finally {
+      flights?.forget(key);
+    }
+  }
+
+  /** After a change, and after what may have been one. */
+  function forget(key: string): void {
+    sizes.forget(key);
+    flights?.forget(key);
   }
 
   /**
@@ -86,28 +191,33 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
       // A put of what is there already copies nothing, however large.
       if (sync !== undefined && (bytes <= SYNC_COPY_BYTES || sync.exist(key) === 0)) {
         code = sync.put(key, block, bytes, options);
-        if (code === 0) return 'created';
+        if (code === 0) {
+          flights?.forget(key);
+          return 'created';
+        }
       }
-      const write = { key, block, bytes, options, ifExists };
-      const context = {
-        calls: withinBudget(calls, engine.deadlineMs),
-        unbounded: calls,
-        poolBytes,
-      };
-      return explained('write', writeObject(context, write, code));
+      return explained('write', writeOf({ key, block, bytes, options, ifExists }, code));
     },
     remove: (key) => {
       if (sync === undefined) return slow.remove(key);
       const code = sync.remove(key);
       if (code !== 0) throw problemOfCode('remove', code);
+      flights?.forget(key);
     },
+    get stuck() {
+      return coalesced?.stuck === true;
+    },
+    counts: () => ({
+      ...(coalesced?.counts() ?? { keys: 0, calls: 0, waiting: 0 }),
+      sharedReads: flights?.joined ?? 0,
+      sizedReads,
+      staleReads,
+      knownSizes: sizes.size,
+    }),
   };
 }
 
-async function explained<T>(operation: StoreOperation, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
+const explained = <T>(operation: StoreOperation, work: Promise<T>): Promise<T> =>
+  work.catch((error: unknown) => {
     throw problemOfThrown(operation, error);
-  }
-}
+  });

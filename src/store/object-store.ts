@@ -37,4 +37,23 @@ export interface ObjectStore {
   ): WriteOutcome | Promise<WriteOutcome>;
   /** Fails with object-not-found. */
   remove(key: string): void | Promise<void>;
+  /** Whether some kind of operation is refused at once, since all calls made for it are late. */
+  readonly stuck: boolean;
+  counts(): StoreCounts;
+}
+
+/** What the store has saved the engine, since the process began. */
+export interface StoreCounts {
+  /** Keys that went to the engine through coalescing, and the calls they went in. */
+  readonly keys: number;
+  readonly calls: number;
+  /** Operations that wait for a call, now. */
+  readonly waiting: number;
+  /** Reads that were given the block of another one. */
+  readonly sharedReads: number;
+  /** Reads whose size was known from before, and those of them where it had changed. */
+  readonly sizedReads: number;
+  readonly staleReads: number;
+  /** Sizes remembered, now. */
+  readonly knownSizes: number;
 }

@@ -59,7 +59,7 @@ export async function readObject(
 
 const UNREADABLE = 'The object is there, and the engine failed to read it, twice. Try again.';
 
-async function sizeOf(calls: EngineCalls, key: string): Promise<number> {
+export async function sizeOf(calls: EngineCalls, key: string): Promise<number> {
   const { code, info } = await calls.query(key);
   if (code !== 0) throw problemOfCode('read', code);
   if (!info.valid) throw problemOfCode('read', -3102);

@@ -17,12 +17,14 @@ export async function startBare(...args) {
 }
 
 /** Starts the built gateway; resolves when it is ready, with the time that took from its start. */
-export async function startGateway(...flags) {
+export async function startGateway(...given) {
   const startedMs = performance.now();
+  const flags = given.filter((word) => typeof word === 'string');
+  const env = Object.assign(withoutSettings(), ...given.filter((word) => typeof word === 'object'));
   const child = spawn(
     process.execPath,
     [here('../../dist/main.js'), '--port', '0', '--log-format', 'json', ...flags],
-    { stdio: ['ignore', 'pipe', 'inherit'], env: withoutSettings() },
+    { stdio: ['ignore', 'pipe', 'inherit'], env },
   );
   const lines = createInterface(child.stdout);
   for await (const line of lines) {
@@ -38,6 +40,27 @@ export async function startGateway(...flags) {
   }
   throw new Error('the gateway ended before it was ready');
 }
+
+/**
+ * An engine as slow as the distributed one (engine.md §3): each call takes 80 µs beside the others,
+ * then 40 µs and 2 µs for each key, one call after the other.
+ */
+export function slowEngine() {
+  return {
+    flags: ['--engine', here('../../build/native/libmcg_injecting.so'), '--call-slots', '8'],
+    env: {
+      MMC_INJECT: dataCalls
+        .map((name) => `${name} delay_outside_us=80 delay_inside_us=40 per_key_us=2`)
+        .join(';'),
+      MMC_LOCAL_CONFIG_PATH: 'none',
+    },
+  };
+}
+
+const dataCalls = ['put', 'get', 'query', 'exist', 'remove'].flatMap((name) => [
+  name,
+  `batch_${name}`,
+]);
 
 /** A developer's own GATEWAY_ variables must not change what is measured. */
 const withoutSettings = () =>

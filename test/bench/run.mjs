@@ -3,7 +3,7 @@
 import { request } from 'node:http';
 import { parseArgs } from 'node:util';
 import { drive, generator } from './load.mjs';
-import { anonymousBytes, startBare, startGateway } from './processes.mjs';
+import { anonymousBytes, slowEngine, startBare, startGateway } from './processes.mjs';
 
 const BLOCK = 8_994_816; // A KV-cache block of 122 layers.
 const MIB = 1 << 20;
@@ -32,6 +32,16 @@ async function put(port, path, bytes) {
   for (let sent = 0; sent < bytes; sent += MIB) req.write(chunk.subarray(0, bytes - sent));
   req.end();
   return promise;
+}
+
+/** Reads that have reached the engine. */
+async function engineReads(port) {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const name = 'memcache_gateway_engine_call_duration_seconds_count';
+  const counts = text.matchAll(
+    new RegExp(`^${name}\\{operation="(?:batch_)?get".*\\} (\\d+)$`, 'gm'),
+  );
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 function deferred() {
@@ -135,6 +145,45 @@ const benchmarks = {
     ]);
     reportRatio('8.57 MiB PUT, warm pool, 4 connections', rates, bareRates, 0.75, throughput);
     report('8.57 MiB PUT, cold pool, first second', throughput(cold), '');
+    await Promise.all([bare.stop(), gateway.stop()]);
+  },
+
+  async coalescing() {
+    const slow = slowEngine();
+    const off = ['--coalescing', 'off', '--single-flight', 'off', '--size-cache-keys', '0'];
+    const together = await startGateway(...slow.flags, slow.env);
+    const single = await startGateway(...slow.flags, ...off, slow.env);
+    const paths = keys(512, 'small');
+    for (const { port } of [together, single]) {
+      for (const path of paths) await put(port, path, 1024);
+    }
+    const [many, manySingle, one, oneSingle] = await compare([
+      { port: together.port, paths, connections: 64 },
+      { port: single.port, paths, connections: 64 },
+      { port: together.port, paths, connections: 1 },
+      { port: single.port, paths, connections: 1 },
+    ]);
+    reportRatio('1 KiB GET, slow engine, 64 c., to single', many, manySingle, 1.8, perSecond);
+    const rate = median(many);
+    report('the same, per second', perSecond(rate), '>= 25,000/s', rate >= 25_000);
+    reportRatio('1 KiB GET, slow engine, 1 c., to single', one, oneSingle, 0.95, perSecond);
+    for (const each of [together, single]) await each.stop();
+  },
+
+  async 'hot-key'() {
+    const bare = await startBare('constant', BLOCK);
+    const gateway = await startGateway();
+    const paths = keys(1, 'hot');
+    await put(gateway.port, paths[0], BLOCK);
+    const before = await engineReads(gateway.port);
+    const [bareRates, rates] = await compare([
+      { port: bare.port, paths, connections: 64 },
+      { port: gateway.port, paths, connections: 64 },
+    ]);
+    reportRatio('8.57 MiB GET, one key, 64 c., to bare', rates, bareRates, 0.85, throughput);
+    const share =
+      ((await engineReads(gateway.port)) - before) / (rates.reduce((a, b) => a + b) * seconds);
+    report('engine reads to responses', share.toFixed(3), '<= 0.25', share <= 0.25);
     await Promise.all([bare.stop(), gateway.stop()]);
   },
 

@@ -21,7 +21,10 @@ async function failingEngine() {
   const injection = createInjection();
   injections.push(injection);
   const limits = ['--call-slots', String(slots), '--deadline-ms', String(deadlineMs)];
-  return { args: ['--engine', await injectingLibrary(), ...limits], env: injection.env };
+  // What each call answers is told apart here; what calls share is in http-coalescing.test.ts.
+  const single = ['--coalescing', 'off', '--single-flight', 'off', '--size-cache-keys', '0'];
+  const engine = ['--engine', await injectingLibrary()];
+  return { args: [...engine, ...limits, ...single], env: injection.env };
 }
 
 withBothLanes(failingEngine, (gateway) => {

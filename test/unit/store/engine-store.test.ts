@@ -9,9 +9,16 @@ import { engineStore } from '../../../src/store/engine-store.ts';
 import { countingArena, type Script, scriptedCalls } from '../../helpers/scripted-engine.ts';
 
 const anywhere = { replicas: 1, prefer: [] };
+const plain = {
+  arenaWaitMs: 5,
+  poolBytes: undefined,
+  coalescing: false,
+  singleFlight: false,
+  sizeCacheKeys: 0,
+};
 
 /** A store over an engine that only the pool's threads call. */
-function asynchronous(script: Script, arena = countingArena()) {
+function asynchronous(script: Script, arena = countingArena(), settings = {}) {
   const { calls, made, finished } = scriptedCalls(script);
   const engine = {
     arena,
@@ -23,7 +30,12 @@ function asynchronous(script: Script, arena = countingArena()) {
       elapsedMs: 1,
     }),
   } as unknown as EngineClient;
-  return { store: engineStore(engine, { arenaWaitMs: 5, poolBytes: 99 }), made, finished, arena };
+  return {
+    store: engineStore(engine, { ...plain, poolBytes: 99, ...settings }),
+    made,
+    finished,
+    arena,
+  };
 }
 
 /** A store over an engine that may be called on this thread: one object, `a`, of so many bytes. */
@@ -63,7 +75,7 @@ function synchronous(size: number | undefined, codes: { get?: number; put?: numb
       answer(`later put ${key} ${length}`, codes.put ?? 0),
   };
   const engine = { arena, deadlineMs: 1000, sync, ...later } as unknown as EngineClient;
-  return { store: engineStore(engine, { arenaWaitMs: 5, poolBytes: undefined }), made, arena };
+  return { store: engineStore(engine, plain), made, arena };
 }
 
 async function fails(work: () => unknown, slug: ProblemSlug): Promise<void> {
@@ -215,5 +227,79 @@ describe('engineStore on an engine that takes its time', () => {
   it('passes on defects as they are', async () => {
     const defect = new TypeError('a defect');
     await assert.rejects(async () => asynchronous({ query: [defect] }).store.read('a'), defect);
+  });
+});
+
+describe('engineStore and the sizes that it remembers', () => {
+  const sized = (script: Script) => asynchronous(script, countingArena(), { sizeCacheKeys: 10 });
+
+  it('reads without asking once a put, a read or a stat has told', async () => {
+    const put = sized({ put: [0], get: [0] });
+    const block = put.arena.tryAllocate(3);
+    assert.ok(block);
+    assert.equal(await put.store.write('a', block, 3, anywhere, 'fail'), 'created');
+    (await put.store.read('a')).release();
+    assert.deepEqual(put.made, ['put a 3', 'get a 3']);
+    const read = sized({ query: [{ size: 4 }], get: [0, 0] });
+    (await read.store.read('a')).release();
+    (await read.store.read('a')).release();
+    assert.deepEqual(read.made, ['query a', 'get a 4', 'get a 4']);
+    const stat = sized({ query: [{ size: 5 }], get: [0] });
+    await stat.store.stat('a');
+    (await stat.store.read('a')).release();
+    assert.deepEqual(stat.made, ['query a', 'get a 5']);
+    const { sizedReads, staleReads, knownSizes } = stat.store.counts();
+    assert.deepEqual([sizedReads, staleReads, knownSizes], [1, 0, 1]);
+  });
+
+  it('asks after all when the size has changed, and nobody notices', async () => {
+    const { store, made, arena, finished } = sized({
+      query: [{ size: 5 }, { size: 7 }],
+      get: [-1, 0, 0],
+    });
+    await store.stat('a');
+    const block = await store.read('a');
+    assert.equal(block.length, 7);
+    block.release();
+    (await store.read('a')).release();
+    assert.deepEqual(made, ['query a', 'get a 5', 'query a', 'get a 7', 'get a 7']);
+    assert.equal(store.counts().staleReads, 1);
+    assert.equal(arena.used, 0);
+    finished();
+  });
+
+  it('says that an object is gone though it remembers one', async () => {
+    const { store, made, arena } = sized({ query: [{ size: 5 }, 'missing', 'missing'], get: [-1] });
+    await store.stat('a');
+    await fails(() => store.read('a'), 'object-not-found');
+    await fails(() => store.read('a'), 'object-not-found');
+    assert.deepEqual(made, ['query a', 'get a 5', 'query a', 'query a']);
+    assert.equal(arena.used, 0);
+  });
+
+  it('forgets what it has removed, or has failed to write', async () => {
+    for (const change of ['remove', 'write'] as const) {
+      const { store, made, arena } = sized({
+        query: [{ size: 5 }, 'missing'],
+        remove: [0],
+        put: [-3014],
+      });
+      await store.stat('a');
+      if (change === 'remove') await store.remove('a');
+      else {
+        const block = arena.tryAllocate(3);
+        assert.ok(block);
+        await fails(() => store.write('a', block, 3, anywhere, 'fail'), 'engine-unavailable');
+      }
+      await fails(() => store.read('a'), 'object-not-found');
+      assert.equal(made.at(-1), 'query a');
+    }
+  });
+
+  it('passes on what else a read of a remembered size answers', async () => {
+    const { store, arena } = sized({ query: [{ size: 5 }], get: [-3014] });
+    await store.stat('a');
+    await fails(() => store.read('a'), 'engine-unavailable');
+    assert.equal(arena.used, 0);
   });
 });

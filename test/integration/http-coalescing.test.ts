@@ -1,0 +1,324 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, describe, it } from 'node:test';
+import {
+  createInjection,
+  dataFunctions,
+  type EngineFunction,
+  injectingLibrary,
+  type Rule,
+} from '../helpers/injecting.ts';
+import { withBothLanes } from '../helpers/lanes.ts';
+import { metric, untilIdle, usedBlocks } from '../helpers/metrics.ts';
+import { connectRaw, requestHead } from '../helpers/raw-connection.ts';
+import { requestTo } from '../helpers/requests.ts';
+import { until } from '../helpers/until.ts';
+
+const deadlineMs = 1500;
+const slots = 8;
+const injections: ReturnType<typeof createInjection>[] = [];
+after(() => {
+  for (const injection of injections) injection.dispose();
+});
+
+async function slowEngine() {
+  const injection = createInjection();
+  injections.push(injection);
+  const limits = ['--call-slots', String(slots), '--deadline-ms', String(deadlineMs)];
+  return { args: ['--engine', await injectingLibrary(), ...limits], env: injection.env };
+}
+
+/** Long enough for all that is sent at once to have come. */
+const slow = (...on: EngineFunction[]): Rule => ({ on, delayOutsideUs: 60_000 });
+
+withBothLanes(slowEngine, (gateway) => {
+  const { request, problem, store, value, newKey } = requestTo(gateway);
+  const injection = () => injections.at(-1) as ReturnType<typeof createInjection>;
+
+  async function under(rules: readonly Rule[], work: () => Promise<void>): Promise<void> {
+    await injection().set(rules);
+    try {
+      await work();
+    } finally {
+      await injection().clear();
+    }
+    await untilIdle(gateway().url);
+  }
+
+  /** Calls and keys that reach the engine meanwhile, by function. */
+  async function reaching(work: () => Promise<unknown>) {
+    const counted = () =>
+      new Map(dataFunctions.map((name) => [name, injection().counters(name)] as const));
+    const before = counted();
+    await work();
+    const now = counted();
+    const since = (member: 'started' | 'keys', names: readonly EngineFunction[]): number =>
+      names.reduce((sum, name) => {
+        const function_ = name as (typeof dataFunctions)[number];
+        return sum + (now.get(function_)?.[member] ?? 0) - (before.get(function_)?.[member] ?? 0);
+      }, 0);
+    return {
+      calls: (...names: EngineFunction[]) => since('started', names),
+      keys: (...names: EngineFunction[]) => since('keys', names),
+    };
+  }
+
+  const many = <T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> =>
+    Promise.all(Array.from({ length: count }, (_, index) => make(index)));
+
+  describe('requests that come while the engine is busy', () => {
+    it('leave together, each with its own answer', async () => {
+      const count = 40;
+      const bodies = Array.from({ length: count }, (_, at) => randomBytes(50 + at));
+      const keys = bodies.map((_, at) => newKey(`together-${at}`));
+      const single = dataFunctions.filter((name) => !name.startsWith('batch_'));
+      await under([slow(...dataFunctions)], async () => {
+        const puts = await reaching(() =>
+          many(count, async (at) => {
+            const { status } = await request('PUT', keys[at] as string, { body: bodies[at] ?? '' });
+            assert.equal(status, 201);
+          }),
+        );
+        assert.equal(puts.keys('put', 'batch_put'), count);
+        assert.ok(puts.calls('put', 'batch_put') <= 6, `${puts.calls('put', 'batch_put')} puts`);
+
+        const gets = await reaching(() =>
+          many(count, async (at) => {
+            assert.deepEqual(await value(keys[at] as string), bodies[at]);
+          }),
+        );
+        assert.equal(gets.keys('get', 'batch_get'), count);
+        assert.ok(gets.calls('get', 'batch_get') <= 6, `${gets.calls('get', 'batch_get')} gets`);
+        // Their sizes are known from the puts.
+        assert.equal(gets.calls('query', 'batch_query'), 0);
+
+        const infos = await reaching(() =>
+          many(count, async (at) => {
+            const { headers } = await request('HEAD', keys[at] as string);
+            assert.equal(Number(headers['content-length']), bodies[at]?.length);
+          }),
+        );
+        assert.ok(infos.calls('query', 'batch_query') <= 6);
+
+        const conditions = await reaching(() =>
+          many(count, async (at) => {
+            const headers = { 'if-none-match': '*' };
+            assert.equal((await request('GET', keys[at] as string, { headers })).status, 304);
+          }),
+        );
+        assert.ok(conditions.calls('exist', 'batch_exist') <= 6);
+
+        const removals = await reaching(() =>
+          many(count, async (at) => {
+            assert.equal((await request('DELETE', keys[at] as string)).status, 204);
+          }),
+        );
+        assert.ok(removals.calls('remove', 'batch_remove') <= 6);
+        await many(count, (at) => problem('GET', keys[at] as string, 404, 'object-not-found'));
+      });
+      const lone = await reaching(async () => {
+        assert.equal((await request('PUT', keys[0] as string, { body: 'x' })).status, 201);
+        assert.equal((await value(keys[0] as string)).toString(), 'x');
+      });
+      assert.equal(lone.calls(...single), lone.calls(...dataFunctions), 'a lone one goes alone');
+    });
+
+    it('for the same key: one PUT wins and the others are refused, one DELETE finds it', async () => {
+      const key = newKey('contested');
+      await under([slow('put', 'batch_put', 'remove', 'batch_remove')], async () => {
+        const puts = await many(10, (at) => request('PUT', key, { body: `body ${at}` }));
+        assert.deepEqual(puts.map(({ status }) => status).sort(), [
+          201,
+          ...Array.from({ length: 9 }, () => 409),
+        ]);
+        const winner = puts.findIndex(({ status }) => status === 201);
+        assert.equal((await value(key)).toString(), `body ${winner}`);
+        const removals = await many(10, () => request('DELETE', key));
+        assert.deepEqual(removals.map(({ status }) => status).sort(), [
+          204,
+          ...Array.from({ length: 9 }, () => 404),
+        ]);
+      });
+    });
+
+    it('fail one by one, whatever becomes of those beside them', async () => {
+      const doomed = newKey('doomed');
+      assert.equal((await request('PUT', doomed, { body: 'x' })).status, 201);
+      const others = await many(8, (at) => store(`body ${at}`));
+      const rules: Rule[] = [
+        slow('get', 'batch_get'),
+        { on: 'batch_get', itemCode: -3014, prefix: doomed },
+        { on: 'get', code: -3014, prefix: doomed },
+      ];
+      await under(rules, async () => {
+        await Promise.all([
+          ...others.map(async (key, at) => {
+            assert.equal((await value(key)).toString(), `body ${at}`);
+          }),
+          problem('GET', doomed, 503, 'engine-unavailable'),
+        ]);
+      });
+    });
+
+    it('are read again, and no others, when nothing was moved for them', async () => {
+      const keys = await many(8, (at) => store(`body ${at}`));
+      const [empty] = keys as [string];
+      const read = (expectedEmpty: () => Promise<unknown>) =>
+        Promise.all([
+          expectedEmpty(),
+          ...keys.slice(1).map(async (key, at) => {
+            assert.equal((await value(key)).toString(), `body ${at + 1}`);
+          }),
+        ]);
+      const lying = (rule: Partial<Rule>): Rule[] => [
+        slow('get', 'batch_get'),
+        { on: ['get', 'batch_get'], noCopy: true, prefix: empty, ...rule },
+      ];
+      await under(lying({ first: 1 }), async () => {
+        await read(async () => assert.equal((await value(empty)).toString(), 'body 0'));
+      });
+      await under(lying({}), async () => {
+        const others = keys.slice(1).map((key) => request('GET', key));
+        await problem('GET', empty, 503, 'read-not-trusted');
+        // A call that lies about one key may lie about all of them: never a wrong byte.
+        for (const { status } of await Promise.all(others)) assert.ok([200, 503].includes(status));
+      });
+    });
+
+    it('share no call when their placement differs', async () => {
+      await under([slow('put', 'batch_put')], async () => {
+        const plain = Array.from({ length: 6 }, (_, at) => newKey(`plain-${at}`));
+        const [puts] = await Promise.all([
+          many(6, (at) => request('PUT', plain[at] as string, { body: 'x' })),
+          many(6, (at) =>
+            problem('PUT', `${newKey(`two-${at}`)}?replicas=2`, 422, 'placement-impossible', {
+              body: 'x',
+            }),
+          ),
+        ]);
+        assert.ok(puts.every(({ status }) => status === 201));
+      });
+    });
+
+    it('of unknown length are stored as long as they are', async () => {
+      await under([slow('put', 'batch_put')], async () => {
+        const keys = Array.from({ length: 6 }, (_, at) => newKey(`unsized-${at}`));
+        await many(6, async (at) => {
+          const connection = await connectRaw(gateway().port);
+          const path = `/v1/objects/${keys[at]}`;
+          connection.send(requestHead('PUT', path, { 'Transfer-Encoding': 'chunked' }));
+          connection.send(`${(at + 1).toString(16)}\r\n${'x'.repeat(at + 1)}\r\n0\r\n\r\n`);
+          assert.equal((await connection.next({ method: 'PUT', path })).status, 201);
+          connection.destroy();
+        });
+        for (const [at, key] of keys.entries()) assert.equal((await value(key)).length, at + 1);
+      });
+    });
+  });
+
+  describe('reads of one object at a time', () => {
+    it('are one read and one block, and whoever leaves disturbs nobody', async () => {
+      const body = randomBytes(300_000);
+      const key = await store(body);
+      const path = `/v1/objects/${key}`;
+      await under([slow('get', 'batch_get')], async () => {
+        const gets = await reaching(async () => {
+          const first = await connectRaw(gateway().port);
+          first.send(requestHead('GET', path));
+          const began = injection().counters('get').started;
+          await until(() => injection().counters('get').started >= began);
+          const others = many(20, () => value(key));
+          const leaving = await connectRaw(gateway().port);
+          leaving.send(requestHead('GET', path));
+          first.socket.resetAndDestroy();
+          leaving.socket.resetAndDestroy();
+          for (const each of await others) assert.ok(each.equals(body));
+        });
+        assert.ok(gets.calls('get') <= 2, `${gets.calls('get')} reads`);
+      });
+      const shared = await metric(gateway().url, 'memcache_gateway_shared_reads_total');
+      assert.ok(shared >= 15, `${shared} shared`);
+    });
+
+    it('see no object that is gone, nor the one before', async () => {
+      const key = await store(randomBytes(300_000));
+      for (let round = 0; round < 5; round++) {
+        await many(4, () => request('GET', key));
+        const body = randomBytes(300_000);
+        const replaced = await request('PUT', `${key}?ifExists=replace`, { body });
+        assert.equal(replaced.status, 200);
+        for (const each of await many(4, () => value(key))) assert.ok(each.equals(body));
+      }
+      await many(4, () => request('GET', key));
+      assert.equal((await request('DELETE', key)).status, 204);
+      await many(4, () => problem('GET', key, 404, 'object-not-found'));
+    });
+  });
+
+  describe('an engine that hangs', () => {
+    it('is 504 in time, then 503 at once, and harms no other kind of call', async () => {
+      const key = await store('x');
+      await under([{ on: ['get', 'batch_get'], hang: true, prefix: 'stored/' }], async () => {
+        const others = await many(10, () => store('y'));
+        const began = performance.now();
+        const statuses = await Promise.all(
+          [key, ...others].map(async (each) => (await request('GET', each)).status),
+        );
+        assert.ok(performance.now() - began < deadlineMs + 400);
+        assert.ok(statuses.includes(504), `${statuses}`);
+        assert.ok(statuses.every((status) => status === 504 || status === 503));
+        await until(async () => (await request('GET', key)).status === 503);
+        const again = performance.now();
+        await problem('GET', key, 503, 'engine-stuck');
+        assert.ok(performance.now() - again < deadlineMs / 2);
+        assert.equal((await request('HEAD', key)).status, 200);
+        assert.equal((await request('PUT', newKey('other'), { body: 'x' })).status, 201);
+        await problem('GET', '', 503, 'not-ready', {}, '/readyz');
+        assert.ok((await metric(gateway().url, usedBlocks)) >= 1, 'the call keeps its block');
+      });
+      await until(async () => (await request('GET', '', {}, '/readyz')).status === 200);
+      assert.equal((await value(key)).toString(), 'x');
+    });
+
+    it('with large objects leaves the way free for small ones', async () => {
+      const large = await many(6, () => store(randomBytes(600_000)));
+      const small = await store('small');
+      await under([{ on: ['get'], hang: true, prefix: large[0] as string }], async () => {
+        const held = large.map((key) => request('GET', key));
+        await until(() => injection().counters('get').started > 0);
+        assert.equal((await value(small)).toString(), 'small');
+        assert.equal((await request('HEAD', large[1] as string)).status, 200);
+        await injection().clear();
+        for (const { status } of await Promise.all(held)) assert.ok([200, 504].includes(status));
+      });
+    });
+  });
+});
+
+describe('the switches', () => {
+  withBothLanes(
+    async () => {
+      const { args, env } = await slowEngine();
+      const off = ['--coalescing', 'off', '--single-flight', 'off', '--size-cache-keys', '0'];
+      return { args: [...args, ...off], env };
+    },
+    (gateway) => {
+      it('make each request make its own calls', async () => {
+        const { request, value, store } = requestTo(gateway);
+        const key = await store('x'.repeat(100));
+        const injection = injections.at(-1) as ReturnType<typeof createInjection>;
+        await injection.set([slow('get', 'query')]);
+        const before = injection.counters('get').started;
+        await Promise.all(Array.from({ length: 8 }, () => value(key)));
+        assert.equal(injection.counters('get').started - before, 8);
+        assert.equal(injection.counters('batch_get').started, 0);
+        await injection.clear();
+        assert.equal((await request('DELETE', key)).status, 204);
+        const saved = ['shared_reads', 'sized_reads', 'coalesced_keys'];
+        for (const name of saved) {
+          assert.equal(await metric(gateway().url, `memcache_gateway_${name}_total`), 0);
+        }
+      });
+    },
+  );
+});
