@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { startGateway } from '../helpers/gateway.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -48,6 +49,17 @@ describe('the package, installed elsewhere', () => {
     assert.match(stdout, /^-3006 MMC_DUPLICATED_OBJECT put$/m);
   });
 
+  it('does what docs/client.md shows, on a gateway', async (t) => {
+    const gateway = await startGateway();
+    t.after(() => gateway.kill());
+    const page = readFileSync(path.join(root, 'docs/client.md'), 'utf8');
+    const file = path.join(project, 'client.mjs');
+    const example = /^```js\n(.*?)^```$/ms.exec(page)?.[1] ?? '';
+    writeFileSync(file, example.replace('http://127.0.0.1:8080', gateway.url));
+    const { stdout } = await run(process.execPath, [file], { cwd: project });
+    assert.equal(stdout, /^```text\n(.*?)^```$/ms.exec(page)?.[1]);
+  });
+
   it('has types that a strict program compiles with', async () => {
     link('@types/node');
     link('undici-types');
@@ -56,7 +68,11 @@ describe('the package, installed elsewhere', () => {
       const info: KeyInfo = new KeyInfo({ valid: true, size: 1, replicas: [] });
       const block: Block | undefined = store.arena.tryAllocate(info.size());
       // @ts-expect-error: the size is a number
-      store.arena.tryAllocate(String(block?.length));`;
+      store.arena.tryAllocate(String(block?.length));
+      import { createClient, type KeyInfo as Info } from 'memcache-gateway/client';
+      const told: Info = await createClient({ baseUrl: '' }).info('a');
+      // @ts-expect-error: what became of it is one of three words
+      (await createClient({ baseUrl: '' }).put('a', 'x')) === 'gone' || told;`;
     writeFileSync(path.join(project, 'program.mts'), program);
     const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
     const flags = ['--noEmit', '--strict', '--module', 'NodeNext', '--target', 'ES2023'];

@@ -129,6 +129,17 @@ describe('imports', () => {
     );
   });
 
+  it('of the client are its own, and types of the description: it runs in browsers', () => {
+    none(
+      imports.filter(
+        ({ from, to, typesOnly }) =>
+          layerOf(from) === 'client' &&
+          layerOf(to) !== 'client' &&
+          !(typesOnly && to === 'generated/openapi.ts'),
+      ),
+    );
+  });
+
   it('of the store know nothing of HTTP', () => {
     none(
       imports.filter(

@@ -1,0 +1,125 @@
+import type { components } from '../generated/openapi.ts';
+import type { CallOptions, RequestBody, Transport } from './transport.ts';
+
+export type KeyInfo = components['schemas']['KeyInfo'];
+/** What became of a put: `kept` and `replaced` only where `ifExists` asks for it. */
+export type Outcome = 'created' | 'kept' | 'replaced';
+
+export interface Placement {
+  /** Copies in the memory of different services, 1…8; 1 by default. */
+  readonly replicas?: number;
+  /** Ids of the services that are to hold them: orders, not hints. */
+  readonly prefer?: readonly number[];
+  /** What to do about an object that is there; `fail` by default. */
+  readonly ifExists?: 'fail' | 'keep' | 'replace';
+}
+
+export interface PutOptions extends Placement, CallOptions {
+  /** Checked by the gateway before it stores anything (RFC 9530), such as `sha-256=:…:`. */
+  readonly contentDigest?: string;
+}
+
+export interface GetOptions extends CallOptions {
+  /** Only these bytes: from `start`, up to and without `end`. */
+  readonly range?: { readonly start: number; readonly end?: number };
+}
+
+/** A value that is read as it comes. */
+export interface ObjectStream {
+  /** Bytes that will come. */
+  readonly size: number;
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/** What a value may be given as; a stream cannot be sent again when the first try fails. */
+export type Bytes = Uint8Array | ArrayBuffer | Blob | string | ReadableStream<Uint8Array>;
+
+/** Single objects. Every method rejects with GatewayError when the gateway answers with a problem. */
+export interface Objects {
+  put(key: string, value: Bytes, options?: PutOptions): Promise<Outcome>;
+  get(key: string, options?: GetOptions): Promise<Uint8Array>;
+  /** As `get`, without waiting for the end; it is not tried again once the first byte is there. */
+  getStream(key: string, options?: GetOptions): Promise<ObjectStream>;
+  info(key: string, options?: CallOptions): Promise<KeyInfo>;
+  exists(key: string, options?: CallOptions): Promise<boolean>;
+  remove(key: string, options?: CallOptions): Promise<void>;
+}
+
+export function createObjects(transport: Transport): Objects {
+  const getting = ({ range, signal }: GetOptions) => ({
+    method: 'GET',
+    safe: true,
+    signal,
+    ...(range === undefined ? {} : { headers: { Range: rangeHeader(range) } }),
+  });
+  return {
+    put: (key, value, { contentDigest, signal, ...placement } = {}) =>
+      transport(
+        {
+          method: 'PUT',
+          path: `${objectPath(key)}${queryOf(placement)}`,
+          safe: false,
+          signal,
+          body: value as RequestBody,
+          headers: {
+            'Content-Type': 'application/octet-stream',
+            ...(contentDigest === undefined ? {} : { 'Content-Digest': contentDigest }),
+          },
+        },
+        async (response) => {
+          await response.arrayBuffer();
+          return (response.headers.get('memcache-outcome') ?? 'created') as Outcome;
+        },
+      ),
+    get: (key, options = {}) =>
+      transport(
+        { ...getting(options), path: objectPath(key) },
+        async (response) => new Uint8Array(await response.arrayBuffer()),
+      ),
+    getStream: (key, options = {}) =>
+      transport({ ...getting(options), path: objectPath(key) }, (response) => ({
+        size: Number(response.headers.get('content-length')),
+        body: response.body as ReadableStream<Uint8Array>,
+      })),
+    info: (key, { signal } = {}) =>
+      transport(
+        { method: 'GET', path: `/v1/info/${pathOfKey(key)}`, safe: true, signal },
+        (response) => response.json() as Promise<KeyInfo>,
+      ),
+    exists: (key, { signal } = {}) =>
+      transport(
+        { method: 'HEAD', path: objectPath(key), safe: true, signal, expected: [404] },
+        (response) => response.status !== 404,
+      ),
+    remove: (key, { signal } = {}) =>
+      transport({ method: 'DELETE', path: objectPath(key), safe: false, signal }, () => undefined),
+  };
+}
+
+const objectPath = (key: string): string => `/v1/objects/${pathOfKey(key)}`;
+
+/**
+ * The key in a path. URL parsers resolve dot segments, encoded dots too, so slashes beside them are
+ * encoded; the keys `.` and `..` have no form that survives.
+ */
+export function pathOfKey(key: string): string {
+  if (key === '.' || key === '..') {
+    throw new RangeError(`the key '${key}' cannot stand in a URL: use the methods of batch`);
+  }
+  const encoded = encodeURIComponent(key);
+  return /(?:^|\/)\.\.?(?:\/|$)/.test(key) ? encoded : encoded.replaceAll('%2F', '/');
+}
+
+export function queryOf({ replicas, prefer, ifExists }: Placement): string {
+  const query = new URLSearchParams();
+  if (replicas !== undefined) query.set('replicas', String(replicas));
+  if (prefer !== undefined && prefer.length > 0) query.set('prefer', prefer.join(','));
+  if (ifExists !== undefined) query.set('ifExists', ifExists);
+  return query.size === 0 ? '' : `?${query}`;
+}
+
+function rangeHeader({ start, end }: { start: number; end?: number }): string {
+  if (end === undefined) return `bytes=${start}-`;
+  if (end <= start) throw new RangeError(`the range from ${start} to ${end} holds no byte`);
+  return `bytes=${start}-${end - 1}`;
+}

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { createClient, GatewayError } from '../../src/client/index.ts';
+import { withBothLanes } from '../helpers/lanes.ts';
+
+withBothLanes({}, (gateway) => {
+  const client = () => createClient({ baseUrl: gateway().url });
+  const newKey = (): string => `client/${randomUUID()}/ü?`;
+
+  describe('the client on a gateway', () => {
+    it('stores, reads, inspects and removes an object of any size', async () => {
+      for (const bytes of [1, 1000, 3_000_000]) {
+        const key = newKey();
+        const value = randomBytes(bytes);
+        const { put, get, getStream, info, exists, remove } = client();
+        assert.equal(await exists(key), false);
+        assert.equal(await put(key, value), 'created');
+        assert.ok(Buffer.from(await get(key)).equals(value));
+        const stream = await getStream(key);
+        assert.equal(stream.size, bytes);
+        const streamed = await new Response(stream.body).arrayBuffer();
+        assert.ok(Buffer.from(streamed).equals(value));
+        const { size, replicas } = await info(key);
+        assert.deepEqual([size, replicas.length], [bytes, 1]);
+        assert.equal(await exists(key), true);
+        await remove(key);
+        await assert.rejects(get(key), (error) => {
+          assert.ok(error instanceof GatewayError);
+          assert.equal(error.slug, 'object-not-found');
+          return true;
+        });
+      }
+    });
+
+    it('takes values in every form, a stream included, and has them checked', async () => {
+      const { put, get } = client();
+      const text = 'x'.repeat(100_000);
+      const digest = `sha-256=:${createHash('sha256').update(text).digest('base64')}:`;
+      for (const value of [
+        text,
+        Buffer.from(text),
+        new TextEncoder().encode(text).buffer,
+        new Blob([text]),
+        new Blob([text]).stream(),
+      ]) {
+        const key = newKey();
+        assert.equal(await put(key, value, { contentDigest: digest }), 'created');
+        assert.equal(Buffer.from(await get(key)).toString(), text);
+      }
+      const wrong = put(newKey(), 'y', { contentDigest: digest });
+      await assert.rejects(wrong, /digest-mismatch/);
+    });
+
+    it('says what became of what was there', async () => {
+      const { put, get } = client();
+      const key = newKey();
+      await put(key, 'one');
+      await assert.rejects(put(key, 'two'), /object-exists \(409\)/);
+      assert.equal(await put(key, 'two', { ifExists: 'keep' }), 'kept');
+      assert.equal(await put(key, 'three', { ifExists: 'replace' }), 'replaced');
+      assert.equal(Buffer.from(await get(key, { range: { start: 1, end: 3 } })).toString(), 'hr');
+      const two = put(newKey(), 'x', { replicas: 2 });
+      await assert.rejects(two, /placement-impossible \(422\)/);
+    });
+
+    it('lets go when it is told to', async () => {
+      const { put, get } = client();
+      const key = newKey();
+      await put(key, 'x');
+      const signal = AbortSignal.abort(new Error('enough'));
+      await assert.rejects(get(key, { signal }), /enough/);
+      await assert.rejects(put(newKey(), 'x', { signal }), /enough/);
+    });
+  });
+});
