@@ -60,7 +60,8 @@ function problemSection([slug, { status, title, help, retryAfter }]) {
 }
 
 function codeRow({ code, name, meaning }) {
-  const { slug, status } = problemOfCode('read', code);
+  const { slug } = problemOfCode('read', code);
+  const { status } = problemKinds[slug];
   return `| ${String(code).replace('-', '−')} | \`${name}\` | ${meaning} | ${status} [\`${slug}\`](#${slug}) |\n`;
 }
 

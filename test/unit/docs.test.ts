@@ -4,6 +4,8 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { errorsPage } from '../../scripts/errors-page.mjs';
+import { isProblemSlug, problemKinds } from '../../src/errors.ts';
+import { mmcCodes } from '../../src/native/codes.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
@@ -43,6 +45,23 @@ describe('docs/errors.md', () => {
   it('is what npm run generate makes of the tables', () => {
     assert.equal(read('docs/errors.md'), errorsPage());
   });
+
+  it('gives every code of the engine the status that it is answered with', () => {
+    const rows = [...errorsPage().matchAll(/^\| ([−\d]+) \| .* \| (\S+) \[`(\S+)`\]\(#\3\) \|$/gm)];
+    assert.equal(rows.length, mmcCodes.filter(({ name }) => /^MMC_(?!OK$)/.test(name)).length);
+    for (const [, code, status, slug = ''] of rows) {
+      assert.ok(isProblemSlug(slug), slug);
+      assert.equal(status, String(problemKinds[slug].status), code);
+    }
+  });
+});
+
+describe('generated pages', () => {
+  for (const name of ['errors', 'configuration']) {
+    it(`have a value in every place: docs/${name}.md`, () => {
+      assert.doesNotMatch(read(`docs/${name}.md`), /\b(undefined|null|NaN|\[object \w+\])/);
+    });
+  }
 });
 
 describe('the pages', () => {
