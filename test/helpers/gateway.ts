@@ -7,6 +7,8 @@ import { isFresh } from '../../scripts/build.mjs';
 import { until } from './until.ts';
 
 export interface GatewayOptions {
+  /** The program and its first arguments, when it is not to be started directly. */
+  readonly command?: readonly [string, ...string[]];
   /** Flags; `--port 0` goes before them. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -57,8 +59,9 @@ export function gatewayCommand(): string[] {
 
 /** Starts the program and waits for nothing. */
 export function spawnGateway(options: GatewayOptions = {}): GatewayProcess {
-  const { args = [], env = {} } = options;
-  const child = spawn(process.execPath, [...gatewayCommand(), '--port', '0', ...args], {
+  const { command = [process.execPath, ...gatewayCommand()], args = [], env = {} } = options;
+  const [file, ...first] = command;
+  const child = spawn(file, [...first, '--port', '0', ...args], {
     cwd: root,
     env: { ...process.env, ...smallEnvironment, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

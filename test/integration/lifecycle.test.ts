@@ -5,6 +5,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import {
+  childrenOf,
   type GatewayOptions,
   type GatewayProcess,
   isAlive,
@@ -33,8 +34,8 @@ function spawn(options: GatewayOptions): GatewayProcess {
 }
 
 /** The pool that a worker was given, by its environment. */
-function poolOf(gateway: GatewayProcess): string {
-  const environment = readFileSync(`/proc/${gateway.workerPid()}/environ`, 'utf8').split('\0');
+function poolOf(worker: number | undefined): string {
+  const environment = readFileSync(`/proc/${worker}/environ`, 'utf8').split('\0');
   const name = environment.find((entry) => entry.startsWith('MMC_EMBEDDED_POOL='));
   assert(name);
   return name.slice('MMC_EMBEDDED_POOL='.length);
@@ -140,7 +141,7 @@ describe('a stop', () => {
     it(`by ${signal} lets a request in flight finish, takes the pool away, and ends with 0`, async () => {
       const gateway = await start();
       const worker = gateway.workerPid();
-      const pool = poolOf(gateway);
+      const pool = poolOf(worker);
       assert(poolExists(pool));
       const put = await openPut(gateway, 'a');
       gateway.signal(signal);
@@ -171,7 +172,7 @@ describe('a stop', () => {
 
   it('is over at once with a second signal, which names what was stuck', async () => {
     const gateway = await start();
-    const pool = poolOf(gateway);
+    const pool = poolOf(gateway.workerPid());
     const put = await openPut(gateway, 'a');
     gateway.signal('SIGTERM');
     await until(() => gateway.logged().some((line) => String(line['msg']).startsWith('stopping')));
@@ -206,11 +207,30 @@ describe('a stop', () => {
   });
 });
 
+describe('npm start', () => {
+  it('passes SIGTERM on: the gateway ends with 0 before npm does, and its pool is gone', async (t) => {
+    // A service manager knows npm's process alone; the shell in between passes no signal on.
+    const npm = await start({ command: ['npm', 'start', '--'] });
+    const supervisor = Number(npm.ready['pid']);
+    t.after(() => {
+      if (isAlive(supervisor)) process.kill(supervisor, 'SIGKILL');
+    });
+    const [worker] = childrenOf(supervisor);
+    const pool = poolOf(worker);
+    npm.signal('SIGTERM');
+    assert.deepEqual(await npm.ended, { code: 0, signal: null });
+    assert.equal(isAlive(supervisor), false);
+    assert.equal(isAlive(worker ?? 0), false);
+    assert.equal(poolExists(pool), false);
+    await assertRefused(npm.port);
+  });
+});
+
 describe('a killed supervisor', () => {
   it('takes its worker along, and nothing stays in /dev/shm', async () => {
     const gateway = await start();
     const worker = gateway.workerPid();
-    const pool = poolOf(gateway);
+    const pool = poolOf(worker);
     assert(worker);
     gateway.signal('SIGKILL');
     await gateway.ended;
