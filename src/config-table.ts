@@ -18,6 +18,7 @@ import {
   text,
   toggle,
 } from './config-kinds.ts';
+import { MAX_CALL_SLOTS } from './native/limits.ts';
 
 export const groups = [
   'Listening',
@@ -88,9 +89,9 @@ export const table = {
   ),
   callSlots: setting(
     'Engine',
-    integer(1, 31),
+    integer(1, MAX_CALL_SLOTS),
     16,
-    'Engine calls in flight at a time; the distributed engine breaks from 32.',
+    'Engine calls in flight at a time, besides one of the readiness probe; the distributed engine breaks from 32.',
   ),
   deadlineMs: setting(
     'Engine',

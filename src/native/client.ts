@@ -231,7 +231,9 @@ export class Client implements EngineClient {
   }
 
   calls(): { slots: number; inFlight: number; late: number; queued: number } {
-    return this.#slots.counts();
+    const { slots, inFlight, late, queued } = this.#slots.counts();
+    const probe = this.#spare.counts();
+    return { slots, inFlight: inFlight + probe.inFlight, late: late + probe.late, queued };
   }
 
   close(deadlineMs: number): Promise<boolean> {

@@ -6,6 +6,7 @@ import { makeSlots, mapArena } from './engine-memory.ts';
 import { joinPool, type PoolMember } from './engine-pool.ts';
 import { EngineLoadError, MmcError } from './errors.ts';
 import { type EngineLibrary, loadEngineLibrary } from './library.ts';
+import { MAX_CALL_SLOTS } from './limits.ts';
 import { Probe } from './self-test.ts';
 import { DirectCalls } from './sync-calls.ts';
 
@@ -15,7 +16,7 @@ export interface EngineOptions {
   /** 0…383. */
   device: number;
   arenaBytes: number;
-  /** Calls in flight, 1…31; the engine breaks from 32 (engine.md §2). */
+  /** Calls in flight beside the probe's, 1…30; the engine breaks from 32 (engine.md §2). */
   callSlots: number;
   /** For each call, its wait for a slot included. */
   deadlineMs: number;
@@ -26,7 +27,6 @@ export interface EngineOptions {
   onWarning?: (text: string) => void;
 }
 
-const MAX_CALL_SLOTS = 31;
 const MAX_DEVICE = 383;
 const MIN_ARENA_BYTES = 4096;
 const MAX_ARENA_BYTES = 2 ** 40;

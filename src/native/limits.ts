@@ -5,3 +5,6 @@ export const MAX_KEY_BYTES = 255;
 
 /** Replicas that an object may have, and preferred services that a put may name (engine.md §1). */
 export const MAX_REPLICAS = 8;
+
+/** The engine was clean with 30 callers and breaks from 32 (engine.md §2); the probe's call comes on top. */
+export const MAX_CALL_SLOTS = 30;

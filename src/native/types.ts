@@ -97,7 +97,7 @@ export type Returned = () => void;
 
 /**
  * One process-wide client of an engine. Asynchronous calls run on libuv's pool, at most `slots` at a
- * time, in order. Each resolves with the engine's code; each rejects with
+ * time (one more while the probe runs), in order. Each resolves with the engine's code; each rejects with
  * - EngineDeadlineError when the call, its wait for a slot included, outlasts `deadlineMs`: the call
  *   goes on, and keeps its block and its slot until it returns;
  * - EngineStuckError at once when every slot is held by a call past its deadline; those in line are
@@ -154,7 +154,10 @@ export interface EngineClient {
    * init and by readiness. Fails as other calls do while every slot is held by a late call.
    */
   probe(deadlineMs: number): Promise<void>;
-  /** `inFlight` calls are running; `late` of them are past their deadline; `queued` wait for a slot. */
+  /**
+   * `inFlight` calls are running; `late` of them are past their deadline; `queued` wait for a slot. The
+   * probe's call is counted, and has no part of `slots`.
+   */
   calls(): { slots: number; inFlight: number; late: number; queued: number };
   /** Set by the metrics: called after every engine call, sync ones too. Null costs nothing. */
   onCall:

@@ -94,7 +94,7 @@ describe('numbers', () => {
   const limits: [string, number, number][] = [
     ['--port', 0, 65_535],
     ['--device', 0, 383],
-    ['--call-slots', 1, 31],
+    ['--call-slots', 1, 30],
     ['--deadline-ms', 10, 3_600_000],
     ['--arena-wait-ms', 0, 600_000],
     ['--idle-timeout-ms', 10, 3_600_000],

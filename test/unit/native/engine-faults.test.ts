@@ -259,6 +259,7 @@ describe('calls past their deadline', () => {
     await assert.rejects(client.probe(200), EngineDeadlineError);
     await assert.rejects(client.probe(100), EngineDeadlineError);
     assert.ok(performance.now() - start < 2000);
+    assert.deepEqual(client.calls(), { slots: SLOTS, inFlight: 1, late: 0, queued: 0 });
     await injection.clear();
     // Its object is stored already; the next probe has to cope with that.
     await client.probe(5000);

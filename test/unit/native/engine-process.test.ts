@@ -5,12 +5,16 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { MAX_CALL_SLOTS } from '../../../src/native/limits.ts';
 import {
   createInjection,
+  dataFunctions,
+  type Injection,
   injectingLibrary,
   type Rule,
   unusablePool,
 } from '../../helpers/injecting.ts';
+import { until } from '../../helpers/until.ts';
 
 const program = fileURLToPath(new URL('../../fixtures/native-client.ts', import.meta.url));
 
@@ -22,6 +26,8 @@ interface Ran {
   readonly first: Record<string, unknown>;
   readonly stderr: string;
   readonly started: (name: 'init' | 'uninit') => number;
+  /** The most calls that were in the engine at once. */
+  readonly mostInFlight: number;
 }
 
 interface Run {
@@ -29,6 +35,8 @@ interface Run {
   readonly env?: Record<string, string>;
   readonly nodeArgs?: readonly string[];
   readonly embedded?: boolean;
+  /** While the process runs. */
+  readonly meanwhile?: (injection: Injection) => Promise<void>;
 }
 
 /** Runs a scenario on the injecting library (or the embedded engine) with rules from its start. */
@@ -42,14 +50,20 @@ async function run(scenario: string, options: Run = {}): Promise<Ran> {
   });
   const stdout = text(child.stdout);
   const stderr = text(child.stderr);
-  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
+  const closed = new Promise<[number | null, NodeJS.Signals | null]>((resolve) => {
     child.on('close', (...ending) => resolve(ending));
   });
+  await options.meanwhile?.(injection).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    throw error;
+  });
+  const [code, signal] = await closed;
   const lines = (await stdout).split('\n').filter((line) => /^["{]/.test(line));
   const counts = {
     init: injection.counters('init').started,
     uninit: injection.counters('uninit').started,
   };
+  const { mostInFlight } = injection.counters('*');
   injection.dispose();
   const found = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   return {
@@ -59,6 +73,7 @@ async function run(scenario: string, options: Run = {}): Promise<Ran> {
     first: found[0] ?? {},
     stderr: await stderr,
     started: (name) => counts[name],
+    mostInFlight,
   };
 }
 
@@ -210,6 +225,28 @@ describe('the end of a process', () => {
     assert.equal(ran.first['closed'], false);
     assert.ok(Number(ran.first['elapsedMs']) < 2000);
     assert.deepEqual([ran.code, ran.signal, ran.started('uninit')], [5, null, 0]);
+  });
+});
+
+describe('the most call slots', () => {
+  it('put with the probe one call more than slots into the engine, whatever is asked at once', async () => {
+    const ran = await run('crowd', {
+      env: { UV_THREADPOOL_SIZE: '64' },
+      // The first three are the self-test's.
+      rules: [{ on: dataFunctions, hang: true, after: 3 }],
+      async meanwhile(injection) {
+        await until(() => {
+          const { started, returned } = injection.counters('*');
+          return started - returned === MAX_CALL_SLOTS + 1;
+        });
+        await injection.clear();
+      },
+    });
+    assert.deepEqual(ran.first, { slots: MAX_CALL_SLOTS, inFlight: MAX_CALL_SLOTS + 1 });
+    assert.deepEqual(ran.found[1], { failed: 0 });
+    assert.equal(ran.mostInFlight, MAX_CALL_SLOTS + 1);
+    assert.ok(ran.mostInFlight < 32, 'from 32 callers on the engine breaks (engine.md §2)');
+    assert.equal(ran.code, 0, ran.stderr);
   });
 });
 
