@@ -1,13 +1,23 @@
 import { createHash } from 'node:crypto';
+import type { ProblemSlug } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { Logger } from './log.ts';
 
-/** Ordinary answers of a cache: a miss, a duplicate, a failed condition, a range past the end. */
-const ORDINARY = new Set([404, 409, 412, 416]);
+/** The status alone does not tell: the engine's -3101 is a 409 as well. */
+const ordinary: ReadonlySet<string | undefined> = new Set<ProblemSlug>([
+  'object-not-found',
+  'object-exists',
+  'precondition-failed',
+  'range-not-satisfiable',
+]);
+
+/** A coding that we never promised is the client's mistake, for all that its status says. */
+const refusal501: ProblemSlug = 'not-implemented';
 
 /**
- * Logs the requests that failed (5xx as errors, 4xx but the ordinary ones as information), the slow
- * ones and the aborted ones, or all of them with --access-log.
+ * Logs the requests that failed (5xx as errors, 4xx as information), the slow ones and the aborted
+ * ones, or all of them with --access-log. The ordinary answers of a cache are no failures: a miss, a
+ * duplicate, a failed condition, a range past the end.
  */
 export function exchangeLog(
   logger: Logger,
@@ -16,10 +26,11 @@ export function exchangeLog(
   const { accessLog, slowRequestMs } = settings;
   return (exchange, status, durationMs) => {
     const slow = slowRequestMs > 0 && durationMs > slowRequestMs;
-    const failed = status >= 400 && !ORDINARY.has(status);
-    if (!failed && !slow && !accessLog && status !== 0 && exchange.error === undefined) return;
+    const failed = status >= 400 && !ordinary.has(exchange.problem);
+    const ours = exchange.error !== undefined || (status >= 500 && exchange.problem !== refusal501);
+    if (!failed && !ours && !slow && !accessLog && status !== 0) return;
     const line = lineOf(exchange, status, durationMs);
-    if (status >= 500 || exchange.error !== undefined) logger.error(line, 'request failed');
+    if (ours) logger.error(line, 'request failed');
     else if (slow) logger.warn(line, 'slow request');
     else if (status === 0) logger.info(line, 'client went away');
     else logger.info(line, failed ? 'request refused' : 'request');
