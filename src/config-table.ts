@@ -99,6 +99,12 @@ export const table = {
     10_000,
     'Longest wait for one engine call, its wait for a slot included; then 504. Past it a request begins no further call, but the one that stores what a replacement has removed.',
   ),
+  initDeadlineMs: setting(
+    'Engine',
+    integer(10, 3_600_000, 'MS'),
+    90_000,
+    'Longest wait for the engine to start; then its worker is started anew. It takes 0.2 to 20 s, and 60 s to find that there is no meta service.',
+  ),
 
   coalescing: setting(
     'Engine',

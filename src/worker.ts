@@ -64,6 +64,7 @@ function engineOptions(config: Config) {
     arenaBytes: config.arenaBytes,
     callSlots: config.callSlots,
     deadlineMs: config.deadlineMs,
+    initDeadlineMs: config.initDeadlineMs,
     preload: config.enginePreload,
     // Absent leaves it to the environment.
     ...(config.debugArena ? { debugArena: true } : {}),

@@ -1,12 +1,13 @@
 import { CallSlots } from './call-slots.ts';
 import { Client } from './client.ts';
-import { MMC_UNUSABLE_POOL } from './codes.ts';
+import { MMC_TIMEOUT, MMC_UNUSABLE_POOL } from './codes.ts';
 import type { EngineContext, Slot } from './engine-context.ts';
-import { makeSlots, mapArena } from './engine-memory.ts';
+import { type EngineMemory, makeSlots, mapArena } from './engine-memory.ts';
 import { joinPool, type PoolMember } from './engine-pool.ts';
-import { EngineLoadError, MmcError } from './errors.ts';
-import { type EngineLibrary, loadEngineLibrary } from './library.ts';
+import { EngineDeadlineError, EngineLoadError, MmcError } from './errors.ts';
+import { loadEngineLibrary } from './library.ts';
 import { MAX_CALL_SLOTS } from './limits.ts';
+import { Opening } from './opening.ts';
 import { Probe } from './self-test.ts';
 import { DirectCalls } from './sync-calls.ts';
 
@@ -20,6 +21,8 @@ export interface EngineOptions {
   callSlots: number;
   /** For each call, its wait for a slot included. */
   deadlineMs: number;
+  /** For all that comes before the first call of a slot: initialisation, its repetitions, the arena. */
+  initDeadlineMs?: number | undefined;
   /** libpython to load before the engine; found by itself when absent. */
   preload?: string | undefined;
   /** Poison freed blocks; GATEWAY_DEBUG_ARENA=1 does it too. */
@@ -28,6 +31,8 @@ export interface EngineOptions {
 }
 
 const MAX_DEVICE = 383;
+/** More than the 60 s after which the engine itself says that it found no meta service (engine.md §1). */
+const DEFAULT_INIT_DEADLINE_MS = 90_000;
 const MIN_ARENA_BYTES = 4096;
 const MAX_ARENA_BYTES = 2 ** 40;
 
@@ -37,7 +42,8 @@ let occupied = false;
 /**
  * Loads the engine, joins its pool, maps and registers the arena, and proves it all with a put, get
  * and remove of a key of its own. One client at a time in a process; call it before anything else in
- * the process's life, since the engine needs a fixed range of addresses.
+ * the process's life, since the engine needs a fixed range of addresses. An engine that does not come
+ * back stays the process's only client; end such a process with `exitNow`.
  *
  * @throws EngineLoadError with advice, RangeError for an option out of its range.
  */
@@ -51,17 +57,48 @@ export async function openEngine(options: EngineOptions): Promise<Client> {
   }
   occupied = true;
   const warn = options.onWarning ?? ((text: string) => process.emitWarning(text));
-  let member: PoolMember | undefined;
+  const opening = await load(options, warn);
+  const deadlineMs = options.initDeadlineMs ?? DEFAULT_INIT_DEADLINE_MS;
+  const entered = await opening.within(deadlineMs, enter(options, opening), ({ member }) =>
+    vacate(member),
+  );
   try {
-    await checkLocalConfig(options.engine, warn);
-    const library = loadEngineLibrary(options);
-    member = await joinPool(library, options.device, warn);
-    return await equip(options, library, member, warn);
+    return await equip(options, opening, entered);
   } catch (error) {
-    // A client that could not leave is still there.
-    occupied = member !== undefined && !(await member.leave());
+    await vacate(entered.member);
     throw error;
   }
+}
+
+async function load(options: EngineOptions, warn: (text: string) => void): Promise<Opening> {
+  try {
+    await checkLocalConfig(options.engine, warn);
+    return new Opening(loadEngineLibrary(options), warn);
+  } catch (error) {
+    occupied = false;
+    throw error;
+  }
+}
+
+interface Entered {
+  readonly member: PoolMember;
+  readonly memory: EngineMemory;
+}
+
+async function enter(options: EngineOptions, opening: Opening): Promise<Entered> {
+  let member: PoolMember | undefined;
+  try {
+    member = await joinPool(opening, options.device);
+    return { member, memory: await mapArena(options, opening) };
+  } catch (error) {
+    await vacate(member);
+    throw error;
+  }
+}
+
+/** Makes place for the next client. One that could not leave is still there. */
+async function vacate(member: PoolMember | undefined): Promise<void> {
+  occupied = member !== undefined && !(await member.leave());
 }
 
 /** The engine reads its configuration as it is loaded, and answers a fault in it with a crash. */
@@ -77,15 +114,13 @@ async function checkLocalConfig(engine: string, warn: (text: string) => void): P
   }
 }
 
-/** Gives a member of the pool its memory and its slots, and proves that bytes come and go. */
+/** Gives a member of the pool its slots, and proves that bytes come and go. */
 async function equip(
   options: EngineOptions,
-  library: EngineLibrary,
-  member: PoolMember,
-  warn: (text: string) => void,
+  { library, warn }: Opening,
+  { member, memory: { arena, probeBlocks, discard } }: Entered,
 ): Promise<Client> {
   warnOfFewThreads(options.callSlots, warn);
-  const { arena, probeBlocks, discard } = mapArena(options, library.functions);
   const context: EngineContext = { functions: library.functions, onCall: undefined };
   const [spareSlot, syncSlot, ...callSlots] = makeSlots(options.callSlots + 2);
   const spare = new CallSlots([spareSlot as Slot], options.deadlineMs);
@@ -120,7 +155,7 @@ async function proveEngine(probe: Probe, deadlineMs: number): Promise<void> {
   try {
     await probe.run(deadlineMs, { toleratesFullPool: false });
   } catch (cause) {
-    const code = cause instanceof MmcError ? cause.code : undefined;
+    const code = codeOf(cause);
     const advice = code === MMC_UNUSABLE_POOL ? unusablePoolAdvice : selfTestAdvice;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new EngineLoadError(`The engine failed its self-test: ${reason}`, advice, {
@@ -128,6 +163,11 @@ async function proveEngine(probe: Probe, deadlineMs: number): Promise<void> {
       ...(code === undefined ? {} : { code }),
     });
   }
+}
+
+function codeOf(cause: unknown): number | undefined {
+  if (cause instanceof EngineDeadlineError) return MMC_TIMEOUT;
+  return cause instanceof MmcError ? cause.code : undefined;
 }
 
 const unusablePoolAdvice = [
@@ -148,11 +188,13 @@ function warnOfFewThreads(callSlots: number, warn: (text: string) => void): void
   );
 }
 
-function checkOptions({ device, arenaBytes, callSlots, deadlineMs }: EngineOptions): void {
+function checkOptions(options: EngineOptions): void {
+  const { device, arenaBytes, callSlots, deadlineMs, initDeadlineMs } = options;
   checkInteger('device', device, 0, MAX_DEVICE);
   checkInteger('arenaBytes', arenaBytes, MIN_ARENA_BYTES, MAX_ARENA_BYTES);
   checkInteger('callSlots', callSlots, 1, MAX_CALL_SLOTS);
   checkInteger('deadlineMs', deadlineMs, 1, 2 ** 31 - 1);
+  checkInteger('initDeadlineMs', initDeadlineMs ?? 1, 1, 2 ** 31 - 1);
 }
 
 function checkInteger(name: string, value: number, least: number, most: number): void {

@@ -1,4 +1,4 @@
-import type { Address, EngineFunctions } from './abi.ts';
+import type { Address } from './abi.ts';
 import { MemoryArena } from './arena.ts';
 import { ARGUMENT_BYTES, CallArguments } from './call-arguments.ts';
 import { Canaries } from './canaries.ts';
@@ -7,6 +7,7 @@ import type { Slot } from './engine-context.ts';
 import { EngineLoadError } from './errors.ts';
 import { discardMemory, type MappedRegion, mapMemory } from './memory.ts';
 import { MemorySlice, type NativeBlock, ownerless } from './native-block.ts';
+import type { Opening } from './opening.ts';
 import { PROBE_BYTES } from './self-test.ts';
 
 const PAGE_BYTES = 4096;
@@ -23,15 +24,17 @@ export interface EngineMemory {
  * Maps the arena and a page for the probe behind it, and makes both known to the engine at once.
  * @throws EngineLoadError when the engine refuses the memory.
  */
-export function mapArena(
+export async function mapArena(
   options: { arenaBytes: number; debugArena?: boolean },
-  functions: EngineFunctions,
-): EngineMemory {
+  opening: Opening,
+): Promise<EngineMemory> {
   const { arenaBytes } = options;
   // Whole pages, so that the last one lies within one region (regions end at multiples of 4 GiB).
   const totalBytes = Math.ceil(arenaBytes / PAGE_BYTES) * PAGE_BYTES + PAGE_BYTES;
   const memory = mapMemory(totalBytes, { hugePages: true });
-  const code = functions.mmcc_register_buffer((memory[0] as MappedRegion).address, totalBytes);
+  const { mmcc_register_buffer } = opening.library.functions;
+  const region = [(memory[0] as MappedRegion).address, totalBytes] as const;
+  const code = await opening.call('mmcc_register_buffer', mmcc_register_buffer, [...region]);
   if (code !== MMC_OK) {
     throw new EngineLoadError(
       `The engine refused to register the arena of ${arenaBytes} bytes: ${codeName(code)} (${code})`,

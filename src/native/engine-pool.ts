@@ -6,6 +6,7 @@ import { codeMeaning, codeName, MMC_ERROR, MMC_OK } from './codes.ts';
 import { EngineLoadError } from './errors.ts';
 import type { EngineLibrary } from './library.ts';
 import { type MappedRegion, mapMemory } from './memory.ts';
+import type { Opening } from './opening.ts';
 import { exitNow } from './process-exit.ts';
 import { releaseReservation } from './reservation.ts';
 import { callNative } from './slot-calls.ts';
@@ -29,35 +30,32 @@ const UNINIT_DEADLINE_MS = 8000;
 const LOG_WARNINGS = 2;
 
 /** @throws EngineLoadError when the engine cannot be initialised. */
-export async function joinPool(
-  library: EngineLibrary,
-  device: number,
-  warn: (text: string) => void,
-): Promise<PoolMember> {
-  const { functions } = library;
+export async function joinPool(opening: Opening, device: number): Promise<PoolMember> {
+  const { library, warn } = opening;
+  const { mmc_set_log_level, mmcc_local_service_id } = library.functions;
   // Memory of our own: init is asynchronous, and koffi keeps no argument alive.
   const scratch = mapMemory(4096, { hugePages: false })[0] as MappedRegion;
   scratch.bytes.writeUInt32LE(device, 0);
   scratch.bytes.writeUInt8(1, 4); // initBm: a client that contributes no memory cannot put or get
-  functions.mmc_set_log_level(LOG_WARNINGS);
+  await opening.call('mmc_set_log_level', mmc_set_log_level, [LOG_WARNINGS]);
+  // Nothing comes between this and the start of mmc_init, so that nothing takes the range.
   const unreserved = releaseReservation();
   if (unreserved !== undefined) {
     warn(`the engine's address range could not be reserved, so its start may fail: ${unreserved}`);
   }
-  await initialise(library, scratch.address);
+  await initialise(opening, scratch.address);
   const idAddress = (scratch.address + 8) as Address;
-  const code = functions.mmcc_local_service_id(idAddress);
+  const code = await opening.call('mmcc_local_service_id', mmcc_local_service_id, [idAddress]);
   if (code !== MMC_OK) warn(`the engine does not tell its service id: ${codeName(code)} (${code})`);
-  return membership(library, scratch.bytes.readUInt32LE(8));
+  return membership(opening, scratch.bytes.readUInt32LE(8));
 }
 
-async function initialise(library: EngineLibrary, config: Address): Promise<void> {
+async function initialise(opening: Opening, config: Address): Promise<void> {
+  const { library } = opening;
   const attempts = library.nonblocking ? 1 : INIT_ATTEMPTS;
   for (let attempt = 1; ; attempt++) {
     const start = performance.now();
-    const code = await new Promise<number>((resolve, reject) => {
-      callNative(library.functions.mmc_init, [config], resolve, reject);
-    });
+    const code = await opening.call('mmc_init', library.functions.mmc_init, [config]);
     if (code === MMC_OK) return;
     const hopeless = performance.now() - start > HOPELESS_ATTEMPT_MS;
     if (code !== MMC_ERROR || attempt >= attempts || hopeless) throw initError(library, code);
@@ -82,10 +80,11 @@ function initError(library: EngineLibrary, code: number): EngineLoadError {
   });
 }
 
-function membership(library: EngineLibrary, serviceId: number): PoolMember {
+function membership(opening: Opening, serviceId: number): PoolMember {
+  const { library } = opening;
   const member: PoolMember = {
     serviceId,
-    busy: () => false,
+    busy: () => opening.busy,
     leave: async (deadlineMs = UNINIT_DEADLINE_MS) => {
       if (member.busy()) return false;
       const clean = await uninitialised(library.functions, deadlineMs);

@@ -107,6 +107,24 @@ describe('an engine that does not come up', () => {
   });
 });
 
+describe('an engine whose start hangs', () => {
+  it('is given up, with what to look at in the log, and tried again in a new worker', async () => {
+    const injected = await inject([{ on: 'init', hang: true }], ['--init-deadline-ms', '300']);
+    const gateway = spawnGateway(injected);
+    gateways.push(gateway);
+    const givenUp = () =>
+      gateway.logged().find((line) => /mmc_init within/.test(String(line['msg'])));
+    await until(() => givenUp() !== undefined);
+    assert.match(String(givenUp()?.['msg']), /See that the meta service/);
+    await injected.injection.clear();
+    await until(() => gateway.logged().some((line) => line['msg'] === 'ready'), {
+      deadlineMs: 30_000,
+    });
+    assert.notEqual(gateway.workerPid(), givenUp()?.['worker']);
+    assert.equal((await gateway.stop()).code, 0);
+  });
+});
+
 describe('an engine at the end', () => {
   it('that aborts at exit without having been uninitialised is uninitialised', async () => {
     const { injection, ...injected } = await inject([{ on: 'init', abortAtExit: true }]);

@@ -96,6 +96,7 @@ describe('numbers', () => {
     ['--device', 0, 383],
     ['--call-slots', 1, 30],
     ['--deadline-ms', 10, 3_600_000],
+    ['--init-deadline-ms', 10, 3_600_000],
     ['--arena-wait-ms', 0, 600_000],
     ['--idle-timeout-ms', 10, 3_600_000],
     ['--keep-alive-ms', 10, 3_600_000],

@@ -14,6 +14,7 @@ describe('openEngine', () => {
     arenaBytes: 65_536,
     callSlots: 2,
     deadlineMs: 1000,
+    initDeadlineMs: 1000,
   };
   const faults: [string, Partial<typeof good>][] = [
     ['device', { device: -1 }],
@@ -25,6 +26,8 @@ describe('openEngine', () => {
     ['callSlots', { callSlots: 31 }],
     ['deadlineMs', { deadlineMs: 0 }],
     ['deadlineMs', { deadlineMs: Number.NaN }],
+    ['initDeadlineMs', { initDeadlineMs: 0 }],
+    ['initDeadlineMs', { initDeadlineMs: 2 ** 31 }],
   ];
   for (const [name, fault] of faults) {
     it(`refuses ${JSON.stringify(fault)} before it loads anything`, async () => {

@@ -47,6 +47,9 @@ async function run(scenario: string, options: Run = {}): Promise<Ran> {
   const child = spawn(process.execPath, args, {
     env: { ...process.env, UV_THREADPOOL_SIZE: '12', ...injection.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // One that waits on its JavaScript thread could not end itself.
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
   });
   const stdout = text(child.stdout);
   const stderr = text(child.stderr);
@@ -135,9 +138,36 @@ describe('initialisation', () => {
   it('is not undone, which would crash, while the self-test hangs', async () => {
     const ran = await run('hang', { rules: [{ on: 'put', hang: true }] });
     assert.match(String(ran.first['message']), /self-test: .*300 ms/);
+    assert.equal(ran.first['code'], -3004, 'so that the gateway tries again');
     assert.ok(Number(ran.first['elapsedMs']) < 2000);
     assert.deepEqual([ran.code, ran.started('uninit')], [6, 0]);
   });
+
+  for (const [name, symbol] of [
+    ['set_log_level', 'mmc_set_log_level'],
+    ['init', 'mmc_init'],
+    ['local_service_id', 'mmcc_local_service_id'],
+    ['register_buffer', 'mmcc_register_buffer'],
+  ] as const) {
+    it(`is given up when ${symbol} does not return, and undone when it does after all`, async () => {
+      const ran = await run('late', { rules: [{ on: name, hang: true }] });
+      const [late, second, last] = ran.found;
+      assert.match(
+        String(late?.['message']),
+        new RegExp(`not returned from ${symbol} within 300 ms`),
+      );
+      assert.match(String(late?.['advice']), /meta service.*firewall.*--init-deadline-ms/s);
+      assert.equal(late?.['code'], -3004, 'so that the gateway tries again');
+      assert.ok(Number(late['elapsedMs']) < 2000);
+      assert.match(String(second?.['message']), /already has a client/, 'the call still goes on');
+      assert.deepEqual(last, { closed: true });
+      assert.deepEqual(
+        [ran.code, ran.started('init'), ran.started('uninit')],
+        [0, 2, 2],
+        ran.stderr,
+      );
+    });
+  }
 
   it('refuses an arena that the engine cannot register', async () => {
     const ran = await run('open', { rules: [{ on: 'register_buffer', code: -1 }] });
