@@ -4,7 +4,7 @@
  * where the library can have one.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -17,10 +17,25 @@ const builder = fileURLToPath(new URL('../../scripts/build-engine.mjs', import.m
 /** What each client of one of our own libraries contributes to its pool. */
 export const poolBytes = 64 * 2 ** 20;
 
-const library = path.resolve(process.env['ENGINE'] ?? embeddedLibraryPath);
+const named = process.env['ENGINE'] || undefined;
+if (named === undefined) execFileSync(process.execPath, [builder]);
+const library = path.resolve(named ?? embeddedLibraryPath);
 
 /** Ours: the embedded engine, alone or behind the injecting library, with pools made to order. */
-const ours = path.basename(library).startsWith('libmcg_');
+const ours = isOurs(library);
+
+/**
+ * By what it exports, whatever it is called. The names stand in the file: to load it would be too
+ * much, since the distributed engine reads its configuration then, and may need a libpython.
+ */
+function isOurs(file: string): boolean {
+  if (!existsSync(file)) throw new Error(`ENGINE: there is no library ${file} to be judged`);
+  const names = readFileSync(file);
+  if (names.includes('mmc_embedded_nonblocking\0')) return true;
+  if (!names.includes('mcg_injecting\0')) return false;
+  const behind = process.env['MMC_INJECT_TARGET'] || undefined;
+  return isOurs(behind ?? path.join(path.dirname(file), path.basename(embeddedLibraryPath)));
+}
 
 /** node:test's `skip`: false, or the reason. */
 export type Skip = false | string;
@@ -58,22 +73,14 @@ export function newPool(bytes = poolBytes): Readonly<Record<string, string>> {
   };
 }
 
-function build(): void {
-  if (ours && process.env['ENGINE'] === undefined) {
-    execFileSync(process.execPath, [builder]);
-  }
-}
-
 /** The client of this process, on a new pool; not yet initialised. */
 export function openClient(pool = newPool()): EngineCalls {
-  build();
   Object.assign(process.env, pool);
   return openEngine(library);
 }
 
 /** A client in a process of its own; not yet initialised. */
 export function startClient(pool: Readonly<Record<string, string>>): Promise<EngineProcess> {
-  build();
   return startEngine(library, pool);
 }
 

@@ -4,7 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as elapse } from 'node:timers/promises';
-import { hasSymbol, loadLibrary } from '../../../src/native/abi.ts';
+import { hasSymbol, intFunction, loadLibrary } from '../../../src/native/abi.ts';
 import { type EngineProcess, startEngine } from '../../helpers/engine-process.ts';
 import { untouched } from '../../helpers/engine-structs.ts';
 import {
@@ -95,6 +95,7 @@ describe('the injecting library without rules', () => {
 
   it('lacks the symbol by which an engine allows synchronous calls', () => {
     assert.equal(hasSymbol(loadLibrary(library), 'mmc_embedded_nonblocking'), false);
+    assert.equal(intFunction(loadLibrary(library), 'mcg_injecting')(), 1);
   });
 });
 
