@@ -158,7 +158,7 @@ export const problemKinds = {
   'placement-impossible': kind(
     422,
     'The replicas or the preferred services cannot be had',
-    'There must be at least as many live local services as replicas, and each preferred id must be one of them and have room. GET /readyz tells the service id of this gateway.',
+    'There must be at least as many live local services as replicas. Preferred ids, where any are given, must be as many as replicas, and each must be a live service with room. GET /readyz tells the service id of this gateway.',
   ),
   'lease-active': kind(
     423,

@@ -615,7 +615,8 @@ export interface components {
         /**
          * @description Ids of the services to hold the copies, separated by commas, each once, at most `replicas` of
          *     them. They are not hints but orders: a service that is not alive or has no room is 422 or
-         *     507, and nothing is stored. `GET /readyz` tells the id of this gateway's own service.
+         *     507, and nothing is stored. Name as many as `replicas`: with fewer, the engine finds no place
+         *     for the other copies, and the answer is 422. `GET /readyz` tells the id of this gateway's own service.
          */
         Prefer: number[];
         /**
@@ -799,7 +800,8 @@ export interface operations {
                 /**
                  * @description Ids of the services to hold the copies, separated by commas, each once, at most `replicas` of
                  *     them. They are not hints but orders: a service that is not alive or has no room is 422 or
-                 *     507, and nothing is stored. `GET /readyz` tells the id of this gateway's own service.
+                 *     507, and nothing is stored. Name as many as `replicas`: with fewer, the engine finds no place
+                 *     for the other copies, and the answer is 422. `GET /readyz` tells the id of this gateway's own service.
                  */
                 prefer?: components["parameters"]["Prefer"];
                 /**
