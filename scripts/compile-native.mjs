@@ -18,7 +18,7 @@ export class CompilerMissingError extends Error {
       [
         `${reason}; the embedded engine cannot be built.`,
         '  Debian, Ubuntu:  apt-get install gcc libc6-dev',
-        '  Alpine:          apk add gcc musl-dev',
+        '  Alpine:          apk add gcc musl-dev linux-headers',
         '  Fedora:          dnf install gcc glibc-devel',
         '  or set CC to a C11 compiler. The distributed engine needs none:',
         '  GATEWAY_ENGINE=/path/libmf_memcache.so',
@@ -175,12 +175,20 @@ function run(command, args) {
   });
 }
 
-/** A compiler alone is not enough: distributions package the C library's headers apart from it. */
+/** Their headers, of which a compiler brings none; one of ours that is missing is a defect. */
+const cLibrary =
+  /^((sys|bits|gnu)\/.*|features|assert|ctype|dirent|dlfcn|errno|fcntl|fnmatch|limits|poll|pthread|sched|signal|stdint|stdio|stdlib|string|time|unistd)\.h$/;
+const kernel = /^(linux|asm|asm-generic)\//;
+
+/** A compiler alone is not enough: distributions package the headers apart from it. */
 function failure(what, text) {
-  const header = /fatal error: ([a-z/_]+\.h): No such file/.exec(text)?.[1];
-  const system = ['stdio.h', 'stdlib.h', 'stdint.h', 'assert.h', 'pthread.h', 'errno.h'];
-  if (header !== undefined && (system.includes(header) || header.startsWith('sys/'))) {
+  // As gcc says it, or clang.
+  const header = /fatal error: '?([\w/-]+\.h)'?(?:: No such file| file not found)/.exec(text)?.[1];
+  if (header !== undefined && cLibrary.test(header)) {
     return new CompilerMissingError(`the C library's headers are not installed (${header})`);
+  }
+  if (header !== undefined && kernel.test(header)) {
+    return new CompilerMissingError(`the kernel's headers are not installed (${header})`);
   }
   return new Error(`${what}\n${text}`);
 }

@@ -118,15 +118,35 @@ describe('building the engine', () => {
     assert.deepEqual(outcome, { code: 0, stderr: '' });
   });
 
-  it('takes a compiler without the headers of the C library for none', async () => {
-    write(
-      'cc',
-      '#!/bin/sh\necho "engine.c:1:10: fatal error: stdio.h: No such file or directory" >&2\nexit 1\n',
-      0o755,
-    );
+  const gcc = (header: string) => `fatal error: ${header}: No such file or directory`;
+  const clang = (header: string) => `fatal error: '${header}' file not found`;
+  const fails = (complaint: string) => {
+    write('cc', `#!/bin/sh\necho "engine.c:1:10: ${complaint}" >&2\nexit 1\n`, 0o755);
+  };
+
+  for (const [owner, header] of [
+    ['C library', 'stdio.h'],
+    ['C library', 'sys/mman.h'],
+    ['kernel', 'linux/limits.h'],
+    ['kernel', 'asm/unistd.h'],
+  ] as const) {
+    it(`takes a compiler without the ${owner}'s ${header} for none`, async () => {
+      for (const complaint of [gcc(header), clang(header)]) {
+        fails(complaint);
+        const { code, stderr } = await build(['--if-possible']);
+        assert.equal(code, 0);
+        const reason = `warning: the ${owner}'s headers are not installed (${header}); `;
+        assert.ok(stderr.startsWith(reason), stderr);
+        assert.match(stderr, /Debian, Ubuntu: +apt-get install gcc libc6-dev$/m);
+        assert.match(stderr, /Alpine: +apk add gcc musl-dev linux-headers$/m);
+      }
+    });
+  }
+
+  it('takes a header of ours that is missing for the defect that it is', async () => {
+    fails(gcc('membership.h'));
     const { code, stderr } = await build(['--if-possible']);
-    assert.equal(code, 0);
-    assert.match(stderr, /^warning: the C library's headers are not installed \(stdio\.h\); /);
-    assert.match(stderr, /libc6-dev/);
+    assert.equal(code, 1);
+    assert.doesNotMatch(stderr, /installed/);
   });
 });
