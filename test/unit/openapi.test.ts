@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type ProblemSlug, problemKinds } from '../../src/errors.ts';
 import { codeName } from '../../src/native/codes.ts';
 import { checkResponse } from '../helpers/openapi.ts';
@@ -81,6 +86,48 @@ describe('openapi.yaml', () => {
         assert.ok(names.includes('Cache-Control'), `${method} ${path} ${status}`);
       }
     }
+  });
+});
+
+describe('lint:openapi', () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const description = readFileSync(path.join(root, 'openapi.yaml'), 'utf8');
+  const folder = mkdtempSync(path.join(tmpdir(), 'lint-openapi-'));
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** As package.json has it, on another text; the exit code and what was said. */
+  function lint(text: string): { status: number | null; said: string } {
+    const file = path.join(folder, 'openapi.yaml');
+    writeFileSync(file, text);
+    const { scripts } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    const command = scripts['lint:openapi']?.replace(/openapi\.yaml$/, file) ?? '';
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', command], {
+      cwd: root,
+      env: {
+        ...process.env,
+        PATH: `${root}/node_modules/.bin:${process.env['PATH'] ?? ''}`,
+        REDOCLY_TELEMETRY: 'off',
+        REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true',
+      },
+      encoding: 'utf8',
+    });
+    return { status, said: `${stdout}${stderr}` };
+  }
+
+  it('finds nothing wrong', () => {
+    const { status, said } = lint(description);
+    assert.equal(status, 0, said);
+  });
+
+  it('fails on what is a warning only', () => {
+    const schemas = '\n  schemas:\n';
+    assert.ok(description.includes(schemas));
+    const unused = `${schemas}    Unused: { type: object }\n`;
+    const { status, said } = lint(description.replace(schemas, unused));
+    assert.equal(status, 1, said);
+    assert.match(said, /no-unused-components/);
   });
 });
 
