@@ -1,4 +1,5 @@
 import { ArenaFullError } from '../native/errors.ts';
+import { peerHasLeft } from '../native/peer-state.ts';
 import type { Arena, Block } from '../native/types.ts';
 
 /**
@@ -11,6 +12,9 @@ export interface Caller {
   once(event: 'end' | 'close', listener: () => void): unknown;
   off(event: 'end' | 'close', listener: () => void): unknown;
 }
+
+/** How often those who wait are looked at, whose leaving nobody would tell while they are not read from. */
+const LOOK_MS = 250;
 
 /**
  * Waits for room, in order of asking. A caller that leaves loses its place at once, so that nobody
@@ -28,9 +32,13 @@ export async function waitForRoom(
   if (caller.destroyed || caller.readableEnded) leave();
   caller.once('end', leave);
   caller.once('close', leave);
+  const looking = setInterval(() => {
+    if (peerHasLeft(caller)) leave();
+  }, LOOK_MS);
   try {
     return await arena.allocate(bytes, { deadlineMs, signal: left.signal });
   } finally {
+    clearInterval(looking);
     caller.off('end', leave);
     caller.off('close', leave);
   }
