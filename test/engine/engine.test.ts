@@ -68,6 +68,10 @@ describe('the embedded engine', () => {
     await passes('locks');
   });
 
+  it('makes memory and entry table ready ahead of the puts that use them', async () => {
+    await passes('touch');
+  });
+
   it('says when a pool is foreign or full, and fails puts where /dev/shm has no room', async (t) => {
     const { stdout, stderr } = await passes('room');
     const skipped = /^room: (a small \/dev\/shm is not tested, since .*)$/m.exec(stdout)?.[1];

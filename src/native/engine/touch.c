@@ -11,8 +11,6 @@
 #include "segment.h"
 #include "ticker.h"
 
-#define AHEAD_GROUPS 256u
-#define AHEAD_CHUNKS 512u /* of the entry table: 6 MiB */
 #define STEP_GROUPS 2u
 #define GROW_GROUPS 4u
 #define BUSY_MS 20u
@@ -49,7 +47,7 @@ static bool touch_step(const struct segment_view *view, uint64_t target) {
 /* Small objects fill the entry table as fast as the memory. What is not needed is just there. */
 static void touch_entries(void) {
   uint64_t count = atomic_load(&pool.header->chunk_count);
-  uint64_t target = smaller(count + AHEAD_CHUNKS, entry_chunk_limit());
+  uint64_t target = smaller(count + TOUCH_AHEAD_CHUNKS, entry_chunk_limit());
   if (touched_chunks < count) touched_chunks = count;
   if (touched_chunks >= target || !backing_is_plentiful(pool.descriptor)) return;
   uint64_t start = touched_chunks * CHUNK_BYTES;
@@ -65,7 +63,7 @@ static unsigned touch_once(void) {
   struct segment_view view;
   if (!segment_view(pool.self, &view)) return IDLE_MS;
   uint64_t top = atomic_load(&view.segment->top_group);
-  uint64_t target = smaller(top + AHEAD_GROUPS, view.segment->groups);
+  uint64_t target = smaller(top + TOUCH_AHEAD_GROUPS, view.segment->groups);
   if (touched_groups >= target) return IDLE_MS;
   while (touched_groups < target && !atomic_load(&ticker.stopping)) {
     if (!touch_step(&view, target)) return IDLE_MS;

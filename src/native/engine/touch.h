@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+#define TOUCH_AHEAD_GROUPS 256u
+#define TOUCH_AHEAD_CHUNKS 512u /* of the entry table: 6 MiB */
+
 bool touch_start(void);
 void touch_stop(void);
 
