@@ -155,6 +155,18 @@ export const table = {
     64 * mebibyte,
     'Largest body that comes without Content-Length; beyond it 413. By default never more than the largest object.',
   ),
+  batchKeys: setting(
+    'Memory',
+    integer(1, 10_000_000),
+    131_072,
+    'Keys in one batch request; beyond it 413.',
+  ),
+  batchJsonBytes: setting(
+    'Memory',
+    size(kibibyte, gibibyte),
+    32 * mebibyte,
+    'Largest JSON body of a batch request, or header of a safetensors body; beyond it 413. Four times as much is held by all of them together; beyond that 503.',
+  ),
 
   minRateBytes: setting(
     'Requests',

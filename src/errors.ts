@@ -37,6 +37,11 @@ export const problemKinds = {
     'A query parameter or header is not acceptable',
     'The detail names the parameter and what it takes. Unknown parameters are refused, so that a misspelt one is never silently ignored.',
   ),
+  'invalid-body': kind(
+    400,
+    'The body is not what this operation takes',
+    'The detail says what is wrong and where. Unknown members are refused, so that a misspelt one is never silently ignored.',
+  ),
   'engine-invalid-parameter': kind(
     400,
     'The engine refused a parameter',
@@ -81,7 +86,7 @@ export const problemKinds = {
   'not-acceptable': kind(
     406,
     'None of the accepted media types can be sent',
-    'An object is sent as application/octet-stream, JSON resources as application/json.',
+    'An object is sent as application/octet-stream, JSON resources as application/json; a batch get has more forms.',
   ),
   'request-timeout': kind(
     408,
@@ -125,6 +130,11 @@ export const problemKinds = {
     'The object is larger than the whole pool',
     'The pool is what its clients contribute together; add memory or store smaller objects.',
   ),
+  'batch-too-large': kind(
+    413,
+    'The batch is larger than this gateway accepts',
+    'The detail names the limit: --batch-keys for the number of keys, --batch-json-bytes for a JSON body or the header of a safetensors body. Send several requests.',
+  ),
   'unsized-body-too-large': kind(
     413,
     'A body without Content-Length grew too large',
@@ -139,6 +149,11 @@ export const problemKinds = {
     415,
     'Content codings are not accepted',
     'Objects are stored as the bytes they are: send them without Content-Encoding.',
+  ),
+  'unsupported-media-type': kind(
+    415,
+    'The body has a media type that this operation does not take',
+    'Content-Type names what the body is; the detail and Accept-Post say what is taken.',
   ),
   'range-not-satisfiable': kind(
     416,

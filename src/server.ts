@@ -16,6 +16,7 @@ import { attachExchange, type Exchange, endExchange, type Gateway } from './http
 import { exchangeLog } from './http/exchange-log.ts';
 import { browserGuard } from './http/host.ts';
 import type { Logger } from './http/log.ts';
+import { HeldBytes } from './http/receive-text.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { respondError } from './http/respond.ts';
 import { authorityOf, MAX_TARGET_LENGTH, parseTarget } from './http/target.ts';
@@ -28,6 +29,7 @@ import { storeMetrics } from './metrics/store.ts';
 import type { EngineClient } from './native/types.ts';
 import { methodNotAllowed, serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
+import { batchStore } from './store/batch-store.ts';
 import { engineStore } from './store/engine-store.ts';
 
 export interface GatewayDeps {
@@ -71,17 +73,22 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   const metrics = httpMetrics(registry, () => inFlight);
   const log = exchangeLog(logger, config);
 
+  const store = engineStore(engine, {
+    arenaWaitMs: config.arenaWaitMs,
+    poolBytes: engine.embedded ? config.poolBytes : undefined,
+    coalescing: config.coalescing,
+    singleFlight: config.singleFlight,
+    sizeCacheKeys: config.sizeCacheKeys,
+  });
   const gateway: Gateway = {
-    store: engineStore(engine, {
-      arenaWaitMs: config.arenaWaitMs,
-      poolBytes: engine.embedded ? config.poolBytes : undefined,
-      coalescing: config.coalescing,
-      singleFlight: config.singleFlight,
-      sizeCacheKeys: config.sizeCacheKeys,
-    }),
+    store,
+    batches: batchStore(engine, store, config),
+    heldText: new HeldBytes(4 * config.batchJsonBytes),
     limits: {
       maxObjectBytes: Math.min(config.maxObjectBytes, engine.arena.maxBlockBytes),
       unsizedBytes: Math.min(config.unsizedBytes, engine.arena.maxBlockBytes),
+      batchKeys: config.batchKeys,
+      batchJsonBytes: config.batchJsonBytes,
       keepAliveMs: config.keepAliveMs,
     },
     watch: createTransferWatch(config),
@@ -196,7 +203,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       const exchange = open(req, res, 'none');
       try {
         guard(req.headers.host, req.headers.origin);
-        throw methodNotAllowed('CONNECT', 'GET, HEAD, PUT, DELETE');
+        throw methodNotAllowed('CONNECT', 'GET, HEAD, PUT, POST, DELETE');
       } catch (error) {
         respondError(gateway, exchange, error);
       }

@@ -81,6 +81,119 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batch/put": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store many objects
+         * @description Stores the values under their keys, each as `PUT /v1/objects/{key}` would. What can't be
+         *     stored has its own status and problem in the answer and is no obstacle to the others. Of a key
+         *     that is named twice the first value counts, and the others are 409.
+         *
+         *     The items are stored as they arrive, in calls of many: when the body turns out to be malformed
+         *     or ends early (400), items before that may have been stored, others not. JSON is read whole
+         *     first (`--batch-json-bytes`).
+         */
+        post: operations["batchPut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batch/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read many objects
+         * @description The objects in the order asked, a key that is named twice twice. They are sent as they are
+         *     read, so any number of any size goes through a small arena. What can't be read has its own
+         *     status and problem, and is no obstacle to the others.
+         *
+         *     `application/json`, which is what you get without `Accept`, has the bytes in base64.
+         */
+        post: operations["batchGet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batch/exists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask whether many objects exist
+         * @description A key without an object is an answer (`exists: false`), not a failure. An object that is being
+         *     written is there.
+         */
+        post: operations["batchExists"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batch/info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for the sizes and replicas of many objects
+         * @description What `GET /v1/info/{key}` tells, for each key. To ask does not keep an object from being
+         *     evicted.
+         */
+        post: operations["batchInfo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batch/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove many objects
+         * @description A key without an object has status 404, as in `DELETE /v1/objects/{key}`; of a key that is named
+         *     twice, the second.
+         */
+        post: operations["batchRemove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -272,6 +385,111 @@ export interface components {
             /** @description The worker's own local service, for `prefer`. */
             serviceId: number;
         };
+        /** @description 1 to 255 bytes of UTF-8 without control characters. */
+        Key: string;
+        BatchKeys: {
+            /** @description As many as `--batch-keys` allows (131,072 unless set). */
+            keys: components["schemas"]["Key"][];
+        };
+        BatchPutRequest: {
+            items: {
+                key: components["schemas"]["Key"];
+                /** @description The bytes in base64 (RFC 4648 section 4), padded. */
+                value: string;
+            }[];
+            /** @default 1 */
+            replicas: number;
+            /** @description Ids of the services to hold the copies, at most `replicas` of them; orders, not hints. */
+            prefer?: number[];
+            /**
+             * @default fail
+             * @enum {string}
+             */
+            ifExists: "fail" | "keep" | "replace";
+        };
+        /** @description How many items failed. */
+        BatchFailed: number;
+        /** @description An item that failed, with what its problem says. */
+        BatchFailure: {
+            key: components["schemas"]["Key"];
+            /** @description What the request for this object alone would have been answered with. */
+            status: number;
+            /** @description What the engine answered; null where it was not asked. */
+            code: number | null;
+            /** @description The engine's name of `code`. */
+            name?: string;
+            /**
+             * Format: uri-reference
+             * @description The kind of problem, and the path of a page about it.
+             */
+            type: string;
+            detail: string;
+            retryable: boolean;
+        };
+        BatchPutItem: {
+            key: components["schemas"]["Key"];
+            /** @enum {integer} */
+            status: 200 | 201;
+            /** @description What the engine answered. */
+            code: number;
+            /** @enum {string} */
+            outcome: "created" | "kept" | "replaced";
+        };
+        BatchPutAnswer: {
+            items: (components["schemas"]["BatchPutItem"] | components["schemas"]["BatchFailure"])[];
+            failed: components["schemas"]["BatchFailed"];
+        };
+        BatchGetItem: {
+            key: components["schemas"]["Key"];
+            /** @constant */
+            status: 200;
+            /** @description What the engine answered. */
+            code: number;
+            /** @description Bytes. */
+            size: number;
+            value: string;
+        };
+        BatchGetAnswer: {
+            items: (components["schemas"]["BatchGetItem"] | components["schemas"]["BatchFailure"])[];
+            failed: components["schemas"]["BatchFailed"];
+        };
+        BatchExistsItem: {
+            key: components["schemas"]["Key"];
+            /** @constant */
+            status: 200;
+            /** @description What the engine answered. */
+            code: number;
+            exists: boolean;
+        };
+        BatchExistsAnswer: {
+            items: (components["schemas"]["BatchExistsItem"] | components["schemas"]["BatchFailure"])[];
+            failed: components["schemas"]["BatchFailed"];
+        };
+        BatchInfoItem: {
+            key: components["schemas"]["Key"];
+            /** @constant */
+            status: 200;
+            /** @description What the engine answered. */
+            code: number;
+            /** @description Bytes. */
+            size: number;
+            replicas: components["schemas"]["Replica"][];
+        };
+        BatchInfoAnswer: {
+            items: (components["schemas"]["BatchInfoItem"] | components["schemas"]["BatchFailure"])[];
+            failed: components["schemas"]["BatchFailed"];
+        };
+        BatchRemoveItem: {
+            key: components["schemas"]["Key"];
+            /** @constant */
+            status: 204;
+            /** @description What the engine answered. */
+            code: number;
+        };
+        BatchRemoveAnswer: {
+            items: (components["schemas"]["BatchRemoveItem"] | components["schemas"]["BatchFailure"])[];
+            failed: components["schemas"]["BatchFailed"];
+        };
         /** @description One kind of problem. */
         ProblemKind: {
             /** Format: uri-reference */
@@ -454,12 +672,13 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body has a content coding. */
+        /** @description The body has a content coding, or a media type that is not taken here. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "Cache-Control": components["headers"]["No-Store"];
                 "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                "Accept-Post": components["headers"]["Accept-Post"];
                 [name: string]: unknown;
             };
             content: {
@@ -639,7 +858,13 @@ export interface components {
         /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
         Expect: string;
     };
-    requestBodies: never;
+    requestBodies: {
+        Keys: {
+            content: {
+                "application/json": components["schemas"]["BatchKeys"];
+            };
+        };
+    };
     headers: {
         /** @description Names this request in the gateway's log. */
         "X-Request-Id": string;
@@ -649,6 +874,12 @@ export interface components {
         "Retry-After-Always": number;
         /** @description The methods that this resource has. */
         Allow: string;
+        /** @description How many items failed. */
+        "Batch-Failed": number;
+        /** @description How many items failed, where that is known before the first byte is sent; the end of the body always tells. */
+        "Batch-Failed-If-Known": number;
+        /** @description The media types that this operation takes. */
+        "Accept-Post": string;
         /** @description Bytes. */
         "Content-Length": number;
         /** @description There is no body. */
@@ -657,7 +888,7 @@ export interface components {
         "Content-Range-Unsatisfied": string;
         /** @description Ranges are counted in bytes. */
         "Accept-Ranges": "bytes";
-        /** @description The content coding that is accepted, which is none. */
+        /** @description The content coding that is accepted, which is none; where one was sent. */
         "Accept-Encoding": "identity";
         /** @description Answers about objects are not to be kept by caches. */
         "No-Store": "no-store";
@@ -1107,6 +1338,250 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
             507: components["responses"]["InsufficientStorage"];
+        };
+    };
+    batchPut: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchPutRequest"];
+            };
+        };
+        responses: {
+            /** @description An answer for each item, in the order given. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    Vary: components["headers"]["Vary-Accept"];
+                    "Batch-Failed": components["headers"]["Batch-Failed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchPutAnswer"];
+                };
+            };
+            /** @description The request, its body or a key in it is malformed, or has members or parameters that are unknown. Nothing was done. */
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            417: components["responses"]["ExpectationFailed"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            501: components["responses"]["NotImplemented"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    batchGet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: components["requestBodies"]["Keys"];
+        responses: {
+            /** @description The objects, and what became of those that can't be read. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    Vary: components["headers"]["Vary-Accept"];
+                    "Batch-Failed": components["headers"]["Batch-Failed-If-Known"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchGetAnswer"];
+                };
+            };
+            /** @description The request, its body or a key in it is malformed, or has members or parameters that are unknown. Nothing was done. */
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            417: components["responses"]["ExpectationFailed"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            501: components["responses"]["NotImplemented"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    batchExists: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: components["requestBodies"]["Keys"];
+        responses: {
+            /** @description An answer for each key, in the order asked. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    Vary: components["headers"]["Vary-Accept"];
+                    "Batch-Failed": components["headers"]["Batch-Failed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchExistsAnswer"];
+                };
+            };
+            /** @description The request, its body or a key in it is malformed, or has members or parameters that are unknown. Nothing was done. */
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            417: components["responses"]["ExpectationFailed"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            501: components["responses"]["NotImplemented"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    batchInfo: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: components["requestBodies"]["Keys"];
+        responses: {
+            /** @description An answer for each key, in the order asked. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    Vary: components["headers"]["Vary-Accept"];
+                    "Batch-Failed": components["headers"]["Batch-Failed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchInfoAnswer"];
+                };
+            };
+            /** @description The request, its body or a key in it is malformed, or has members or parameters that are unknown. Nothing was done. */
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            417: components["responses"]["ExpectationFailed"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            501: components["responses"]["NotImplemented"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
+        };
+    };
+    batchRemove: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: components["requestBodies"]["Keys"];
+        responses: {
+            /** @description An answer for each key, in the order asked. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    Vary: components["headers"]["Vary-Accept"];
+                    "Batch-Failed": components["headers"]["Batch-Failed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchRemoveAnswer"];
+                };
+            };
+            /** @description The request, its body or a key in it is malformed, or has members or parameters that are unknown. Nothing was done. */
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            417: components["responses"]["ExpectationFailed"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            501: components["responses"]["NotImplemented"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
         };
     };
     getLiveness: {

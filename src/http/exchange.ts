@@ -1,12 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ProblemError } from '../errors.ts';
+import type { BatchStore } from '../store/batch-store.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import type { HeldBytes } from './receive-text.ts';
 import type { TransferWatch } from './transfer-watch.ts';
+
+export type BatchOperation = 'put' | 'get' | 'exists' | 'info' | 'remove';
 
 /** The route templates that requests are counted under; never a key (design.md §3). */
 export type RouteTemplate =
   | '/v1/objects/{key}'
   | '/v1/info/{key}'
+  | `/v1/batch/${BatchOperation}`
   | '/livez'
   | '/readyz'
   | '/metrics'
@@ -19,6 +24,9 @@ export type RouteTemplate =
 /** What routes work with; one for the worker. */
 export interface Gateway {
   readonly store: ObjectStore;
+  readonly batches: BatchStore;
+  /** JSON bodies and headers that are held on the JavaScript side, all together. */
+  readonly heldText: HeldBytes;
   readonly limits: Limits;
   readonly watch: TransferWatch;
   /** Set when the worker drains: responses then close their connections. */
@@ -31,6 +39,9 @@ export interface Gateway {
 export interface Limits {
   readonly maxObjectBytes: number;
   readonly unsizedBytes: number;
+  /** Keys of one batch. */
+  readonly batchKeys: number;
+  readonly batchJsonBytes: number;
   /** Milliseconds that an idle connection stays open, as the Keep-Alive header tells. */
   readonly keepAliveMs: number;
 }

@@ -22,8 +22,25 @@ export function parsePutQuery(query: string): PutQuery {
   };
 }
 
+/** The same options as members of a JSON body. */
+export function placementOf(
+  replicas = 1,
+  prefer: readonly number[] = [],
+  ifExists = 'fail',
+): PutQuery {
+  const count = wholeNumber('replicas', String(replicas), 1, MAX_REPLICAS);
+  for (const id of prefer) wholeNumber('prefer', String(id), 0, MAX_SERVICE_ID);
+  requirePreferable(prefer, prefer.join(','), count);
+  return { options: { replicas: count, prefer }, ifExists: parseIfExists(ifExists) };
+}
+
 function parsePrefer(text: string, replicas: number): number[] {
   const ids = text.split(',').map((id) => wholeNumber('prefer', id, 0, MAX_SERVICE_ID));
+  requirePreferable(ids, text, replicas);
+  return ids;
+}
+
+function requirePreferable(ids: readonly number[], text: string, replicas: number): void {
   if (new Set(ids).size !== ids.length) {
     throw invalidParameter(`prefer=${printable(text)}: each service id may be named once.`);
   }
@@ -32,7 +49,6 @@ function parsePrefer(text: string, replicas: number): number[] {
       `prefer names ${ids.length} services for ${replicas} replicas: at most as many as replicas.`,
     );
   }
-  return ids;
 }
 
 function parseIfExists(text: string): IfExists {

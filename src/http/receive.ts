@@ -125,7 +125,7 @@ function grown(arena: Arena, block: Block, used: number, needed: number, most: n
 }
 
 /** Tells a client that waits with its body to send it; called once the request is admitted. */
-function sendContinue(exchange: Exchange): void {
+export function sendContinue(exchange: Exchange): void {
   if (!exchange.expectsContinue) return;
   exchange.expectsContinue = false;
   exchange.res.writeContinue();

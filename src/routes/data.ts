@@ -1,10 +1,15 @@
 import { ProblemError } from '../errors.ts';
-import type { Exchange, Gateway, RouteTemplate } from '../http/exchange.ts';
+import type { BatchOperation, Exchange, Gateway, RouteTemplate } from '../http/exchange.ts';
 import { endExchange } from '../http/exchange.ts';
 import { ClientGoneError } from '../http/receive.ts';
 import { announcesBody, bodyNotTaken } from '../http/refuse.ts';
 import { respondError } from '../http/respond.ts';
 import type { Target } from '../http/target.ts';
+import { batchExists } from './batch-exists.ts';
+import { batchGet } from './batch-get.ts';
+import { batchInfo } from './batch-info.ts';
+import { batchPut } from './batch-put.ts';
+import { batchRemove } from './batch-remove.ts';
 import { deleteObject } from './delete-object.ts';
 import { getObject } from './get-object.ts';
 import type { Handler, Methods } from './handler.ts';
@@ -13,10 +18,13 @@ import { getInfo } from './info.ts';
 import { putObject } from './put-object.ts';
 
 interface DataRoute {
+  /** What stands before the key, or the whole path where there is none. */
   readonly prefix: string;
   readonly route: RouteTemplate;
   readonly methods: Methods;
   readonly allow: string;
+  /** The methods that take a body. */
+  readonly takesBody: 'PUT' | 'POST';
 }
 
 const dataRoute = (prefix: string, methods: Methods): DataRoute => ({
@@ -24,6 +32,7 @@ const dataRoute = (prefix: string, methods: Methods): DataRoute => ({
   route: `${prefix}{key}` as RouteTemplate,
   methods,
   allow: Object.keys(methods).join(', '),
+  takesBody: 'PUT',
 });
 
 const objects = dataRoute('/v1/objects/', {
@@ -34,17 +43,35 @@ const objects = dataRoute('/v1/objects/', {
 });
 const info = dataRoute('/v1/info/', { GET: getInfo, HEAD: getInfo });
 
+const batchRoute = (operation: BatchOperation, handler: Handler): [string, DataRoute] => {
+  const route = `/v1/batch/${operation}` as const;
+  return [
+    route,
+    { prefix: route, route, methods: { POST: handler }, allow: 'POST', takesBody: 'POST' },
+  ];
+};
+
+const batches = new Map([
+  batchRoute('put', batchPut),
+  batchRoute('get', batchGet),
+  batchRoute('exists', batchExists),
+  batchRoute('info', batchInfo),
+  batchRoute('remove', batchRemove),
+]);
+
+function findRoute(path: string): DataRoute | undefined {
+  if (path.startsWith(objects.prefix)) return objects;
+  if (path.startsWith(info.prefix)) return info;
+  return batches.get(path);
+}
+
 /**
  * Serves a data route, and answers false when the path is none. Both the fast lane and the Express
  * application call this, with the same parsed target, so the lane changes no answer.
  */
 export function serveData(gateway: Gateway, exchange: Exchange, target: Target): boolean {
   const { path } = target;
-  const found = path.startsWith(objects.prefix)
-    ? objects
-    : path.startsWith(info.prefix)
-      ? info
-      : undefined;
+  const found = findRoute(path);
   if (found === undefined) return false;
   exchange.route = found.route;
   const handler = Object.hasOwn(found.methods, exchange.method)
@@ -54,7 +81,7 @@ export function serveData(gateway: Gateway, exchange: Exchange, target: Target):
     respondError(gateway, exchange, methodNotAllowed(exchange.method, found.allow));
     return true;
   }
-  if (exchange.method !== 'PUT' && announcesBody(exchange.req)) {
+  if (exchange.method !== found.takesBody && announcesBody(exchange.req)) {
     respondError(gateway, exchange, bodyNotTaken(exchange.method));
     return true;
   }

@@ -1,9 +1,9 @@
 import { ProblemError } from '../errors.ts';
+import { announcedLength, refuseCodings } from '../http/codings.ts';
 import { evaluateConditions, isConditional, requiresAbsence } from '../http/conditional.ts';
 import { contentDigestCheck, type DigestCheck } from '../http/digest.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
 import { type PutQuery, parsePutQuery } from '../http/placement.ts';
-import { invalidParameter, printable } from '../http/query.ts';
 import { receiveSized, receiveUnsized } from '../http/receive.ts';
 import { respond } from '../http/respond.ts';
 import { decodeKey, encodeKey } from '../http/target.ts';
@@ -95,33 +95,6 @@ function answer(gateway: Gateway, exchange: Exchange, key: string, outcome: Writ
   const head = ['Content-Length', '0', 'Memcache-Outcome', outcome, 'Cache-Control', 'no-store'];
   if (outcome === 'created') head.push('Location', `/v1/objects/${encodeKey(key)}`);
   respond(gateway, exchange, outcome === 'created' ? 201 : 200, head);
-}
-
-/** Objects are stored as the bytes they are; RFC 9110 §14.5 refuses a Content-Range on PUT. */
-function refuseCodings({ req }: Exchange): void {
-  const coding = req.headers['content-encoding'];
-  if (coding !== undefined && coding.toLowerCase() !== 'identity') {
-    throw new ProblemError('unsupported-content-coding', {
-      detail: `Content-Encoding: ${printable(coding)} is not accepted; send the bytes as they are.`,
-      headers: { 'Accept-Encoding': 'identity' },
-    });
-  }
-  if (req.headers['content-range'] !== undefined) {
-    throw invalidParameter('Content-Range is not accepted: an object is stored whole.');
-  }
-  const transfer = req.headers['transfer-encoding'];
-  if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') {
-    throw new ProblemError('not-implemented', {
-      detail: `Transfer-Encoding: ${printable(transfer)} is not supported; chunked is.`,
-    });
-  }
-}
-
-/** Undefined when the length is known at the end only. */
-function announcedLength({ req }: Exchange): number | undefined {
-  if (req.headers['transfer-encoding'] !== undefined) return undefined;
-  const length = req.headers['content-length'];
-  return length === undefined ? 0 : Number(length);
 }
 
 function admitLength(gateway: Gateway, length: number, { options }: PutQuery): void {

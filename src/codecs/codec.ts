@@ -1,0 +1,22 @@
+import type { ProblemError } from '../errors.ts';
+
+/**
+ * The body of a batch get in one coding: what stands around the bytes of the objects, which go from
+ * their block to the socket as they are.
+ */
+export interface ReadEncoder {
+  readonly contentType: string;
+  /** Bytes of the whole body, where its head promises them. A failure after the head then breaks the connection. */
+  readonly contentLength: number | undefined;
+  /** Whether the bytes of objects are sent as base64. */
+  readonly base64: boolean;
+  /** What comes before the first item. */
+  open(): Uint8Array;
+  /** What comes before and after the bytes of an item; ASCII or UTF-8. */
+  before(index: number, size: number): string;
+  after(index: number): string;
+  /** An item that can't be had. */
+  failure(index: number, problem: ProblemError): string;
+  /** What comes after the last item. */
+  close(failed: number): string;
+}

@@ -1,0 +1,39 @@
+import { type ProblemError, problemKinds } from '../errors.ts';
+
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+/** A key as a JSON string; most need no escapes, which is quicker to see than to look for. */
+export const quoted = (key: string): string => (PLAIN.test(key) ? `"${key}"` : JSON.stringify(key));
+
+/** The code of an item, as JSON: null where the engine was not asked. */
+const codeOf = ({ options }: ProblemError): number | null => options.code ?? null;
+
+/**
+ * The members of an item that failed, without its key: status and code as for every item, and of the
+ * problem what a program or a person can use.
+ */
+function failureMembers(problem: ProblemError): string {
+  const { slug, options, message } = problem;
+  const kind = problemKinds[slug];
+  return JSON.stringify({
+    status: kind.status,
+    code: codeOf(problem),
+    ...(options.name === undefined ? {} : { name: options.name }),
+    type: `/problems/${slug}`,
+    detail: options.detail === undefined ? kind.help : message,
+    retryable: options.retryable ?? kind.retryable,
+  }).slice(1, -1);
+}
+
+/** The texts of failures that many items share are made once. */
+export function failureTexts(): (key: string, problem: ProblemError) => string {
+  const known = new WeakMap<ProblemError, string>();
+  return (key, problem) => {
+    let members = known.get(problem);
+    if (members === undefined) {
+      members = failureMembers(problem);
+      known.set(problem, members);
+    }
+    return `{"key":${quoted(key)},${members}}`;
+  };
+}

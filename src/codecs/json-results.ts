@@ -1,0 +1,112 @@
+import { ProblemError } from '../errors.ts';
+import type { ItemCodes, ItemInfos } from '../store/batch-keys.ts';
+import { problemOfCode } from '../store/engine-problem.ts';
+import type { WriteOutcome } from '../store/object-store.ts';
+import { failureTexts, quoted } from './item-text.ts';
+
+/** An answer without bytes: the items' texts are made as they are sent. */
+export interface Results {
+  readonly count: number;
+  readonly failed: number;
+  readonly item: (index: number) => string;
+}
+
+/** What became of an item: the rest of its text, or its problem. */
+type Told = string | ProblemError;
+
+/** Texts that depend on the code alone are made once for each code. */
+function byCode(tell: (code: number) => Told): (code: number) => Told {
+  const told = new Map<number, Told>();
+  return (code) => {
+    let found = told.get(code);
+    if (found === undefined) {
+      found = tell(code);
+      told.set(code, found);
+    }
+    return found;
+  };
+}
+
+function results(keys: readonly string[], tell: (index: number) => Told): Results {
+  const failureText = failureTexts();
+  let failed = 0;
+  const told = keys.map((_, index) => {
+    const text = tell(index);
+    if (typeof text !== 'string') failed++;
+    return text;
+  });
+  return {
+    count: keys.length,
+    failed,
+    item(index) {
+      const key = keys[index] as string;
+      const text = told[index] as Told;
+      return typeof text === 'string' ? `{"key":${quoted(key)},${text}}` : failureText(key, text);
+    },
+  };
+}
+
+/** The problem that stopped the calls before this item was reached. */
+function stoppedAt({ stopped }: ItemCodes, index: number): ProblemError | undefined {
+  return stopped !== undefined && index >= stopped.from ? stopped.problem : undefined;
+}
+
+/** A missing key is an answer; an object that is being written is there, as for a single HEAD. */
+export function existsResults(keys: readonly string[], answer: ItemCodes): Results {
+  const tell = byCode((code) => {
+    const exists = code === 0 || code === -3007;
+    if (!exists && code !== -3102) return problemOfCode('exists', code);
+    return `"status":200,"code":${code},"exists":${exists}`;
+  });
+  return results(keys, (i) => stoppedAt(answer, i) ?? tell(answer.codes[i] as number));
+}
+
+export function removeResults(keys: readonly string[], answer: ItemCodes): Results {
+  const tell = byCode((code) =>
+    code === 0 ? '"status":204,"code":0' : problemOfCode('remove', code),
+  );
+  return results(keys, (i) => stoppedAt(answer, i) ?? tell(answer.codes[i] as number));
+}
+
+export function infoResults(keys: readonly string[], answer: ItemInfos): Results {
+  const problem = byCode((code) => problemOfCode('stat', code));
+  return results(keys, (i) => {
+    const stopped = stoppedAt(answer, i);
+    if (stopped !== undefined) return stopped;
+    const code = answer.codes[i] as number;
+    if (code !== 0) return problem(code);
+    const { size, replicas } = answer.infos[i] as ItemInfos['infos'][number];
+    if (replicas.length === 0) return problem(-3007);
+    return `"status":200,"code":0,"size":${size},"replicas":${JSON.stringify(replicas)}`;
+  });
+}
+
+const WRITTEN: Readonly<Record<WriteOutcome, string>> = {
+  created: '"status":201,"code":0,"outcome":"created"',
+  kept: '"status":200,"code":-3006,"outcome":"kept"',
+  replaced: '"status":200,"code":0,"outcome":"replaced"',
+};
+
+export function putResults(
+  keys: readonly string[],
+  outcomes: readonly (WriteOutcome | ProblemError)[],
+): Results {
+  return results(keys, (i) => {
+    const outcome = outcomes[i] ?? new ProblemError('internal-error');
+    return typeof outcome === 'string' ? WRITTEN[outcome] : outcome;
+  });
+}
+
+const ITEMS_A_PIECE = 4096;
+
+/** The whole answer in pieces of text: `{"items":[…],"failed":0}`. */
+export function* resultsText({ count, failed, item }: Results): Generator<string> {
+  let text = '{"items":[';
+  for (let index = 0; index < count; index++) {
+    text += index === 0 ? item(index) : `,${item(index)}`;
+    if ((index + 1) % ITEMS_A_PIECE > 0) continue;
+    yield text;
+    text = '';
+  }
+  yield `${text}],"failed":${failed}}\n`;
+}

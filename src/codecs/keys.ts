@@ -1,0 +1,29 @@
+import { ProblemError } from '../errors.ts';
+import { MAX_KEY_BYTES } from '../native/limits.ts';
+
+const PLAIN = /^[ -~]{1,255}$/;
+const CONTROL = /[\u0000-\u001f\u007f]/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Throws `invalid-key` unless it is one, as in a path (design.md §3); `where` begins the message. */
+export function requireKey(key: string, where: string): void {
+  if (PLAIN.test(key)) return;
+  const complaint = complaintAbout(key);
+  if (complaint !== undefined) {
+    throw new ProblemError('invalid-key', { detail: `${where} ${complaint}.` });
+  }
+}
+
+function complaintAbout(key: string): string | undefined {
+  if (key === '') return 'is empty; a key needs 1 to 255 bytes';
+  const bytes = Buffer.byteLength(key);
+  if (bytes > MAX_KEY_BYTES) return `has ${bytes} bytes; at most ${MAX_KEY_BYTES} are allowed`;
+  if (CONTROL.test(key)) return 'has a control character';
+  if (LONE_SURROGATE.test(key)) return 'has half of a surrogate pair';
+  return undefined;
+}
+
+export const tooManyKeys = (most: number): ProblemError =>
+  new ProblemError('batch-too-large', {
+    detail: `The batch has more than ${most} keys (--batch-keys).`,
+  });

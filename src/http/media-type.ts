@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http';
+import Negotiator from 'negotiator';
+import { ProblemError } from '../errors.ts';
+import { printable } from './query.ts';
+
+export const JSON_TYPE = 'application/json';
+
+/** The media type of a body, in lower case, with what it says about the body. */
+export interface MediaType {
+  readonly type: string;
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+const PARAMETER =
+  /;[ \t]*(?:([!#$%&'*+.^`|~\w-]+)=(?:([!#$%&'*+.^`|~\w-]+)|"((?:[^"\\]|\\.)*)")[ \t]*)?/y;
+const TYPE = /^[ \t]*([!#$%&'*+.^`|~\w-]+\/[!#$%&'*+.^`|~\w-]+)[ \t]*/;
+
+/** Reads a Content-Type (RFC 9110 §8.3.1); undefined when it is none. */
+export function parseMediaType(header: string): MediaType | undefined {
+  const match = TYPE.exec(header);
+  if (match === null) return undefined;
+  const parameters = new Map<string, string>();
+  PARAMETER.lastIndex = match[0].length;
+  while (PARAMETER.lastIndex < header.length) {
+    const found = PARAMETER.exec(header);
+    if (found === null) return undefined;
+    const [, name, token, quoted] = found;
+    if (name === undefined) continue;
+    const value = token ?? quoted?.replaceAll(/\\(.)/g, '$1') ?? '';
+    parameters.set(name.toLowerCase(), value);
+  }
+  return { type: (match[1] as string).toLowerCase(), parameters };
+}
+
+/** What the body is, one of `accepted`; a body without Content-Type is none of them. */
+export function requireMediaType(req: IncomingMessage, accepted: readonly string[]): MediaType {
+  const header = req.headers['content-type'];
+  const found = header === undefined ? undefined : parseMediaType(header);
+  const charset = found?.parameters.get('charset')?.toLowerCase() ?? 'utf-8';
+  if (found !== undefined && accepted.includes(found.type) && /^utf-?8$/.test(charset))
+    return found;
+  const given = header === undefined ? 'none was given' : `not ${printable(header)}`;
+  throw new ProblemError('unsupported-media-type', {
+    detail: `Content-Type must be ${accepted.join(', or ')}; ${given}.`,
+    headers: { 'Accept-Post': accepted.join(', ') },
+  });
+}
+
+/** The best of what can be sent, in that order of preference; without Accept the first. */
+export function negotiate<Type extends string>(
+  req: IncomingMessage,
+  offered: readonly [Type, ...Type[]],
+): Type {
+  if (req.headers.accept === undefined) return offered[0];
+  const best = new Negotiator(req).mediaType([...offered]);
+  const match = offered.find((type) => type === best);
+  if (match !== undefined) return match;
+  throw new ProblemError('not-acceptable', {
+    detail: `This can be sent as ${offered.join(', or ')}.`,
+  });
+}

@@ -1,0 +1,104 @@
+import type { ReadEncoder } from '../codecs/codec.ts';
+import { jsonEncoder } from '../codecs/json-encoder.ts';
+import { ProblemError } from '../errors.ts';
+import { BodyWriter } from '../http/body-writer.ts';
+import type { Exchange, Gateway } from '../http/exchange.ts';
+import { JSON_TYPE, negotiate } from '../http/media-type.ts';
+import { parseQuery } from '../http/query.ts';
+import type { ReadPlan, ReadWindow } from '../store/batch-read.ts';
+import { batchHead, withKeys } from './batch-request.ts';
+import { type Cargo, releaseWindow, sendWindow } from './batch-send.ts';
+import type { Handler } from './handler.ts';
+
+/** POST /v1/batch/get. */
+export const batchGet: Handler = (gateway, exchange, _raw, query) => {
+  parseQuery(query, []);
+  const type = negotiate(exchange.req, [JSON_TYPE]);
+  return withKeys(gateway, exchange, (keys) => answer(gateway, exchange, keys, type));
+};
+
+function encoderOf(_type: string, { keys }: ReadPlan): ReadEncoder {
+  return jsonEncoder(keys);
+}
+
+/**
+ * Sends the objects window by window: while one leaves, the next is read, so that two are in the
+ * arena at most. The first is read before the head is written, which then can tell of what failed.
+ */
+async function answer(
+  gateway: Gateway,
+  exchange: Exchange,
+  keys: readonly string[],
+  type: string,
+): Promise<void> {
+  const { batches } = gateway;
+  const { socket } = exchange.req;
+  const plan = await batches.planRead(keys);
+  let window = await batches.readWindow(plan, 0, socket);
+  let writer: BodyWriter;
+  let encoder: ReadEncoder;
+  try {
+    encoder = encoderOf(type, plan);
+    const { contentLength } = encoder;
+    const all = window.to === keys.length || contentLength !== undefined;
+    const head = batchHead(encoder.contentType, all ? plan.problems.size : undefined);
+    if (contentLength !== undefined) head.push('Content-Length', String(contentLength));
+    writer = new BodyWriter(gateway, exchange, 200, head);
+  } catch (error) {
+    releaseWindow(window);
+    throw error;
+  }
+  writer.write(encoder.open());
+  const cargo = { writer, encoder, plan };
+  for (;;) {
+    await sendWindow(cargo, window);
+    if (window.to === keys.length) break;
+    window = await nextWindow(gateway, exchange, cargo, window.to);
+    await leftBefore(writer, window);
+  }
+  writer.write(Buffer.from(encoder.close(plan.problems.size)));
+  writer.end();
+}
+
+/** What was sent before has left; only then is the window sent, and the one after it read. */
+async function leftBefore(writer: BodyWriter, window: ReadWindow): Promise<void> {
+  try {
+    await writer.drained(0);
+  } catch (error) {
+    releaseWindow(window);
+    throw error;
+  }
+}
+
+/**
+ * A body that has promised its length can't tell of a failure, so its connection is broken. Otherwise
+ * a call that failed is the problem of all the items that are still to come.
+ */
+async function nextWindow(
+  { batches }: Gateway,
+  exchange: Exchange,
+  { plan, encoder }: Cargo,
+  from: number,
+): Promise<ReadWindow> {
+  const known = plan.problems.size;
+  try {
+    const window = await batches.readWindow(plan, from, exchange.req.socket);
+    if (encoder.contentLength === undefined) return window;
+    if (plan.problems.size === known && window.replaced.size === 0) return window;
+    releaseWindow(window);
+  } catch (error) {
+    if (!(error instanceof ProblemError) || encoder.contentLength !== undefined) throw error;
+    return allFailed(plan, from, error);
+  }
+  throw new ProblemError('object-changed');
+}
+
+function allFailed(plan: ReadPlan, from: number, problem: ProblemError): ReadWindow {
+  const to = plan.keys.length;
+  for (let index = from; index < to; index++) {
+    if (!plan.problems.has(index)) plan.problems.set(index, problem);
+    plan.sizes[index] = 0;
+  }
+  const offsets = new Float64Array(to - from);
+  return { from, to, block: undefined, offsets, replaced: new Map() };
+}

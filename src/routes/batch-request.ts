@@ -1,0 +1,70 @@
+import { readKeys } from '../codecs/json-request.ts';
+import type { Results } from '../codecs/json-results.ts';
+import { resultsText } from '../codecs/json-results.ts';
+import { BodyWriter } from '../http/body-writer.ts';
+import { refuseCodings } from '../http/codings.ts';
+import type { Exchange, Gateway } from '../http/exchange.ts';
+import { JSON_TYPE, negotiate, requireMediaType } from '../http/media-type.ts';
+import { parseQuery } from '../http/query.ts';
+import { withText } from '../http/receive-text.ts';
+import { type HeaderList, respond } from '../http/respond.ts';
+import type { Handler } from './handler.ts';
+
+/** Answers up to this length are sent whole, with their length. */
+const WHOLE_BYTES = 256 * 1024;
+const AHEAD_BYTES = 1 << 20;
+
+/** The head of every answer to a batch; `failed` where it is known. */
+export function batchHead(contentType: string, failed: number | undefined): HeaderList {
+  const head = ['Content-Type', contentType, 'Vary', 'Accept', 'Cache-Control', 'no-store'];
+  head.push('X-Content-Type-Options', 'nosniff');
+  if (failed !== undefined) head.push('Batch-Failed', String(failed));
+  return head;
+}
+
+/** An operation on keys alone, whose answer has no bytes: JSON in, JSON out. */
+export function keysHandler(
+  ask: (gateway: Gateway, keys: readonly string[]) => Promise<Results>,
+): Handler {
+  return (gateway, exchange, _raw, query) => {
+    parseQuery(query, []);
+    negotiate(exchange.req, [JSON_TYPE]);
+    return withKeys(gateway, exchange, async (keys) => {
+      await respondResults(gateway, exchange, await ask(gateway, keys));
+    });
+  };
+}
+
+/** Reads the keys of a request, `{"keys":[…]}`. */
+export function withKeys(
+  gateway: Gateway,
+  exchange: Exchange,
+  use: (keys: string[]) => Promise<void>,
+): Promise<void> {
+  refuseCodings(exchange);
+  requireMediaType(exchange.req, [JSON_TYPE]);
+  return withText(gateway, exchange, (text) => use(readKeys(text, gateway.limits.batchKeys)));
+}
+
+export async function respondResults(
+  gateway: Gateway,
+  exchange: Exchange,
+  results: Results,
+): Promise<void> {
+  const head = batchHead(JSON_TYPE, results.failed);
+  const pieces = resultsText(results);
+  const first = pieces.next().value as string;
+  const last = results.count < 4096 && first.length < WHOLE_BYTES;
+  if (last) {
+    head.push('Content-Length', String(Buffer.byteLength(first)));
+    respond(gateway, exchange, 200, head, first);
+    return;
+  }
+  const writer = new BodyWriter(gateway, exchange, 200, head);
+  writer.write(Buffer.from(first));
+  for (const piece of pieces) {
+    await writer.drained(AHEAD_BYTES);
+    writer.write(Buffer.from(piece));
+  }
+  writer.end();
+}

@@ -1,0 +1,154 @@
+import { ProblemError } from '../errors.ts';
+import type { Block, EngineClient, PutOptions } from '../native/types.ts';
+import { problemOfCode, problemOfThrown } from './engine-problem.ts';
+import type { IfExists, ObjectStore, WriteOutcome } from './object-store.ts';
+
+const CREATED = 0;
+const GENERAL_ERROR = -1;
+const EXISTS = -3006;
+const BEING_WRITTEN = -3007;
+const MISSING = -3102;
+
+/** A value that has come whole. */
+export interface Received {
+  readonly index: number;
+  readonly key: string;
+  /** Exactly as long as the value. */
+  readonly block: Block;
+}
+
+export interface PutContext {
+  readonly engine: EngineClient;
+  /** For what can only be explained, or done, one by one. */
+  readonly store: Pick<ObjectStore, 'write'>;
+  readonly options: PutOptions;
+  readonly ifExists: IfExists;
+  readonly settle: (index: number, outcome: WriteOutcome | ProblemError) => void;
+}
+
+/**
+ * Stores values with as few calls as their answers allow, and settles each. Rejects only with what is
+ * a defect; what the engine throws is every unsettled item's problem.
+ */
+export async function putBatch(context: PutContext, items: readonly Received[]): Promise<void> {
+  const settled = new Set<number>();
+  const settle = (index: number, outcome: WriteOutcome | ProblemError): void => {
+    settled.add(index);
+    context.settle(index, outcome);
+  };
+  try {
+    const watched = { ...context, settle };
+    const { present, refused } = await putAll(watched, items, 'created');
+    if (present.length > 0) await dealWithPresent(watched, present);
+    if (refused.length > 0) await dealWithRefused(watched, refused);
+  } catch (error) {
+    const problem = problemOfThrown('write', error);
+    if (!(problem instanceof ProblemError)) throw problem;
+    for (const { index } of items) if (!settled.has(index)) context.settle(index, problem);
+  }
+}
+
+interface Unsettled {
+  /** Those whose keys exist. */
+  readonly present: Received[];
+  /** Those that the engine refused without a reason. */
+  readonly refused: Received[];
+}
+
+async function putAll(
+  { engine, options, settle }: PutContext,
+  items: readonly Received[],
+  outcome: WriteOutcome,
+): Promise<Unsettled> {
+  const present: Received[] = [];
+  const refused: Received[] = [];
+  const { results } = await engine.batchPut(keysOf(items), blocksOf(items), options);
+  for (const [n, item] of items.entries()) {
+    const code = results[n] as number;
+    if (code === CREATED) settle(item.index, outcome);
+    else if (code === EXISTS) present.push(item);
+    else if (code === GENERAL_ERROR) refused.push(item);
+    else settle(item.index, problemOfCode('write', code));
+  }
+  return { present, refused };
+}
+
+/** The engine seeks room before it looks for the key, so what is removed here could have been put. */
+async function dealWithPresent(context: PutContext, items: readonly Received[]): Promise<void> {
+  const { engine, ifExists, settle } = context;
+  if (ifExists !== 'replace') {
+    for (const { index } of items) {
+      settle(index, ifExists === 'keep' ? 'kept' : problemOfCode('write', EXISTS));
+    }
+    return;
+  }
+  const { results } = await engine.batchRemove(keysOf(items));
+  const removed = items.filter((item, n) => {
+    const code = results[n] as number;
+    if (code === 0 || code === MISSING) return true;
+    settle(item.index, problemOfCode('write', code));
+    return false;
+  });
+  if (removed.length === 0) return;
+  const { present, refused } = await putAll(context, removed, 'replaced');
+  // Another writer slipped in, or took the room.
+  for (const item of present) await writeAlone(context, item);
+  if (refused.length > 0) await explainRefused(context, refused);
+}
+
+/**
+ * Behind a −1 the object may exist, since room is sought first; or an eviction that the first try set
+ * off has made room by now.
+ */
+async function dealWithRefused(context: PutContext, items: readonly Received[]): Promise<void> {
+  const { engine, ifExists } = context;
+  const { results } = await engine.batchExist(keysOf(items));
+  const there = items.filter((_, n) => results[n] === 0 || results[n] === BEING_WRITTEN);
+  const absent = items.filter((_, n) => results[n] === MISSING);
+  for (const [n, item] of items.entries()) {
+    const code = results[n] as number;
+    if (code !== 0 && code !== BEING_WRITTEN && code !== MISSING) {
+      context.settle(item.index, problemOfCode('write', code));
+    }
+  }
+  if (ifExists === 'replace') for (const item of there) await writeAlone(context, item);
+  else if (there.length > 0) await dealWithPresent(context, there);
+  if (absent.length === 0) return;
+  const { present, refused } = await putAll(context, absent, 'created');
+  if (present.length > 0) await dealWithPresent(context, present);
+  if (refused.length > 0) await explainRefused(context, refused);
+}
+
+/**
+ * What stands in the way of one stands in the way of the others, so it is only asked for once: a
+ * single write finds out (write-object.ts). Those that it stores after all go on one by one.
+ */
+async function explainRefused(context: PutContext, items: readonly Received[]): Promise<void> {
+  for (const [n, item] of items.entries()) {
+    const problem = await writeAlone(context, item);
+    if (problem === undefined || problem.slug === 'pool-too-small') continue;
+    const { slug, options } = problem;
+    for (const { index } of items.slice(n + 1)) {
+      context.settle(index, new ProblemError(slug, options));
+    }
+    return;
+  }
+}
+
+async function writeAlone(
+  { store, options, ifExists, settle }: PutContext,
+  { index, key, block }: Received,
+): Promise<ProblemError | undefined> {
+  try {
+    settle(index, await store.write(key, block, block.length, options, ifExists));
+    return undefined;
+  } catch (error) {
+    const problem = problemOfThrown('write', error);
+    if (!(problem instanceof ProblemError)) throw problem;
+    settle(index, problem);
+    return problem;
+  }
+}
+
+const keysOf = (items: readonly Received[]): string[] => items.map(({ key }) => key);
+const blocksOf = (items: readonly Received[]): Block[] => items.map(({ block }) => block);

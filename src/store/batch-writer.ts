@@ -1,0 +1,271 @@
+import { ProblemError } from '../errors.ts';
+import { asNative, sliceBlock } from '../native/native-block.ts';
+import type { Block, EngineClient, PutOptions } from '../native/types.ts';
+import type { Caller } from './arena-room.ts';
+import { MAX_CALL_KEYS } from './batch-keys.ts';
+import { putBatch, type Received } from './batch-put.ts';
+import type { IfExists, ObjectStore, WriteOutcome } from './object-store.ts';
+
+/** Takes the values of a batch, one after the other. A promise asks for time before the next call. */
+export interface ValueSink {
+  /** To be called before the first value; `fail` with one replica otherwise. */
+  place(options: PutOptions, ifExists: IfExists): void;
+  /** `bytes` where the length is known. */
+  begin(key: string, bytes: number | undefined): void | Promise<void>;
+  /** The chunk is the caller's again when this returns, or its promise resolves. */
+  take(chunk: Uint8Array): void | Promise<void>;
+  finish(): void | Promise<void>;
+}
+
+export interface WriterContext {
+  readonly engine: EngineClient;
+  readonly store: Pick<ObjectStore, 'write' | 'reserve' | 'poolBytes'>;
+  readonly maxObjectBytes: number;
+  /** Of a value whose length is known at its end only. */
+  readonly unsizedBytes: number;
+  readonly caller: Caller | undefined;
+}
+
+export interface Written {
+  readonly keys: readonly string[];
+  readonly outcomes: readonly (WriteOutcome | ProblemError)[];
+}
+
+/** What is collected before it is stored: enough to make a call worth its round trip. */
+const MOST_PENDING_BYTES = 16 << 20;
+/** Calls under way for one request, while the next values are received. */
+const MOST_CALLS = 2;
+const UNSIZED_START_BYTES = 64 * 1024;
+
+interface Growing {
+  readonly index: number;
+  readonly key: string;
+  /** Undefined for a value that was refused, whose bytes are passed over. */
+  block: Block | undefined;
+  bytes: number;
+  readonly known: boolean;
+}
+
+/**
+ * The receiving half of a batch put: each value goes into a block of its own, and blocks go to the
+ * engine a batch at a time while the next values arrive. It waits for room only when all that it
+ * holds is with the engine, which gives it back by itself; so batches never wait for each other.
+ */
+export class BatchWriter implements ValueSink {
+  readonly #context: WriterContext;
+  readonly #mostPending: number;
+  readonly #keys: string[] = [];
+  readonly #seen = new Set<string>();
+  readonly #outcomes: (WriteOutcome | ProblemError)[] = [];
+  readonly #calls = new Set<Promise<void>>();
+  #options: PutOptions = { replicas: 1, prefer: [] };
+  #ifExists: IfExists = 'fail';
+  #pending: Received[] = [];
+  #pendingBytes = 0;
+  #current: Growing | undefined;
+  #defect: unknown;
+
+  constructor(context: WriterContext) {
+    this.#context = context;
+    this.#mostPending = Math.min(MOST_PENDING_BYTES, context.engine.arena.totalBytes / 8);
+  }
+
+  place(options: PutOptions, ifExists: IfExists): void {
+    this.#options = options;
+    this.#ifExists = ifExists;
+  }
+
+  begin(key: string, bytes: number | undefined): void | Promise<void> {
+    const index = this.#keys.push(key) - 1;
+    const value = { index, key, block: undefined, bytes: 0, known: bytes !== undefined };
+    this.#current = value;
+    const refusal = this.#refusal(key, bytes);
+    this.#seen.add(key);
+    if (refusal !== undefined) {
+      this.#outcomes[index] = refusal;
+      return;
+    }
+    return this.#findRoom(
+      value,
+      bytes ?? Math.min(UNSIZED_START_BYTES, this.#context.unsizedBytes),
+    );
+  }
+
+  take(chunk: Uint8Array): void | Promise<void> {
+    const value = this.#current;
+    if (value?.block === undefined) return;
+    const needed = value.bytes + chunk.length;
+    if (needed <= value.block.length) {
+      value.block.view.set(chunk, value.bytes);
+      value.bytes = needed;
+      return;
+    }
+    return this.#grow(value, value.block, chunk, needed);
+  }
+
+  finish(): void | Promise<void> {
+    const value = this.#current;
+    this.#current = undefined;
+    if (value?.block === undefined) return;
+    const { index, key, bytes } = value;
+    if (bytes === 0) {
+      value.block.release();
+      this.#outcomes[index] = new ProblemError('empty-object');
+      return;
+    }
+    const block = this.#fitted(value.block, bytes);
+    this.#pending.push({ index, key, block });
+    this.#pendingBytes += isRoomy(value.block, bytes) ? bytes : value.block.length;
+    const enough =
+      this.#pendingBytes >= this.#mostPending || this.#pending.length === MAX_CALL_KEYS;
+    if (!enough) return;
+    this.#send();
+    if (this.#calls.size >= MOST_CALLS) return this.#someReturned();
+  }
+
+  /** Stores what has not been stored yet. Rejects with a defect only. */
+  async written(): Promise<Written> {
+    this.#send();
+    await this.#allReturned();
+    return { keys: this.#keys, outcomes: this.#outcomes };
+  }
+
+  /** Lets go of what was received and not yet given to the engine, when the rest will not come. */
+  discard(): void {
+    this.#current?.block?.release();
+    this.#current = undefined;
+    for (const { block } of this.#pending) block.release();
+    this.#pending = [];
+    this.#pendingBytes = 0;
+  }
+
+  #refusal(key: string, bytes: number | undefined): ProblemError | undefined {
+    if (this.#seen.has(key)) return new ProblemError('object-exists', { detail: NAMED_BEFORE });
+    if (bytes === undefined) return undefined;
+    if (bytes === 0) return new ProblemError('empty-object');
+    const { maxObjectBytes, store } = this.#context;
+    if (bytes > maxObjectBytes) return tooLarge(bytes, maxObjectBytes);
+    const { replicas } = this.#options;
+    if (store.poolBytes === undefined || bytes * replicas <= store.poolBytes) return undefined;
+    return new ProblemError('pool-too-small', {
+      detail: `${bytes} bytes in ${replicas} replicas do not fit a pool of ${store.poolBytes} bytes (--pool-bytes).`,
+      members: { limitBytes: store.poolBytes },
+    });
+  }
+
+  #findRoom(value: Growing, bytes: number): void | Promise<void> {
+    const block = this.#context.engine.arena.tryAllocate(bytes);
+    if (block === undefined) return this.#awaitRoom(value, bytes);
+    value.block = block;
+  }
+
+  async #awaitRoom(value: Growing, bytes: number): Promise<void> {
+    this.#send();
+    try {
+      const block = await this.#context.store.reserve(bytes, this.#context.caller);
+      // The request may have ended meanwhile.
+      if (this.#current === value) value.block = block;
+      else block.release();
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error;
+      this.#outcomes[value.index] = error;
+    }
+  }
+
+  /** Doubles, without waiting for anybody else's blocks since it holds one (design.md §2). */
+  async #grow(value: Growing, block: Block, chunk: Uint8Array, needed: number): Promise<void> {
+    const { unsizedBytes, engine } = this.#context;
+    const more = Math.min(unsizedBytes, Math.max(needed, block.length * 2));
+    let larger: Block | undefined;
+    if (!value.known && needed <= unsizedBytes) {
+      larger = engine.arena.tryAllocate(more);
+      if (larger === undefined) {
+        this.#send();
+        await this.#allReturned();
+        if (this.#current !== value) return;
+        larger = engine.arena.tryAllocate(more) ?? engine.arena.tryAllocate(needed);
+      }
+    }
+    if (larger === undefined) {
+      value.block = undefined;
+      this.#outcomes[value.index] =
+        needed > unsizedBytes ? unsizedTooLarge(unsizedBytes) : new ProblemError('arena-full');
+    } else {
+      larger.view.set(block.view.subarray(0, value.bytes));
+      larger.view.set(chunk, value.bytes);
+      value.block = larger;
+      value.bytes = needed;
+    }
+    block.release();
+  }
+
+  /** The engine takes the length of a value from its block. */
+  #fitted(block: Block, bytes: number): Block {
+    if (block.length === bytes) return block;
+    const { arena } = this.#context.engine;
+    const small = isRoomy(block, bytes) ? arena.tryAllocate(bytes) : undefined;
+    if (small !== undefined) small.view.set(block.view.subarray(0, bytes));
+    const fitted = small ?? sliceBlock(asNative(block), 0, bytes);
+    block.release();
+    return fitted;
+  }
+
+  #send(): void {
+    if (this.#pending.length === 0) return;
+    const items = this.#pending;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    const { engine, store } = this.#context;
+    const call = putBatch(
+      {
+        engine,
+        store,
+        options: this.#options,
+        ifExists: this.#ifExists,
+        settle: (index, outcome) => {
+          this.#outcomes[index] = outcome;
+        },
+      },
+      items,
+    )
+      .catch((error: unknown) => {
+        this.#defect ??= error;
+      })
+      .finally(() => {
+        for (const { block } of items) block.release();
+        this.#calls.delete(call);
+      });
+    this.#calls.add(call);
+  }
+
+  async #someReturned(): Promise<void> {
+    await Promise.race(this.#calls);
+    this.#throwDefect();
+  }
+
+  async #allReturned(): Promise<void> {
+    await Promise.all(this.#calls);
+    this.#throwDefect();
+  }
+
+  #throwDefect(): void {
+    if (this.#defect !== undefined) throw this.#defect as Error;
+  }
+}
+
+/** Whether a value takes so little of its block that it is worth to be moved into one of its own. */
+const isRoomy = (block: Block, bytes: number): boolean => bytes <= block.length / 2;
+
+const NAMED_BEFORE = 'The batch names this key before: the first one counts.';
+
+const tooLarge = (bytes: number, limit: number): ProblemError =>
+  new ProblemError('object-too-large', {
+    detail: `The object has ${bytes} bytes; at most ${limit} are accepted (--max-object-bytes).`,
+    members: { limitBytes: limit },
+  });
+
+const unsizedTooLarge = (limit: number): ProblemError =>
+  new ProblemError('unsized-body-too-large', {
+    detail: `The part has more than ${limit} bytes and no Content-Length: give it one, or send safetensors.`,
+    members: { limitBytes: limit },
+  });
