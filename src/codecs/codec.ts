@@ -1,4 +1,5 @@
 import type { ProblemError } from '../errors.ts';
+import type { BodySink } from '../http/receive-stream.ts';
 
 /**
  * The body of a batch get in one coding: what stands around the bytes of the objects, which go from
@@ -19,4 +20,10 @@ export interface ReadEncoder {
   failure(index: number, problem: ProblemError): string;
   /** What comes after the last item. */
   close(failed: number): string;
+}
+
+/** The body of a batch put in one coding: it gives a ValueSink what it finds, piece by piece. */
+export interface PutDecoder extends BodySink {
+  /** Gives the sink nothing more, and lets go of what it holds; harmless when it is done. */
+  destroy(): void;
 }

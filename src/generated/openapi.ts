@@ -123,6 +123,11 @@ export interface paths {
          *     status and problem, and is no obstacle to the others.
          *
          *     `application/json`, which is what you get without `Accept`, has the bytes in base64.
+         *
+         *     `application/vnd.safetensors` is a safetensors file: each object is a tensor of type `U8`, named
+         *     by its key. What failed stands in `__metadata__`: `failed`, the number as text, and `failures`,
+         *     the text of a JSON array of items as in the JSON answer. When an object can't be read after the
+         *     file has begun, the connection is broken. Keys must be different, and none `__metadata__`.
          */
         post: operations["batchGet"];
         delete?: never;
@@ -1358,6 +1363,7 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["BatchPutRequest"];
+                "application/vnd.safetensors": string;
             };
         };
         responses: {
@@ -1420,6 +1426,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchGetAnswer"];
+                    "application/vnd.safetensors": string;
                 };
             };
             /** @description The request, its body or a key in it is malformed, or has members or parameters that are unknown. Nothing was done. */

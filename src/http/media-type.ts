@@ -4,6 +4,7 @@ import { ProblemError } from '../errors.ts';
 import { printable } from './query.ts';
 
 export const JSON_TYPE = 'application/json';
+export const SAFETENSORS_TYPE = 'application/vnd.safetensors';
 
 /** The media type of a body, in lower case, with what it says about the body. */
 export interface MediaType {

@@ -77,6 +77,8 @@ export function respondError(gateway: Gateway, exchange: Exchange, error: unknow
   const { res } = exchange;
   if (!(error instanceof ProblemError)) exchange.error = error;
   if (res.headersSent || res.destroyed) {
+    // Nobody is told but the log.
+    exchange.error ??= error;
     res.destroy();
     endExchange(gateway, exchange);
     return;

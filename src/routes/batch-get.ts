@@ -1,9 +1,10 @@
 import type { ReadEncoder } from '../codecs/codec.ts';
 import { jsonEncoder } from '../codecs/json-encoder.ts';
+import { requireTensorNames, safetensorsEncoder } from '../codecs/safetensors-encoder.ts';
 import { ProblemError } from '../errors.ts';
 import { BodyWriter } from '../http/body-writer.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
-import { JSON_TYPE, negotiate } from '../http/media-type.ts';
+import { JSON_TYPE, negotiate, SAFETENSORS_TYPE } from '../http/media-type.ts';
 import { parseQuery } from '../http/query.ts';
 import type { ReadPlan, ReadWindow } from '../store/batch-read.ts';
 import { batchHead, withKeys } from './batch-request.ts';
@@ -13,13 +14,15 @@ import type { Handler } from './handler.ts';
 /** POST /v1/batch/get. */
 export const batchGet: Handler = (gateway, exchange, _raw, query) => {
   parseQuery(query, []);
-  const type = negotiate(exchange.req, [JSON_TYPE]);
-  return withKeys(gateway, exchange, (keys) => answer(gateway, exchange, keys, type));
+  const type = negotiate(exchange.req, [JSON_TYPE, SAFETENSORS_TYPE]);
+  return withKeys(gateway, exchange, (keys) => {
+    if (type === SAFETENSORS_TYPE) requireTensorNames(keys);
+    return answer(gateway, exchange, keys, type);
+  });
 };
 
-function encoderOf(_type: string, { keys }: ReadPlan): ReadEncoder {
-  return jsonEncoder(keys);
-}
+const encoderOf = (type: string, plan: ReadPlan): ReadEncoder =>
+  type === SAFETENSORS_TYPE ? safetensorsEncoder(plan) : jsonEncoder(plan.keys);
 
 /**
  * Sends the objects window by window: while one leaves, the next is read, so that two are in the

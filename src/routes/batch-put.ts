@@ -1,31 +1,58 @@
+import type { PutDecoder } from '../codecs/codec.ts';
 import { decodedBytes, decodePieces, readPut } from '../codecs/json-request.ts';
 import { putResults } from '../codecs/json-results.ts';
-import { refuseCodings } from '../http/codings.ts';
+import { SafetensorsDecoder } from '../codecs/safetensors-decoder.ts';
+import { announcedLength, refuseCodings } from '../http/codings.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
-import { JSON_TYPE, negotiate, requireMediaType } from '../http/media-type.ts';
+import { JSON_TYPE, negotiate, requireMediaType, SAFETENSORS_TYPE } from '../http/media-type.ts';
+import { parsePutQuery } from '../http/placement.ts';
 import { parseQuery } from '../http/query.ts';
+import { receiveStream } from '../http/receive-stream.ts';
 import { withText } from '../http/receive-text.ts';
-import type { BatchWriter } from '../store/batch-writer.ts';
+import type { BatchWriter, ValueSink } from '../store/batch-writer.ts';
 import { respondResults } from './batch-request.ts';
 import type { Handler } from './handler.ts';
 
-const TYPES = [JSON_TYPE];
+const TYPES = [JSON_TYPE, SAFETENSORS_TYPE];
 
 /** POST /v1/batch/put. */
 export const batchPut: Handler = async (gateway, exchange, _raw, query) => {
   negotiate(exchange.req, [JSON_TYPE]);
   refuseCodings(exchange);
-  requireMediaType(exchange.req, TYPES);
+  const { type } = requireMediaType(exchange.req, TYPES);
   const writer = gateway.batches.writer(gateway.limits, exchange.req.socket);
   try {
-    parseQuery(query, []);
-    await putJson(gateway, exchange, writer);
+    if (type === JSON_TYPE) {
+      parseQuery(query, []);
+      await putJson(gateway, exchange, writer);
+    } else {
+      const { options, ifExists } = parsePutQuery(query);
+      writer.place(options, ifExists);
+      await putStream(gateway, exchange, decoderOf(gateway, exchange, writer));
+    }
     const { keys, outcomes } = await writer.written();
     await respondResults(gateway, exchange, putResults(keys, outcomes));
   } finally {
     writer.discard();
   }
 };
+
+function decoderOf({ limits, heldText }: Gateway, exchange: Exchange, sink: ValueSink): PutDecoder {
+  return new SafetensorsDecoder(sink, {
+    bytes: announcedLength(exchange),
+    mostHeaderBytes: limits.batchJsonBytes,
+    mostTensors: limits.batchKeys,
+    held: heldText,
+  });
+}
+
+async function putStream(gateway: Gateway, exchange: Exchange, decoder: PutDecoder): Promise<void> {
+  try {
+    await receiveStream(gateway, exchange, decoder);
+  } finally {
+    decoder.destroy();
+  }
+}
 
 const putJson = (gateway: Gateway, exchange: Exchange, writer: BatchWriter): Promise<void> =>
   withText(gateway, exchange, async (text) => {

@@ -1,0 +1,150 @@
+import { ProblemError } from '../errors.ts';
+import { bodyTooLarge, type HeldBytes } from '../http/receive-text.ts';
+import type { ValueSink } from '../store/batch-writer.ts';
+import type { PutDecoder } from './codec.ts';
+import { readHeader, type Tensor } from './safetensors-header.ts';
+
+export interface SafetensorsBody {
+  /** Undefined when the length is known at the end only. */
+  readonly bytes: number | undefined;
+  readonly mostHeaderBytes: number;
+  readonly mostTensors: number;
+  readonly held: HeldBytes;
+}
+
+/** The header's length, in little-endian. */
+const LENGTH_BYTES = 8;
+
+/**
+ * A safetensors file as it arrives: the header is judged whole, before anything is stored; then the
+ * bytes of each tensor go to the sink as they come, in the order in which they lie in the file.
+ */
+export class SafetensorsDecoder implements PutDecoder {
+  readonly #sink: ValueSink;
+  readonly #body: SafetensorsBody;
+  /** First the length, then the header; done with when the tensors are known. */
+  #head = Buffer.alloc(LENGTH_BYTES);
+  #headBytes = 0;
+  #headerBytes: number | undefined;
+  #tensors: readonly Tensor[] | undefined;
+  /** Of the tensor that comes next, or is under way. */
+  #index = 0;
+  #begun = false;
+  /** Bytes behind the header. */
+  #at = 0;
+  #destroyed = false;
+
+  constructor(sink: ValueSink, body: SafetensorsBody) {
+    this.#sink = sink;
+    this.#body = body;
+  }
+
+  write(chunk: Buffer): void | Promise<void> {
+    let from = 0;
+    while (this.#tensors === undefined) {
+      if (from === chunk.length) return;
+      from += this.#takeHead(chunk, from);
+    }
+    return this.#takeBytes(this.#tensors, chunk, from);
+  }
+
+  end(): void {
+    if (this.#tensors === undefined) {
+      const wanted = this.#headerBytes ?? LENGTH_BYTES;
+      throw fault(
+        `ends after ${this.#headBytes} of the ${wanted} bytes of its ${this.#headerBytes === undefined ? 'header length' : 'header'}`,
+      );
+    }
+    const wanted = this.#tensors.at(-1)?.end ?? 0;
+    if (this.#at < wanted) throw fault(`ends after ${this.#at} of ${wanted} bytes of tensors`);
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    this.#forgetHeader();
+  }
+
+  /** Returns how many bytes it took. */
+  #takeHead(chunk: Buffer, from: number): number {
+    const taken = chunk.copy(this.#head, this.#headBytes, from);
+    this.#headBytes += taken;
+    if (this.#headBytes < this.#head.length) return taken;
+    if (this.#headerBytes === undefined) this.#beginHeader();
+    else {
+      this.#tensors = readHeader(this.#head, this.#body.mostTensors);
+      this.#forgetHeader();
+      this.#requireLength(this.#tensors);
+    }
+    return taken;
+  }
+
+  #beginHeader(): void {
+    const { bytes, mostHeaderBytes, held } = this.#body;
+    // What is not exact beyond 2^53 is refused all the same.
+    const length = Number(this.#head.readBigUInt64LE());
+    if (length < 2) throw fault(`has a header of ${length} bytes; the shortest is {}`);
+    if (bytes !== undefined && length > bytes - LENGTH_BYTES) {
+      throw fault(`has ${bytes} bytes, and its header alone is to have ${length}`);
+    }
+    if (length > mostHeaderBytes) throw bodyTooLarge(mostHeaderBytes);
+    held.take(length);
+    this.#headerBytes = length;
+    this.#head = Buffer.allocUnsafeSlow(length);
+    this.#headBytes = 0;
+  }
+
+  #forgetHeader(): void {
+    if (this.#head.length > 0 && this.#headerBytes !== undefined) {
+      this.#body.held.giveBack(this.#headerBytes);
+    }
+    this.#head = Buffer.alloc(0);
+  }
+
+  #requireLength(tensors: readonly Tensor[]): void {
+    const { bytes } = this.#body;
+    if (bytes === undefined) return;
+    const wanted = LENGTH_BYTES + (this.#headerBytes ?? 0) + (tensors.at(-1)?.end ?? 0);
+    if (wanted !== bytes) throw fault(`has ${bytes} bytes, and by its header it has ${wanted}`);
+  }
+
+  #takeBytes(tensors: readonly Tensor[], chunk: Buffer, from: number): void | Promise<void> {
+    let at = from;
+    const later = (wait: Promise<void>): Promise<void> =>
+      wait.then(() => (this.#destroyed ? undefined : this.#takeBytes(tensors, chunk, at)));
+    for (;;) {
+      const tensor = tensors[this.#index];
+      if (tensor === undefined) {
+        if (at < chunk.length) throw fault('goes on after its last tensor');
+        return;
+      }
+      // Room is not asked for before there is something to put there.
+      if (at === chunk.length && this.#at < tensor.end) return;
+      if (!this.#begun) {
+        at += this.#advance(Math.min(Math.max(0, tensor.start - this.#at), chunk.length - at));
+        if (this.#at < tensor.start) return;
+        this.#begun = true;
+        const wait = this.#sink.begin(tensor.name, tensor.end - tensor.start);
+        if (wait !== undefined) return later(wait);
+      }
+      const bytes = this.#advance(Math.min(tensor.end - this.#at, chunk.length - at));
+      if (bytes > 0) {
+        const wait = this.#sink.take(chunk.subarray(at, at + bytes));
+        at += bytes;
+        if (wait !== undefined) return later(wait);
+      }
+      if (this.#at < tensor.end) return;
+      this.#begun = false;
+      this.#index++;
+      const wait = this.#sink.finish();
+      if (wait !== undefined) return later(wait);
+    }
+  }
+
+  #advance(bytes: number): number {
+    this.#at += bytes;
+    return bytes;
+  }
+}
+
+const fault = (complaint: string): ProblemError =>
+  new ProblemError('invalid-body', { detail: `The safetensors file ${complaint}.` });

@@ -1,0 +1,71 @@
+import { ProblemError } from '../errors.ts';
+import { SAFETENSORS_TYPE } from '../http/media-type.ts';
+import type { ReadPlan } from '../store/batch-read.ts';
+import type { ReadEncoder } from './codec.ts';
+import { failureTexts, quoted } from './item-text.ts';
+import { METADATA } from './safetensors-header.ts';
+
+/** Readers of the format refuse headers that are longer. */
+const MOST_HEADER_BYTES = 100_000_000;
+/** Where the bytes begin is a multiple of this, as the format's own writers have it. */
+const ALIGNMENT = 8;
+
+/** Throws `invalid-body` for keys that can't be the names of tensors in one file. */
+export function requireTensorNames(keys: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const key of keys) {
+    if (key === METADATA || seen.has(key)) {
+      throw new ProblemError('invalid-body', {
+        detail:
+          key === METADATA
+            ? `The key ${METADATA} can't be the name of a tensor: ask for it as JSON or multipart.`
+            : `keys has ${quoted(key)} twice, and a safetensors file each name once: ask as JSON or multipart.`,
+      });
+    }
+    seen.add(key);
+  }
+}
+
+/**
+ * Each object is a tensor of its bytes, named by its key, in the order asked. What failed stands in
+ * `__metadata__`: `failures`, a JSON array of items, and `failed`, their number.
+ */
+export function safetensorsEncoder({ keys, sizes, problems }: ReadPlan): ReadEncoder {
+  const failureText = failureTexts();
+  const failures = [...problems].sort(([a], [b]) => a - b);
+  const texts = failures.map(([index, problem]) => failureText(keys[index] as string, problem));
+  const listed = texts.length === 0 ? '' : `"failures":${JSON.stringify(`[${texts.join(',')}]`)},`;
+  let header = `{"${METADATA}":{${listed}"failed":"${failures.length}"}`;
+  let at = 0;
+  for (const [index, key] of keys.entries()) {
+    if (problems.has(index)) continue;
+    const size = sizes[index] as number;
+    header += `,${quoted(key)}:{"dtype":"U8","shape":[${size}],"data_offsets":[${at},${at + size}]}`;
+    at += size;
+  }
+  header += '}';
+  const bytes = Buffer.byteLength(header);
+  const padded = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+  if (padded > MOST_HEADER_BYTES) {
+    throw new ProblemError('batch-too-large', {
+      detail: `The header of this safetensors file would have ${padded} bytes, and readers take at most ${MOST_HEADER_BYTES}.`,
+      members: { limitBytes: MOST_HEADER_BYTES },
+    });
+  }
+  const nothing = (): string => '';
+  return {
+    contentType: SAFETENSORS_TYPE,
+    contentLength: 8 + padded + at,
+    base64: false,
+    open() {
+      const start = Buffer.alloc(8 + padded, ' ');
+      start.writeBigUInt64LE(BigInt(padded));
+      start.write(header, 8);
+      return start;
+    },
+    before: nothing,
+    after: nothing,
+    failure: nothing,
+    close: nothing,
+  };
+}

@@ -1,0 +1,116 @@
+import { printable } from '../http/query.ts';
+import { quoted } from './item-text.ts';
+import { JsonReader } from './json-reader.ts';
+import { requireKey, tooManyKeys } from './keys.ts';
+
+/** The one name in a header that is no tensor's. */
+export const METADATA = '__metadata__';
+
+/** A tensor's bytes, from `start` to before `end` behind the header. */
+export interface Tensor {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Bits of an element. The format grows: of a type that is not here only the offsets are judged. */
+const BITS: Readonly<Record<string, number>> = {
+  ...{ BOOL: 8, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8 },
+  ...{ F4: 4, F6_E2M3: 6, F6_E3M2: 6 },
+  ...{ I16: 16, U16: 16, F16: 16, BF16: 16, I32: 32, U32: 32, F32: 32 },
+  ...{ I64: 64, U64: 64, F64: 64, C64: 64 },
+};
+const MOST_DIMENSIONS = 64;
+
+/**
+ * Reads the header of a safetensors file: its tensors in the order of their bytes. Anything from an
+ * honest writer is accepted, whatever the types, the order, and the room left between tensors.
+ * @throws ProblemError `invalid-body`, `invalid-key`, `batch-too-large`
+ */
+export function readHeader(text: Buffer, mostTensors: number): Tensor[] {
+  const reader = new JsonReader(text, 'The safetensors header');
+  const names = new Set<string>();
+  const tensors: Tensor[] = [];
+  reader.object((name) => {
+    if (names.has(name)) throw reader.fault(`has the name ${shown(name)} twice`);
+    names.add(name);
+    if (name === METADATA) {
+      readMetadata(reader);
+      return;
+    }
+    if (tensors.length >= mostTensors) throw tooManyKeys(mostTensors);
+    requireKey(name, `The tensor name ${shown(name)}`);
+    tensors.push(readTensor(reader, name));
+  });
+  reader.end();
+  tensors.sort((a, b) => a.start - b.start || a.end - b.end);
+  for (let i = 1; i < tensors.length; i++) {
+    const before = tensors[i - 1] as Tensor;
+    const tensor = tensors[i] as Tensor;
+    if (tensor.start < before.end) {
+      throw reader.fault(
+        `has overlapping tensors: ${shown(before.name)} ends at ${before.end}, ${shown(tensor.name)} starts at ${tensor.start}`,
+      );
+    }
+  }
+  return tensors;
+}
+
+/** A map of strings, of which none is needed. */
+function readMetadata(reader: JsonReader): void {
+  reader.object(() => {
+    reader.string('a string, as all values in __metadata__ are');
+  });
+}
+
+function readTensor(reader: JsonReader, name: string): Tensor {
+  const found: { dtype?: string; shape?: number[]; data_offsets?: number[] } = {};
+  reader.object((member) => {
+    if (member !== 'dtype' && member !== 'shape' && member !== 'data_offsets') {
+      throw reader.fault(`has the unknown member "${printable(member)}" in ${shown(name)}`);
+    }
+    if (found[member] !== undefined) throw reader.fault(`has ${member} twice in ${shown(name)}`);
+    if (member === 'dtype') found.dtype = reader.string();
+    else found[member] = readNumbers(reader, member === 'shape' ? MOST_DIMENSIONS : 2);
+  });
+  const { dtype, shape, data_offsets: offsets } = found;
+  if (dtype === undefined || shape === undefined || offsets === undefined) {
+    throw reader.fault(`needs dtype, shape and data_offsets in ${shown(name)}`);
+  }
+  const [start, end] = offsets;
+  if (start === undefined || end === undefined || end < start) {
+    throw reader.fault(`has data_offsets [${offsets.join(',')}] in ${shown(name)}`);
+  }
+  requireSize(reader, name, dtype, shape, end - start);
+  return { name, start, end };
+}
+
+function readNumbers(reader: JsonReader, most: number): number[] {
+  const numbers: number[] = [];
+  reader.array((index) => {
+    if (index >= most) throw reader.fault(`has more than ${most} numbers in an array`);
+    const number = reader.integer();
+    if (number < 0) throw reader.fault(`has the negative number ${number}`);
+    numbers.push(number);
+  });
+  return numbers;
+}
+
+function requireSize(
+  reader: JsonReader,
+  name: string,
+  dtype: string,
+  shape: readonly number[],
+  bytes: number,
+): void {
+  const bits = Object.hasOwn(BITS, dtype) ? BITS[dtype] : undefined;
+  if (bits === undefined) return;
+  const wanted = shape.reduce((product, length) => product * length, bits) / 8;
+  if (wanted === bytes) return;
+  throw reader.fault(
+    `gives ${shown(name)} ${bytes} bytes, and ${printable(dtype)} of shape [${shape.join(',')}] takes ${wanted}`,
+  );
+}
+
+/** A name within a message. */
+const shown = (name: string): string => quoted(printable(name));
