@@ -24,8 +24,22 @@ export const hasUnreadBody = ({ req }: Exchange): boolean => !req.complete && an
  * connection, and curl, Python and fetch would show a broken pipe instead of the status: so the
  * answer is sent, our side is closed, and what still comes is discarded within bounds.
  */
-export function refuse({ req, res, method }: Exchange, answer: ProblemResponse): void {
+export function refuse(exchange: Answerable, answer: ProblemResponse): void {
+  answerLast(exchange, answer);
+  const { req } = exchange;
+  req.once('end', () => req.socket.destroy());
+}
+
+type Answerable = Pick<Exchange, 'req' | 'res' | 'method'>;
+
+/**
+ * Gives the last answer of a connection: ends our side behind it, and discards what still comes until
+ * the client has ended its own, or a bound is met. The response never ends for node:http, which
+ * therefore begins no other on this connection.
+ */
+export function answerLast({ req, res, method }: Answerable, answer: ProblemResponse): void {
   const { socket } = req;
+  if (socket.destroyed) return;
   answer.headers['Connection'] = 'close';
   res.writeHead(answer.status, answer.headers);
   if (method === 'HEAD') res.flushHeaders();
@@ -34,7 +48,11 @@ export function refuse({ req, res, method }: Exchange, answer: ProblemResponse):
   let left = DISCARD.bytes;
   const close = () => socket.destroy();
   const whole = setTimeout(close, DISCARD.totalMs);
-  const idle = setTimeout(close, DISCARD.idleMs);
+  const idle = setTimeout(() => {
+    // The answer itself may still wait for a client that reads slowly.
+    if (socket.writableLength > 0) idle.refresh();
+    else close();
+  }, DISCARD.idleMs);
   const stop = () => {
     clearTimeout(whole);
     clearTimeout(idle);
@@ -45,7 +63,6 @@ export function refuse({ req, res, method }: Exchange, answer: ProblemResponse):
     if (left < 0) close();
     else idle.refresh();
   });
-  req.once('end', close);
   req.on('error', () => undefined);
   req.resume();
 }

@@ -5,9 +5,11 @@
  */
 import http from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.ts';
 import { browserGuard } from '../http/host.ts';
 import { type ProblemResponse, problemResponse } from '../http/problem.ts';
+import { answerLast } from '../http/refuse.ts';
 import { requestIdOf } from '../http/request-id.ts';
 
 export interface StandbyOptions {
@@ -34,9 +36,8 @@ type Answer = ProblemResponse & { problem?: ProblemSlug; error?: unknown };
 
 /** Whatever a client does, its connection ends after so long. */
 const connectionMs = 35_000;
-/** What a refused client still sends is discarded, so that it sees the answer and not a broken pipe. */
-const discardIdleMs = 2000;
-const discardBytes = 2 ** 30;
+/** Requests that may stand behind the one that is answered; each costs memory until its connection ends. */
+const mostUnanswered = 100;
 
 export interface Standby {
   /** Serves one paused connection. */
@@ -45,6 +46,20 @@ export interface Standby {
 
 export function createStandby(options: StandbyOptions): Standby {
   const guard = browserGuard(options);
+  /** Requests so far, of connections that have one. */
+  const requests = new WeakMap<Duplex, number>();
+
+  /**
+   * Whether this is the first request of a connection, the only one that is answered. The answer ends
+   * the connection, and node:http fails an assertion of its own, which nobody can catch, when answers
+   * behind an unfinished one are finished on a connection that breaks.
+   */
+  function isFirst(socket: Duplex): boolean {
+    const before = requests.get(socket) ?? 0;
+    requests.set(socket, before + 1);
+    if (before > mostUnanswered) socket.destroy();
+    return before === 0;
+  }
 
   async function answer(request: http.IncomingMessage, requestId: string): Promise<Answer> {
     try {
@@ -66,17 +81,18 @@ export function createStandby(options: StandbyOptions): Standby {
     }
   }
 
-  function serve(request: http.IncomingMessage, response: http.ServerResponse): void {
-    request.on('error', () => {});
-    response.on('error', () => {});
-    const { method } = request;
-    const requestId = requestIdOf(request.headers['x-request-id']);
-    void answer(request, requestId).then(({ status, headers, body, ...reasons }) => {
+  function serve(req: http.IncomingMessage, res: http.ServerResponse): void {
+    req.on('error', () => {});
+    res.on('error', () => {});
+    if (!isFirst(req.socket)) {
+      req.resume();
+      return;
+    }
+    const { method = 'GET' } = req;
+    const requestId = requestIdOf(req.headers['x-request-id']);
+    void answer(req, requestId).then(({ status, headers, body, ...reasons }) => {
       options.onAnswer({ status, requestId, method, ...reasons });
-      response.writeHead(status, { ...headers, Connection: 'close' });
-      if (method === 'HEAD') response.flushHeaders();
-      else response.write(body);
-      discardRest(request, response);
+      answerLast({ req, res, method }, { status, headers, body });
     });
   }
 
@@ -86,7 +102,7 @@ export function createStandby(options: StandbyOptions): Standby {
   server.on('checkContinue', serve);
   server.on('checkExpectation', serve);
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (!socket.writable) return;
+    if (!socket.writable || requests.has(socket)) return;
     const slug = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers-too-large' : 'malformed-request';
     const requestId = requestIdOf(undefined);
     const { status, headers, body, problem } = refusal(slug, requestId);
@@ -120,22 +136,4 @@ function ok(contentType: string, body: string, requestId: string): ProblemRespon
     'X-Request-Id': requestId,
   };
   return { status: 200, headers, body };
-}
-
-/** Ends the response, and with it the connection, once the request has been read to its end or a limit. */
-function discardRest(request: http.IncomingMessage, response: http.ServerResponse): void {
-  let bytes = 0;
-  const giveUp = () => request.socket.destroy();
-  const timer = setTimeout(giveUp, discardIdleMs).unref();
-  request.on('data', (chunk: Buffer) => {
-    timer.refresh();
-    bytes += chunk.length;
-    if (bytes > discardBytes) giveUp();
-  });
-  const finish = () => {
-    clearTimeout(timer);
-    response.end();
-  };
-  if (request.readableEnded) finish();
-  else request.once('end', finish).once('close', finish);
 }

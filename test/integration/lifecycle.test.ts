@@ -14,6 +14,7 @@ import {
   startGateway,
 } from '../helpers/gateway.ts';
 import { fetchChecked } from '../helpers/openapi.ts';
+import { requestHead } from '../helpers/raw-connection.ts';
 import { until } from '../helpers/until.ts';
 
 const started: GatewayProcess[] = [];
@@ -133,6 +134,31 @@ describe('a killed worker', () => {
     assert.match(await metricsOf(gateway), /^memcache_gateway_worker_restarts_total\S* 1$/m);
     const put = await fetchChecked(`${gateway.url}/v1/objects/a`, { method: 'PUT', body: 'x' });
     assert.equal(put.status, 201);
+  });
+});
+
+describe('a client that pipelines and breaks its connection', () => {
+  it('harms nobody while there is no worker', async () => {
+    const gateway = await start();
+    process.kill(gateway.workerPid() ?? 0, 'SIGKILL');
+    await until(async () => (await statusOf(`${gateway.url}/readyz`).catch(() => 0)) === 503);
+    const get = requestHead('GET', '/a');
+    // The end of the upload is what finishes an answer behind one that has not left.
+    const requests = `${get}${requestHead('PUT', '/a', { 'Content-Length': 3 })}abc${get}`;
+    for (let i = 0; i < 20; i += 1) {
+      const socket = net.connect(gateway.port, '127.0.0.1');
+      await once(socket, 'connect');
+      socket.write(requests);
+      socket.resetAndDestroy();
+      await once(socket, 'close');
+    }
+    await until(async () => (await statusOf(`${gateway.url}/readyz`)) === 200);
+    const errors = gateway.logged().filter(({ level }) => level === 'error');
+    assert.deepEqual(
+      errors.map(({ msg }) => msg),
+      ['worker was ended by SIGKILL'],
+    );
+    assert.equal(gateway.stderr(), '');
   });
 });
 

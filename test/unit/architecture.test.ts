@@ -119,7 +119,9 @@ describe('imports', () => {
   });
 
   it('of pool are its own, errors, configuration, and of http what answers for no worker', () => {
-    const standbyNeeds = ['http/host.ts', 'http/problem.ts', 'http/request-id.ts'];
+    const standbyNeeds = [
+      ...['http/host.ts', 'http/problem.ts', 'http/refuse.ts', 'http/request-id.ts'],
+    ];
     none(
       ours.filter(({ from, to, typesOnly }) => {
         if (layerOf(from) !== 'pool' || layerOf(to) === 'pool') return false;

@@ -130,6 +130,23 @@ describe('without a worker', () => {
     assert.match(String(error), /out of numbers/);
   });
 
+  it('a connection gets one answer, whatever is pipelined behind its request', async () => {
+    const told = answers.length;
+    const request = 'GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    const put = 'PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc';
+    const text = await exchange(request + put + request);
+    assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1);
+    assert.equal(answers.length, told + 1);
+  });
+
+  it('a client that pipelines on and on is cut off', async () => {
+    const socket = net.connect(listener.port, '127.0.0.1');
+    socket.write('GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(100_000));
+    socket.resume();
+    // Its bytes are not even read, which the kernel tells it.
+    await assert.rejects(once(socket, 'close'), /ECONNRESET|EPIPE/);
+  });
+
   it('a client that says nothing is let go when it leaves', async () => {
     const socket = net.connect(listener.port, '127.0.0.1');
     await once(socket, 'connect');
