@@ -8,7 +8,7 @@ import { formatBytes } from './config-kinds.ts';
 import type { Log } from './logger.ts';
 import { newPoolName, workerEnvironment } from './pool/environment.ts';
 import { ListenError, type Listener, urlOf } from './pool/listener.ts';
-import { createWaitingLog } from './pool/log.ts';
+import { createWaitingLog, silentLog } from './pool/log.ts';
 import type { WorkerFacts } from './pool/protocol.ts';
 import { Supervisor } from './pool/supervisor.ts';
 
@@ -63,6 +63,8 @@ export async function startGateway(options: StartOptions): Promise<number> {
   const code = await supervisor.finished;
   // A worker that was killed could not take its pool away, and the name is ours alone.
   rmSync(`/dev/shm/${poolName}`, { force: true });
+  // Connections without a worker are still answered, and the log does not take lines as it closes.
+  waiting.attach(silentLog);
   await log.close();
   return code;
 }

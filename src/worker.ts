@@ -1,7 +1,7 @@
 /** The worker's role: the engine first (engine.md §1), then the HTTP side on top of it, then the log. */
 import type { Config } from './config.ts';
 import type { Log } from './logger.ts';
-import { createWaitingLog } from './pool/log.ts';
+import { createWaitingLog, silentLog } from './pool/log.ts';
 import { type RunningGateway, runWorker, type WorkerParts } from './pool/worker.ts';
 
 /** The supervisor's stdout; 1 and 2 belong to the engine. */
@@ -14,6 +14,13 @@ export function becomeWorker(): void {
   const startLog = (config: Config) => {
     logging = openLog(config);
     void logging.then(({ logger }) => waiting.attach(logger));
+  };
+
+  const closeLog = async () => {
+    const log = await logging;
+    // Connections live until the exit, and the log does not take lines as it closes.
+    waiting.attach(silentLog);
+    await log?.close();
   };
 
   const open: WorkerParts['open'] = async ({ config, version, metricsText }) => {
@@ -53,7 +60,7 @@ export function becomeWorker(): void {
   runWorker({
     open,
     explain,
-    exit: (code) => void leave(code, logging),
+    exit: (code) => void closeLog().finally(() => leave(code)),
   });
 }
 
@@ -90,8 +97,7 @@ function explain(error: unknown): { message: string; permanent: boolean } {
 }
 
 /** Without the engine's library there is nothing whose exit handlers could harm. */
-async function leave(code: number, logging: Promise<Log> | undefined): Promise<void> {
-  await (await logging)?.close();
+async function leave(code: number): Promise<void> {
   try {
     const { exitNow } = await import('./native/process-exit.ts');
     exitNow(code);

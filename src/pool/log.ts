@@ -7,6 +7,17 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 type Write = (fields: object, message: string) => void;
 export type PoolLog = Readonly<Record<LogLevel, Write>>;
 
+const nowhere: Write = () => {};
+
+/** For what is told after the log has been closed: connections may outlive it by a moment. */
+export const silentLog: PoolLog = {
+  debug: nowhere,
+  info: nowhere,
+  warn: nowhere,
+  error: nowhere,
+  fatal: nowhere,
+};
+
 /** Keeps lines, in order, until `attach` gives it the logger that they were meant for. */
 export function createWaitingLog(): { log: PoolLog; attach(target: PoolLog): void } {
   let target: PoolLog | undefined;

@@ -175,13 +175,15 @@ export class WorkerSlot {
   #exited(exit: Exit): void {
     const pid = this.pid;
     const readyMs = this.#readySince === undefined ? 0 : performance.now() - this.#readySince;
+    // Who has not come up has served nobody, and has no pool to leave.
+    const cameUp = readyMs > 0 || this.#remaining?.stage === 'engine';
     this.#readySince = undefined;
     this.#process = undefined;
     for (const settle of [...this.#collecting.values()]) settle([]);
     const expected = this.#state === 'draining' && exit.code === 0;
     this.#move('exited');
     if (this.#stopping) {
-      this.#clean = expected;
+      this.#clean = expected || !cameUp;
       if (!expected) this.#logDeath('error', exit, pid, {});
       this.#move('stop');
       this.#options.onStopped();

@@ -3,7 +3,7 @@
  * engine and the HTTP side are behind `WorkerParts`.
  */
 import type { Socket } from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import {
   closeEngineMs,
@@ -92,8 +92,8 @@ export function runWorker(parts: WorkerParts): void {
       gateway = opened;
       if (!stopping) send({ type: 'ready', ...opened.facts });
     } catch (error) {
-      opening = Promise.resolve(undefined);
-      fail(error);
+      // Nothing was opened that a stop would have to wait for; `stop` then leaves.
+      if (!stopping) fail(error);
     }
   }
 
@@ -116,10 +116,10 @@ export function runWorker(parts: WorkerParts): void {
     // What the last connections have sent already is read first, so that it counts as in flight.
     await nextTurn();
     await nextTurn();
-    // An engine in the middle of its initialisation can't be interrupted, only waited for.
-    const running = await opening?.catch(() => undefined);
+    const running = await opened(deadlineMs);
     if (running === undefined) {
-      parts.exit(opening === undefined ? 0 : 1);
+      // Nobody has been served, so nothing is cut off.
+      parts.exit(0);
       return;
     }
     const drained = await running.drain(deadlineMs);
@@ -131,6 +131,21 @@ export function runWorker(parts: WorkerParts): void {
     if (drained) report();
     const closed = await running.closeEngine(closeEngineMs);
     parts.exit(drained && closed ? 0 : 1);
+  }
+
+  /**
+   * What has been opened, if anything. An initialisation can't be interrupted, only waited for, and
+   * without a meta service it lasts for a minute (engine.md §1): it is left behind at the deadline.
+   */
+  async function opened(deadlineMs: number): Promise<RunningGateway | undefined> {
+    const patience = new AbortController();
+    const { signal } = patience;
+    const running = await Promise.race([
+      opening?.catch(() => undefined),
+      elapse(deadlineMs, undefined, { signal }),
+    ]);
+    patience.abort();
+    return running;
   }
 
   async function collect(id: number): Promise<void> {

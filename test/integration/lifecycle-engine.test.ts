@@ -15,6 +15,7 @@ import {
   type Rule,
 } from '../helpers/injecting.ts';
 import { fetchChecked } from '../helpers/openapi.ts';
+import { connectRaw, requestHead } from '../helpers/raw-connection.ts';
 import { until } from '../helpers/until.ts';
 
 const gateways: GatewayProcess[] = [];
@@ -51,6 +52,13 @@ const calls = (gateway: ReadyGateway) =>
     .then((text) =>
       Number(/^memcache_gateway_engine_calls\{state="in_flight"\} (\d+)$/m.exec(text)?.[1]),
     );
+
+/** The log's last lines take a while to reach the disk, as they do where others write too. */
+const slowDisk = `--import=data:text/javascript,${encodeURIComponent(`
+  import fs from 'node:fs';
+  const { fsync } = fs;
+  fs.fsync = (fd, done) => setTimeout(fsync, 200, fd, done);
+`)}`;
 
 describe('an engine that prints', () => {
   const noise: readonly Rule[] = [{ on: '*', noise: 200, noiseText: 'ERROR copy failed' }];
@@ -122,6 +130,54 @@ describe('an engine whose start hangs', () => {
     });
     assert.notEqual(gateway.workerPid(), givenUp()?.['worker']);
     assert.equal((await gateway.stop()).code, 0);
+  });
+});
+
+describe('a stop while the engine does not come up', () => {
+  it('ends with 0, and without a word, in the middle of an attempt that fails', async () => {
+    const { injection, args, env } = await inject([
+      { on: 'init', code: -3000, delayOutsideUs: 300_000 },
+    ]);
+    const gateway = spawnGateway({ args, env });
+    gateways.push(gateway);
+    await until(() => injection.counters('init').started > injection.counters('init').returned);
+    gateway.signal('SIGTERM');
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+    assert.equal(gateway.stderr(), '');
+  });
+
+  it('ends with 0 after --drain-ms in an attempt that hangs', async () => {
+    const { injection, args, env } = await inject(
+      [{ on: 'init', hang: true }],
+      ['--drain-ms', '100'],
+    );
+    const gateway = spawnGateway({ args, env });
+    gateways.push(gateway);
+    await until(() => injection.counters('init').started > 0);
+    gateway.signal('SIGTERM');
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+    assert.equal(gateway.stderr(), '');
+  });
+
+  it('ends with 0 though clients are still answered while the log is closed', async () => {
+    const { args, env } = await inject([{ on: 'init', code: -3000 }], ['--log-level', 'debug']);
+    const gateway = spawnGateway({ args, env: { ...env, NODE_OPTIONS: slowDisk } });
+    gateways.push(gateway);
+    // Between two attempts, which are far apart by then.
+    const failures = () => gateway.logged().filter((line) => 'backoffMs' in line);
+    await until(() => failures().length >= 4, { deadlineMs: 30_000 });
+    const port = Number(gateway.logged().find((line) => 'port' in line)?.['port']);
+    const clients = await Promise.all(Array.from({ length: 50 }, () => connectRaw(port)));
+    gateway.signal('SIGTERM');
+    await until(() => gateway.logged().some(({ msg }) => String(msg).startsWith('stopping')));
+    for (const { send, next } of clients) {
+      send(requestHead('GET', '/readyz'));
+      // The last ones may come too late for an answer.
+      await next({ path: '/readyz' }).catch(() => undefined);
+    }
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+    assert.equal(gateway.stderr(), '');
+    for (const client of clients) client.destroy();
   });
 });
 

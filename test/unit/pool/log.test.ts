@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createWaitingLog, type PoolLog } from '../../../src/pool/log.ts';
+import { createWaitingLog, type PoolLog, silentLog } from '../../../src/pool/log.ts';
 
 describe('a log that waits', () => {
   it('passes lines on in order, once there is a logger, and then at once', () => {
@@ -16,6 +16,8 @@ describe('a log that waits', () => {
     assert.deepEqual(lines, []);
     attach(target);
     log.fatal({}, 'third');
+    attach(silentLog);
+    log.error({}, 'too late');
     assert.deepEqual(lines, ['warn {"a":1} first', 'debug {} second', 'fatal {} third']);
   });
 });

@@ -243,6 +243,15 @@ describe('a supervisor', () => {
     );
   });
 
+  it('ends with 0 when a worker dies in a stop that had never come up', async () => {
+    const pool = await startPool({ openWhen: path.join(folder, 'never') });
+    pool.supervisor.stop('a test');
+    const pid = /pid (\d+)/.exec(pool.supervisor.describe())?.[1];
+    process.kill(Number(pid ?? assert.fail()), 'SIGKILL');
+    assert.equal(await pool.exitCode, 0);
+    assert.deepEqual(pool.seen.complaints, []);
+  });
+
   it('kills at once what hangs in its end, and names it', async () => {
     const pool = await startReadyPool({ closeHangs: true });
     const pid = await pidOf(pool);
