@@ -245,7 +245,7 @@ export const problemKinds = {
   'not-ready': kind(
     503,
     'The gateway is not ready',
-    'It is starting, restarting or stopping, or more clients have connected than it can serve. Try again.',
+    'It is starting, restarting or stopping, its worker does not answer, or more clients have connected than it can serve. Try again.',
     1,
   ),
   'engine-timeout': kind(

@@ -230,7 +230,8 @@ export interface paths {
         /**
          * Can the gateway serve objects now?
          * @description Puts, gets and removes a small object of its own, with a deadline. 503 while no worker is
-         *     ready, while the engine does not answer, and as soon as the gateway has been told to stop.
+         *     ready or answers, while the engine does not answer, and as soon as the gateway has been told
+         *     to stop.
          */
         get: operations["getReadiness"];
         put?: never;

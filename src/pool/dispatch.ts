@@ -1,12 +1,12 @@
 /** Who gets a connection: the ready workers in turn, else the line before them, else the stand-by. */
 import type { Socket } from 'node:net';
 import type { Standby } from './standby.ts';
-import type { WorkerState } from './state.ts';
 import { createWaitingLine, longestLineHere } from './waiting-line.ts';
 
 /** A place in the pool; `handOver` answers false when it takes no connection now. */
 interface Place {
-  readonly state: WorkerState;
+  /** Whether its worker is ready, however busy, and answers. */
+  readonly serving: boolean;
   handOver(socket: Socket): boolean;
 }
 
@@ -22,7 +22,7 @@ export interface Dispatch {
   accept(socket: Socket): void;
   /** To be called when a place may take a connection again, or takes none any more. */
   turn(): void;
-  /** Whether a worker is ready, however busy. */
+  /** Whether any place is. */
   readonly serving: boolean;
   readonly waitingConnections: number;
   readonly standbyConnections: number;
@@ -37,7 +37,7 @@ export function createDispatch({ places, standby, patienceMs }: DispatchOptions)
   let next = 0;
   let standbyConnections = 0;
 
-  const serving = () => places.some(({ state }) => state === 'ready');
+  const serving = () => places.some((place) => place.serving);
 
   function handOver(socket: Socket): boolean {
     for (let tried = 0; tried < places.length; tried += 1) {

@@ -57,8 +57,12 @@ export interface MetricJson {
 const toWorkerShapes = {
   /** The first message; the worker opens its engine. */
   start: { config: isConfig, version: isString },
-  /** Carries a socket; answered by `taken` before a byte of it is read. */
+  /** Carries a connection, of which nothing may be read yet; answered by `taken`. */
   connection: { id: isCount },
+  /** The connection is the worker's: it may read. */
+  yours: { id: isCount },
+  /** The connection is somebody else's: the worker forgets it, and says `released`. */
+  returned: { id: isCount },
   /** Asks for the worker's metrics; answered by `collected` with the same id. */
   collect: { id: isCount },
   /** The answer to `scrape`: the text for /metrics. */
@@ -79,6 +83,7 @@ const fromWorkerShapes = {
   /** The worker is about to leave; `permanent` when starting it again cannot help. */
   failed: { message: isString, permanent: isBoolean },
   taken: { id: isCount },
+  released: { id: isCount },
   collected: { id: isCount, metrics: isMetrics },
   /** The worker serves GET /metrics and wants the sum over all workers. */
   scrape: { id: isCount },

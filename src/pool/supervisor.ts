@@ -17,6 +17,7 @@ export interface PoolNumbers {
   readonly slots: readonly {
     readonly device: number;
     readonly state: WorkerState;
+    readonly serving: boolean;
     readonly restarts: number;
     readonly handedOver: number;
   }[];
@@ -42,12 +43,15 @@ export interface SupervisorOptions {
   readonly renderMetrics: (workers: MetricJson[][], own: PoolNumbers) => Promise<MetricsText>;
   /** How long a connection waits for a worker that lives; 10 s, but in tests. */
   readonly patienceMs?: number;
+  /** How long a worker may take to answer when it is given a connection; 2 s, but in tests. */
+  readonly answerMs?: number;
 }
 
 /** A worker that does not tell its metrics in this time is left out of the sum. */
 const collectMs = 2000;
 const slackMs = 500;
 const patienceMs = 10_000;
+const answerMs = 2000;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -153,6 +157,7 @@ export class Supervisor {
       device,
       program,
       env: env(device),
+      answerMs: this.#options.answerMs ?? answerMs,
       log,
       onReady: (facts) => this.#ready(facts),
       onPermanentFailure: (message) => this.#failPermanently(message),
@@ -223,6 +228,13 @@ export class Supervisor {
     if (this.#dispatch.serving) {
       const detail = 'More clients have connected than the gateway can serve at a time; try again.';
       return { detail, retryAfterSeconds: 1 };
+    }
+    const silent = this.#slots.filter((slot) => slot.state === 'ready').map((slot) => slot.device);
+    if (silent.length > 0) {
+      const workers = silent.length === 1 ? 'worker of device' : 'workers of devices';
+      const verb = silent.length === 1 ? 'does' : 'do';
+      const detail = `The ${workers} ${silent.join(', ')} ${verb} not answer; try again.`;
+      return { detail, retryAfterSeconds: 2 };
     }
     const restarting = this.#everReady ? 'restarting' : 'starting';
     return { detail: `The gateway is ${restarting}; try again.`, retryAfterSeconds: 1 };

@@ -1,6 +1,8 @@
 /** One operating-system process of a worker: from fork to exit, with its messages, sockets and output. */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, type SendHandle } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { createHandOver, type HandOver } from './hand-over.ts';
+import type { Handle } from './handle.ts';
 import type { LogLevel } from './log.ts';
 import { createNoiseFilter, createTail } from './noise.ts';
 import { type FromWorker, parseFromWorker, type ToWorker, workerRole } from './protocol.ts';
@@ -24,17 +26,22 @@ export interface WorkerProcessOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Whether what the engine prints is wanted in the log; it is read in any case. */
   readonly showNoise: boolean;
+  /** How long it may take to answer when it is given a connection. */
+  readonly answerMs: number;
   readonly log: (level: LogLevel, fields: object, message: string) => void;
-  readonly onMessage: (message: Exclude<FromWorker, { type: 'taken' }>) => void;
+  readonly onMessage: (message: WorkerMessage) => void;
   /** It took a connection, so it may be given another. */
   readonly onTaken: () => void;
   /** Connections that the worker did not take; someone else must serve them. */
   readonly onReturned: (socket: Socket) => void;
+  /** It answers no more, or again. */
+  readonly onAnswering: () => void;
   readonly onExit: (exit: Exit) => void;
 }
 
-/** Connections on their way to a worker: enough to keep it busy; the others can still go elsewhere. */
-const mostInTransit = 64;
+/** What a worker says that is not about the connections it is given. */
+export type WorkerMessage = Exclude<FromWorker, { type: 'taken' | 'released' }>;
+
 const lastWordsBytes = 4096;
 /** Warnings of which we know that they name no key: the embedded engine's, Node's and the loader's. */
 const keylessWarning = /^(?:memcache-embedded warning: |\(node:\d+\) |ERROR: ld\.so: )/;
@@ -42,8 +49,8 @@ const keylessWarning = /^(?:memcache-embedded warning: |\(node:\d+\) |ERROR: ld\
 export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #options: WorkerProcessOptions;
-  readonly #inTransit = new Map<number, Socket>();
-  #nextId = 1;
+  readonly #handOver: HandOver;
+  #answers = true;
   readonly #lastWords = createTail(lastWordsBytes);
 
   constructor(options: WorkerProcessOptions) {
@@ -67,6 +74,13 @@ export class WorkerProcess {
     this.#child.on('error', (error) =>
       options.log('warn', { err: error }, 'worker channel failed'),
     );
+    this.#handOver = createHandOver({
+      send: (message, handle, failed) => this.#sendNow(message, handle, failed),
+      answerMs: options.answerMs,
+      onTaken: options.onTaken,
+      onSilent: () => this.#silent(),
+      onReturned: options.onReturned,
+    });
     this.#awaitExit();
   }
 
@@ -74,43 +88,56 @@ export class WorkerProcess {
     return this.#child.pid;
   }
 
-  send(message: ToWorker): void {
-    if (!this.#child.connected) return;
-    this.#child.send(message, () => {
-      // A send fails only because the worker is gone, which its exit reports.
-    });
+  /** False once it has left a connection unanswered, until it says anything. */
+  get answers(): boolean {
+    return this.#answers;
   }
 
-  /**
-   * Passes a paused connection on; false when this worker does not take any now. We keep it open
-   * until the worker says `taken`: Node forgets, and leaks, a handle that is under way when its
-   * channel ends, and so it can still be given to someone else.
-   */
+  /** A drain waits until the connection that is under way has been decided on. */
+  send(message: ToWorker): void {
+    if (message.type === 'drain') this.#handOver.whenIdle(() => this.#sendNow(message));
+    else this.#sendNow(message);
+  }
+
+  /** Passes a paused connection on; false when this worker does not take any now. */
   handOver(socket: Socket): boolean {
-    if (!this.#child.connected || this.#inTransit.size >= mostInTransit) return false;
-    const id = this.#nextId;
-    this.#nextId += 1;
-    this.#inTransit.set(id, socket);
-    const message: ToWorker = { type: 'connection', id };
-    this.#child.send(message, socket, { keepOpen: true }, (error) => {
-      if (error !== null) this.#giveBack(id);
-    });
-    return true;
+    return this.#child.connected && this.#answers && this.#handOver.offer(socket);
   }
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
 
+  #sendNow(message: ToWorker, handle?: Handle, failed?: () => void): void {
+    if (!this.#child.connected) return;
+    this.#child.send(message, handle as SendHandle | undefined, (error) => {
+      // A send fails only because the worker is gone, which its exit reports.
+      if (error !== null) failed?.();
+    });
+  }
+
   #receive(value: unknown): void {
     const message = parseFromWorker(value);
     if (message === undefined) {
       this.#options.log('warn', {}, 'worker sent a message that is none; dropped');
-    } else if (message.type === 'taken') {
-      this.#taken(message.id);
-    } else {
-      this.#options.onMessage(message);
+      return;
     }
+    if (!this.#answers) this.#answersAgain();
+    if (message.type === 'taken') this.#handOver.taken(message.id);
+    else if (message.type !== 'released') this.#options.onMessage(message);
+  }
+
+  #silent(): void {
+    this.#answers = false;
+    const seconds = this.#options.answerMs / 1000;
+    this.#options.log('warn', {}, `worker has not answered for ${seconds} s; it is passed over`);
+    this.#options.onAnswering();
+  }
+
+  #answersAgain(): void {
+    this.#answers = true;
+    this.#options.log('info', {}, 'worker answers again');
+    this.#options.onAnswering();
   }
 
   #filter(name: 'stdout' | 'stderr', level: LogLevel, concerns?: (line: string) => boolean): void {
@@ -140,7 +167,7 @@ export class WorkerProcess {
     const report = (code: number | null, signal: NodeJS.Signals | null) => {
       if (reported) return;
       reported = true;
-      for (const id of [...this.#inTransit.keys()]) this.#giveBack(id);
+      this.#handOver.end();
       this.#options.onExit({ code, signal, lastWords: this.#lastWords.text() });
     };
     this.#child.once('close', report);
@@ -149,17 +176,5 @@ export class WorkerProcess {
     });
     // A fork that failed has neither; it has no pid.
     if (this.#child.pid === undefined) setImmediate(() => report(null, null));
-  }
-
-  #taken(id: number): void {
-    this.#inTransit.get(id)?.destroy();
-    this.#inTransit.delete(id);
-    this.#options.onTaken();
-  }
-
-  #giveBack(id: number): void {
-    const socket = this.#inTransit.get(id);
-    this.#inTransit.delete(id);
-    if (socket?.destroyed === false) this.#options.onReturned(socket);
   }
 }

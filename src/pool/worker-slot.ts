@@ -8,7 +8,12 @@ import { createBackoff } from './backoff.ts';
 import type { LogLevel, PoolLog } from './log.ts';
 import type { FromWorker, MetricJson, MetricsText, WorkerFacts } from './protocol.ts';
 import { move, type WorkerEvent, type WorkerState } from './state.ts';
-import { type Exit, WorkerProcess, type WorkerProgram } from './worker-process.ts';
+import {
+  type Exit,
+  type WorkerMessage,
+  WorkerProcess,
+  type WorkerProgram,
+} from './worker-process.ts';
 
 export interface SlotOptions {
   readonly config: Config;
@@ -16,6 +21,8 @@ export interface SlotOptions {
   readonly device: number;
   readonly program: WorkerProgram;
   readonly env: NodeJS.ProcessEnv;
+  /** How long its worker may take to answer when it is given a connection. */
+  readonly answerMs: number;
   readonly log: PoolLog;
   readonly onReady: (facts: WorkerFacts) => void;
   /** A reason for which starting again cannot help; reported before the process leaves. */
@@ -66,6 +73,12 @@ export class WorkerSlot {
     return this.#restarts;
   }
 
+  /** Whether connections can be given to its worker, however busy. */
+  get serving(): boolean {
+    return this.#state === 'ready' && this.#process?.answers === true;
+  }
+
+  /** Connections that its workers took. */
   get handedOver(): number {
     return this.#handedOver;
   }
@@ -77,7 +90,7 @@ export class WorkerSlot {
 
   /** Starts the first worker, or the next one. */
   start(): void {
-    const { config, device, env, program, version } = this.#options;
+    const { answerMs, config, device, env, program, version } = this.#options;
     this.#move('due');
     this.#remaining = undefined;
     this.#process = new WorkerProcess({
@@ -85,10 +98,15 @@ export class WorkerSlot {
       device,
       env,
       showNoise: config.logLevel === 'debug' || config.logLevel === 'trace',
+      answerMs,
       log: (level, fields, message) => this.#log(level, fields, message),
       onMessage: (message) => this.#receive(message),
-      onTaken: this.#options.onTurn,
+      onTaken: () => {
+        this.#handedOver += 1;
+        this.#options.onTurn();
+      },
       onReturned: this.#options.onReturned,
+      onAnswering: this.#options.onTurn,
       onExit: (exit) => this.#exited(exit),
     });
     this.#lastPid = this.#process.pid;
@@ -96,14 +114,12 @@ export class WorkerSlot {
   }
 
   handOver(socket: Socket): boolean {
-    if (this.#state !== 'ready' || this.#process?.handOver(socket) !== true) return false;
-    this.#handedOver += 1;
-    return true;
+    return this.#state === 'ready' && this.#process?.handOver(socket) === true;
   }
 
-  /** The worker's metrics, or undefined when it does not answer in time or is not ready. */
+  /** The worker's metrics, or undefined when it does not answer in time, or could not be asked. */
   collect(deadlineMs: number): Promise<MetricJson[] | undefined> {
-    if (this.#state !== 'ready') return Promise.resolve(undefined);
+    if (!this.serving) return Promise.resolve(undefined);
     const id = this.#nextId;
     this.#nextId += 1;
     return new Promise((resolve) => {
@@ -141,7 +157,7 @@ export class WorkerSlot {
       : `${worker} was draining (requests in flight: ${requests}, engine calls: ${calls})`;
   }
 
-  #receive(message: Exclude<FromWorker, { type: 'taken' }>): void {
+  #receive(message: WorkerMessage): void {
     switch (message.type) {
       case 'ready':
         this.#move('ready');

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
+import { type Handle, socketOf } from './handle.ts';
 import {
   closeEngineMs,
   type DrainStage,
@@ -52,6 +53,8 @@ export function runWorker(parts: WorkerParts): void {
   let gateway: RunningGateway | undefined;
   let stopping = false;
   let stage: DrainStage = 'requests';
+  /** A connection that is not ours yet. */
+  let offered: { readonly id: number; readonly handle: Handle } | undefined;
 
   function send(message: FromWorker, sent?: () => void): void {
     if (process.connected && process.send) {
@@ -153,17 +156,24 @@ export function runWorker(parts: WorkerParts): void {
     send({ type: 'collected', id, metrics });
   }
 
-  function receive(value: unknown, socket: Socket | undefined): void {
+  function receive(value: unknown, handle: Handle | undefined): void {
     const message = parseToWorker(value);
     switch (message?.type) {
       case 'start':
         void start(message.config, message.version);
         break;
       case 'connection':
-        // First of all: what has not been taken when we die is served by someone else.
+        // It may have been closed on its way.
+        if (handle !== undefined) offered = { id: message.id, handle };
         send({ type: 'taken', id: message.id });
-        // A socket may have been closed on its way.
-        if (socket !== undefined) receiveConnection(socket);
+        break;
+      case 'yours':
+        if (offered?.id === message.id) serve(offered.handle);
+        offered = undefined;
+        break;
+      case 'returned':
+        forget();
+        send({ type: 'released', id: message.id });
         break;
       case 'collect':
         void collect(message.id);
@@ -175,17 +185,24 @@ export function runWorker(parts: WorkerParts): void {
         void stop(message.deadlineMs);
         break;
       case undefined:
-        socket?.destroy();
+        handle?.close();
     }
   }
 
-  function receiveConnection(socket: Socket): void {
-    // A socket from the channel forgets what its listener chose: a client that ends its side first
-    // still gets its answer, and small answers leave at once.
-    socket.allowHalfOpen = true;
+  function serve(handle: Handle): void {
+    if (gateway === undefined) {
+      handle.close();
+      return;
+    }
+    const socket = socketOf(handle);
+    // Small answers leave at once.
     socket.setNoDelay(true);
-    if (gateway === undefined) socket.destroy();
-    else gateway.accept(socket);
+    gateway.accept(socket);
+  }
+
+  function forget(): void {
+    offered?.handle.close();
+    offered = undefined;
   }
 
   const drainMs = () => config?.drainMs ?? 0;
@@ -193,8 +210,12 @@ export function runWorker(parts: WorkerParts): void {
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
   process.on('SIGTERM', askToDrain);
-  process.on('disconnect', () => void stop(drainMs()));
+  process.on('disconnect', () => {
+    // Who would say whose it is, is gone.
+    forget();
+    void stop(drainMs());
+  });
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
-  process.on('message', (value, handle) => receive(value, handle as Socket | undefined));
+  process.on('message', (value, handle) => receive(value, handle as Handle | undefined));
 }

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { type Config, interpretConfig } from '../../../src/config.ts';
 import { parseCommandLine } from '../../../src/config-flags.ts';
 import type { LogLevel, PoolLog } from '../../../src/pool/log.ts';
-import { Supervisor } from '../../../src/pool/supervisor.ts';
+import { Supervisor, type SupervisorOptions } from '../../../src/pool/supervisor.ts';
 import type { Misbehaviour } from '../../fixtures/pool-worker.ts';
 import { isAlive } from '../../helpers/gateway.ts';
 import { until } from '../../helpers/until.ts';
@@ -41,6 +41,11 @@ interface Seen {
   ready: number;
 }
 
+type Times = Pick<SupervisorOptions, 'answerMs' | 'patienceMs'>;
+
+/** For tests that stop a worker and want it waited for. */
+const patient: Times = { answerMs: 60_000 };
+
 const pools: Pool[] = [];
 afterEach(async () => {
   for (const { supervisor, exitCode } of pools.splice(0)) {
@@ -54,12 +59,12 @@ afterEach(async () => {
 async function startPool(
   misbehaviour: Misbehaviour | Misbehaviour[] = {},
   flags: string[] = [],
-  patienceMs?: number,
+  times: Times = {},
 ): Promise<Pool> {
   const each = Array.isArray(misbehaviour) ? misbehaviour : [misbehaviour];
   const seen: Seen = { lines: [], complaints: [], ready: 0 };
   const config = configOf(['--port', '0', ...flags]);
-  const supervisor = createSupervisor(config, each, seen, patienceMs);
+  const supervisor = createSupervisor(config, each, seen, times);
   await supervisor.start();
   const url = () => `http://127.0.0.1:${supervisor.listener?.port}`;
   const pool = { supervisor, exitCode: supervisor.finished, seen, url };
@@ -71,7 +76,7 @@ function createSupervisor(
   config: Config,
   each: Misbehaviour[],
   seen: Seen,
-  patienceMs?: number,
+  times: Times = {},
 ): Supervisor {
   const writer = (level: LogLevel) => (fields: object, message: string) =>
     void seen.lines.push({ level, fields: fields as Line['fields'], message });
@@ -89,10 +94,10 @@ function createSupervisor(
       seen.ready += 1;
     },
     complain: (message) => void seen.complaints.push(message),
-    ...(patienceMs === undefined ? {} : { patienceMs }),
+    ...times,
     renderMetrics: (workers, { slots, standbyAnswers, waitingConnections }) => {
-      const own = slots.map(({ device, handedOver, restarts, state }) => {
-        return { device, handedOver, restarts, state };
+      const own = slots.map(({ device, handedOver, restarts, serving, state }) => {
+        return { device, handedOver, restarts, serving, state };
       });
       return Promise.resolve({
         contentType: 'application/json',
@@ -319,7 +324,7 @@ describe('a supervisor', () => {
   });
 
   it('lets a burst of connections wait for a worker that is busy', async () => {
-    const pool = await startReadyPool();
+    const pool = await startReadyPool({}, [], patient);
     const pid = await pidOf(pool);
     process.kill(pid, 'SIGSTOP');
     const answers = Array.from({ length: 1500 }, () => ask(pool, '/pid'));
@@ -331,7 +336,7 @@ describe('a supervisor', () => {
   });
 
   it('tells those who have waited too long that it is busy', async () => {
-    const pool = await startReadyPool({}, [], 50);
+    const pool = await startReadyPool({}, [], { ...patient, patienceMs: 50 });
     const pid = await pidOf(pool);
     process.kill(pid, 'SIGSTOP');
     const answers = Array.from({ length: 200 }, () => ask(pool, '/pid'));
@@ -346,7 +351,7 @@ describe('a supervisor', () => {
   });
 
   it('answers those who wait when the worker that they wait for dies', async () => {
-    const pool = await startReadyPool();
+    const pool = await startReadyPool({}, [], patient);
     const pid = await pidOf(pool);
     process.kill(pid, 'SIGSTOP');
     const answers = Array.from({ length: 200 }, () => ask(pool, '/pid'));
@@ -356,6 +361,48 @@ describe('a supervisor', () => {
       assert.equal(status, 503);
       assert.match(body, /The gateway is restarting; try again\./);
     }
+  });
+
+  it('answers for a worker that is stopped, until it goes on', async () => {
+    const pool = await startReadyPool({}, [], { answerMs: 1000 });
+    const pid = await pidOf(pool);
+    process.kill(pid, 'SIGSTOP');
+    // All at a time: one is under way to the worker, the others wait in line behind it.
+    const targets = ['/livez', '/readyz', '/metrics', '/pid'];
+    const [live, ready, metrics, other] = await Promise.all(
+      targets.map((target) => ask(pool, target)),
+    );
+    assert.equal(live?.body, '{"status":"live"}\n');
+    for (const answer of [ready, other]) {
+      assert.equal(answer?.status, 503);
+      assert.equal(answer.headers['retry-after'], '2');
+      const { detail } = JSON.parse(answer.body) as { detail: string };
+      assert.equal(detail, 'The worker of device 0 does not answer; try again.');
+    }
+    assert.equal(metrics?.status, 200);
+    assert.match(metrics.body, /"workers":\[\],.*"serving":false,"state":"ready"/);
+    process.kill(pid, 'SIGCONT');
+    await until(async () => (await ask(pool, '/pid')).body === String(pid));
+    const told = pool.seen.lines.filter(({ message }) => message.startsWith('worker '));
+    assert.deepEqual(
+      told.map(({ fields, level, message }) => [level, message, fields['device']]),
+      [
+        ['warn', 'worker has not answered for 1 s; it is passed over', 0],
+        ['info', 'worker answers again', 0],
+      ],
+    );
+  });
+
+  it('gives the connections of a worker that is stopped to another', async () => {
+    const pool = await startReadyPool([{}, {}], [], { answerMs: 1000 });
+    const pids = new Set<number>();
+    await until(async () => pids.add(await pidOf(pool)).size === 2);
+    const [stopped = 0, other = 0] = pids;
+    process.kill(stopped, 'SIGSTOP');
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(pool, '/pid')));
+    process.kill(stopped, 'SIGCONT');
+    assert.deepEqual([...new Set(answers.map(({ body }) => body))], [String(other)]);
+    await until(async () => (await pidOf(pool)) === stopped);
   });
 
   it('drops messages that are none, and goes on', async () => {
