@@ -46,6 +46,22 @@ const lastWordsBytes = 4096;
 /** Warnings of which we know that they name no key: the embedded engine's, Node's and the loader's. */
 const keylessWarning = /^(?:memcache-embedded warning: |\(node:\d+\) |ERROR: ld\.so: )/;
 
+/** Of a crash: Node's, V8's, the C library's, and the stack traces of our own errors. */
+const keylessCrash =
+  /^(?:\s+at |\s*\^|\w*Error(?: \[|: |$)|Node\.js v|node:|file:|#|<--- |FATAL ERROR: |Fatal |malloc|free|double free|corrupted|terminate called|==\d+==)/;
+
+/** What may stand in the log at any level: the distributed engine names keys wherever it prints. */
+export function withoutKeys(output: string): string {
+  const lines = output.split('\n');
+  const kept = lines.filter((line) => keylessWarning.test(line) || keylessCrash.test(line));
+  const left = lines.filter((line) => line.trim() !== '').length - kept.length;
+  if (left <= 0) return kept.join('\n');
+  return [
+    ...kept,
+    `(${left} lines that may name keys are left out; --log-level debug shows them)`,
+  ].join('\n');
+}
+
 export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #options: WorkerProcessOptions;
@@ -168,7 +184,12 @@ export class WorkerProcess {
       if (reported) return;
       reported = true;
       this.#handOver.end();
-      this.#options.onExit({ code, signal, lastWords: this.#lastWords.text() });
+      const words = this.#lastWords.text();
+      this.#options.onExit({
+        code,
+        signal,
+        lastWords: this.#options.showNoise ? words : withoutKeys(words),
+      });
     };
     this.#child.once('close', report);
     this.#child.once('exit', (code, signal) => {

@@ -29,7 +29,13 @@ export function batchStore(
   const context = { engine, arenaWaitMs };
   return {
     exists: (keys) => askForKeys(engine, 'exists', keys),
-    remove: (keys) => askForKeys(engine, 'remove', keys),
+    async remove(keys) {
+      try {
+        return await askForKeys(engine, 'remove', keys);
+      } finally {
+        for (const key of keys) store.changed(key, undefined);
+      }
+    },
     stat: (keys) => queryKeys(engine, 'stat', keys),
     planRead: (keys) => planRead(context, keys),
     readWindow: (plan, from, caller) => readWindow(context, plan, from, caller),

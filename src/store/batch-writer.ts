@@ -19,7 +19,7 @@ export interface ValueSink {
 
 export interface WriterContext {
   readonly engine: EngineClient;
-  readonly store: Pick<ObjectStore, 'write' | 'reserve' | 'poolBytes'>;
+  readonly store: Pick<ObjectStore, 'write' | 'reserve' | 'poolBytes' | 'changed'>;
   readonly maxObjectBytes: number;
   /** Of a value whose length is known at its end only. */
   readonly unsizedBytes: number;
@@ -232,7 +232,12 @@ export class BatchWriter implements ValueSink {
         this.#defect ??= error;
       })
       .finally(() => {
-        for (const { block } of items) block.release();
+        for (const { index, key, block } of items) {
+          const outcome = this.#outcomes[index];
+          const isNew = outcome === 'created' || outcome === 'replaced';
+          if (outcome !== 'kept') store.changed(key, isNew ? block.length : undefined);
+          block.release();
+        }
         this.#calls.delete(call);
       });
     this.#calls.add(call);

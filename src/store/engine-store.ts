@@ -204,6 +204,10 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
       if (code !== 0) throw problemOfCode('remove', code);
       flights?.forget(key);
     },
+    changed(key, bytes) {
+      forget(key);
+      if (bytes !== undefined) sizes.learn(key, bytes);
+    },
     get stuck() {
       return coalesced?.stuck === true;
     },

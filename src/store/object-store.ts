@@ -37,6 +37,11 @@ export interface ObjectStore {
   ): WriteOutcome | Promise<WriteOutcome>;
   /** Fails with object-not-found. */
   remove(key: string): void | Promise<void>;
+  /**
+   * To be told of every write and removal that was not made here: `bytes` is the size that the object
+   * has now, where that is known.
+   */
+  changed(key: string, bytes: number | undefined): void;
   /** Whether some kind of operation is refused at once, since all calls made for it are late. */
   readonly stuck: boolean;
   counts(): StoreCounts;
