@@ -2,10 +2,10 @@ import type { RequestListener } from 'node:http';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import { ProblemError } from './errors.ts';
 import { exchangeOf, type Gateway, type RouteTemplate } from './http/exchange.ts';
-import { announcesBody, bodyNotTaken } from './http/refuse.ts';
+import { announcesBody, bodyNotTaken, methodNotAllowed } from './http/refuse.ts';
 import { respondError } from './http/respond.ts';
 import { parseTarget } from './http/target.ts';
-import { methodNotAllowed, serveData } from './routes/data.ts';
+import { serveData } from './routes/data.ts';
 import { docsRoutes } from './routes/docs.ts';
 import type { Operation, Operations } from './routes/health.ts';
 

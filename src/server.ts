@@ -1,25 +1,21 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type ServerResponse,
-} from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Config } from './config.ts';
-import { ProblemError } from './errors.ts';
 import { answerClientError } from './http/client-error.ts';
 import { respondToConnect } from './http/connect.ts';
+import { createConnectionServer } from './http/connection-server.ts';
 import { tryDirectReading } from './http/direct-read-trial.ts';
 import { attachExchange, type Exchange, endExchange, type Gateway } from './http/exchange.ts';
 import { exchangeLog } from './http/exchange-log.ts';
+import { checkHead, type Expectation, problemOfConnect } from './http/head.ts';
 import { browserGuard } from './http/host.ts';
 import type { Logger } from './http/log.ts';
 import { HeldBytes } from './http/receive-text.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { respondError } from './http/respond.ts';
-import { authorityOf, MAX_TARGET_LENGTH, parseTarget } from './http/target.ts';
+import { parseTarget } from './http/target.ts';
 import { createTransferWatch } from './http/transfer-watch.ts';
 import { lazy } from './lazy.ts';
 import { engineMetrics } from './metrics/engine.ts';
@@ -27,7 +23,7 @@ import { httpMetrics } from './metrics/http.ts';
 import { createRegistry, type Registry } from './metrics/registry.ts';
 import { storeMetrics } from './metrics/store.ts';
 import type { EngineClient } from './native/types.ts';
-import { methodNotAllowed, serveData } from './routes/data.ts';
+import { serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
 import { batchStore } from './store/batch-store.ts';
 import { engineStore } from './store/engine-store.ts';
@@ -52,14 +48,8 @@ export interface GatewayServer {
   readonly registry: Registry;
 }
 
-/** The Expect header of a request: none, 100-continue, or one that nobody knows. */
-type Expectation = 'none' | 'continue' | 'unknown';
-
 /** How often a drain looks whether everything has left: a small answer tells nobody when it has. */
 const DRAIN_LOOK_MS = 10;
-
-/** All headers of a request together, in bytes; more gets 431. */
-const MAX_HEADER_BYTES = 16 * 1024;
 
 /** The HTTP side of a worker: connections in, the store and the pages behind them. */
 export function createGatewayServer(deps: GatewayDeps): GatewayServer {
@@ -150,15 +140,9 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
 
   function serve(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
     const exchange = open(req, res, expectation);
-    const { headers } = req;
     try {
-      const url = req.url ?? '/';
-      if (url.length > MAX_TARGET_LENGTH) throw new ProblemError('uri-too-long');
-      if (expectation === 'unknown') throw new ProblemError('expectation-failed');
-      // Only a target in absolute form has an authority.
-      if (url.charCodeAt(0) === 0x2f) guard(headers.host, headers.origin);
-      else guard(headers.host, headers.origin, authorityOf(url));
-      if (config.fastLane && serveData(gateway, exchange, parseTarget(url))) return;
+      checkHead(req, expectation, guard);
+      if (config.fastLane && serveData(gateway, exchange, parseTarget(req.url ?? '/'))) return;
     } catch (error) {
       respondError(gateway, exchange, error);
       return;
@@ -171,20 +155,10 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     );
   }
 
-  const server = createServer({
-    // Ours is told as a problem, Node's is an empty 400.
-    requireHostHeader: false,
-    // Of two Hosts the second would be lost otherwise, and who refuses the request must see it.
-    joinDuplicateHeaders: true,
+  const server = createConnectionServer({
+    idleTimeoutMs: config.idleTimeoutMs,
     keepAliveTimeout: config.keepAliveMs,
-    // A large upload may take long; slow ones are cut off by the transfer watch.
-    requestTimeout: 0,
-    headersTimeout: config.idleTimeoutMs,
-    connectionsCheckingInterval: Math.min(1000, Math.max(10, config.idleTimeoutMs / 4)),
-    maxHeaderSize: MAX_HEADER_BYTES,
   });
-  // Those past a number would be lost; their bytes are bounded.
-  server.maxHeadersCount = 0;
   server.on('request', (req, res) => begin(req, res, 'none'));
   server.on('checkContinue', (req, res) => begin(req, res, 'continue'));
   server.on('checkExpectation', (req, res) => begin(req, res, 'unknown'));
@@ -200,13 +174,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   });
   server.on('connect', (req) => {
     respondToConnect(req, req.socket, (res) => {
-      const exchange = open(req, res, 'none');
-      try {
-        guard(req.headers.host, req.headers.origin);
-        throw methodNotAllowed('CONNECT', 'GET, HEAD, PUT, POST, DELETE');
-      } catch (error) {
-        respondError(gateway, exchange, error);
-      }
+      respondError(gateway, open(req, res, 'none'), problemOfConnect(req, guard));
     });
   });
 
@@ -217,12 +185,6 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     [...sockets].some(
       (socket) => !socket.destroyed && (socket.writableEnded || hasUnsentBytes(socket)),
     );
-
-  // A client may end its side before it has the answer (accept). Not in the types, nor documented.
-  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
-  // It never listens by itself, and node:http begins to watch over idle connections and slow heads
-  // when it does.
-  server.emit('listening');
 
   // After the caller has said that it is ready: a start need not wait for what it may not need.
   setImmediate(() => {

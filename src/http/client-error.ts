@@ -17,7 +17,7 @@ const REASONS: Readonly<Record<number, string>> = {
 const LINGER_MS = 2_000;
 
 /** What node:http says is wrong; `reason` is its parser's. */
-type ClientError = Error & {
+export type ClientError = Error & {
   code?: string;
   reason?: string;
   /** What it was reading, and how far it came. */
@@ -39,27 +39,33 @@ export function answerClientError(
   socket: Duplex,
   exchange: Exchange | undefined,
 ): void {
-  if (error.code === 'ECONNRESET' || error.code === 'EPIPE') {
+  const fault = faultOf(error);
+  if (fault === undefined) {
     socket.destroy();
     return;
   }
   // We have said our last word already, and only wait for the peer to see it.
   if (answered.has(socket) || socket.writableEnded) return;
   answered.add(socket);
-  const slug = slugOf(error);
   if (exchange !== undefined && !exchange.req.complete && !exchange.res.headersSent) {
-    exchange.bodyFault = new ProblemError(slug, detailOf(error));
-    exchange.interrupt?.(exchange.bodyFault);
+    exchange.bodyFault = fault;
+    exchange.interrupt?.(fault);
     return;
   }
   const requestId = exchange?.requestId ?? requestIdOf(undefined);
   logger.info(
-    { requestId, error: error.code ?? error.message, problem: slug },
+    { requestId, error: error.code ?? error.message, problem: fault.slug },
     'malformed request',
   );
-  if (exchange === undefined) writeProblem(socket, slug, { ...detailOf(error), requestId });
+  if (exchange === undefined) writeProblem(socket, fault, requestId);
   else if (exchange.req.complete) closeAfter(exchange, socket);
   else socket.destroy();
+}
+
+/** The problem with bytes that are no HTTP request; undefined when their sender is simply gone. */
+export function faultOf(error: ClientError): ProblemError | undefined {
+  if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return undefined;
+  return new ProblemError(slugOf(error), detailOf(error));
 }
 
 function slugOf(error: ClientError): ProblemSlug {
@@ -102,12 +108,8 @@ function closeAfter({ res }: Exchange, socket: Duplex): void {
 }
 
 /** Writes a whole response on a bare socket, for requests that never become a ServerResponse. */
-function writeProblem(
-  socket: Duplex,
-  slug: ProblemSlug,
-  options: ProblemOptions & { requestId: string },
-): void {
-  const answer = problemResponse(slug, options);
+export function writeProblem(socket: Duplex, fault: ProblemError, requestId: string): void {
+  const answer = problemResponse(fault.slug, { ...fault.options, requestId });
   const head = Object.entries({ ...answer.headers, Connection: 'close' })
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { ProblemError } from '../errors.ts';
+import { ProblemError } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { ProblemResponse } from './problem.ts';
 import { invalidParameter } from './query.ts';
@@ -15,6 +15,12 @@ export const announcesBody = (req: IncomingMessage): boolean =>
 /** The refusal of a request that announces a body where none is taken. */
 export const bodyNotTaken = (method: string): ProblemError =>
   invalidParameter(`${method} takes no body here.`);
+
+export const methodNotAllowed = (method: string, allow: string): ProblemError =>
+  new ProblemError('method-not-allowed', {
+    detail: `${method} is not a method of this resource; it has ${allow}.`,
+    headers: { Allow: allow },
+  });
 
 /** Whether bytes of the request may still come. */
 export const hasUnreadBody = ({ req }: Exchange): boolean => !req.complete && announcesBody(req);

@@ -1,20 +1,28 @@
 /**
  * Answers while no worker can: 503 to everything, except that the process lives and has metrics.
  * Each connection gets one answer and is closed, so that its client comes back through the port and
- * reaches a worker as soon as there is one.
+ * reaches a worker as soon as there is one. What is refused whatever it asks for is refused as a
+ * worker would.
  */
-import http from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.ts';
+import { ProblemError, type ProblemSlug, problemKinds } from '../errors.ts';
+import { type ClientError, faultOf, writeProblem } from '../http/client-error.ts';
+import { respondToConnect } from '../http/connect.ts';
+import { createConnectionServer } from '../http/connection-server.ts';
+import { checkHead, type Expectation, problemOfConnect } from '../http/head.ts';
 import { browserGuard } from '../http/host.ts';
 import { type ProblemResponse, problemResponse } from '../http/problem.ts';
 import { answerLast } from '../http/refuse.ts';
 import { requestIdOf } from '../http/request-id.ts';
+import { parseTarget } from '../http/target.ts';
 
 export interface StandbyOptions {
   readonly allowHosts: readonly string[];
   readonly allowOrigins: readonly string[];
+  /** How long the head of a request may take. */
+  readonly idleTimeoutMs: number;
   /** Why there is no worker, in a sentence, and when to try again. */
   readonly situation: () => { detail: string; retryAfterSeconds: number };
   readonly metricsText: () => Promise<{ contentType: string; body: string }>;
@@ -61,11 +69,15 @@ export function createStandby(options: StandbyOptions): Standby {
     return before === 0;
   }
 
-  async function answer(request: http.IncomingMessage, requestId: string): Promise<Answer> {
+  async function answer(
+    req: IncomingMessage,
+    requestId: string,
+    expectation: Expectation,
+  ): Promise<Answer> {
     try {
-      guard(request.headers.host, request.headers.origin);
-      const path = request.url?.split('?', 1)[0];
-      const reads = request.method === 'GET' || request.method === 'HEAD';
+      checkHead(req, expectation, guard);
+      const { path } = parseTarget(req.url ?? '/');
+      const reads = req.method === 'GET' || req.method === 'HEAD';
       if (reads && path === '/livez')
         return ok('application/json', '{"status":"live"}\n', requestId);
       if (reads && path === '/metrics') {
@@ -74,14 +86,19 @@ export function createStandby(options: StandbyOptions): Standby {
       }
       const { detail, retryAfterSeconds } = options.situation();
       const headers = { 'Retry-After': String(retryAfterSeconds) };
-      return refusal('not-ready', requestId, { detail, headers });
+      throw new ProblemError('not-ready', { detail, headers });
     } catch (error) {
-      if (error instanceof ProblemError) return refusal(error.slug, requestId, error.options);
-      return { ...refusal('internal-error', requestId), error };
+      return refusal(req, requestId, error);
     }
   }
 
-  function serve(req: http.IncomingMessage, res: http.ServerResponse): void {
+  function tell(req: IncomingMessage, requestId: string, answer: Answer): ProblemResponse {
+    const { status, headers, body, ...reasons } = answer;
+    options.onAnswer({ status, requestId, method: req.method, ...reasons });
+    return { status, headers, body };
+  }
+
+  function serve(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
     req.on('error', () => {});
     res.on('error', () => {});
     if (!isFirst(req.socket)) {
@@ -90,26 +107,40 @@ export function createStandby(options: StandbyOptions): Standby {
     }
     const { method = 'GET' } = req;
     const requestId = requestIdOf(req.headers['x-request-id']);
-    void answer(req, requestId).then(({ status, headers, body, ...reasons }) => {
-      options.onAnswer({ status, requestId, method, ...reasons });
-      answerLast({ req, res, method }, { status, headers, body });
+    void answer(req, requestId, expectation).then((given) => {
+      answerLast({ req, res, method }, tell(req, requestId, given));
     });
   }
 
-  // Node's own answer to a request without Host would be no problem document.
-  const server = http.createServer({ requireHostHeader: false }, serve);
+  const server = createConnectionServer({ idleTimeoutMs: options.idleTimeoutMs });
+  server.on('request', (req, res) => serve(req, res, 'none'));
   // The answer is final: no one is invited to send a body that would only be thrown away.
-  server.on('checkContinue', serve);
-  server.on('checkExpectation', serve);
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (!socket.writable || requests.has(socket)) return;
-    const slug = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers-too-large' : 'malformed-request';
-    const requestId = requestIdOf(undefined);
-    const { status, headers, body, problem } = refusal(slug, requestId);
-    options.onAnswer({ status, requestId, problem });
-    const lines = Object.entries({ ...headers, Connection: 'close' });
-    const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-    socket.end(`HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ''}\r\n${head}\r\n${body}`);
+  server.on('checkContinue', (req, res) => serve(req, res, 'continue'));
+  server.on('checkExpectation', (req, res) => serve(req, res, 'unknown'));
+  server.on('connect', (req) => {
+    if (!isFirst(req.socket)) {
+      // node:http has let go of it, and its client's end is to be seen.
+      req.socket.resume();
+      return;
+    }
+    respondToConnect(req, req.socket, (res) => {
+      const requestId = requestIdOf(req.headers['x-request-id']);
+      const given = refusal(req, requestId, problemOfConnect(req, guard));
+      const { status, headers, body } = tell(req, requestId, given);
+      res.writeHead(status, { ...headers, Connection: 'close' });
+      res.end(body);
+    });
+  });
+  server.on('clientError', (error: ClientError, socket) => {
+    const fault = faultOf(error);
+    if (fault === undefined) {
+      socket.destroy();
+    } else if (isFirst(socket)) {
+      const requestId = requestIdOf(undefined);
+      const { slug } = fault;
+      options.onAnswer({ status: problemKinds[slug].status, requestId, problem: slug });
+      writeProblem(socket, fault, requestId);
+    }
   });
 
   return {
@@ -123,8 +154,15 @@ export function createStandby(options: StandbyOptions): Standby {
   };
 }
 
-function refusal(problem: ProblemSlug, requestId: string, options: ProblemOptions = {}) {
-  return { ...problemResponse(problem, { ...options, requestId }), problem };
+/** What went wrong, as an answer; anything but a problem is a defect of ours, which the log is told. */
+function refusal(req: IncomingMessage, requestId: string, error: unknown): Answer {
+  const told = error instanceof ProblemError ? error : new ProblemError('internal-error');
+  const options = { ...told.options, requestId, instance: req.url ?? '/' };
+  return {
+    ...problemResponse(told.slug, options),
+    problem: told.slug,
+    ...(told === error ? {} : { error }),
+  };
 }
 
 function ok(contentType: string, body: string, requestId: string): ProblemResponse {

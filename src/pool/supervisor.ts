@@ -173,10 +173,11 @@ export class Supervisor {
   }
 
   #loadStandby(): Promise<Standby> {
-    const { allowHost, allowOrigin } = this.#options.config;
+    const { allowHost, allowOrigin, idleTimeoutMs } = this.#options.config;
     const options: StandbyOptions = {
       allowHosts: allowHost,
       allowOrigins: allowOrigin,
+      idleTimeoutMs,
       situation: () => this.#situation(),
       metricsText: () => this.metricsText(),
       onAnswer: (answer) => this.#answered(answer),

@@ -1,8 +1,7 @@
-import { ProblemError } from '../errors.ts';
 import type { BatchOperation, Exchange, Gateway, RouteTemplate } from '../http/exchange.ts';
 import { endExchange } from '../http/exchange.ts';
 import { ClientGoneError } from '../http/receive.ts';
-import { announcesBody, bodyNotTaken } from '../http/refuse.ts';
+import { announcesBody, bodyNotTaken, methodNotAllowed } from '../http/refuse.ts';
 import { respondError } from '../http/respond.ts';
 import type { Target } from '../http/target.ts';
 import { batchExists } from './batch-exists.ts';
@@ -88,12 +87,6 @@ export function serveData(gateway: Gateway, exchange: Exchange, target: Target):
   run(handler, gateway, exchange, path.slice(found.prefix.length), target.query);
   return true;
 }
-
-export const methodNotAllowed = (method: string, allow: string): ProblemError =>
-  new ProblemError('method-not-allowed', {
-    detail: `${method} is not a method of this resource; it has ${allow}.`,
-    headers: { Allow: allow },
-  });
 
 /** Calls a handler, and answers with what it throws or rejects with. */
 function run(

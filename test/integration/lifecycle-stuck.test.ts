@@ -22,7 +22,8 @@ async function startStopped() {
 }
 
 /** On a connection of its own, as a probe asks. */
-const ask = (url: string) => fetchChecked(url, { headers: { connection: 'close' } });
+const ask = (url: string) =>
+  fetchChecked(url, { headers: { connection: 'close' }, signal: AbortSignal.timeout(15_000) });
 
 const up = 'memcache_gateway_worker_up{device="0"}';
 

@@ -13,6 +13,7 @@ before(async () => {
   const standby = createStandby({
     allowHosts: ['gateway.example'],
     allowOrigins: [],
+    idleTimeoutMs: 30_000,
     situation: () => ({ detail: 'It is starting.', retryAfterSeconds: 3 }),
     metricsText: () =>
       metricsFail
