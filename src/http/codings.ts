@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { ProblemError } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
 import { invalidParameter, printable } from './query.ts';
@@ -14,7 +15,12 @@ export function refuseCodings({ req }: Exchange): void {
   if (req.headers['content-range'] !== undefined) {
     throw invalidParameter('Content-Range is not accepted: an object is stored whole.');
   }
-  const transfer = req.headers['transfer-encoding'];
+  checkTransferCoding(req);
+}
+
+/** Throws `not-implemented` unless a body comes as it is, or chunked. */
+export function checkTransferCoding({ headers }: IncomingMessage): void {
+  const transfer = headers['transfer-encoding'];
   if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') {
     throw new ProblemError('not-implemented', {
       detail: `Transfer-Encoding: ${printable(transfer)} is not supported; chunked is.`,

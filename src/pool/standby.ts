@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ProblemError, type ProblemSlug, problemKinds } from '../errors.ts';
 import { type ClientError, faultOf, writeProblem } from '../http/client-error.ts';
+import { checkTransferCoding } from '../http/codings.ts';
 import { respondToConnect } from '../http/connect.ts';
 import { createConnectionServer } from '../http/connection-server.ts';
 import { checkHead, type Expectation, problemOfConnect } from '../http/head.ts';
@@ -76,6 +77,7 @@ export function createStandby(options: StandbyOptions): Standby {
   ): Promise<Answer> {
     try {
       checkHead(req, expectation, guard);
+      checkTransferCoding(req);
       const { path } = parseTarget(req.url ?? '/');
       const reads = req.method === 'GET' || req.method === 'HEAD';
       if (reads && path === '/livez')

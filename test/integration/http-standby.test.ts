@@ -89,6 +89,16 @@ const alike: Record<string, [status: number, bytes: string, expected?: Expected]
   ],
   'a target that the parser gives up': [414, requestHead('GET', `/${large}`)],
   'headers of more than 16 KiB': [431, requestHead('GET', '/livez', { 'X-Large': large })],
+  'a transfer coding that nobody knows': [
+    501,
+    requestHead('PUT', '/v1/objects/a', { 'Transfer-Encoding': 'gzip' }),
+    { method: 'PUT', path: '/v1/objects/a' },
+  ],
+  'a transfer coding that nobody knows before chunks': [
+    501,
+    `${requestHead('PUT', '/v1/objects/a', { 'Transfer-Encoding': 'gzip, chunked' })}0\r\n\r\n`,
+    { method: 'PUT', path: '/v1/objects/a' },
+  ],
   'a transfer coding beside a length': [
     400,
     requestHead('PUT', '/v1/objects/a', { 'Content-Length': 1, 'Transfer-Encoding': 'gzip' }),

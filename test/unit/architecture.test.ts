@@ -120,9 +120,9 @@ describe('imports', () => {
 
   it('of pool are its own, errors, configuration, and of http what answers for no worker', () => {
     const standbyNeeds = [
-      ...['http/client-error.ts', 'http/connect.ts', 'http/connection-server.ts', 'http/head.ts'],
-      ...['http/host.ts', 'http/problem.ts', 'http/refuse.ts', 'http/request-id.ts'],
-      'http/target.ts',
+      ...['http/client-error.ts', 'http/codings.ts', 'http/connect.ts'],
+      ...['http/connection-server.ts', 'http/head.ts', 'http/host.ts', 'http/problem.ts'],
+      ...['http/refuse.ts', 'http/request-id.ts', 'http/target.ts'],
     ];
     none(
       ours.filter(({ from, to, typesOnly }) => {
