@@ -95,15 +95,3 @@ export function createNoiseFilter(options: NoiseOptions): NoiseFilter {
     },
   };
 }
-
-/** The last bytes that went by, for the report of a death. */
-export function createTail(bytes: number): { push(chunk: Buffer): void; text(): string } {
-  let tail = Buffer.alloc(0);
-  return {
-    push(chunk) {
-      // Copied, since a slice would keep the whole chunk alive.
-      tail = Buffer.from(Buffer.concat([tail, chunk.subarray(-bytes)]).subarray(-bytes));
-    },
-    text: () => tail.toString('utf8').trim(),
-  };
-}

@@ -3,8 +3,9 @@ import { type ChildProcess, fork, type SendHandle } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { createHandOver, type HandOver } from './hand-over.ts';
 import type { Handle } from './handle.ts';
+import { createTail, isKeylessWarning, withoutKeys } from './last-words.ts';
 import type { LogLevel } from './log.ts';
-import { createNoiseFilter, createTail } from './noise.ts';
+import { createNoiseFilter } from './noise.ts';
 import { type FromWorker, parseFromWorker, type ToWorker, workerRole } from './protocol.ts';
 
 /** What to run as a worker; tests put small programs here. */
@@ -16,7 +17,7 @@ export interface WorkerProgram {
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** The end of what it wrote to stderr. */
+  /** The end of what it wrote to stderr; only what names no key, unless noise is wanted. */
   readonly lastWords: string;
 }
 
@@ -43,24 +44,6 @@ export interface WorkerProcessOptions {
 export type WorkerMessage = Exclude<FromWorker, { type: 'taken' | 'released' }>;
 
 const lastWordsBytes = 4096;
-/** Warnings of which we know that they name no key: the embedded engine's, Node's and the loader's. */
-const keylessWarning = /^(?:memcache-embedded warning: |\(node:\d+\) |ERROR: ld\.so: )/;
-
-/** Of a crash: Node's, V8's, the C library's, and the stack traces of our own errors. */
-const keylessCrash =
-  /^(?:\s+at |\s*\^|\w*Error(?: \[|: |$)|Node\.js v|node:|file:|#|<--- |FATAL ERROR: |Fatal |malloc|free|double free|corrupted|terminate called|==\d+==)/;
-
-/** What may stand in the log at any level: the distributed engine names keys wherever it prints. */
-export function withoutKeys(output: string): string {
-  const lines = output.split('\n');
-  const kept = lines.filter((line) => keylessWarning.test(line) || keylessCrash.test(line));
-  const left = lines.filter((line) => line.trim() !== '').length - kept.length;
-  if (left <= 0) return kept.join('\n');
-  return [
-    ...kept,
-    `(${left} lines that may name keys are left out; --log-level debug shows them)`,
-  ].join('\n');
-}
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
@@ -77,10 +60,10 @@ export class WorkerProcess {
       execArgv: [...options.program.execArgv],
       stdio: ['ignore', 'pipe', 'pipe', 1, 'ipc'],
     });
-    this.#filter('stderr', 'warn', (line) => keylessWarning.test(line));
+    this.#filter('stderr', 'warn', isKeylessWarning);
     if (options.showNoise) {
       // The distributed engine names keys wherever it prints.
-      this.#filter('stderr', 'debug', (line) => !keylessWarning.test(line));
+      this.#filter('stderr', 'debug', (line) => !isKeylessWarning(line));
       this.#filter('stdout', 'debug');
     }
     this.#child.stdout?.resume();
@@ -184,12 +167,9 @@ export class WorkerProcess {
       if (reported) return;
       reported = true;
       this.#handOver.end();
-      const words = this.#lastWords.text();
-      this.#options.onExit({
-        code,
-        signal,
-        lastWords: this.#options.showNoise ? words : withoutKeys(words),
-      });
+      const { showNoise, onExit } = this.#options;
+      const words = this.#lastWords;
+      onExit({ code, signal, lastWords: showNoise ? words.text() : withoutKeys(words.lines()) });
     };
     this.#child.once('close', report);
     this.#child.once('exit', (code, signal) => {

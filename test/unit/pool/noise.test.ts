@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createNoiseFilter, createTail } from '../../../src/pool/noise.ts';
+import { createNoiseFilter } from '../../../src/pool/noise.ts';
 
 function createFilter() {
   const shown: [string, number][] = [];
@@ -94,14 +94,5 @@ describe('what an engine prints', () => {
       shown.length = 0;
     }
     assert(process.memoryUsage().heapUsed - before < 50 * 2 ** 20);
-  });
-});
-
-describe('the last words of a process', () => {
-  it('are the last bytes, across chunks', () => {
-    const tail = createTail(8);
-    tail.push(Buffer.from('0123456789'));
-    tail.push(Buffer.from('ab\n'));
-    assert.equal(tail.text(), '56789ab');
   });
 });
