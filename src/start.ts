@@ -7,6 +7,7 @@ import type { Config } from './config.ts';
 import { formatBytes } from './config-kinds.ts';
 import type { Log } from './logger.ts';
 import { newPoolName, workerEnvironment } from './pool/environment.ts';
+import { guardAgainstErrors } from './pool/guard.ts';
 import { ListenError, type Listener, urlOf } from './pool/listener.ts';
 import { createWaitingLog, silentLog } from './pool/log.ts';
 import type { WorkerFacts } from './pool/protocol.ts';
@@ -55,6 +56,15 @@ export async function startGateway(options: StartOptions): Promise<number> {
     complain(error.message);
     return 1;
   }
+  // An error before is the end: there is no service yet that could go on.
+  guardAgainstErrors({
+    log: waiting.log,
+    lost: () => supervisor.describeLost(),
+    end(reason) {
+      complain(reason);
+      process.exit(1);
+    },
+  });
   // Only now that the worker is on its way: both load at the same time.
   const logging = openLog(config);
   const log = await logging;

@@ -18,6 +18,7 @@ import { type ProblemResponse, problemResponse } from '../http/problem.ts';
 import { answerLast } from '../http/refuse.ts';
 import { requestIdOf } from '../http/request-id.ts';
 import { parseTarget } from '../http/target.ts';
+import type { Situation } from './situation.ts';
 
 export interface StandbyOptions {
   readonly allowHosts: readonly string[];
@@ -25,7 +26,7 @@ export interface StandbyOptions {
   /** How long the head of a request may take. */
   readonly idleTimeoutMs: number;
   /** Why there is no worker, in a sentence, and when to try again. */
-  readonly situation: () => { detail: string; retryAfterSeconds: number };
+  readonly situation: () => Situation;
   readonly metricsText: () => Promise<{ contentType: string; body: string }>;
   readonly onAnswer: (answer: StandbyAnswer) => void;
 }

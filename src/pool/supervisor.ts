@@ -1,12 +1,14 @@
 /**
  * The supervisor: owns the port, hands connections to ready workers in turn, and ends everything in
- * order. It loads no native code, so that nothing but a signal can bring it down.
+ * order. It loads no native code, and guards itself (guard.ts), so that nothing but a signal can bring
+ * it down.
  */
 import type { Config } from '../config.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
 import { type Listener, listen } from './listener.ts';
 import type { PoolLog } from './log.ts';
 import { closeEngineMs, type MetricJson, type MetricsText, type WorkerFacts } from './protocol.ts';
+import { describeSituation, type Situation } from './situation.ts';
 import type { Standby, StandbyAnswer, StandbyOptions } from './standby.ts';
 import type { WorkerState } from './state.ts';
 import type { WorkerProgram } from './worker-process.ts';
@@ -128,6 +130,12 @@ export class Supervisor {
     return left.map((slot) => slot.describe()).join('; ');
   }
 
+  /** Places that have no worker and will get none, in words; there are none unless an error made one. */
+  describeLost(): string {
+    const lost = this.#slots.filter((slot) => slot.lost);
+    return lost.map(({ device }) => `device ${device} has no worker any more`).join(', ');
+  }
+
   get stopping(): boolean {
     return this.#stopping;
   }
@@ -224,20 +232,13 @@ export class Supervisor {
     this.#finish(this.#failed ? 1 : 0);
   }
 
-  #situation(): { detail: string; retryAfterSeconds: number } {
-    if (this.#stopping) return { detail: 'The gateway is stopping.', retryAfterSeconds: 5 };
-    if (this.#dispatch.serving) {
-      const detail = 'More clients have connected than the gateway can serve at a time; try again.';
-      return { detail, retryAfterSeconds: 1 };
-    }
-    const silent = this.#slots.filter((slot) => slot.state === 'ready').map((slot) => slot.device);
-    if (silent.length > 0) {
-      const workers = silent.length === 1 ? 'worker of device' : 'workers of devices';
-      const verb = silent.length === 1 ? 'does' : 'do';
-      const detail = `The ${workers} ${silent.join(', ')} ${verb} not answer; try again.`;
-      return { detail, retryAfterSeconds: 2 };
-    }
-    const restarting = this.#everReady ? 'restarting' : 'starting';
-    return { detail: `The gateway is ${restarting}; try again.`, retryAfterSeconds: 1 };
+  #situation(): Situation {
+    const ready = this.#slots.filter(({ state }) => state === 'ready');
+    return describeSituation({
+      stopping: this.#stopping,
+      serving: this.#dispatch.serving,
+      silent: ready.filter(({ serving }) => !serving).map(({ device }) => device),
+      everReady: this.#everReady,
+    });
   }
 }

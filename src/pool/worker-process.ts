@@ -166,10 +166,15 @@ export class WorkerProcess {
     const report = (code: number | null, signal: NodeJS.Signals | null) => {
       if (reported) return;
       reported = true;
-      this.#handOver.end();
       const { showNoise, onExit } = this.#options;
       const words = this.#lastWords;
-      onExit({ code, signal, lastWords: showNoise ? words.text() : withoutKeys(words.lines()) });
+      const lastWords = showNoise ? words.text() : withoutKeys(words.lines());
+      try {
+        this.#handOver.end();
+      } finally {
+        // Whatever becomes of a connection: this is what its successor starts upon.
+        onExit({ code, signal, lastWords });
+      }
     };
     this.#child.once('close', report);
     this.#child.once('exit', (code, signal) => {

@@ -78,6 +78,11 @@ export class WorkerSlot {
     return this.#state === 'ready' && this.#process?.answers === true;
   }
 
+  /** Whether there is no worker, none to come, and no end: which only an error can bring about. */
+  get lost(): boolean {
+    return this.#state !== 'stopped' && this.#process === undefined && this.#timer === undefined;
+  }
+
   /** Connections that its workers took. */
   get handedOver(): number {
     return this.#handedOver;
@@ -208,6 +213,7 @@ export class WorkerSlot {
     const backoffMs = Math.round(this.#backoff.afterDeath(readyMs));
     this.#logDeath(expected ? 'info' : 'error', exit, pid, { backoffMs });
     this.#timer = setTimeout(() => {
+      this.#timer = undefined;
       this.#restarts += 1;
       this.start();
     }, backoffMs);
