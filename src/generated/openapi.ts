@@ -124,6 +124,11 @@ export interface paths {
          *
          *     `application/json`, which is what you get without `Accept`, has the bytes in base64.
          *
+         *     `multipart/mixed` has a part for each object: `Content-Location` is its path with the key
+         *     percent-encoded, `Content-Length` its size, `Memcache-Status` and `Memcache-Code` are as in JSON.
+         *     A part that failed has its problem (`application/problem+json`) for a body. The last part, of
+         *     type `application/json`, is `{"failed":0}`, the number of those.
+         *
          *     `application/vnd.safetensors` is a safetensors file: each object is a tensor of type `U8`, named
          *     by its key. What failed stands in `__metadata__`: `failed`, the number as text, and `failures`,
          *     the text of a JSON array of items as in the JSON answer. When an object can't be read after the
@@ -1364,6 +1369,9 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["BatchPutRequest"];
+                "multipart/form-data": {
+                    [key: string]: string;
+                };
                 "application/vnd.safetensors": string;
             };
         };
@@ -1427,6 +1435,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchGetAnswer"];
+                    "multipart/mixed": string;
                     "application/vnd.safetensors": string;
                 };
             };

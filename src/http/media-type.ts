@@ -4,6 +4,8 @@ import { ProblemError } from '../errors.ts';
 import { printable } from './query.ts';
 
 export const JSON_TYPE = 'application/json';
+export const FORM_TYPE = 'multipart/form-data';
+export const MIXED_TYPE = 'multipart/mixed';
 export const SAFETENSORS_TYPE = 'application/vnd.safetensors';
 
 /** The media type of a body, in lower case, with what it says about the body. */
@@ -20,17 +22,27 @@ const TYPE = /^[ \t]*([!#$%&'*+.^`|~\w-]+\/[!#$%&'*+.^`|~\w-]+)[ \t]*/;
 export function parseMediaType(header: string): MediaType | undefined {
   const match = TYPE.exec(header);
   if (match === null) return undefined;
+  const parameters = parseParameters(header, match[0].length);
+  if (parameters === undefined) return undefined;
+  return { type: (match[1] as string).toLowerCase(), parameters };
+}
+
+/**
+ * The parameters that stand from `at` to the end of a header, names in lower case, the first of each
+ * name; undefined when they are malformed.
+ */
+export function parseParameters(header: string, at: number): Map<string, string> | undefined {
   const parameters = new Map<string, string>();
-  PARAMETER.lastIndex = match[0].length;
+  PARAMETER.lastIndex = at;
   while (PARAMETER.lastIndex < header.length) {
     const found = PARAMETER.exec(header);
     if (found === null) return undefined;
     const [, name, token, quoted] = found;
     if (name === undefined) continue;
-    const value = token ?? quoted?.replaceAll(/\\(.)/g, '$1') ?? '';
-    parameters.set(name.toLowerCase(), value);
+    const value = token ?? quoted?.replaceAll(/\\(["\\])/g, '$1') ?? '';
+    if (!parameters.has(name.toLowerCase())) parameters.set(name.toLowerCase(), value);
   }
-  return { type: (match[1] as string).toLowerCase(), parameters };
+  return parameters;
 }
 
 /** What the body is, one of `accepted`; a body without Content-Type is none of them. */

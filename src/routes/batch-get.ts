@@ -1,10 +1,11 @@
 import type { ReadEncoder } from '../codecs/codec.ts';
 import { jsonEncoder } from '../codecs/json-encoder.ts';
+import { multipartEncoder } from '../codecs/multipart-encoder.ts';
 import { requireTensorNames, safetensorsEncoder } from '../codecs/safetensors-encoder.ts';
 import { ProblemError } from '../errors.ts';
 import { BodyWriter } from '../http/body-writer.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
-import { JSON_TYPE, negotiate, SAFETENSORS_TYPE } from '../http/media-type.ts';
+import { JSON_TYPE, MIXED_TYPE, negotiate, SAFETENSORS_TYPE } from '../http/media-type.ts';
 import { parseQuery } from '../http/query.ts';
 import type { ReadPlan, ReadWindow } from '../store/batch-read.ts';
 import { batchHead, withKeys } from './batch-request.ts';
@@ -14,15 +15,17 @@ import type { Handler } from './handler.ts';
 /** POST /v1/batch/get. */
 export const batchGet: Handler = (gateway, exchange, _raw, query) => {
   parseQuery(query, []);
-  const type = negotiate(exchange.req, [JSON_TYPE, SAFETENSORS_TYPE]);
+  const type = negotiate(exchange.req, [JSON_TYPE, MIXED_TYPE, SAFETENSORS_TYPE]);
   return withKeys(gateway, exchange, (keys) => {
     if (type === SAFETENSORS_TYPE) requireTensorNames(keys);
     return answer(gateway, exchange, keys, type);
   });
 };
 
-const encoderOf = (type: string, plan: ReadPlan): ReadEncoder =>
-  type === SAFETENSORS_TYPE ? safetensorsEncoder(plan) : jsonEncoder(plan.keys);
+function encoderOf(type: string, plan: ReadPlan, requestId: string): ReadEncoder {
+  if (type === SAFETENSORS_TYPE) return safetensorsEncoder(plan);
+  return type === MIXED_TYPE ? multipartEncoder(plan.keys, requestId) : jsonEncoder(plan.keys);
+}
 
 /**
  * Sends the objects window by window: while one leaves, the next is read, so that two are in the
@@ -41,7 +44,7 @@ async function answer(
   let writer: BodyWriter;
   let encoder: ReadEncoder;
   try {
-    encoder = encoderOf(type, plan);
+    encoder = encoderOf(type, plan, exchange.requestId);
     const { contentLength } = encoder;
     const all = window.to === keys.length || contentLength !== undefined;
     const head = batchHead(encoder.contentType, all ? plan.problems.size : undefined);

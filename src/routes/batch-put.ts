@@ -1,10 +1,18 @@
 import type { PutDecoder } from '../codecs/codec.ts';
 import { decodedBytes, decodePieces, readPut } from '../codecs/json-request.ts';
 import { putResults } from '../codecs/json-results.ts';
+import { MultipartDecoder } from '../codecs/multipart-decoder.ts';
 import { SafetensorsDecoder } from '../codecs/safetensors-decoder.ts';
 import { announcedLength, refuseCodings } from '../http/codings.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
-import { JSON_TYPE, negotiate, requireMediaType, SAFETENSORS_TYPE } from '../http/media-type.ts';
+import {
+  FORM_TYPE,
+  JSON_TYPE,
+  type MediaType,
+  negotiate,
+  requireMediaType,
+  SAFETENSORS_TYPE,
+} from '../http/media-type.ts';
 import { parsePutQuery } from '../http/placement.ts';
 import { parseQuery } from '../http/query.ts';
 import { receiveStream } from '../http/receive-stream.ts';
@@ -13,22 +21,22 @@ import type { BatchWriter, ValueSink } from '../store/batch-writer.ts';
 import { respondResults } from './batch-request.ts';
 import type { Handler } from './handler.ts';
 
-const TYPES = [JSON_TYPE, SAFETENSORS_TYPE];
+const TYPES = [JSON_TYPE, FORM_TYPE, SAFETENSORS_TYPE];
 
 /** POST /v1/batch/put. */
 export const batchPut: Handler = async (gateway, exchange, _raw, query) => {
   negotiate(exchange.req, [JSON_TYPE]);
   refuseCodings(exchange);
-  const { type } = requireMediaType(exchange.req, TYPES);
+  const mediaType = requireMediaType(exchange.req, TYPES);
   const writer = gateway.batches.writer(gateway.limits, exchange.req.socket);
   try {
-    if (type === JSON_TYPE) {
+    if (mediaType.type === JSON_TYPE) {
       parseQuery(query, []);
       await putJson(gateway, exchange, writer);
     } else {
       const { options, ifExists } = parsePutQuery(query);
       writer.place(options, ifExists);
-      await putStream(gateway, exchange, decoderOf(gateway, exchange, writer));
+      await putStream(gateway, exchange, decoderOf(gateway, exchange, mediaType, writer));
     }
     const { keys, outcomes } = await writer.written();
     await respondResults(gateway, exchange, putResults(keys, outcomes));
@@ -37,7 +45,15 @@ export const batchPut: Handler = async (gateway, exchange, _raw, query) => {
   }
 };
 
-function decoderOf({ limits, heldText }: Gateway, exchange: Exchange, sink: ValueSink): PutDecoder {
+function decoderOf(
+  { limits, heldText }: Gateway,
+  exchange: Exchange,
+  { type, parameters }: MediaType,
+  sink: ValueSink,
+): PutDecoder {
+  if (type === FORM_TYPE) {
+    return new MultipartDecoder(sink, parameters.get('boundary'), limits.batchKeys);
+  }
   return new SafetensorsDecoder(sink, {
     bytes: announcedLength(exchange),
     mostHeaderBytes: limits.batchJsonBytes,

@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import { problemResponse } from '../http/problem.ts';
+import { encodeKey } from '../http/target.ts';
+import type { ReadEncoder } from './codec.ts';
+
+/**
+ * Each object is a part with its bytes as they are; one that can't be had is a part with its problem.
+ * The last part, of type application/json, tells how many failed. Without it and the delimiter that
+ * closes the body, the body is not whole.
+ */
+export function multipartEncoder(keys: readonly string[], requestId: string): ReadEncoder {
+  // 144 random bits stand in no object, by chance or intent.
+  const boundary = randomBytes(18).toString('base64url');
+  const locationOf = (index: number): string => `/v1/objects/${encodeKey(keys[index] as string)}`;
+  const part = (type: string, bytes: number, more: string): string =>
+    `--${boundary}\r\nContent-Type: ${type}\r\n${more}Content-Length: ${bytes}\r\n\r\n`;
+  const about = (index: number, status: number, code: number | undefined): string =>
+    `Content-Location: ${locationOf(index)}\r\nMemcache-Status: ${status}\r\n${
+      code === undefined ? '' : `Memcache-Code: ${code}\r\n`
+    }`;
+  return {
+    contentType: `multipart/mixed; boundary=${boundary}`,
+    contentLength: undefined,
+    base64: false,
+    open: () => new Uint8Array(0),
+    before: (index, size) => part('application/octet-stream', size, about(index, 200, 0)),
+    after: () => '\r\n',
+    failure(index, { slug, options }) {
+      const instance = locationOf(index);
+      const { status, body } = problemResponse(slug, { ...options, requestId, instance });
+      const head = about(index, status, options.code);
+      return `${part('application/problem+json', Buffer.byteLength(body), head)}${body}\r\n`;
+    },
+    close(failed) {
+      const text = `{"failed":${failed}}\n`;
+      return `${part('application/json', text.length, '')}${text}\r\n--${boundary}--\r\n`;
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { isUtf8 } from 'node:buffer';
+import { ProblemError } from '../errors.ts';
+import { parseParameters } from '../http/media-type.ts';
+import { requireKey } from './keys.ts';
+
+/** The headers of a part: names in lower case, values as latin1. */
+export type PartHeaders = Readonly<Record<string, readonly string[] | undefined>>;
+
+export interface PartHead {
+  readonly key: string;
+  /** Where the part tells it: the exact room is set aside then. */
+  readonly bytes: number | undefined;
+}
+
+/**
+ * Reads the head of a form-data part (RFC 7578): its name is the key, whether it has a file name or
+ * not. Throws `invalid-body` and `invalid-key`.
+ */
+export function readPartHead(headers: PartHeaders, number: number): PartHead {
+  const disposition = headers['content-disposition']?.[0] ?? '';
+  const found = /^[ \t]*form-data[ \t]*(;.*)$/i.exec(disposition);
+  const name = found === null ? undefined : parseParameters(found[1] as string, 0)?.get('name');
+  if (name === undefined) {
+    throw partFault(number, 'has no Content-Disposition: form-data with a name');
+  }
+  const bytes = Buffer.from(name, 'latin1');
+  if (!isUtf8(bytes)) throw partFault(number, 'has a name that is not UTF-8');
+  // This is how all current clients write a quotation mark.
+  const key = bytes.toString('utf8').replaceAll('%22', '"');
+  requireKey(key, `The name of part ${number}`);
+  return { key, bytes: announcedBytes(headers['content-length']?.[0], number) };
+}
+
+function announcedBytes(text: string | undefined, number: number): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw partFault(number, 'has a Content-Length that is no number');
+  return Number(text);
+}
+
+export const partFault = (number: number, complaint: string): ProblemError =>
+  multipartFault(`Part ${number} of the body ${complaint}`);
+
+export const multipartFault = (sentence: string): ProblemError =>
+  new ProblemError('invalid-body', { detail: `${sentence}.` });
