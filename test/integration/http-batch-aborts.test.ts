@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
+import net from 'node:net';
+import { describe, it } from 'node:test';
+import { batchesOf } from '../helpers/batches.ts';
+import { withBothLanes } from '../helpers/lanes.ts';
+import { metric, untilIdle, usedBlocks } from '../helpers/metrics.ts';
+import { formOf } from '../helpers/multipart.ts';
+import { chunked, connectRaw, requestHead } from '../helpers/raw-connection.ts';
+import { readSafetensors, safetensorsOf } from '../helpers/safetensors.ts';
+import { until } from '../helpers/until.ts';
+
+const mebibyte = 1 << 20;
+const tensors = 'application/vnd.safetensors';
+const form = 'multipart/form-data; boundary=b';
+const asTensors = { 'content-type': 'application/json', accept: tensors };
+const ways = ['end', 'destroy', 'reset'] as const;
+const below = (limit: number): number => Math.floor(Math.random() * limit);
+
+/** Windows of 4 MiB, an eighth of the arena. */
+const tight = [
+  ...['--arena-bytes', '32MiB', '--max-object-bytes', '30MiB', '--unsized-bytes', '8MiB'],
+  ...['--pool-bytes', '512MiB', '--batch-json-bytes', '4MiB'],
+];
+
+withBothLanes({ args: tight }, (gateway) => {
+  const { batch, post } = batchesOf(gateway);
+
+  /** Sends `bytes`, waits until so many of the answer have come, and goes away. */
+  async function abortAfter(
+    bytes: Uint8Array | string,
+    how: (typeof ways)[number],
+    answerBytes = 0,
+  ): Promise<void> {
+    const socket = net.connect({ port: gateway().port, host: '127.0.0.1' });
+    socket.on('error', () => undefined);
+    socket.on('data', () => undefined);
+    await new Promise<void>((resolve) => void socket.write(bytes, () => resolve()));
+    await until(() => socket.bytesRead >= answerBytes);
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    if (how === 'end') socket.end();
+    else if (how === 'reset') socket.resetAndDestroy();
+    else socket.destroy();
+    await closed;
+  }
+
+  const head = (operation: string, headers: Record<string, string | number>) =>
+    Buffer.from(requestHead('POST', `/v1/batch/${operation}`, headers));
+
+  async function store(count: number, bytes: number): Promise<string[]> {
+    const stem = randomUUID();
+    const values = Array.from(
+      { length: count },
+      (_, i) => [`${stem}/${i}`, randomBytes(bytes)] as const,
+    );
+    await post('put', safetensorsOf(values), { 'content-type': tensors });
+    return values.map(([key]) => key);
+  }
+
+  describe('a batch put that is cut off at any byte', () => {
+    it('leaves no block behind', async () => {
+      const sizes = [1, 100, 5_000, 70_000, 200_000, 1_500_000];
+      const bodies = () => {
+        const values = sizes.map((size) => [randomUUID(), randomBytes(size)] as const);
+        const items = values.map(([key, bytes]) => ({ key, value: bytes.toString('base64') }));
+        return [
+          ['application/json', Buffer.from(JSON.stringify({ items }))],
+          [form, formOf('b', values)],
+          [tensors, safetensorsOf(values)],
+        ] as const;
+      };
+      const upload = async (i: number) => {
+        const [type, body] = bodies()[i % 3] as [string, Buffer];
+        const sized = i % 2 === 0;
+        const framing: Record<string, string | number> = sized
+          ? { 'Content-Length': body.length }
+          : { 'Transfer-Encoding': 'chunked' };
+        const start = head('put', { 'Content-Type': type, ...framing });
+        const whole = Buffer.concat([start, sized ? body : chunked(body)]);
+        await abortAfter(whole.subarray(0, below(whole.length)), ways[i % ways.length] ?? 'end');
+      };
+      await Promise.all(
+        [0, 1, 2, 3].map(async (lane) => {
+          for (let i = lane; i < 120; i += 4) await upload(i);
+        }),
+      );
+      await untilIdle(gateway().url);
+    });
+  });
+
+  describe('a batch get whose client goes away', () => {
+    it('in the middle of the answer leaves no block behind, in any coding', async () => {
+      const keys = await store(12, 3 * mebibyte);
+      const body = JSON.stringify({ keys });
+      for (const accept of ['application/json', 'multipart/mixed', tensors]) {
+        for (const how of ways) {
+          for (const answerBytes of [0, 1, 100_000, 10 * mebibyte]) {
+            const headers = {
+              'Content-Type': 'application/json',
+              'Content-Length': body.length,
+              Accept: accept,
+            };
+            const whole = Buffer.concat([head('get', headers), Buffer.from(body)]);
+            await abortAfter(whole, how, answerBytes);
+          }
+        }
+      }
+      await untilIdle(gateway().url);
+      assert.equal((await batch('remove', { keys })).failed, 0);
+    });
+
+    it('without reading holds two windows, and others go on', async () => {
+      const keys = await store(16, 3 * mebibyte);
+      const small = await store(3, 1000);
+      const body = JSON.stringify({ keys });
+      const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
+      const connection = await connectRaw(gateway().port);
+      connection.socket.pause();
+      connection.send(
+        Buffer.concat([head('get', { ...headers, Accept: tensors }), Buffer.from(body)]),
+      );
+      await until(async () => (await metric(gateway().url, usedBlocks)) === 2);
+      const { body: file } = await post('get', JSON.stringify({ keys: small }), asTensors);
+      assert.equal(readSafetensors(file).tensors.size, 3);
+      assert.equal(await metric(gateway().url, usedBlocks), 2);
+      connection.destroy();
+      await untilIdle(gateway().url);
+      assert.equal((await batch('remove', { keys })).failed, 0);
+    });
+  });
+
+  describe('many batches at once', () => {
+    it('share an arena that is too small for all, and none waits for ever', async () => {
+      const all = await Promise.all(
+        Array.from({ length: 8 }, async (_, lane) => {
+          const keys = await store(10, (1 + (lane % 4)) * mebibyte);
+          const { body } = await post('get', JSON.stringify({ keys }), asTensors);
+          const { tensors: found, metadata } = readSafetensors(body);
+          assert.equal(metadata['failed'], '0');
+          assert.equal(found.size, 10);
+          return keys;
+        }),
+      );
+      assert.equal((await batch('remove', { keys: all.flat() })).failed, 0);
+      await untilIdle(gateway().url);
+    });
+
+    it('hold no more JSON than is set aside for them, and say so', async () => {
+      const length = 4 * mebibyte;
+      const headers = { 'Content-Type': 'application/json', 'Content-Length': length };
+      const holders = await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          const connection = await connectRaw(gateway().port);
+          connection.send(head('exists', { ...headers, Expect: '100-continue' }));
+          assert.equal((await connection.next()).status, 100);
+          return connection;
+        }),
+      );
+      const late = await connectRaw(gateway().port);
+      late.send(head('exists', headers));
+      const answer = await late.next({ method: 'POST', path: '/v1/batch/exists' });
+      assert.equal(answer.status, 503);
+      for (const connection of [...holders, late]) connection.destroy();
+      await until(async () => {
+        const { status } = await post('exists', '{"keys":[]}'.padEnd(length), {
+          'content-type': 'application/json',
+        });
+        return status === 200;
+      });
+      await untilIdle(gateway().url);
+    });
+  });
+});
