@@ -10,8 +10,8 @@ let runs = 0;
 
 /**
  * Sends requests for `seconds` over `connections`, going round the `paths` in turn; or, with `fresh`,
- * each to a path of its own that begins with it. Resolves with requests per second; rejects when an
- * answer was not `2xx`.
+ * each to a path of its own that begins with it. A body is `bytes` of no meaning, or `body`, a text,
+ * with its `headers`. Resolves with requests per second; rejects when an answer was not `2xx`.
  */
 export async function drive({ method = 'GET', paths = [], bytes = 0, ...load }) {
   const run = generator === 'wrk' ? driveWrk : driveAutocannon;
@@ -20,38 +20,57 @@ export async function drive({ method = 'GET', paths = [], bytes = 0, ...load }) 
   return run({ ...load, method, paths, bytes, fresh });
 }
 
-async function driveWrk({ port, method, paths, bytes, connections, seconds, fresh }) {
+async function driveWrk({
+  port,
+  method,
+  paths,
+  bytes,
+  body,
+  headers,
+  connections,
+  seconds,
+  fresh,
+}) {
   const folder = mkdtempSync(join(tmpdir(), 'memcache-gateway-bench-'));
   try {
     const script = join(folder, 'load.lua');
+    const file = join(folder, 'body');
+    if (body !== undefined) writeFileSync(file, body);
+    const text = body !== undefined ? luaFile(file) : bytes > 0 ? luaBytes(bytes) : 'nil';
     writeFileSync(
       script,
-      fresh === undefined ? luaRound(method, paths, bytes) : luaFresh(method, fresh, bytes),
+      fresh === undefined ? luaRound(method, paths, text, headers) : luaFresh(method, fresh, bytes),
     );
     const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', script];
-    const text = await output('wrk', [...args, `http://127.0.0.1:${port}/`]);
-    const failed = /Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)/.exec(text);
+    const report = await output('wrk', [...args, `http://127.0.0.1:${port}/`]);
+    const failed = /Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)/.exec(report);
     if (failed !== null) throw new Error(`wrk: ${failed[0]}`);
-    return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)[1]);
+    return Number(/Requests\/sec:\s+([\d.]+)/.exec(report)[1]);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
 /** Requests are made once, so that the generator does not spend its core on making them. */
-const luaRound = (method, paths, bytes) => `
+const luaRound = (method, paths, body, headers = {}) => `
+local headers = { ${Object.entries(headers)
+  .map(([name, value]) => `["${name}"] = "${value}"`)
+  .join(', ')} }
 local paths = { ${paths.map((path) => `"${path}"`).join(', ')} }
 local requests = {}
 local at = 0
 function init(args)
-  local body = ${bytes > 0 ? `string.rep("x", ${bytes})` : 'nil'}
-  for i, path in ipairs(paths) do requests[i] = wrk.format("${method}", path, nil, body) end
+  local body = ${body}
+  for i, path in ipairs(paths) do requests[i] = wrk.format("${method}", path, headers, body) end
 end
 function request()
   at = at % #requests + 1
   return requests[at]
 end
 `;
+
+const luaBytes = (bytes) => `string.rep("x", ${bytes})`;
+const luaFile = (file) => `io.open("${file}", "rb"):read("*a")`;
 
 const luaFresh = (method, prefix, bytes) => `
 local count = 0
@@ -69,9 +88,19 @@ async function output(command, args) {
   return text;
 }
 
-async function driveAutocannon({ port, method, paths, bytes, connections, seconds, fresh }) {
+async function driveAutocannon({
+  port,
+  method,
+  paths,
+  bytes,
+  headers,
+  connections,
+  seconds,
+  ...load
+}) {
   const { default: autocannon } = await import('autocannon');
-  const body = bytes > 0 ? Buffer.alloc(bytes, 'x') : undefined;
+  const { fresh } = load;
+  const body = load.body ?? (bytes > 0 ? Buffer.alloc(bytes, 'x') : undefined);
   let count = 0;
   const setupRequest = (request) => {
     count += 1;
@@ -79,7 +108,7 @@ async function driveAutocannon({ port, method, paths, bytes, connections, second
   };
   const requests =
     fresh === undefined
-      ? paths.map((path) => ({ method, path, body }))
+      ? paths.map((path) => ({ method, path, headers, body }))
       : [{ method, path: fresh, body, setupRequest }];
   const result = await autocannon({
     url: `http://127.0.0.1:${port}`,
