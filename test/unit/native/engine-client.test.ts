@@ -71,6 +71,22 @@ describe('openEngine', () => {
     await client.close(1000);
   });
 
+  it('has one block of exactly 4 GiB, and tells the engine its whole length', async () => {
+    const most = 2 ** 32;
+    const client = await openTestEngine({ arenaBytes: most, debugArena: false });
+    const block = client.arena.tryAllocate(most);
+    assert.ok(block !== undefined);
+    assert.equal(block.view.length, most);
+    // A pool of 1 GiB cannot hold it; a length cut to 32 bits would be 0, which it could.
+    assert.equal(await client.put('largest', block, most, once), -1);
+    assert.equal(client.sync?.put('largest', block, most, once), -1);
+    assert.equal(await client.exist('largest'), -3102);
+    assert.equal((await client.get('largest', block, most)).code, -1);
+    await assert.rejects(client.put('larger', block, most + 1, once), RangeError);
+    block.release();
+    await client.close(1000);
+  });
+
   it('poisons freed blocks when GATEWAY_DEBUG_ARENA is 1', async () => {
     const saved = process.env['GATEWAY_DEBUG_ARENA'];
     for (const [value, first] of [
