@@ -1,6 +1,6 @@
 import type { Address } from './abi.ts';
 import type { MemoryArena } from './arena.ts';
-import type { CallSlots } from './call-slots.ts';
+import type { CallBody, CallSlots } from './call-slots.ts';
 import type { EngineContext, Slot } from './engine-context.ts';
 import { EngineClosedError, EngineStuckError } from './errors.ts';
 import { asNative, type NativeBlock } from './native-block.ts';
@@ -74,27 +74,16 @@ export class Client implements EngineClient {
   }
 
   query(key: string, returned?: Returned): Promise<{ code: number; info: DataInfo }> {
-    return this.#slots.run(
-      'query',
-      (slot, finish, fail) => {
-        queryOnSlot(this.#context, slot, key, finish, fail);
-      },
-      returned,
-    );
+    return this.#run('query', [], returned, (slot, finish, fail) => {
+      queryOnSlot(this.#context, slot, key, finish, fail);
+    });
   }
 
   async get(key: string, block: Block, length: number, returned?: Returned): Promise<CallResult> {
     const memory = retained(block, length);
-    return this.#slots.run<CallResult>(
-      'get',
-      (slot, finish, fail) => {
-        getOnSlot(this.#context, slot, key, memory, length, finish, fail);
-      },
-      () => {
-        memory.release();
-        returned?.();
-      },
-    );
+    return this.#run<CallResult>('get', [memory], returned, (slot, finish, fail) => {
+      getOnSlot(this.#context, slot, key, memory, length, finish, fail);
+    });
   }
 
   async put(
@@ -105,49 +94,30 @@ export class Client implements EngineClient {
     returned?: Returned,
   ): Promise<number> {
     const memory = retained(block, length);
-    return this.#slots.run<number>(
-      'put',
-      (slot, finish, fail) => {
-        putOnSlot(this.#context, slot, key, memory, length, options, finish, fail);
-      },
-      () => {
-        memory.release();
-        returned?.();
-      },
-    );
+    return this.#run<number>('put', [memory], returned, (slot, finish, fail) => {
+      putOnSlot(this.#context, slot, key, memory, length, options, finish, fail);
+    });
   }
 
   exist(key: string, returned?: Returned): Promise<number> {
-    return this.#slots.run(
-      'exist',
-      (slot, finish, fail) => {
-        keyOnSlot(this.#context, slot, 'exist', key, finish, fail);
-      },
-      returned,
-    );
+    return this.#run('exist', [], returned, (slot, finish, fail) => {
+      keyOnSlot(this.#context, slot, 'exist', key, finish, fail);
+    });
   }
 
   remove(key: string, returned?: Returned): Promise<number> {
-    return this.#slots.run(
-      'remove',
-      (slot, finish, fail) => {
-        keyOnSlot(this.#context, slot, 'remove', key, finish, fail);
-      },
-      returned,
-    );
+    return this.#run('remove', [], returned, (slot, finish, fail) => {
+      keyOnSlot(this.#context, slot, 'remove', key, finish, fail);
+    });
   }
 
   batchQuery(
     keys: readonly string[],
     returned?: Returned,
   ): Promise<{ code: number; infos: DataInfo[] }> {
-    return this.#slots.run(
-      'batch_query',
-      (slot, finish, fail) => {
-        batchQueryOnSlot(this.#context, slot, keys, finish, fail);
-      },
-      returned,
-    );
+    return this.#run('batch_query', [], returned, (slot, finish, fail) => {
+      batchQueryOnSlot(this.#context, slot, keys, finish, fail);
+    });
   }
 
   async batchGet(
@@ -156,16 +126,9 @@ export class Client implements EngineClient {
     returned?: Returned,
   ): Promise<BatchReadResult> {
     const memory = allRetained(keys, blocks);
-    return this.#slots.run<BatchReadResult>(
-      'batch_get',
-      (slot, finish, fail) => {
-        batchGetOnSlot(this.#context, slot, keys, memory, finish, fail);
-      },
-      () => {
-        releaseAll(memory);
-        returned?.();
-      },
-    );
+    return this.#run<BatchReadResult>('batch_get', memory, returned, (slot, finish, fail) => {
+      batchGetOnSlot(this.#context, slot, keys, memory, finish, fail);
+    });
   }
 
   async batchPut(
@@ -175,36 +138,21 @@ export class Client implements EngineClient {
     returned?: Returned,
   ): Promise<BatchResult> {
     const memory = allRetained(keys, blocks);
-    return this.#slots.run<BatchResult>(
-      'batch_put',
-      (slot, finish, fail) => {
-        batchPutOnSlot(this.#context, slot, keys, memory, options, finish, fail);
-      },
-      () => {
-        releaseAll(memory);
-        returned?.();
-      },
-    );
+    return this.#run<BatchResult>('batch_put', memory, returned, (slot, finish, fail) => {
+      batchPutOnSlot(this.#context, slot, keys, memory, options, finish, fail);
+    });
   }
 
   batchExist(keys: readonly string[], returned?: Returned): Promise<BatchResult> {
-    return this.#slots.run(
-      'batch_exist',
-      (slot, finish, fail) => {
-        batchKeysOnSlot(this.#context, slot, 'exist', keys, finish, fail);
-      },
-      returned,
-    );
+    return this.#run('batch_exist', [], returned, (slot, finish, fail) => {
+      batchKeysOnSlot(this.#context, slot, 'exist', keys, finish, fail);
+    });
   }
 
   batchRemove(keys: readonly string[], returned?: Returned): Promise<BatchResult> {
-    return this.#slots.run(
-      'batch_remove',
-      (slot, finish, fail) => {
-        batchKeysOnSlot(this.#context, slot, 'remove', keys, finish, fail);
-      },
-      returned,
-    );
+    return this.#run('batch_remove', [], returned, (slot, finish, fail) => {
+      batchKeysOnSlot(this.#context, slot, 'remove', keys, finish, fail);
+    });
   }
 
   /** Makes memory outside the arena known to the engine: faster, and required for large remote copies. */
@@ -241,6 +189,19 @@ export class Client implements EngineClient {
     return this.#closing;
   }
 
+  /** The call holds its memory until the engine is done with it, or it was never begun. */
+  #run<Result>(
+    operation: string,
+    memory: readonly NativeBlock[],
+    returned: Returned | undefined,
+    body: CallBody<Slot, Result>,
+  ): Promise<Result> {
+    return this.#slots.run(operation, body, () => {
+      for (const block of memory) block.release();
+      returned?.();
+    });
+  }
+
   async #close(deadlineMs: number): Promise<boolean> {
     this.sync?.close();
     const since = performance.now();
@@ -267,8 +228,4 @@ function allRetained(keys: readonly string[], blocks: readonly Block[]): NativeB
     throw new RangeError(`${keys.length} keys and ${blocks.length} blocks`);
   }
   return blocks.map((block) => retained(block, block.length));
-}
-
-function releaseAll(blocks: readonly NativeBlock[]): void {
-  for (const block of blocks) block.release();
 }

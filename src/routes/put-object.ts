@@ -8,6 +8,7 @@ import { receiveSized, receiveUnsized } from '../http/receive.ts';
 import { respond } from '../http/respond.ts';
 import { decodeKey, encodeKey } from '../http/target.ts';
 import type { Block } from '../native/types.ts';
+import { refusalOf } from '../store/admission.ts';
 import type { WriteOutcome } from '../store/object-store.ts';
 import type { Handler } from './handler.ts';
 
@@ -29,7 +30,12 @@ export const putObject: Handler = (gateway, exchange, raw, query) => {
   const digest = contentDigestCheck(headers['content-digest'] as string | undefined);
   const length = announcedLength(exchange);
   const upload: Upload = { key, options, ifExists, length, digest };
-  if (length !== undefined) admitLength(gateway, length, upload);
+  if (length !== undefined) {
+    const { maxObjectBytes } = gateway.limits;
+    const { poolBytes } = gateway.store;
+    const refusal = refusalOf(length, options.replicas, { maxObjectBytes, poolBytes });
+    if (refusal !== undefined) throw refusal;
+  }
   return isConditional(headers)
     ? receiveConditionally(gateway, exchange, upload)
     : receiveAndStore(gateway, exchange, upload);
@@ -95,22 +101,4 @@ function answer(gateway: Gateway, exchange: Exchange, key: string, outcome: Writ
   const head = ['Content-Length', '0', 'Memcache-Outcome', outcome, 'Cache-Control', 'no-store'];
   if (outcome === 'created') head.push('Location', `/v1/objects/${encodeKey(key)}`);
   respond(gateway, exchange, outcome === 'created' ? 201 : 200, head);
-}
-
-function admitLength(gateway: Gateway, length: number, { options }: PutQuery): void {
-  const { store, limits } = gateway;
-  if (length === 0) throw new ProblemError('empty-object');
-  if (length > limits.maxObjectBytes) {
-    throw new ProblemError('object-too-large', {
-      detail: `The object has ${length} bytes; at most ${limits.maxObjectBytes} are accepted (--max-object-bytes).`,
-      members: { limitBytes: limits.maxObjectBytes },
-    });
-  }
-  const { poolBytes } = store;
-  if (poolBytes !== undefined && length * options.replicas > poolBytes) {
-    throw new ProblemError('pool-too-small', {
-      detail: `${length} bytes in ${options.replicas} replicas do not fit a pool of ${poolBytes} bytes (--pool-bytes).`,
-      members: { limitBytes: poolBytes },
-    });
-  }
 }

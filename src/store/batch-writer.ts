@@ -1,6 +1,7 @@
 import { ProblemError } from '../errors.ts';
 import { asNative, sliceBlock } from '../native/native-block.ts';
 import type { Block, EngineClient, PutOptions } from '../native/types.ts';
+import { refusalOf } from './admission.ts';
 import type { Caller } from './arena-room.ts';
 import { MAX_CALL_KEYS } from './batch-keys.ts';
 import { putBatch, type Received } from './batch-put.ts';
@@ -142,15 +143,9 @@ export class BatchWriter implements ValueSink {
   #refusal(key: string, bytes: number | undefined): ProblemError | undefined {
     if (this.#seen.has(key)) return new ProblemError('object-exists', { detail: NAMED_BEFORE });
     if (bytes === undefined) return undefined;
-    if (bytes === 0) return new ProblemError('empty-object');
     const { maxObjectBytes, store } = this.#context;
-    if (bytes > maxObjectBytes) return tooLarge(bytes, maxObjectBytes);
-    const { replicas } = this.#options;
-    if (store.poolBytes === undefined || bytes * replicas <= store.poolBytes) return undefined;
-    return new ProblemError('pool-too-small', {
-      detail: `${bytes} bytes in ${replicas} replicas do not fit a pool of ${store.poolBytes} bytes (--pool-bytes).`,
-      members: { limitBytes: store.poolBytes },
-    });
+    const { poolBytes } = store;
+    return refusalOf(bytes, this.#options.replicas, { maxObjectBytes, poolBytes });
   }
 
   #findRoom(value: Growing, bytes: number): void | Promise<void> {
@@ -262,12 +257,6 @@ export class BatchWriter implements ValueSink {
 const isRoomy = (block: Block, bytes: number): boolean => bytes <= block.length / 2;
 
 const NAMED_BEFORE = 'The batch names this key before: the first one counts.';
-
-const tooLarge = (bytes: number, limit: number): ProblemError =>
-  new ProblemError('object-too-large', {
-    detail: `The object has ${bytes} bytes; at most ${limit} are accepted (--max-object-bytes).`,
-    members: { limitBytes: limit },
-  });
 
 const unsizedTooLarge = (limit: number): ProblemError =>
   new ProblemError('unsized-body-too-large', {
