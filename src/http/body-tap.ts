@@ -47,6 +47,18 @@ export function untapBody(req: IncomingMessage): void {
 
 const streamPush = Reflect.get(IncomingMessage.prototype, 'push') as Tappable['push'];
 
+/**
+ * For a request that announces no body: node:http would read it away behind the response all the
+ * same, as a stream, with its events and turns of queues; of a small GET that is a thirtieth.
+ */
+export function skipBody(req: IncomingMessage): void {
+  const message = req as unknown as Tappable;
+  message._consumed = true;
+  message.push = pushToNobody;
+}
+
+const pushToNobody = (): boolean => true;
+
 function pushToTap(this: Tappable, chunk: Buffer | null): boolean {
   if (chunk === null) this[tapped]?.end();
   else this[tapped]?.chunk(chunk);

@@ -1,5 +1,6 @@
 import { unsentBytes } from '../native/unsent-bytes.ts';
 import { type Exchange, endExchange, type Gateway } from './exchange.ts';
+import { noHeaders } from './one-write.ts';
 import { ClientGoneError } from './receive.ts';
 import { type HeaderList, writeHead } from './respond.ts';
 import type { Transfer } from './transfer-watch.ts';
@@ -50,7 +51,7 @@ export class BodyWriter {
       this.#close();
       return;
     }
-    writeHead(gateway, exchange, status, headers);
+    writeHead(gateway, exchange, status, noHeaders, headers);
     res.once('close', () => this.#close());
   }
 

@@ -1,6 +1,6 @@
 import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.ts';
 import { type Exchange, endExchange, type Gateway } from './exchange.ts';
-import { sendInOneWrite } from './one-write.ts';
+import { type FixedHeaders, noHeaders, sendInOneWrite } from './one-write.ts';
 import { problemResponse } from './problem.ts';
 import { hasUnreadBody, refuse } from './refuse.ts';
 
@@ -12,11 +12,12 @@ export function writeHead(
   gateway: Gateway,
   exchange: Exchange,
   status: number,
+  fixed: FixedHeaders,
   headers: HeaderList,
 ): void {
   headers.push('X-Request-Id', exchange.requestId);
   if (gateway.draining) headers.push('Connection', 'close');
-  exchange.res.writeHead(status, headers);
+  exchange.res.writeHead(status, [...fixed.list, ...headers]);
 }
 
 /** Sends a whole small response, with one write where that is possible, and counts it. */
@@ -24,15 +25,17 @@ export function sendWhole(
   gateway: Gateway,
   exchange: Exchange,
   status: number,
+  fixed: FixedHeaders,
   headers: HeaderList,
   body: string,
   encoding: 'latin1' | 'utf8',
 ): void {
   const { res } = exchange;
   const { keepAliveMs } = gateway.limits;
-  if (gateway.draining || !sendInOneWrite(res, status, headers, keepAliveMs, body, encoding)) {
-    if (gateway.draining) headers.push('Connection', 'close');
-    res.writeHead(status, headers);
+  const { draining } = gateway;
+  if (draining || !sendInOneWrite(res, status, fixed, headers, keepAliveMs, body, encoding)) {
+    if (draining) headers.push('Connection', 'close');
+    res.writeHead(status, [...fixed.list, ...headers]);
     res.end(body, encoding);
   }
   endExchange(gateway, exchange);
@@ -49,7 +52,7 @@ export function respond(
   headers.push('X-Request-Id', exchange.requestId);
   const text = body === undefined || exchange.method === 'HEAD' ? '' : body;
   if (text !== '') exchange.bytesOut += Buffer.byteLength(text);
-  sendWhole(gateway, exchange, status, headers, text, 'utf8');
+  sendWhole(gateway, exchange, status, noHeaders, headers, text, 'utf8');
 }
 
 /** A JSON answer of status 200. */
@@ -107,5 +110,5 @@ export function respondProblem(
     return;
   }
   const headers = Object.entries(answer.headers).flat();
-  sendWhole(gateway, exchange, answer.status, headers, text, 'utf8');
+  sendWhole(gateway, exchange, answer.status, noHeaders, headers, text, 'utf8');
 }

@@ -1,7 +1,7 @@
 import type { Block } from '../native/types.ts';
 import { unsentBytes } from '../native/unsent-bytes.ts';
 import { type Exchange, endExchange, type Gateway } from './exchange.ts';
-import { ONE_WRITE_BYTES } from './one-write.ts';
+import { type FixedHeaders, ONE_WRITE_BYTES } from './one-write.ts';
 import { type HeaderList, sendWhole, writeHead } from './respond.ts';
 
 /** Written at a time: more than a few system calls, and less than would hold up other connections. */
@@ -17,6 +17,7 @@ export function transmit(
   gateway: Gateway,
   exchange: Exchange,
   status: number,
+  fixed: FixedHeaders,
   headers: HeaderList,
   block: Block,
   start: number,
@@ -34,10 +35,10 @@ export function transmit(
     const text = block.view.toString('latin1', start, end);
     block.release();
     headers.push('X-Request-Id', exchange.requestId);
-    sendWhole(gateway, exchange, status, headers, text, 'latin1');
+    sendWhole(gateway, exchange, status, fixed, headers, text, 'latin1');
     return;
   }
-  writeHead(gateway, exchange, status, headers);
+  writeHead(gateway, exchange, status, fixed, headers);
   transmitSlices(gateway, exchange, block, start, end);
 }
 

@@ -1,3 +1,4 @@
+import { skipBody } from '../http/body-tap.ts';
 import type { BatchOperation, Exchange, Gateway, RouteTemplate } from '../http/exchange.ts';
 import { endExchange } from '../http/exchange.ts';
 import { ClientGoneError } from '../http/receive.ts';
@@ -84,6 +85,7 @@ export function serveData(gateway: Gateway, exchange: Exchange, target: Target):
     respondError(gateway, exchange, bodyNotTaken(exchange.method));
     return true;
   }
+  if (exchange.method !== found.takesBody) skipBody(exchange.req);
   run(handler, gateway, exchange, path.slice(found.prefix.length), target.query);
   return true;
 }

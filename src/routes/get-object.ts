@@ -4,6 +4,7 @@ import { requireAcceptable } from '../http/accept.ts';
 import { evaluateConditions, isConditional } from '../http/conditional.ts';
 import { reprDigest, wantedDigest } from '../http/digest.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
+import { fixedHeaders } from '../http/one-write.ts';
 import { parseQuery } from '../http/query.ts';
 import { parseRange } from '../http/range.ts';
 import { type HeaderList, respond } from '../http/respond.ts';
@@ -14,19 +15,11 @@ import type { Handler } from './handler.ts';
 
 export const OCTETS = 'application/octet-stream';
 
-/** The head of every answer about an object's bytes, `length` of them. */
-export const objectHead = (length: number): HeaderList => [
-  'Content-Type',
-  OCTETS,
-  'Content-Length',
-  String(length),
-  'Accept-Ranges',
-  'bytes',
-  'Cache-Control',
-  'no-store',
-  'X-Content-Type-Options',
-  'nosniff',
-];
+/** In the head of every answer about an object's bytes, besides their length. */
+export const octetHeaders = fixedHeaders([
+  ...['Content-Type', OCTETS, 'Accept-Ranges', 'bytes'],
+  ...['Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff'],
+]);
 
 /** GET /v1/objects/{key}: the bytes, whole or a single range of them. */
 export const getObject: Handler = (gateway, exchange, raw, query) => {
@@ -87,12 +80,12 @@ function send(
     });
   }
   const { start, end } = range ?? { start: 0, end: total };
-  const head = objectHead(end - start);
+  const head: HeaderList = ['Content-Length', String(end - start)];
   if (digest !== undefined) head.push('Repr-Digest', digest);
   if (range === undefined) {
-    transmit(gateway, exchange, 200, head, block, start, end);
+    transmit(gateway, exchange, 200, octetHeaders, head, block, start, end);
     return;
   }
   head.push('Content-Range', `bytes ${start}-${end - 1}/${total}`);
-  transmit(gateway, exchange, 206, head, block, start, end);
+  transmit(gateway, exchange, 206, octetHeaders, head, block, start, end);
 }

@@ -10,7 +10,7 @@ import {
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { tapBody, untapBody } from '../../../src/http/body-tap.ts';
+import { skipBody, tapBody, untapBody } from '../../../src/http/body-tap.ts';
 
 describe('a tapped body', () => {
   let server: Server;
@@ -86,6 +86,37 @@ describe('a tapped body', () => {
     socket.write('bc');
     await once(socket, 'data');
     assert.deepEqual(seen, ['tap 1', 'data 2']);
+    socket.destroy();
+  });
+
+  it('is not waited for where none was announced, and the next request comes as ever', async () => {
+    const seen: string[] = [];
+    serve = (req, res) => {
+      seen.push(`${req.method}`);
+      req.on('end', () => seen.push('end'));
+      req.on('resume', () => seen.push('resume'));
+      if (req.method === 'GET') {
+        skipBody(req);
+        res.end();
+      } else tapBody(req, { chunk: (chunk) => seen.push(`${chunk}`), end: () => res.end() });
+    };
+    const socket = await connect();
+    const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+    for (const text of [get, get, sized('abc'), get]) {
+      socket.write(text);
+      await once(socket, 'data');
+    }
+    let answers = '';
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      answers += text;
+    });
+    socket.write(get + get + sized('x') + get);
+    while (answers.split('HTTP/1.1 200 OK').length < 5) await nextTurn();
+    assert.deepEqual(
+      seen,
+      ['GET', 'GET', 'PUT', 'abc', 'GET', 'GET', 'GET', 'PUT', 'x', 'GET'],
+      'a body that is none was read',
+    );
     socket.destroy();
   });
 

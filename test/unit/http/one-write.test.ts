@@ -2,13 +2,19 @@ import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
-import { ONE_WRITE_BYTES, sendInOneWrite } from '../../../src/http/one-write.ts';
+import {
+  fixedHeaders,
+  noHeaders,
+  ONE_WRITE_BYTES,
+  sendInOneWrite,
+} from '../../../src/http/one-write.ts';
 import type { HeaderList } from '../../../src/http/respond.ts';
 
 const keepAliveMs = 75_000;
 
 interface Answer {
   readonly status: number;
+  readonly fixed?: HeaderList;
   readonly headers: HeaderList;
   readonly body: string;
   readonly encoding: 'latin1' | 'utf8';
@@ -50,16 +56,17 @@ async function received(
 }
 
 const documented =
-  ({ status, headers, body, encoding }: Answer) =>
+  ({ status, fixed = [], headers, body, encoding }: Answer) =>
   (res: ServerResponse): void => {
-    res.writeHead(status, headers);
+    res.writeHead(status, [...fixed, ...headers]);
     res.end(body, encoding);
   };
 
 const answers: Answer[] = [
   {
     status: 200,
-    headers: ['Content-Type', 'application/octet-stream', 'Content-Length', '4'],
+    fixed: ['Content-Type', 'application/octet-stream', 'Accept-Ranges', 'bytes'],
+    headers: ['Content-Length', '4'],
     body: '\u0000\u00ff\r\n',
     encoding: 'latin1',
   },
@@ -81,12 +88,15 @@ const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 describe('sendInOneWrite', () => {
   it('sends, byte for byte, what node:http would, and leaves the connection in order', async () => {
     for (const answer of answers) {
-      const { status, headers, body, encoding } = answer;
+      const { status, fixed = [], headers, body, encoding } = answer;
       let taken = 0;
       const actual = await received(
         get,
         (res) => {
-          if (sendInOneWrite(res, status, headers, keepAliveMs, body, encoding)) taken++;
+          if (
+            sendInOneWrite(res, status, fixedHeaders(fixed), headers, keepAliveMs, body, encoding)
+          )
+            taken++;
           else documented(answer)(res);
         },
         5,
@@ -108,7 +118,10 @@ describe('sendInOneWrite', () => {
       const text = await received(
         request,
         (res) => {
-          assert.equal(sendInOneWrite(res, 200, headers, keepAliveMs, body, 'latin1'), false);
+          assert.equal(
+            sendInOneWrite(res, 200, noHeaders, headers, keepAliveMs, body, 'latin1'),
+            false,
+          );
           assert.equal(res.headersSent, false);
           documented({ status: 200, headers, body, encoding: 'latin1' })(res);
         },
@@ -128,11 +141,11 @@ describe('sendInOneWrite', () => {
         res.writeHead(200, ['Content-Length', '1']);
         res.flushHeaders();
         verdicts.push(
-          sendInOneWrite(res, 200, ['Content-Length', '1'], keepAliveMs, 'x', 'latin1'),
+          sendInOneWrite(res, 200, noHeaders, ['Content-Length', '1'], keepAliveMs, 'x', 'latin1'),
         );
         socket?.uncork();
         verdicts.push(
-          sendInOneWrite(res, 200, ['Content-Length', '1'], keepAliveMs, 'x', 'latin1'),
+          sendInOneWrite(res, 200, noHeaders, ['Content-Length', '1'], keepAliveMs, 'x', 'latin1'),
         );
         res.end('x');
       },
@@ -148,7 +161,15 @@ describe('sendInOneWrite', () => {
       (res) => {
         res.once('finish', () => seen.push('finish'));
         res.once('close', () => seen.push('close'));
-        const sent = sendInOneWrite(res, 201, ['Content-Length', '0'], keepAliveMs, '', 'utf8');
+        const sent = sendInOneWrite(
+          res,
+          201,
+          noHeaders,
+          ['Content-Length', '0'],
+          keepAliveMs,
+          '',
+          'utf8',
+        );
         if (sent)
           assert.deepEqual([res.headersSent, res.writableEnded, res.statusCode], [true, true, 201]);
         else
