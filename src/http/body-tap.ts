@@ -14,7 +14,7 @@ interface Tappable {
   /** What node:http gives a body's chunks to, and null at its end. */
   push(chunk: Buffer | null): boolean;
   /** Set when somebody reads the body, so that node:http does not read it away behind the response. */
-  _consumed: boolean;
+  _consuming: boolean;
   [tapped]?: BodyTap | undefined;
 }
 
@@ -32,7 +32,7 @@ export function tapBody(req: IncomingMessage, tap: BodyTap): void {
     return;
   }
   const message = req as unknown as Tappable;
-  message._consumed = true;
+  message._consuming = true;
   message[tapped] = tap;
   message.push = pushToTap;
 }
@@ -53,7 +53,7 @@ const streamPush = Reflect.get(IncomingMessage.prototype, 'push') as Tappable['p
  */
 export function skipBody(req: IncomingMessage): void {
   const message = req as unknown as Tappable;
-  message._consumed = true;
+  message._consuming = true;
   message.push = pushToNobody;
 }
 
