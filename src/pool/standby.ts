@@ -15,7 +15,8 @@ import { createConnectionServer } from '../http/connection-server.ts';
 import { checkHead, type Expectation, problemOfConnect } from '../http/head.ts';
 import { browserGuard } from '../http/host.ts';
 import { type ProblemResponse, problemResponse } from '../http/problem.ts';
-import { answerLast } from '../http/refuse.ts';
+import { parseQuery } from '../http/query.ts';
+import { announcesBody, answerLast, bodyNotTaken, methodNotAllowed } from '../http/refuse.ts';
 import { requestIdOf } from '../http/request-id.ts';
 import { parseTarget } from '../http/target.ts';
 import type { Situation } from './situation.ts';
@@ -79,11 +80,10 @@ export function createStandby(options: StandbyOptions): Standby {
     try {
       checkHead(req, expectation, guard);
       checkTransferCoding(req);
-      const { path } = parseTarget(req.url ?? '/');
-      const reads = req.method === 'GET' || req.method === 'HEAD';
-      if (reads && path === '/livez')
-        return ok('application/json', '{"status":"live"}\n', requestId);
-      if (reads && path === '/metrics') {
+      const { path, query } = parseTarget(req.url ?? '/');
+      if (operations.has(path)) requireOperation(req, query);
+      if (path === '/livez') return ok('application/json', '{"status":"live"}\n', requestId);
+      if (path === '/metrics') {
         const { contentType, body } = await options.metricsText();
         return ok(contentType, body, requestId);
       }
@@ -155,6 +155,17 @@ export function createStandby(options: StandbyOptions): Standby {
       socket.resume();
     },
   };
+}
+
+/** What is served here too; readiness is what there is none of. */
+const operations = new Set(['/livez', '/readyz', '/metrics']);
+
+/** As the worker has it: GET and HEAD, without parameters or a body. */
+function requireOperation(req: IncomingMessage, query: string): void {
+  const { method = 'GET' } = req;
+  if (method !== 'GET' && method !== 'HEAD') throw methodNotAllowed(method, 'GET, HEAD');
+  if (announcesBody(req)) throw bodyNotTaken(method);
+  parseQuery(query, []);
 }
 
 /** What went wrong, as an answer; anything but a problem is a defect of ours, which the log is told. */

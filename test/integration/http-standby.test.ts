@@ -87,6 +87,21 @@ const alike: Record<string, [status: number, bytes: string, expected?: Expected]
     requestHead('GET', `/livez?${'y'.repeat(8192)}`, close),
     { path: '/livez' },
   ],
+  'an operation with another method': [
+    405,
+    requestHead('POST', '/livez', close),
+    { method: 'POST', path: '/livez' },
+  ],
+  'an operation with a parameter': [
+    400,
+    requestHead('GET', '/readyz?x', close),
+    { path: '/readyz' },
+  ],
+  'an operation with a body': [
+    400,
+    `${requestHead('GET', '/metrics', { ...close, 'Content-Length': 1 })}x`,
+    { path: '/metrics' },
+  ],
   'a target that the parser gives up': [414, requestHead('GET', `/${large}`)],
   'headers of more than 16 KiB': [431, requestHead('GET', '/livez', { 'X-Large': large })],
   'a transfer coding that nobody knows': [
