@@ -28,7 +28,16 @@ function filesOf(name) {
 function run(files, runnerOptions) {
   // Test files start gateways, engines and browsers of their own: more files at a time than
   // this would measure the machine instead of the code.
-  const args = ['--import', 'tsx', '--test', '--test-concurrency=2', '--test-reporter=spec'];
+  // For a file as for a test: one that hangs has failed.
+  const longest = '--test-timeout=180000';
+  const args = [
+    '--import',
+    'tsx',
+    '--test',
+    '--test-concurrency=2',
+    '--test-reporter=spec',
+    longest,
+  ];
   const child = spawn(process.execPath, [...args, ...runnerOptions, ...files], {
     cwd: root,
     stdio: 'inherit',

@@ -62,7 +62,7 @@ const put = (body: Buffer): Buffer =>
     body,
   ]);
 
-describe('direct reading', () => {
+describe('direct reading', { timeout: 30_000 }, () => {
   let server: Server;
   let serve: RequestListener;
   before(async () => {
