@@ -18,6 +18,7 @@ import {
   text,
   toggle,
 } from './config-kinds.ts';
+import { layouts } from './config-layouts.ts';
 import { MAX_CALL_SLOTS } from './native/limits.ts';
 
 export const groups = [
@@ -154,6 +155,12 @@ export const table = {
     size(1, 4 * gibibyte),
     64 * mebibyte,
     'Largest body that comes without Content-Length; beyond it 413. By default never more than the largest object.',
+  ),
+  layout: setting(
+    'Requests',
+    layouts(),
+    [],
+    'A name for the sizes of layers, which requests may then give as layout=NAME: deepseek-r1=131072x61,16384x61 is 61 layers of 131,072 bytes and 61 of 16,384. At most 255 layers.',
   ),
   batchKeys: setting(
     'Memory',

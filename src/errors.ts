@@ -175,6 +175,11 @@ export const problemKinds = {
     'The replicas or the preferred services cannot be had',
     'There must be at least as many live local services as replicas. Preferred ids, where any are given, must be as many as replicas, and each must be a live service with room. GET /readyz tells the service id of this gateway.',
   ),
+  'layers-mismatch': kind(
+    422,
+    'The layers do not add up',
+    'The sizes that sizes or layout names must add up to the object exactly; expectedBytes is what they add up to, actualBytes what there is. Of layers that are stored, each must have the size that is named for it.',
+  ),
   'lease-active': kind(
     423,
     'The object is being read',

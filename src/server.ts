@@ -81,6 +81,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       batchJsonBytes: config.batchJsonBytes,
       keepAliveMs: config.keepAliveMs,
     },
+    layouts: config.layout,
     watch: createTransferWatch(config),
     draining: false,
     onEnd(exchange) {

@@ -13,10 +13,13 @@ export interface ReadEncoder {
   readonly base64: boolean;
   /** What comes before the first item. */
   open(): Uint8Array;
-  /** What comes before and after the bytes of an item; ASCII or UTF-8. */
+  /**
+   * What comes before and after the bytes of an item; ASCII or UTF-8. Where objects are cut, items
+   * are their layers: as many for each object, in order.
+   */
   before(index: number, size: number): string;
   after(index: number): string;
-  /** An item that can't be had. */
+  /** An object that can't be had. */
   failure(index: number, problem: ProblemError): string;
   /** What comes after the last item. */
   close(failed: number): string;

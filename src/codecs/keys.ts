@@ -23,6 +23,14 @@ function complaintAbout(key: string): string | undefined {
   return undefined;
 }
 
+/** How many items a body may have, and what is wrong with one that has more. */
+export interface ItemLimit {
+  readonly most: number;
+  readonly exceeded: () => ProblemError;
+}
+
+export const keyLimit = (most: number): ItemLimit => ({ most, exceeded: () => tooManyKeys(most) });
+
 export const tooManyKeys = (most: number): ProblemError =>
   new ProblemError('batch-too-large', {
     detail: `The batch has more than ${most} keys (--batch-keys).`,

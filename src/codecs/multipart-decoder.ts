@@ -2,12 +2,19 @@ import type { Readable } from 'node:stream';
 import { Dicer } from '@fastify/busboy';
 import type { ValueSink } from '../store/batch-writer.ts';
 import type { PutDecoder } from './codec.ts';
-import { tooManyKeys } from './keys.ts';
-import { multipartFault, type PartHeaders, partFault, readPartHead } from './part-head.ts';
+import type { ItemLimit } from './keys.ts';
+import { multipartFault, type PartHead, type PartHeaders, partFault } from './part-head.ts';
 
 /** Of the headers of one part together; a key has at most 255 bytes of it. */
 const MOST_HEADER_BYTES = 16 * 1024;
 const MOST_HEADERS = 64;
+
+/** What is to be found in a body. */
+export interface MultipartRules {
+  readonly parts: ItemLimit;
+  /** `number` counts from 1. */
+  readonly readHead: (headers: PartHeaders, number: number) => PartHead;
+}
 
 /**
  * A multipart/form-data body as it arrives. The parser below busboy is used, since it tells the
@@ -16,7 +23,7 @@ const MOST_HEADERS = 64;
  */
 export class MultipartDecoder implements PutDecoder {
   readonly #sink: ValueSink;
-  readonly #mostParts: number;
+  readonly #rules: MultipartRules;
   readonly #parser: Dicer;
   readonly #finished: Promise<void>;
   /** All parts but the last one, which may still be arriving; and all of them. */
@@ -29,12 +36,12 @@ export class MultipartDecoder implements PutDecoder {
   #fault: unknown;
   #reject: (error: unknown) => void = () => undefined;
 
-  constructor(sink: ValueSink, boundary: string | undefined, mostParts: number) {
+  constructor(sink: ValueSink, boundary: string | undefined, rules: MultipartRules) {
     if (boundary === undefined || boundary === '' || boundary.length > 70) {
       throw multipartFault('The Content-Type of a multipart body needs a boundary');
     }
     this.#sink = sink;
-    this.#mostParts = mostParts;
+    this.#rules = rules;
     const limits = { maxHeaderSize: MOST_HEADER_BYTES, maxHeaderPairs: MOST_HEADERS };
     this.#parser = new Dicer({ boundary, ...limits });
     this.#parser.on('part', (part: Readable) => this.#begin(part));
@@ -81,7 +88,8 @@ export class MultipartDecoder implements PutDecoder {
   #begin(part: Readable): void {
     if (this.#lacksHead) this.#fail(partFault(this.#parts, 'has no headers'));
     const number = ++this.#parts;
-    if (number > this.#mostParts) this.#fail(tooManyKeys(this.#mostParts));
+    const { most, exceeded } = this.#rules.parts;
+    if (number > most) this.#fail(exceeded());
     this.#lacksHead = true;
     this.#arriving = part;
     // It tells of a part that is cut off, which then ends as if it were whole.
@@ -96,7 +104,7 @@ export class MultipartDecoder implements PutDecoder {
 
   async #give(part: Readable, headers: PartHeaders, number: number): Promise<void> {
     this.#throwFault();
-    const { key, bytes } = readPartHead(headers, number);
+    const { key, bytes } = this.#rules.readHead(headers, number);
     await this.#sink.begin(key, bytes);
     let taken = 0;
     for await (const chunk of part as AsyncIterable<Buffer>) {

@@ -1,14 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { problemResponse } from '../http/problem.ts';
 import { encodeKey } from '../http/target.ts';
+import type { LayerCut } from '../store/layers.ts';
 import type { ReadEncoder } from './codec.ts';
+
+const OCTETS = 'application/octet-stream';
 
 /**
  * Each object is a part with its bytes as they are; one that can't be had is a part with its problem.
  * The last part, of type application/json, tells how many failed. Without it and the delimiter that
- * closes the body, the body is not whole.
+ * closes the body, the body is not whole. Of an object that is cut each layer is a part.
  */
-export function multipartEncoder(keys: readonly string[], requestId: string): ReadEncoder {
+export function multipartEncoder(
+  keys: readonly string[],
+  requestId: string,
+  cut?: LayerCut,
+): ReadEncoder {
   // 144 random bits stand in no object, by chance or intent.
   const boundary = randomBytes(18).toString('base64url');
   const locationOf = (index: number): string => `/v1/objects/${encodeKey(keys[index] as string)}`;
@@ -23,7 +30,13 @@ export function multipartEncoder(keys: readonly string[], requestId: string): Re
     contentLength: undefined,
     base64: false,
     open: () => new Uint8Array(0),
-    before: (index, size) => part('application/octet-stream', size, about(index, 200, 0)),
+    before(item, size) {
+      if (cut === undefined) return part(OCTETS, size, about(item, 200, 0));
+      const place = item % cut.selected.length;
+      const index = (item - place) / cut.selected.length;
+      const layer = `Memcache-Layer: ${cut.selected[place]?.number}\r\n`;
+      return part(OCTETS, size, about(index, 200, 0) + layer);
+    },
     after: () => '\r\n',
     failure(index, { slug, options }) {
       const instance = locationOf(index);

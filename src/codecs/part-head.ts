@@ -31,6 +31,12 @@ export function readPartHead(headers: PartHeaders, number: number): PartHead {
   return { key, bytes: announcedBytes(headers['content-length']?.[0], number) };
 }
 
+/** Of a part whose place alone counts: its number, from 0, stands for a name. */
+export const readNumberedHead = (headers: PartHeaders, number: number): PartHead => ({
+  key: String(number - 1),
+  bytes: announcedBytes(headers['content-length']?.[0], number),
+});
+
 function announcedBytes(text: string | undefined, number: number): number | undefined {
   if (text === undefined) return undefined;
   if (!/^\d{1,15}$/.test(text)) throw partFault(number, 'has a Content-Length that is no number');

@@ -2,13 +2,16 @@ import { ProblemError } from '../errors.ts';
 import { bodyTooLarge, type HeldBytes } from '../http/receive-text.ts';
 import type { ValueSink } from '../store/batch-writer.ts';
 import type { PutDecoder } from './codec.ts';
+import type { ItemLimit } from './keys.ts';
 import { readHeader, type Tensor } from './safetensors-header.ts';
 
 export interface SafetensorsBody {
   /** Undefined when the length is known at the end only. */
   readonly bytes: number | undefined;
   readonly mostHeaderBytes: number;
-  readonly mostTensors: number;
+  readonly tensors: ItemLimit;
+  /** Judges the tensors, in the order of their bytes, before any of them is given to the sink. */
+  readonly admit?: (tensors: readonly Tensor[]) => void;
   readonly held: HeldBytes;
 }
 
@@ -71,9 +74,11 @@ export class SafetensorsDecoder implements PutDecoder {
     if (this.#headBytes < this.#head.length) return taken;
     if (this.#headerBytes === undefined) this.#beginHeader();
     else {
-      this.#tensors = readHeader(this.#head, this.#body.mostTensors);
+      const { tensors, admit } = this.#body;
+      this.#tensors = readHeader(this.#head, tensors);
       this.#forgetHeader();
       this.#requireLength(this.#tensors);
+      admit?.(this.#tensors);
     }
     return taken;
   }

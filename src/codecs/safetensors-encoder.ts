@@ -1,6 +1,7 @@
 import { ProblemError } from '../errors.ts';
 import { SAFETENSORS_TYPE } from '../http/media-type.ts';
 import type { ReadPlan } from '../store/batch-read.ts';
+import type { LayerCut } from '../store/layers.ts';
 import type { ReadEncoder } from './codec.ts';
 import { failureTexts, quoted } from './item-text.ts';
 import { METADATA } from './safetensors-header.ts';
@@ -11,13 +12,13 @@ const MOST_HEADER_BYTES = 100_000_000;
 const ALIGNMENT = 8;
 
 /** Throws `invalid-body` for keys that can't be the names of tensors in one file. */
-export function requireTensorNames(keys: readonly string[]): void {
+export function requireTensorNames(keys: readonly string[], cut?: LayerCut): void {
   const seen = new Set<string>();
   for (const key of keys) {
-    if (key === METADATA || seen.has(key)) {
+    if ((key === METADATA && cut === undefined) || seen.has(key)) {
       throw new ProblemError('invalid-body', {
         detail:
-          key === METADATA
+          key === METADATA && cut === undefined
             ? `The key ${METADATA} can't be the name of a tensor: ask for it as JSON or multipart.`
             : `keys has ${quoted(key)} twice, and a safetensors file each name once: ask as JSON or multipart.`,
       });
@@ -28,20 +29,28 @@ export function requireTensorNames(keys: readonly string[]): void {
 
 /**
  * Each object is a tensor of its bytes, named by its key, in the order asked. What failed stands in
- * `__metadata__`: `failures`, a JSON array of items, and `failed`, their number.
+ * `__metadata__`: `failures`, a JSON array of items, and `failed`, their number. Of an object that is
+ * cut each layer is a tensor, named by the key and its number, or as `nameOf` says.
  */
-export function safetensorsEncoder({ keys, sizes, problems }: ReadPlan): ReadEncoder {
+export function safetensorsEncoder(
+  { keys, sizes, problems }: ReadPlan,
+  cut?: LayerCut,
+  nameOf = (key: string, layer: number): string => `${key}/${layer}`,
+): ReadEncoder {
   const failureText = failureTexts();
   const failures = [...problems].sort(([a], [b]) => a - b);
   const texts = failures.map(([index, problem]) => failureText(keys[index] as string, problem));
   const listed = texts.length === 0 ? '' : `"failures":${JSON.stringify(`[${texts.join(',')}]`)},`;
   let header = `{"${METADATA}":{${listed}"failed":"${failures.length}"}`;
   let at = 0;
+  const add = (name: string, bytes: number): void => {
+    header += `,${quoted(name)}:{"dtype":"U8","shape":[${bytes}],"data_offsets":[${at},${at + bytes}]}`;
+    at += bytes;
+  };
   for (const [index, key] of keys.entries()) {
     if (problems.has(index)) continue;
-    const size = sizes[index] as number;
-    header += `,${quoted(key)}:{"dtype":"U8","shape":[${size}],"data_offsets":[${at},${at + size}]}`;
-    at += size;
+    if (cut === undefined) add(key, sizes[index] as number);
+    else for (const { number, bytes } of cut.selected) add(nameOf(key, number), bytes);
   }
   header += '}';
   const bytes = Buffer.byteLength(header);

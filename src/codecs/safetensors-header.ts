@@ -1,7 +1,7 @@
 import { printable } from '../http/query.ts';
 import { quoted } from './item-text.ts';
 import { JsonReader } from './json-reader.ts';
-import { requireKey, tooManyKeys } from './keys.ts';
+import { type ItemLimit, requireKey } from './keys.ts';
 
 /** The one name in a header that is no tensor's. */
 export const METADATA = '__metadata__';
@@ -25,9 +25,9 @@ const MOST_DIMENSIONS = 64;
 /**
  * Reads the header of a safetensors file: its tensors in the order of their bytes. Anything from an
  * honest writer is accepted, whatever the types, the order, and the room left between tensors.
- * @throws ProblemError `invalid-body`, `invalid-key`, `batch-too-large`
+ * @throws ProblemError `invalid-body`, `invalid-key`, or what the limit throws
  */
-export function readHeader(text: Buffer, mostTensors: number): Tensor[] {
+export function readHeader(text: Buffer, limit: ItemLimit): Tensor[] {
   const reader = new JsonReader(text, 'The safetensors header');
   const names = new Set<string>();
   const tensors: Tensor[] = [];
@@ -38,7 +38,7 @@ export function readHeader(text: Buffer, mostTensors: number): Tensor[] {
       readMetadata(reader);
       return;
     }
-    if (tensors.length >= mostTensors) throw tooManyKeys(mostTensors);
+    if (tensors.length >= limit.most) throw limit.exceeded();
     requireKey(name, `The tensor name ${shown(name)}`);
     tensors.push(readTensor(reader, name));
   });

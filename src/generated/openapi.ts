@@ -81,6 +81,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/layers/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an object cut into layers
+         * @description The object cut into layers of the sizes that you name: by `sizes`, or by `layout` where the
+         *     gateway knows one (`--layout`). They must add up to the object, else 422. `select` sends some
+         *     of them only. The engine has no partial reads: what is left out saves the network, not the
+         *     engine.
+         *
+         *     `application/vnd.safetensors`, which is what you get without `Accept`, has a tensor of type
+         *     `U8` for each layer, named by its number.
+         *
+         *     `multipart/mixed` has a part for each layer, in the order selected: `Memcache-Layer` is its
+         *     number, `Content-Length` its size.
+         *
+         *     `application/json` has the bytes in base64.
+         *
+         *     `application/octet-stream` is the bytes of one layer, where exactly one is selected.
+         */
+        get: operations["getLayers"];
+        /**
+         * Store layers as one object
+         * @description Stores the layers, one behind the other and nothing else, as one object, in one step; it is
+         *     the same object that the engine's own `put_from_layers` makes of them, and that
+         *     `PUT /v1/objects/{key}` makes of their concatenation. Sizes are not stored: who reads names
+         *     them. At least 1 layer and at most 255, each with 1 byte or more.
+         *
+         *     `multipart/form-data`: each part is a layer, in the order of the parts; names do not matter
+         *     (`curl -F 0=@k.bin -F 1=@v.bin`). Without `sizes` or `layout`, and without `Content-Length` of
+         *     the request, they may have `--unsized-bytes` together (64 MiB unless set).
+         *
+         *     `application/vnd.safetensors`: each tensor is a layer, of whatever type. Names are exactly `0`
+         *     to `n-1`, and their numeric order decides, wherever the bytes lie.
+         *
+         *     `application/json`: the layers in base64, in order.
+         *
+         *     With `sizes` or `layout` layers of other sizes, or another number of them, are 422, and nothing
+         *     is stored.
+         *
+         *     *In Swagger UI*: choose `multipart/form-data` and files.
+         */
+        put: operations["putLayers"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        /**
+         * Whether an object is there and has these layers
+         * @description What `GET` would say of the object, asked of the engine without reading it.
+         */
+        head: operations["headLayers"];
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batch/put": {
         parameters: {
             query?: never;
@@ -99,6 +157,9 @@ export interface paths {
          *     The items are stored as they arrive, in calls of many: when the body turns out to be malformed
          *     or ends early (400), items before that may have been stored, others not. JSON is read whole
          *     first (`--batch-json-bytes`).
+         *
+         *     In JSON an item may have `layers` in place of `value`: they are stored one behind the other,
+         *     as `PUT /v1/layers/{key}` does. In the other forms send their concatenation, which is the same.
          */
         post: operations["batchPut"];
         delete?: never;
@@ -133,6 +194,11 @@ export interface paths {
          *     by its key. What failed stands in `__metadata__`: `failed`, the number as text, and `failures`,
          *     the text of a JSON array of items as in the JSON answer. When an object can't be read after the
          *     file has begun, the connection is broken. Keys must be different, and none `__metadata__`.
+         *
+         *     With `layers` each object is cut into layers, as `GET /v1/layers/{key}` does. In JSON an item
+         *     has `layers` in place of `value`; in multipart each layer is a part with its number in
+         *     `Memcache-Layer`; in safetensors each is a tensor named by the key, a slash and its number
+         *     (`kv/block-7/61`). An object of another size is 422, and no obstacle to the others.
          */
         post: operations["batchGet"];
         delete?: never;
@@ -402,11 +468,51 @@ export interface components {
             /** @description As many as `--batch-keys` allows (131,072 unless set). */
             keys: components["schemas"]["Key"][];
         };
+        BatchGetRequest: {
+            /** @description As many as `--batch-keys` allows (131,072 unless set). */
+            keys: components["schemas"]["Key"][];
+            layers?: components["schemas"]["LayerCut"];
+        };
+        /** @description How objects are cut into layers. Either `sizes` or `layout`. */
+        LayerCut: {
+            /**
+             * @description As the parameter of `GET /v1/layers/{key}`.
+             * @example 131072x61,16384x61
+             */
+            sizes?: string;
+            /** @description As the parameter of `GET /v1/layers/{key}`. */
+            layout?: string;
+            /**
+             * @description As the parameter of `GET /v1/layers/{key}`.
+             * @example 0-3,61
+             */
+            select?: string;
+        };
+        /** @description The bytes of each layer in base64 (RFC 4648 section 4), padded, in order. */
+        LayerValues: string[];
+        LayersPutRequest: {
+            layers: components["schemas"]["LayerValues"];
+        };
+        Layer: {
+            /** @description Its number, from 0. */
+            layer: number;
+            /** @description Bytes. */
+            size: number;
+            value: string;
+        };
+        LayersAnswer: {
+            key: components["schemas"]["Key"];
+            /** @description Bytes of the whole object. */
+            size: number;
+            /** @description Those selected, in the order selected. */
+            layers: components["schemas"]["Layer"][];
+        };
         BatchPutRequest: {
             items: {
                 key: components["schemas"]["Key"];
                 /** @description The bytes in base64 (RFC 4648 section 4), padded. */
-                value: string;
+                value?: string;
+                layers?: components["schemas"]["LayerValues"];
             }[];
             /** @default 1 */
             replicas: number;
@@ -460,8 +566,18 @@ export interface components {
             size: number;
             value: string;
         };
+        BatchGetLayersItem: {
+            key: components["schemas"]["Key"];
+            /** @constant */
+            status: 200;
+            /** @description What the engine answered. */
+            code: number;
+            /** @description Bytes of the whole object. */
+            size: number;
+            layers: components["schemas"]["Layer"][];
+        };
         BatchGetAnswer: {
-            items: (components["schemas"]["BatchGetItem"] | components["schemas"]["BatchFailure"])[];
+            items: (components["schemas"]["BatchGetItem"] | components["schemas"]["BatchGetLayersItem"] | components["schemas"]["BatchFailure"])[];
             failed: components["schemas"]["BatchFailed"];
         };
         BatchExistsItem: {
@@ -544,6 +660,10 @@ export interface components {
             expected?: string;
             /** @description What was found instead. */
             actual?: string;
+            /** @description Bytes that the request announced (`layers-mismatch`). */
+            expectedBytes?: number;
+            /** @description Bytes that there are, or had come when that was more than enough. */
+            actualBytes?: number;
             /** @description The limit that was passed, in bytes. */
             limitBytes?: number;
         };
@@ -689,6 +809,7 @@ export interface components {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "Cache-Control": components["headers"]["No-Store"];
                 "Accept-Encoding": components["headers"]["Accept-Encoding"];
+                Accept: components["headers"]["Accept-Types"];
                 "Accept-Post": components["headers"]["Accept-Post"];
                 [name: string]: unknown;
             };
@@ -721,6 +842,17 @@ export interface components {
         };
         /** @description The object is empty, or cannot be placed as asked. Nothing was stored. */
         UnprocessableContent: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Cache-Control": components["headers"]["No-Store"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The sizes of the layers do not add up to the object. */
+        LayersMismatch: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "Cache-Control": components["headers"]["No-Store"];
@@ -858,6 +990,18 @@ export interface components {
          */
         IfExists: "fail" | "keep" | "replace";
         /**
+         * @description Bytes of each layer, in order: `131072x61,16384x61` is 61 layers of 131,072 bytes and 61 of
+         *     16,384. At most 255 layers of 1 byte or more. Either this or `layout`.
+         */
+        Sizes: string;
+        /** @description The name of sizes that the gateway was started with (`--layout NAME=SIZES`). */
+        Layout: string;
+        /**
+         * @description Numbers of layers, from 0, and ranges of them, first and last: `0-3,61`. Each at most once;
+         *     they are sent in this order. Without it all are sent.
+         */
+        Select: string;
+        /**
          * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
          *     tags are never offered, so one that is named here matches nothing.
          */
@@ -890,9 +1034,13 @@ export interface components {
         /** @description How many items failed, where that is known before the first byte is sent; the end of the body always tells. */
         "Batch-Failed-If-Known": number;
         /** @description The media types that this operation takes. */
+        "Accept-Types": string;
+        /** @description The media types that this operation takes. */
         "Accept-Post": string;
         /** @description Bytes. */
         "Content-Length": number;
+        /** @description Bytes, for `application/octet-stream` and `application/vnd.safetensors`. */
+        "Content-Length-If-Known": number;
         /** @description There is no body. */
         "No-Content-Length": 0;
         /** @description The length of the object in bytes. */
@@ -1351,6 +1499,325 @@ export interface operations {
             507: components["responses"]["InsufficientStorage"];
         };
     };
+    getLayers: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Bytes of each layer, in order: `131072x61,16384x61` is 61 layers of 131,072 bytes and 61 of
+                 *     16,384. At most 255 layers of 1 byte or more. Either this or `layout`.
+                 */
+                sizes?: components["parameters"]["Sizes"];
+                /** @description The name of sizes that the gateway was started with (`--layout NAME=SIZES`). */
+                layout?: components["parameters"]["Layout"];
+                /**
+                 * @description Numbers of layers, from 0, and ranges of them, first and last: `0-3,61`. Each at most once;
+                 *     they are sent in this order. Without it all are sent.
+                 */
+                select?: components["parameters"]["Select"];
+            };
+            header?: {
+                /**
+                 * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
+                 *     tags are never offered, so one that is named here matches nothing.
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path: {
+                /**
+                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
+                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
+                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+                 * @example kv/block-7
+                 */
+                key: components["parameters"]["Key"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The layers selected. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Content-Length": components["headers"]["Content-Length-If-Known"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    Vary: components["headers"]["Vary-Accept"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.safetensors": string;
+                    "multipart/mixed": string;
+                    "application/json": components["schemas"]["LayersAnswer"];
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description `If-None-Match: *`, and the object exists. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            /** @description The object is larger than the arena of this gateway (`--arena-bytes`), so it cannot be read here. */
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            417: components["responses"]["ExpectationFailed"];
+            422: components["responses"]["LayersMismatch"];
+            423: components["responses"]["Locked"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            501: components["responses"]["NotImplemented"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
+            507: components["responses"]["InsufficientStorage"];
+        };
+    };
+    putLayers: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Bytes of each layer, in order: `131072x61,16384x61` is 61 layers of 131,072 bytes and 61 of
+                 *     16,384. At most 255 layers of 1 byte or more. Either this or `layout`.
+                 */
+                sizes?: components["parameters"]["Sizes"];
+                /** @description The name of sizes that the gateway was started with (`--layout NAME=SIZES`). */
+                layout?: components["parameters"]["Layout"];
+                /**
+                 * @description How many services hold a copy, 1 to 8. With more than there are live services: 422, and
+                 *     nothing is stored.
+                 */
+                replicas?: components["parameters"]["Replicas"];
+                /**
+                 * @description Ids of the services to hold the copies, separated by commas, each once, at most `replicas` of
+                 *     them. They are not hints but orders: a service that is not alive or has no room is 422 or
+                 *     507, and nothing is stored. Name as many as `replicas`: with fewer, the engine finds no place
+                 *     for the other copies, and the answer is 422. `GET /readyz` tells the id of this gateway's own service.
+                 */
+                prefer?: components["parameters"]["Prefer"];
+                /**
+                 * @description What to do when there is an object with this key: `fail` with 409, `keep` it and answer 200,
+                 *     or `replace` it. To replace is to remove and to put, in that order and not in one step: a
+                 *     reader in between finds nothing, another writer in between wins (409), and when the put then
+                 *     fails the old object is gone. It stays when the new one could not be put in its place anyway,
+                 *     for its size or its placement.
+                 */
+                ifExists?: components["parameters"]["IfExists"];
+            };
+            header?: {
+                /**
+                 * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
+                 *     tags are never offered, so one that is named here matches nothing.
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description Digests of the body as it is sent (RFC 9530), verified before anything is stored, as with
+                 *     `PUT /v1/objects/{key}`.
+                 */
+                "Content-Digest"?: string;
+                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path: {
+                /**
+                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
+                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
+                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+                 * @example kv/block-7
+                 */
+                key: components["parameters"]["Key"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    layer?: string[];
+                };
+                "application/vnd.safetensors": string;
+                "application/json": components["schemas"]["LayersPutRequest"];
+            };
+        };
+        responses: {
+            /**
+             * @description There was an object with this key: it was kept (`ifExists=keep`) or replaced
+             *     (`ifExists=replace`), as `Memcache-Outcome` says.
+             */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    /** @description What became of the object. */
+                    "Memcache-Outcome": "kept" | "replaced";
+                    "Cache-Control": components["headers"]["No-Store"];
+                    "Content-Length": components["headers"]["No-Content-Length"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The object was created. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    /** @description What became of the object. */
+                    "Memcache-Outcome": "created";
+                    /** @description The path of the object, its key percent-encoded. */
+                    Location: string;
+                    "Cache-Control": components["headers"]["No-Store"];
+                    "Content-Length": components["headers"]["No-Content-Length"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedMediaType"];
+            417: components["responses"]["ExpectationFailed"];
+            /** @description The layers are not of the sizes that are named, or the object cannot be placed as asked. Nothing was stored. */
+            422: components["responses"]["LayersMismatch"];
+            423: components["responses"]["Locked"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            501: components["responses"]["NotImplemented"];
+            502: components["responses"]["BadGateway"];
+            503: components["responses"]["ServiceUnavailable"];
+            504: components["responses"]["GatewayTimeout"];
+            507: components["responses"]["InsufficientStorage"];
+        };
+    };
+    headLayers: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Bytes of each layer, in order: `131072x61,16384x61` is 61 layers of 131,072 bytes and 61 of
+                 *     16,384. At most 255 layers of 1 byte or more. Either this or `layout`.
+                 */
+                sizes?: components["parameters"]["Sizes"];
+                /** @description The name of sizes that the gateway was started with (`--layout NAME=SIZES`). */
+                layout?: components["parameters"]["Layout"];
+                /**
+                 * @description Numbers of layers, from 0, and ranges of them, first and last: `0-3,61`. Each at most once;
+                 *     they are sent in this order. Without it all are sent.
+                 */
+                select?: components["parameters"]["Select"];
+            };
+            header?: {
+                /**
+                 * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
+                 *     tags are never offered, so one that is named here matches nothing.
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path: {
+                /**
+                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
+                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
+                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+                 * @example kv/block-7
+                 */
+                key: components["parameters"]["Key"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object is there, and its layers add up to it. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Content-Length": components["headers"]["Content-Length-If-Known"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    Vary: components["headers"]["Vary-Accept"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `If-None-Match: *`, and the object exists. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As of GET. */
+            400: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            403: components["responses"]["HeadProblem"];
+            /** @description No such object, or with `Retry-After`: it is still being written. */
+            404: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            406: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            408: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            409: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            412: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            414: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            417: components["responses"]["HeadProblem"];
+            422: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            423: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            431: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            500: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            501: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            502: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            503: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            504: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
+            507: components["responses"]["HeadProblem"];
+        };
+    };
     batchPut: {
         parameters: {
             query?: never;
@@ -1422,7 +1889,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: components["requestBodies"]["Keys"];
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchGetRequest"];
+            };
+        };
         responses: {
             /** @description The objects, and what became of those that can't be read. */
             200: {

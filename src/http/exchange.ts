@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Layout } from '../config-layouts.ts';
 import type { ProblemError } from '../errors.ts';
 import type { BatchStore } from '../store/batch-store.ts';
 import type { ObjectStore } from '../store/object-store.ts';
@@ -11,6 +12,7 @@ export type BatchOperation = 'put' | 'get' | 'exists' | 'info' | 'remove';
 export type RouteTemplate =
   | '/v1/objects/{key}'
   | '/v1/info/{key}'
+  | '/v1/layers/{key}'
   | `/v1/batch/${BatchOperation}`
   | '/livez'
   | '/readyz'
@@ -28,6 +30,8 @@ export interface Gateway {
   /** JSON bodies and headers that are held on the JavaScript side, all together. */
   readonly heldText: HeldBytes;
   readonly limits: Limits;
+  /** Those that requests may name. */
+  readonly layouts: readonly Layout[];
   readonly watch: TransferWatch;
   /** Set when the worker drains: responses then close their connections. */
   draining: boolean;

@@ -45,8 +45,15 @@ export function parseParameters(header: string, at: number): Map<string, string>
   return parameters;
 }
 
-/** What the body is, one of `accepted`; a body without Content-Type is none of them. */
-export function requireMediaType(req: IncomingMessage, accepted: readonly string[]): MediaType {
+/**
+ * What the body is, one of `accepted`; a body without Content-Type is none of them. What is accepted
+ * is told in `Accept` (RFC 9110 §15.5.16), or for POST in its own header.
+ */
+export function requireMediaType(
+  req: IncomingMessage,
+  accepted: readonly string[],
+  tellIn: 'Accept-Post' | 'Accept' = 'Accept-Post',
+): MediaType {
   const header = req.headers['content-type'];
   const found = header === undefined ? undefined : parseMediaType(header);
   const charset = found?.parameters.get('charset')?.toLowerCase() ?? 'utf-8';
@@ -55,7 +62,7 @@ export function requireMediaType(req: IncomingMessage, accepted: readonly string
   const given = header === undefined ? 'none was given' : `not ${printable(header)}`;
   throw new ProblemError('unsupported-media-type', {
     detail: `Content-Type must be ${accepted.join(', or ')}; ${given}.`,
-    headers: { 'Accept-Post': accepted.join(', ') },
+    headers: { [tellIn]: accepted.join(', ') },
   });
 }
 

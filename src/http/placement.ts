@@ -13,8 +13,18 @@ const DEFAULTS: PutQuery = { options: { replicas: 1, prefer: [] }, ifExists: 'fa
 
 /** The options of a PUT from its query: `replicas`, `prefer`, `ifExists` (design.md §3). */
 export function parsePutQuery(query: string): PutQuery {
-  if (query === '') return DEFAULTS;
-  const { replicas, prefer, ifExists } = parseQuery(query, ['replicas', 'prefer', 'ifExists']);
+  return query === '' ? DEFAULTS : putQueryOf(parseQuery(query, PUT_NAMES));
+}
+
+/** The names of these options in a query. */
+export const PUT_NAMES = ['replicas', 'prefer', 'ifExists'] as const;
+
+/** The options among the parameters of a query. */
+export function putQueryOf({
+  replicas,
+  prefer,
+  ifExists,
+}: Partial<Record<(typeof PUT_NAMES)[number], string>>): PutQuery {
   const count = replicas === undefined ? 1 : wholeNumber('replicas', replicas, 1, MAX_REPLICAS);
   return {
     options: { replicas: count, prefer: prefer === undefined ? [] : parsePrefer(prefer, count) },

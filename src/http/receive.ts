@@ -1,5 +1,6 @@
 import { ProblemError } from '../errors.ts';
-import type { Arena, Block } from '../native/types.ts';
+import type { Block } from '../native/types.ts';
+import { grown, UNSIZED_START_BYTES } from '../store/grown-block.ts';
 import { type BodyTap, tapBody, untapBody } from './body-tap.ts';
 import type { DigestCheck } from './digest.ts';
 import { type DirectTarget, readDirectly, stopReadingDirectly } from './direct-read.ts';
@@ -13,9 +14,6 @@ export class ClientGoneError extends Error {
     this.name = 'ClientGoneError';
   }
 }
-
-/** The first room for a body of unknown length; it doubles from here. */
-const UNSIZED_START_BYTES = 64 * 1024;
 
 /**
  * What is done with a whole body: the first `bytes` of a block, of which this becomes the user. Its
@@ -103,25 +101,6 @@ export async function receiveUnsized(
     complete: () => use(block, bytes),
     discard: () => block.release(),
   });
-}
-
-function grown(arena: Arena, block: Block, used: number, needed: number, most: number): Block {
-  if (needed > most) {
-    throw new ProblemError('unsized-body-too-large', {
-      detail: `The body has more than ${most} bytes and no Content-Length: send one.`,
-      members: { limitBytes: most },
-    });
-  }
-  const larger = arena.tryAllocate(Math.min(most, Math.max(needed, block.length * 2)));
-  if (larger === undefined) {
-    throw new ProblemError('arena-full', {
-      detail:
-        'There was no room to go on receiving a body of unknown length. Send Content-Length, or try again.',
-    });
-  }
-  larger.view.set(block.view.subarray(0, used));
-  block.release();
-  return larger;
 }
 
 /** Tells a client that waits with its body to send it; called once the request is admitted. */

@@ -1,14 +1,18 @@
 import type { ReadEncoder } from '../codecs/codec.ts';
 import { jsonEncoder } from '../codecs/json-encoder.ts';
+import { readGet } from '../codecs/json-request.ts';
 import { multipartEncoder } from '../codecs/multipart-encoder.ts';
 import { requireTensorNames, safetensorsEncoder } from '../codecs/safetensors-encoder.ts';
 import { ProblemError } from '../errors.ts';
 import { BodyWriter } from '../http/body-writer.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
+import { layerCutOf } from '../http/layer-query.ts';
 import { JSON_TYPE, MIXED_TYPE, negotiate, SAFETENSORS_TYPE } from '../http/media-type.ts';
 import { parseQuery } from '../http/query.ts';
 import type { ReadPlan, ReadWindow } from '../store/batch-read.ts';
-import { batchHead, withKeys } from './batch-request.ts';
+import type { LayerCut } from '../store/layers.ts';
+import { judgeCut } from '../store/layers.ts';
+import { batchHead, withJson } from './batch-request.ts';
 import { type Cargo, releaseWindow, sendWindow } from './batch-send.ts';
 import type { Handler } from './handler.ts';
 
@@ -16,15 +20,23 @@ import type { Handler } from './handler.ts';
 export const batchGet: Handler = (gateway, exchange, _raw, query) => {
   parseQuery(query, []);
   const type = negotiate(exchange.req, [JSON_TYPE, MIXED_TYPE, SAFETENSORS_TYPE]);
-  return withKeys(gateway, exchange, (keys) => {
-    if (type === SAFETENSORS_TYPE) requireTensorNames(keys);
-    return answer(gateway, exchange, keys, type);
+  return withJson(gateway, exchange, (text) => {
+    const { keys, layers } = readGet(text, gateway.limits.batchKeys);
+    const cut = layers === undefined ? undefined : layerCutOf(layers, gateway.layouts);
+    if (type === SAFETENSORS_TYPE) requireTensorNames(keys, cut);
+    return answer(gateway, exchange, keys, type, cut);
   });
 };
 
-function encoderOf(type: string, plan: ReadPlan, requestId: string): ReadEncoder {
-  if (type === SAFETENSORS_TYPE) return safetensorsEncoder(plan);
-  return type === MIXED_TYPE ? multipartEncoder(plan.keys, requestId) : jsonEncoder(plan.keys);
+function encoderOf(
+  type: string,
+  plan: ReadPlan,
+  requestId: string,
+  cut: LayerCut | undefined,
+): ReadEncoder {
+  if (type === SAFETENSORS_TYPE) return safetensorsEncoder(plan, cut);
+  if (type === MIXED_TYPE) return multipartEncoder(plan.keys, requestId, cut);
+  return jsonEncoder(plan.keys, cut);
 }
 
 /**
@@ -36,15 +48,18 @@ async function answer(
   exchange: Exchange,
   keys: readonly string[],
   type: string,
+  cut: LayerCut | undefined,
 ): Promise<void> {
   const { batches } = gateway;
   const { socket } = exchange.req;
   const plan = await batches.planRead(keys);
+  if (cut !== undefined) judgeCut(plan, cut, keys.keys());
   let window = await batches.readWindow(plan, 0, socket);
   let writer: BodyWriter;
   let encoder: ReadEncoder;
   try {
-    encoder = encoderOf(type, plan, exchange.requestId);
+    if (cut !== undefined) judgeCut(plan, cut, window.replaced.keys());
+    encoder = encoderOf(type, plan, exchange.requestId, cut);
     const { contentLength } = encoder;
     const all = window.to === keys.length || contentLength !== undefined;
     const head = batchHead(encoder.contentType, all ? plan.problems.size : undefined);
@@ -55,7 +70,7 @@ async function answer(
     throw error;
   }
   writer.write(encoder.open());
-  const cargo = { writer, encoder, plan };
+  const cargo = { writer, encoder, plan, cut };
   for (;;) {
     await sendWindow(cargo, window);
     if (window.to === keys.length) break;
@@ -83,12 +98,13 @@ async function leftBefore(writer: BodyWriter, window: ReadWindow): Promise<void>
 async function nextWindow(
   { batches }: Gateway,
   exchange: Exchange,
-  { plan, encoder }: Cargo,
+  { plan, encoder, cut }: Cargo,
   from: number,
 ): Promise<ReadWindow> {
   const known = plan.problems.size;
   try {
     const window = await batches.readWindow(plan, from, exchange.req.socket);
+    if (cut !== undefined) judgeCut(plan, cut, window.replaced.keys());
     if (encoder.contentLength === undefined) return window;
     if (plan.problems.size === known && window.replaced.size === 0) return window;
     releaseWindow(window);

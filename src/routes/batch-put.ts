@@ -1,7 +1,9 @@
 import type { PutDecoder } from '../codecs/codec.ts';
-import { decodedBytes, decodePieces, readPut } from '../codecs/json-request.ts';
+import { decodedBytes, decodePieces, readPut } from '../codecs/json-put.ts';
 import { putResults } from '../codecs/json-results.ts';
+import { keyLimit } from '../codecs/keys.ts';
 import { MultipartDecoder } from '../codecs/multipart-decoder.ts';
+import { readPartHead } from '../codecs/part-head.ts';
 import { SafetensorsDecoder } from '../codecs/safetensors-decoder.ts';
 import { announcedLength, refuseCodings } from '../http/codings.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
@@ -52,12 +54,16 @@ function decoderOf(
   sink: ValueSink,
 ): PutDecoder {
   if (type === FORM_TYPE) {
-    return new MultipartDecoder(sink, parameters.get('boundary'), limits.batchKeys);
+    const parts = keyLimit(limits.batchKeys);
+    return new MultipartDecoder(sink, parameters.get('boundary'), {
+      parts,
+      readHead: readPartHead,
+    });
   }
   return new SafetensorsDecoder(sink, {
     bytes: announcedLength(exchange),
     mostHeaderBytes: limits.batchJsonBytes,
-    mostTensors: limits.batchKeys,
+    tensors: keyLimit(limits.batchKeys),
     held: heldText,
   });
 }
@@ -75,8 +81,11 @@ const putJson = (gateway: Gateway, exchange: Exchange, writer: BatchWriter): Pro
     const { put, items } = readPut(text, gateway.limits.batchKeys);
     writer.place(put.options, put.ifExists);
     for (const { key, base64 } of items) {
-      await writer.begin(key, decodedBytes(base64));
-      for (const piece of decodePieces(base64)) await writer.take(piece);
+      const bytes = base64.reduce((sum, piece) => sum + decodedBytes(piece), 0);
+      await writer.begin(key, bytes);
+      for (const text of base64) {
+        for (const piece of decodePieces(text)) await writer.take(piece);
+      }
       await writer.finish();
     }
   });

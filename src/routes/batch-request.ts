@@ -29,21 +29,22 @@ export function keysHandler(
   return (gateway, exchange, _raw, query) => {
     parseQuery(query, []);
     negotiate(exchange.req, [JSON_TYPE]);
-    return withKeys(gateway, exchange, async (keys) => {
+    return withJson(gateway, exchange, async (text) => {
+      const keys = readKeys(text, gateway.limits.batchKeys);
       await respondResults(gateway, exchange, await ask(gateway, keys));
     });
   };
 }
 
-/** Reads the keys of a request, `{"keys":[…]}`. */
-export function withKeys(
+/** Receives a request that can only be JSON. */
+export function withJson(
   gateway: Gateway,
   exchange: Exchange,
-  use: (keys: string[]) => Promise<void>,
+  use: (text: Buffer) => Promise<void>,
 ): Promise<void> {
   refuseCodings(exchange);
   requireMediaType(exchange.req, [JSON_TYPE]);
-  return withText(gateway, exchange, (text) => use(readKeys(text, gateway.limits.batchKeys)));
+  return withText(gateway, exchange, use);
 }
 
 export async function respondResults(

@@ -2,11 +2,14 @@ import type { ReadEncoder } from '../codecs/codec.ts';
 import type { BodyWriter } from '../http/body-writer.ts';
 import type { Block } from '../native/types.ts';
 import type { ReadPlan, ReadWindow } from '../store/batch-read.ts';
+import type { LayerCut } from '../store/layers.ts';
 
 export interface Cargo {
   readonly writer: BodyWriter;
   readonly encoder: ReadEncoder;
   readonly plan: ReadPlan;
+  /** How the objects are cut into layers, when they are. */
+  readonly cut?: LayerCut | undefined;
 }
 
 /** Text that is collected before it is written by itself. */
@@ -19,7 +22,7 @@ const BASE64_BYTES = 3 << 18;
  * other in the block is written as one where nothing stands in between.
  */
 export async function sendWindow(cargo: Cargo, window: ReadWindow): Promise<void> {
-  const { writer, encoder, plan } = cargo;
+  const { writer, encoder, plan, cut } = cargo;
   const out = new Assembly(writer);
   try {
     for (let index = window.from; index < window.to; index++) {
@@ -29,15 +32,20 @@ export async function sendWindow(cargo: Cargo, window: ReadWindow): Promise<void
         continue;
       }
       const size = plan.sizes[index] as number;
-      out.text(encoder.before(index, size));
       const replaced = window.replaced.get(index);
       const block = replaced ?? window.block;
       const start = replaced === undefined ? (window.offsets[index - window.from] as number) : 0;
-      if (block !== undefined && size > 0) {
-        if (encoder.base64) await sendBase64(out, writer, block, start, start + size);
-        else out.bytes(block, start, start + size);
+      const pieces = cut?.selected ?? [{ start: 0, bytes: size }];
+      let item = index * pieces.length;
+      for (const piece of pieces) {
+        out.text(encoder.before(item, piece.bytes));
+        const from = start + piece.start;
+        if (block !== undefined && piece.bytes > 0) {
+          if (encoder.base64) await sendBase64(out, writer, block, from, from + piece.bytes);
+          else out.bytes(block, from, from + piece.bytes);
+        }
+        out.text(encoder.after(item++));
       }
-      out.text(encoder.after(index));
     }
     out.flush();
   } finally {

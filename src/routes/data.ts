@@ -11,10 +11,12 @@ import { batchInfo } from './batch-info.ts';
 import { batchPut } from './batch-put.ts';
 import { batchRemove } from './batch-remove.ts';
 import { deleteObject } from './delete-object.ts';
+import { getLayers, headLayers } from './get-layers.ts';
 import { getObject } from './get-object.ts';
 import type { Handler, Methods } from './handler.ts';
 import { headObject } from './head-object.ts';
 import { getInfo } from './info.ts';
+import { putLayers } from './put-layers.ts';
 import { putObject } from './put-object.ts';
 
 interface DataRoute {
@@ -41,6 +43,7 @@ const objects = dataRoute('/v1/objects/', {
   PUT: putObject,
   DELETE: deleteObject,
 });
+const layers = dataRoute('/v1/layers/', { GET: getLayers, HEAD: headLayers, PUT: putLayers });
 const info = dataRoute('/v1/info/', { GET: getInfo, HEAD: getInfo });
 
 const batchRoute = (operation: BatchOperation, handler: Handler): [string, DataRoute] => {
@@ -62,6 +65,7 @@ const batches = new Map([
 function findRoute(path: string): DataRoute | undefined {
   if (path.startsWith(objects.prefix)) return objects;
   if (path.startsWith(info.prefix)) return info;
+  if (path.startsWith(layers.prefix)) return layers;
   return batches.get(path);
 }
 

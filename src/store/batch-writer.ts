@@ -5,12 +5,11 @@ import { refusalOf } from './admission.ts';
 import type { Caller } from './arena-room.ts';
 import { MAX_CALL_KEYS } from './batch-keys.ts';
 import { putBatch, type Received } from './batch-put.ts';
+import { UNSIZED_START_BYTES } from './grown-block.ts';
 import type { IfExists, ObjectStore, WriteOutcome } from './object-store.ts';
 
 /** Takes the values of a batch, one after the other. A promise asks for time before the next call. */
 export interface ValueSink {
-  /** To be called before the first value; `fail` with one replica otherwise. */
-  place(options: PutOptions, ifExists: IfExists): void;
   /** `bytes` where the length is known. */
   begin(key: string, bytes: number | undefined): void | Promise<void>;
   /** The chunk is the caller's again when this returns, or its promise resolves. */
@@ -36,7 +35,6 @@ export interface Written {
 const MOST_PENDING_BYTES = 16 << 20;
 /** Calls under way for one request, while the next values are received. */
 const MOST_CALLS = 2;
-const UNSIZED_START_BYTES = 64 * 1024;
 
 interface Growing {
   readonly index: number;
@@ -71,6 +69,7 @@ export class BatchWriter implements ValueSink {
     this.#mostPending = Math.min(MOST_PENDING_BYTES, context.engine.arena.totalBytes / 8);
   }
 
+  /** To be called before the first value; `fail` with one replica otherwise. */
   place(options: PutOptions, ifExists: IfExists): void {
     this.#options = options;
     this.#ifExists = ifExists;

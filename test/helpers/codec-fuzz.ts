@@ -1,12 +1,19 @@
 /** Bodies as no client means them: mutated and cut at random, given to the codecs in random pieces. */
-import { readKeys, readPut } from '../../src/codecs/json-request.ts';
+import { readPut } from '../../src/codecs/json-put.ts';
+import { readKeys } from '../../src/codecs/json-request.ts';
+import { keyLimit } from '../../src/codecs/keys.ts';
+import { layerSizesOfTensors } from '../../src/codecs/layer-tensors.ts';
 import { MultipartDecoder } from '../../src/codecs/multipart-decoder.ts';
+import { readNumberedHead } from '../../src/codecs/part-head.ts';
 import { SafetensorsDecoder } from '../../src/codecs/safetensors-decoder.ts';
-import { type ProblemSlug, problemKinds } from '../../src/errors.ts';
+import { MOST_LAYERS } from '../../src/config-layouts.ts';
+import { ProblemError, type ProblemSlug, problemKinds } from '../../src/errors.ts';
 import { HeldBytes } from '../../src/http/receive-text.ts';
+import { tooManyLayers } from '../../src/store/layers.ts';
+import { completed, layerWriter, type TestLayerWriter } from './layer-writer.ts';
 import { formOf } from './multipart.ts';
 import { safetensorsFile, safetensorsOf } from './safetensors.ts';
-import { decode, recordingSink } from './value-sink.ts';
+import { decode, formDecoder, recordingSink } from './value-sink.ts';
 
 /** mulberry32: the same seed gives the same bodies. */
 export function randomFrom(seed: number): (below: number) => number {
@@ -44,6 +51,21 @@ async function readJson(read: (body: Buffer) => unknown, body: Buffer) {
   return decode(whole, body, []);
 }
 
+/** What becomes of layers whose body was decoded so; nothing may be left in the arena. */
+function layersSlug(writer: TestLayerWriter, refusal: string | undefined): string | undefined {
+  let slug = refusal;
+  try {
+    if (slug === undefined) completed(writer);
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    slug = error.slug;
+  }
+  writer.sink.discard();
+  if (writer.arena.stats().blocks !== 0) throw new Error('a block leaked');
+  return slug;
+}
+
+const layerLimit = { most: MOST_LAYERS, exceeded: tooManyLayers };
 const value = (text: string): string => Buffer.from(text).toString('base64');
 const entry = (start: number, end: number, dtype = 'U8', shape = [end - start]) => ({
   dtype,
@@ -81,12 +103,53 @@ export const codecs: Readonly<Record<string, Codec>> = {
     words: [...json, ...numbers, '"data_offsets"', '"shape"', '"dtype"', '__metadata__', '\0'],
     async decode(body, random) {
       const held = new HeldBytes(1 << 17);
-      const limits = { mostHeaderBytes: 1 << 16, mostTensors: MOST_KEYS, held };
+      const limits = { mostHeaderBytes: 1 << 16, tensors: keyLimit(MOST_KEYS), held };
       const bytes = random(2) === 0 ? body.length : undefined;
       const decoder = new SafetensorsDecoder(recordingSink(slow(random)), { bytes, ...limits });
       const slug = await decode(decoder, body, cutsOf(body, random));
       if (held.held !== 0) throw new Error(`${held.held} bytes of headers are still held`);
       return slug;
+    },
+  },
+  'safetensors layers': {
+    samples: [
+      safetensorsOf([
+        ['1', Buffer.alloc(300, 'x')],
+        ['0', Buffer.alloc(200, 'y')],
+      ]),
+      safetensorsOf(Array.from({ length: 12 }, (_, n) => [String(n), Buffer.alloc(n + 1)])),
+    ],
+    words: [...json, ...numbers, '"data_offsets"', '"0"', '"1"', '"2"', '"10"', '\0'],
+    async decode(body, random) {
+      const held = new HeldBytes(1 << 17);
+      const bytes = random(2) === 0 ? body.length : undefined;
+      const writer = layerWriter({ mostBytes: bytes });
+      const decoder = new SafetensorsDecoder(writer.sink, {
+        bytes,
+        mostHeaderBytes: 1 << 16,
+        tensors: layerLimit,
+        admit: (tensors) => writer.sink.announce(layerSizesOfTensors(tensors)),
+        held,
+      });
+      return layersSlug(writer, await decode(decoder, body, cutsOf(body, random)));
+    },
+  },
+  'multipart layers': {
+    samples: [
+      formOf('b', [
+        ['0', Buffer.from('one')],
+        ['0', Buffer.alloc(70_000, 'x'), 'Content-Length: 70000\r\n'],
+      ]),
+      formOf('b', [['', Buffer.from('x')]]),
+    ],
+    words: ['\r\n', '\r\n\r\n', '--b', '--b--', '\r\n--b\r\n', 'Content-Length: 3\r\n'],
+    async decode(body, random) {
+      const writer = layerWriter({ mostBytes: random(2) === 0 ? body.length : undefined });
+      const decoder = new MultipartDecoder(writer.sink, 'b', {
+        parts: layerLimit,
+        readHead: readNumberedHead,
+      });
+      return layersSlug(writer, await decode(decoder, body, cutsOf(body, random)));
     },
   },
   multipart: {
@@ -111,7 +174,7 @@ export const codecs: Readonly<Record<string, Codec>> = {
     ],
     decode(body, random) {
       const sink = recordingSink(slow(random));
-      return decode(new MultipartDecoder(sink, 'b', MOST_KEYS), body, cutsOf(body, random));
+      return decode(formDecoder(sink, MOST_KEYS), body, cutsOf(body, random));
     },
   },
 };

@@ -10,7 +10,7 @@ export interface RequestOptions {
 }
 
 /** A data route, or a whole path. */
-type Resource = 'objects' | 'info' | `/${string}`;
+type Resource = 'objects' | 'info' | 'layers' | `/${string}`;
 
 export type ProblemAnswer = RawResponse & { readonly json: Record<string, unknown> };
 

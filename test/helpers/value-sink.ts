@@ -1,3 +1,6 @@
+import { keyLimit } from '../../src/codecs/keys.ts';
+import { MultipartDecoder } from '../../src/codecs/multipart-decoder.ts';
+import { readPartHead } from '../../src/codecs/part-head.ts';
 import type { ProblemError } from '../../src/errors.ts';
 import type { ValueSink } from '../../src/store/batch-writer.ts';
 
@@ -27,7 +30,6 @@ export function recordingSink(slow: () => boolean = () => false): RecordingSink 
   };
   return {
     values,
-    place: () => undefined,
     begin(key, announced) {
       check(false);
       open = { key, announced, chunks: [] };
@@ -49,6 +51,10 @@ export function recordingSink(slow: () => boolean = () => false): RecordingSink 
     },
   };
 }
+
+/** A decoder of a form whose parts are named by keys, `b` between them. */
+export const formDecoder = (sink: ValueSink, most = 10): MultipartDecoder =>
+  new MultipartDecoder(sink, 'b', { parts: keyLimit(most), readHead: readPartHead });
 
 interface Decoder {
   write(chunk: Buffer): void | Promise<void>;

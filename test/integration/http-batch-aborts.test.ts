@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
-import net from 'node:net';
 import { describe, it } from 'node:test';
+import { abortAfter, ways } from '../helpers/aborts.ts';
 import { batchesOf } from '../helpers/batches.ts';
 import { withBothLanes } from '../helpers/lanes.ts';
 import { metric, untilIdle, usedBlocks } from '../helpers/metrics.ts';
@@ -14,7 +14,6 @@ const mebibyte = 1 << 20;
 const tensors = 'application/vnd.safetensors';
 const form = 'multipart/form-data; boundary=b';
 const asTensors = { 'content-type': 'application/json', accept: tensors };
-const ways = ['end', 'destroy', 'reset'] as const;
 const below = (limit: number): number => Math.floor(Math.random() * limit);
 
 /** Windows of 4 MiB, an eighth of the arena. */
@@ -25,24 +24,6 @@ const tight = [
 
 withBothLanes({ args: tight }, (gateway) => {
   const { batch, post } = batchesOf(gateway);
-
-  /** Sends `bytes`, waits until so many of the answer have come, and goes away. */
-  async function abortAfter(
-    bytes: Uint8Array | string,
-    how: (typeof ways)[number],
-    answerBytes = 0,
-  ): Promise<void> {
-    const socket = net.connect({ port: gateway().port, host: '127.0.0.1' });
-    socket.on('error', () => undefined);
-    socket.on('data', () => undefined);
-    await new Promise<void>((resolve) => void socket.write(bytes, () => resolve()));
-    await until(() => socket.bytesRead >= answerBytes);
-    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-    if (how === 'end') socket.end();
-    else if (how === 'reset') socket.resetAndDestroy();
-    else socket.destroy();
-    await closed;
-  }
 
   const head = (operation: string, headers: Record<string, string | number>) =>
     Buffer.from(requestHead('POST', `/v1/batch/${operation}`, headers));
@@ -77,7 +58,11 @@ withBothLanes({ args: tight }, (gateway) => {
           : { 'Transfer-Encoding': 'chunked' };
         const start = head('put', { 'Content-Type': type, ...framing });
         const whole = Buffer.concat([start, sized ? body : chunked(body)]);
-        await abortAfter(whole.subarray(0, below(whole.length)), ways[i % ways.length] ?? 'end');
+        await abortAfter(
+          gateway().port,
+          whole.subarray(0, below(whole.length)),
+          ways[i % ways.length] ?? 'end',
+        );
       };
       await Promise.all(
         [0, 1, 2, 3].map(async (lane) => {
@@ -101,7 +86,7 @@ withBothLanes({ args: tight }, (gateway) => {
               Accept: accept,
             };
             const whole = Buffer.concat([head('get', headers), Buffer.from(body)]);
-            await abortAfter(whole, how, answerBytes);
+            await abortAfter(gateway().port, whole, how, answerBytes);
           }
         }
       }

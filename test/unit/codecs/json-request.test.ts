@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { decodedBytes, decodePieces, readKeys, readPut } from '../../../src/codecs/json-request.ts';
+import { readGet, readKeys } from '../../../src/codecs/json-request.ts';
 import { ProblemError } from '../../../src/errors.ts';
 import { isStorable } from '../../../src/native/key-bytes.ts';
 
@@ -85,53 +85,31 @@ describe('the keys of a JSON body', () => {
   });
 });
 
-describe('the values of a JSON body', () => {
-  const value = fc.uint8Array({ maxLength: 300 });
+describe('the layers of a JSON body', () => {
+  const read = (layers: unknown) =>
+    readGet(Buffer.from(JSON.stringify({ keys: ['a'], layers })), 1);
 
-  it('are the bytes that were written', () => {
-    fc.assert(
-      fc.property(fc.array(fc.tuple(key, value)), (pairs) => {
-        const items = pairs.map(([name, bytes]) => ({
-          value: Buffer.from(bytes).toString('base64'),
-          key: name,
-        }));
-        const read = readPut(Buffer.from(JSON.stringify({ items, replicas: 2, prefer: [1] })), 100);
-        assert.deepEqual(read.put, { options: { replicas: 2, prefer: [1] }, ifExists: 'fail' });
-        for (const [n, [name, bytes]] of pairs.entries()) {
-          const item = read.items[n];
-          assert.ok(item);
-          assert.equal(item.key, name);
-          assert.equal(decodedBytes(item.base64), bytes.length);
-          assert.deepEqual(Buffer.concat([...decodePieces(item.base64)]), Buffer.from(bytes));
-        }
-      }),
+  it('are named as in a query, and need not be there', () => {
+    assert.deepEqual(read({ sizes: '5x2', select: '0-1' }).layers, { sizes: '5x2', select: '0-1' });
+    assert.deepEqual(read({ layout: 'r1' }).layers, { layout: 'r1' });
+    assert.equal(read(undefined).layers, undefined);
+  });
+
+  it('are refused with anything else, and where only keys belong', () => {
+    for (const layers of [[], 'x', { sizes: 5 }, { size: '5' }, null]) {
+      assert.equal(
+        slugOf(() => read(layers)),
+        'invalid-body',
+      );
+    }
+    const twice = Buffer.from('{"keys":[],"layers":{"sizes":"1","sizes":"1"}}');
+    assert.equal(
+      slugOf(() => readGet(twice, 1)),
+      'invalid-body',
     );
-  });
-
-  it('are cut into pieces without harm', () => {
-    for (const size of [49_151, 49_152, 49_153, 200_000]) {
-      const bytes = Buffer.alloc(size, 'abc');
-      const text = bytes.toString('base64').replaceAll('/', '\\/');
-      const { items } = readPut(Buffer.from(`{"items":[{"key":"a","value":"${text}"}]}`), 1);
-      assert.ok(items[0]);
-      assert.equal(decodedBytes(items[0].base64), size);
-      assert.ok(Buffer.concat([...decodePieces(items[0].base64)]).equals(bytes));
-    }
-  });
-
-  it('are refused when they are not base64, wherever the fault is', () => {
-    const good = Buffer.alloc(150_000, 'abc').toString('base64');
-    for (const at of [0, 65_535, 65_536, 131_072, good.length - 1]) {
-      for (const fault of ['=', '-', ' ', '\\n', 'é']) {
-        const text = good.slice(0, at) + fault + good.slice(at + 1);
-        const body = Buffer.from(`{"items":[{"key":"a","value":"${text}"}]}`);
-        if (fault === '=' && at === good.length - 1) continue;
-        assert.equal(
-          slugOf(() => readPut(body, 1)),
-          'invalid-body',
-          `${fault} at ${at}`,
-        );
-      }
-    }
+    assert.equal(
+      slugOf(() => readKeys(Buffer.from('{"keys":[],"layers":{"sizes":"1"}}'), 1)),
+      'invalid-body',
+    );
   });
 });

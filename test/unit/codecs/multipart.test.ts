@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { MultipartDecoder } from '../../../src/codecs/multipart-decoder.ts';
 import { multipartEncoder } from '../../../src/codecs/multipart-encoder.ts';
 import { problemOfCode } from '../../../src/store/engine-problem.ts';
 import { formOf, readMixed } from '../../helpers/multipart.ts';
-import { decode, recordingSink } from '../../helpers/value-sink.ts';
+import { decode, formDecoder, recordingSink } from '../../helpers/value-sink.ts';
 
 const name = fc.stringMatching(/^[a-zA-Z0-9/é🗝 .-]{1,20}$/u);
 /** Bytes that look like what stands around them. */
@@ -34,7 +33,7 @@ describe('a multipart body', () => {
     await fc.assert(
       fc.asyncProperty(values, cuts, fc.boolean(), async (parts, at, slow) => {
         const sink = recordingSink(() => slow);
-        const slug = await decode(new MultipartDecoder(sink, 'b', 10), formFrom(parts), at);
+        const slug = await decode(formDecoder(sink), formFrom(parts), at);
         assert.equal(slug, undefined);
         assert.deepEqual(
           sink.values,
@@ -57,7 +56,7 @@ describe('a multipart body', () => {
         ]);
         const ends = Array.from({ length: Math.ceil(body.length / size) }, (_, i) => i * size);
         const sink = recordingSink(() => slow);
-        assert.equal(await decode(new MultipartDecoder(sink, 'b', 2), body, ends), undefined);
+        assert.equal(await decode(formDecoder(sink, 2), body, ends), undefined);
         assert.deepEqual(
           sink.values.map((value) => value.bytes.length),
           [1 << 20, 300_000],
@@ -73,7 +72,7 @@ describe('a multipart body', () => {
         // What may lack at the end is the line break behind the last delimiter.
         const part = form.subarray(0, Math.min(cut, form.length - 3));
         const sink = recordingSink();
-        const slug = await decode(new MultipartDecoder(sink, 'b', 10), part, at);
+        const slug = await decode(formDecoder(sink), part, at);
         assert.equal(slug, 'invalid-body');
         for (const [i, value] of sink.values.entries()) {
           assert.deepEqual(value.bytes, parts[i]?.[1]);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { keyLimit } from '../../../src/codecs/keys.ts';
 import { SafetensorsDecoder } from '../../../src/codecs/safetensors-decoder.ts';
 import { safetensorsEncoder } from '../../../src/codecs/safetensors-encoder.ts';
 import { HeldBytes } from '../../../src/http/receive-text.ts';
@@ -21,7 +22,7 @@ const bodyOf = (bytes: number | undefined, held = new HeldBytes(1 << 20)) => ({
   bytes,
   held,
   mostHeaderBytes: 1 << 16,
-  mostTensors: 10,
+  tensors: keyLimit(10),
 });
 
 describe('a safetensors body', () => {

@@ -1,0 +1,73 @@
+import { MOST_LAYERS } from '../config-layouts.ts';
+import { ProblemError } from '../errors.ts';
+import type { ReadPlan } from './batch-read.ts';
+
+/** One layer of an object: its number, and where its bytes lie. */
+export interface Layer {
+  readonly number: number;
+  readonly start: number;
+  readonly bytes: number;
+}
+
+/** How an object is cut into layers: the engine stores no sizes of layers (engine.md §1). */
+export interface LayerCut {
+  /** Of the whole object. */
+  readonly totalBytes: number;
+  /** The layers that are wanted, in the order in which they are. */
+  readonly selected: readonly Layer[];
+}
+
+/** All layers of these sizes, one behind the other. */
+export function layersOf(sizes: readonly number[]): Layer[] {
+  let start = 0;
+  return sizes.map((bytes, number) => {
+    const layer = { number, start, bytes };
+    start += bytes;
+    return layer;
+  });
+}
+
+export const sumOf = (sizes: readonly number[]): number =>
+  sizes.reduce((sum, bytes) => sum + bytes, 0);
+
+/** Throws `layers-mismatch` unless an object of so many bytes can be cut so. */
+export function requireCut({ totalBytes }: LayerCut, bytes: number): void {
+  if (bytes !== totalBytes) {
+    throw layersMismatch(
+      `The layers have ${totalBytes} bytes together, and the object has ${bytes}.`,
+      totalBytes,
+      bytes,
+    );
+  }
+}
+
+/** Makes those of a plan that can't be cut so problems of their own; `indexes` are to be judged. */
+export function judgeCut(plan: ReadPlan, cut: LayerCut, indexes: Iterable<number>): void {
+  for (const index of indexes) {
+    const bytes = plan.sizes[index] as number;
+    if (bytes === cut.totalBytes || plan.problems.has(index)) continue;
+    try {
+      requireCut(cut, bytes);
+    } catch (error) {
+      plan.problems.set(index, error as ProblemError);
+      plan.sizes[index] = 0;
+    }
+  }
+}
+
+export const layersMismatch = (
+  detail: string,
+  expectedBytes: number,
+  actualBytes: number,
+): ProblemError =>
+  new ProblemError('layers-mismatch', { detail, members: { expectedBytes, actualBytes } });
+
+export const tooManyLayers = (): ProblemError =>
+  new ProblemError('invalid-body', {
+    detail: `The body has more than ${MOST_LAYERS} layers for one object.`,
+  });
+
+export const emptyLayer = (number: number): ProblemError =>
+  new ProblemError('invalid-body', {
+    detail: `Layer ${number} is empty; a layer has at least one byte.`,
+  });

@@ -1,0 +1,24 @@
+import net from 'node:net';
+import { until } from './until.ts';
+
+/** How a client can go away. */
+export const ways = ['end', 'destroy', 'reset'] as const;
+
+/** Sends `bytes`, waits until so many of the answer have come, and goes away. */
+export async function abortAfter(
+  port: number,
+  bytes: Uint8Array | string,
+  how: (typeof ways)[number],
+  answerBytes = 0,
+): Promise<void> {
+  const socket = net.connect({ port, host: '127.0.0.1' });
+  socket.on('error', () => undefined);
+  socket.on('data', () => undefined);
+  await new Promise<void>((resolve) => void socket.write(bytes, () => resolve()));
+  await until(() => socket.bytesRead >= answerBytes);
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  if (how === 'end') socket.end();
+  else if (how === 'reset') socket.resetAndDestroy();
+  else socket.destroy();
+  await closed;
+}

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { batchesOf, told } from '../helpers/batches.ts';
+import { withBothLanes } from '../helpers/lanes.ts';
+import { json, layerLimits, mebibyte, TENSORS } from '../helpers/layers.ts';
+import { untilIdle } from '../helpers/metrics.ts';
+import { readMixed } from '../helpers/multipart.ts';
+import { requestTo } from '../helpers/requests.ts';
+import { readSafetensors } from '../helpers/safetensors.ts';
+
+withBothLanes({ args: layerLimits }, (gateway) => {
+  const { request, newKey, value, store } = requestTo(gateway);
+  const { batch, post } = batchesOf(gateway);
+
+  describe('a batch of objects in layers', () => {
+    const layers = { sizes: '5,70000,131072', select: '2,0' };
+    const bytes = 5 + 70_000 + 131_072;
+
+    async function threeKeys(): Promise<{ keys: string[]; values: Buffer[] }> {
+      const values = [randomBytes(bytes), randomBytes(10), randomBytes(bytes)];
+      const stored = await Promise.all(values.map((each) => store(each)));
+      return { keys: [...stored, newKey('missing')], values };
+    }
+
+    const piece = (whole: Buffer | undefined, layer: number): Buffer =>
+      whole?.subarray(...(layer === 0 ? [0, 5] : [70_005, bytes])) ?? Buffer.alloc(0);
+
+    it('is put in JSON', async () => {
+      const [first, second] = [newKey('batch'), newKey('batch')];
+      const answer = await batch('put', {
+        items: [
+          { key: first, layers: ['aGVsbG8=', 'IHdvcmxk'] },
+          { key: second, value: 'YWxvbmU=' },
+        ],
+      });
+      assert.deepEqual(told(answer), [
+        [first, 201, 0],
+        [second, 201, 0],
+      ]);
+      assert.equal((await value(first)).toString(), 'hello world');
+    });
+
+    it('is read in JSON, each with a status of its own', async () => {
+      const { keys, values } = await threeKeys();
+      const answer = await batch('get', { keys: [...keys, keys[0]], layers });
+      assert.deepEqual(
+        answer.items.map(({ status, type }) => [status, type]),
+        [
+          [200, undefined],
+          [422, '/problems/layers-mismatch'],
+          [200, undefined],
+          [404, '/problems/object-not-found'],
+          [200, undefined],
+        ],
+      );
+      for (const place of [0, 2, 4]) {
+        assert.deepEqual(answer.items[place], {
+          key: [...keys, keys[0]][place],
+          status: 200,
+          code: 0,
+          size: bytes,
+          layers: [2, 0].map((layer) => ({
+            layer,
+            size: layer === 0 ? 5 : 131_072,
+            value: piece(values[place % 4], layer).toString('base64'),
+          })),
+        });
+      }
+    });
+
+    it('is read as safetensors, named by key and number', async () => {
+      const { keys, values } = await threeKeys();
+      const answer = await post('get', JSON.stringify({ keys, layers }), {
+        ...json,
+        accept: TENSORS,
+      });
+      const file = readSafetensors(answer.body);
+      assert.equal(file.metadata['failed'], '2');
+      assert.equal(answer.headers['batch-failed'], '2');
+      const names = [keys[0], keys[2]].flatMap((key) => [`${key}/2`, `${key}/0`]);
+      assert.deepEqual([...file.tensors.keys()], names);
+      for (const place of [0, 2]) {
+        for (const layer of [2, 0]) {
+          const tensor = file.tensors.get(`${keys[place]}/${layer}`);
+          assert.ok(tensor?.equals(piece(values[place], layer)));
+        }
+      }
+    });
+
+    it('is read as multipart, a part for each layer', async () => {
+      const { keys, values } = await threeKeys();
+      const answer = await post('get', JSON.stringify({ keys, layers }), {
+        ...json,
+        accept: 'multipart/mixed',
+      });
+      const parts = readMixed(answer.headers['content-type'] as string, answer.body);
+      assert.deepEqual(
+        parts.map(({ headers }) => [headers['memcache-status'], headers['memcache-layer']]),
+        [
+          ['200', '2'],
+          ['200', '0'],
+          ['422', undefined],
+          ['200', '2'],
+          ['200', '0'],
+          ['404', undefined],
+          [undefined, undefined],
+        ],
+      );
+      assert.ok(parts[3]?.body.equals(piece(values[2], 2)));
+      assert.ok(parts[4]?.body.equals(piece(values[2], 0)));
+    });
+
+    it('goes through an arena that is smaller than all of it', async () => {
+      const sizes = { sizes: `${mebibyte}x6`, select: '5' };
+      const values = await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          const whole = randomBytes(6 * mebibyte);
+          return { key: await store(whole), last: whole.subarray(5 * mebibyte) };
+        }),
+      );
+      const keys = values.map(({ key }) => key);
+      const answer = await post('get', JSON.stringify({ keys, layers: sizes }), {
+        ...json,
+        accept: TENSORS,
+      });
+      const file = readSafetensors(answer.body);
+      for (const { key, last } of values) assert.ok(file.tensors.get(`${key}/5`)?.equals(last));
+      await batch('remove', { keys });
+      await untilIdle(gateway().url);
+    });
+
+    it('may hold what can be no name without layers', async () => {
+      const key = '__metadata__';
+      await request('PUT', `${key}?ifExists=replace`, { body: '0123456789' });
+      const body = JSON.stringify({ keys: [key], layers: { layout: 'pair' } });
+      const answer = await post('get', body, { ...json, accept: TENSORS });
+      const { tensors: found } = readSafetensors(answer.body);
+      assert.deepEqual([...found.keys()], ['__metadata__/0', '__metadata__/1']);
+    });
+
+    it('is refused whole when the layers are wrongly named', async () => {
+      for (const names of [{}, { sizes: '' }, { sizes: '1', layout: 'pair' }, { layout: 'x' }]) {
+        const answer = await post('get', JSON.stringify({ keys: ['a'], layers: names }), json);
+        assert.equal(answer.status, 400);
+        assert.match(answer.body.toString(), /invalid-parameter/);
+      }
+      const answer = await post('exists', '{"keys":["a"],"layers":{"sizes":"1"}}', json);
+      assert.equal(answer.status, 400);
+    });
+  });
+});
