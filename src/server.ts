@@ -94,7 +94,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       log(exchange, status, durationMs);
     },
   };
-  storeMetrics(registry, gateway.store);
+  storeMetrics(registry, gateway.store, gateway.batches);
   const guard = browserGuard({ allowHosts: config.allowHost, allowOrigins: config.allowOrigin });
   const health = operations(deps);
   /** Express is loaded on first use, or when the worker has nothing better to do. */

@@ -2,8 +2,12 @@ import type { StoreCounts } from '../store/object-store.ts';
 import { registerPolled } from './polled.ts';
 import type { MetricSink } from './registry.ts';
 
-/** What coalescing, shared reads and remembered sizes save the engine. */
-export function storeMetrics(registry: MetricSink, store: { counts(): StoreCounts }): void {
+/** What coalescing, shared reads and remembered sizes save the engine; and who waits for it. */
+export function storeMetrics(
+  registry: MetricSink,
+  store: { counts(): StoreCounts },
+  batches: { readonly waiting: number },
+): void {
   const register = (
     name: string,
     type: 'counter' | 'gauge',
@@ -34,6 +38,12 @@ export function storeMetrics(registry: MetricSink, store: { counts(): StoreCount
     'waiting',
     'Operations that wait for an engine call to return, to leave with the next.',
   );
+  registerPolled(registry, {
+    name: 'memcache_gateway_batch_calls_waiting',
+    help: 'Engine calls of batches that wait for their turn.',
+    type: 'gauge',
+    read: () => [{ value: batches.waiting, labels: {} }],
+  });
   register(
     'shared_reads_total',
     'counter',

@@ -52,7 +52,7 @@ async function answer(
 ): Promise<void> {
   const { batches } = gateway;
   const { socket } = exchange.req;
-  const plan = await batches.planRead(keys);
+  const plan = await batches.planRead(keys, socket);
   if (cut !== undefined) judgeCut(plan, cut, keys.keys());
   let window = await batches.readWindow(plan, 0, socket);
   let writer: BodyWriter;

@@ -8,6 +8,7 @@ import { JSON_TYPE, negotiate, requireMediaType } from '../http/media-type.ts';
 import { parseQuery } from '../http/query.ts';
 import { withText } from '../http/receive-text.ts';
 import { type HeaderList, respond } from '../http/respond.ts';
+import type { Caller } from '../store/arena-room.ts';
 import type { Handler } from './handler.ts';
 
 /** Answers up to this length are sent whole, with their length. */
@@ -24,14 +25,14 @@ export function batchHead(contentType: string, failed: number | undefined): Head
 
 /** An operation on keys alone, whose answer has no bytes: JSON in, JSON out. */
 export function keysHandler(
-  ask: (gateway: Gateway, keys: readonly string[]) => Promise<Results>,
+  ask: (gateway: Gateway, keys: readonly string[], caller: Caller) => Promise<Results>,
 ): Handler {
   return (gateway, exchange, _raw, query) => {
     parseQuery(query, []);
     negotiate(exchange.req, [JSON_TYPE]);
     return withJson(gateway, exchange, async (text) => {
       const keys = readKeys(text, gateway.limits.batchKeys);
-      await respondResults(gateway, exchange, await ask(gateway, keys));
+      await respondResults(gateway, exchange, await ask(gateway, keys, exchange.req.socket));
     });
   };
 }

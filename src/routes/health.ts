@@ -48,7 +48,9 @@ export function operations({ engine, metricsText }: OperationsDeps): Operations 
       parseQuery(query, []);
       requireAcceptable(exchange.req, 'application/json');
       if (gateway.draining) throw notReady('The gateway is stopping.');
-      if (gateway.store.stuck) throw notReady('Engine calls are past their deadline.');
+      if (gateway.store.stuck || gateway.batches.stuck) {
+        throw notReady('Engine calls are past their deadline.');
+      }
       try {
         await probe();
       } catch (error) {

@@ -13,6 +13,10 @@ export interface Caller {
   off(event: 'end' | 'close', listener: () => void): unknown;
 }
 
+/** Whether a caller is gone, now; a half-closed one counts as gone, too. */
+export const hasLeft = (caller: Caller): boolean =>
+  caller.destroyed || caller.readableEnded || peerHasLeft(caller);
+
 /** How often those who wait are looked at, whose leaving nobody would tell while they are not read from. */
 const LOOK_MS = 250;
 

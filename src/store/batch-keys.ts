@@ -1,5 +1,6 @@
 import { ProblemError } from '../errors.ts';
-import type { DataInfo, EngineClient } from '../native/types.ts';
+import type { DataInfo } from '../native/types.ts';
+import type { BatchCalls } from './batch-calls.ts';
 import { problemOfThrown, type StoreOperation } from './engine-problem.ts';
 
 /** What the engine takes in one call (engine.md §2); more is −3000. */
@@ -25,7 +26,7 @@ export interface ItemInfos extends ItemCodes {
  * whole; when a later one does, the items before keep their answers and no further call is made.
  */
 export async function askForKeys(
-  engine: EngineClient,
+  engine: BatchCalls,
   operation: 'exists' | 'remove',
   keys: readonly string[],
 ): Promise<ItemCodes> {
@@ -39,7 +40,7 @@ export async function askForKeys(
 
 /** As `askForKeys`; a key that the engine does not know has the code of a missing one. */
 export async function queryKeys(
-  engine: EngineClient,
+  engine: BatchCalls,
   operation: 'stat' | 'read',
   keys: readonly string[],
 ): Promise<ItemInfos> {

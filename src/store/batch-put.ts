@@ -1,5 +1,6 @@
 import { ProblemError } from '../errors.ts';
-import type { Block, EngineClient, PutOptions } from '../native/types.ts';
+import type { Block, PutOptions } from '../native/types.ts';
+import type { BatchCalls } from './batch-calls.ts';
 import { problemOfCode, problemOfThrown } from './engine-problem.ts';
 import type { IfExists, ObjectStore, WriteOutcome } from './object-store.ts';
 
@@ -18,7 +19,7 @@ export interface Received {
 }
 
 export interface PutContext {
-  readonly engine: EngineClient;
+  readonly engine: BatchCalls;
   /** For what can only be explained, or done, one by one. */
   readonly store: Pick<ObjectStore, 'write'>;
   readonly options: PutOptions;

@@ -1,5 +1,6 @@
 import type { ProblemError } from '../errors.ts';
-import type { Block, EngineClient } from '../native/types.ts';
+import type { Block } from '../native/types.ts';
+import type { BatchCalls } from './batch-calls.ts';
 import { problemOfCode } from './engine-problem.ts';
 
 /** An item of a batch get that the engine answered with its −1, which says nothing. */
@@ -25,7 +26,7 @@ const UNREADABLE = 'The object is there, and the engine failed to read it, twice
  * once more; for another length only if there is room at once, since the window is held meanwhile.
  */
 export async function readAgain(
-  engine: EngineClient,
+  engine: BatchCalls,
   doubts: readonly Doubt[],
 ): Promise<Certainty[]> {
   const certain: Certainty[] = [];
@@ -49,7 +50,7 @@ export async function readAgain(
 }
 
 /** The object may have become empty meanwhile, which is as good as changed. */
-const roomFor = (engine: EngineClient, size: number): Block | undefined =>
+const roomFor = (engine: BatchCalls, size: number): Block | undefined =>
   size === 0 ? undefined : engine.arena.tryAllocate(size);
 
 interface Present {
@@ -65,7 +66,7 @@ interface Attempt {
 
 /** Those of them that the engine says can be read. */
 async function readableOf(
-  engine: EngineClient,
+  engine: BatchCalls,
   unchanged: readonly Present[],
   certain: Certainty[],
 ): Promise<Attempt[]> {
@@ -80,7 +81,7 @@ async function readableOf(
 }
 
 async function retry(
-  engine: EngineClient,
+  engine: BatchCalls,
   attempts: readonly Attempt[],
   certain: Certainty[],
 ): Promise<void> {

@@ -1,7 +1,8 @@
 import { ProblemError } from '../errors.ts';
 import { asNative, type MemorySlice, sliceBlock } from '../native/native-block.ts';
-import type { Block, EngineClient } from '../native/types.ts';
+import type { Block } from '../native/types.ts';
 import { type Caller, waitForRoom } from './arena-room.ts';
+import type { BatchCalls } from './batch-calls.ts';
 import { MAX_CALL_KEYS, queryKeys } from './batch-keys.ts';
 import { type Doubt, readAgain } from './batch-read-again.ts';
 import { problemOfCode, problemOfThrown } from './engine-problem.ts';
@@ -28,7 +29,7 @@ export interface ReadWindow {
 }
 
 export interface ReadContext {
-  readonly engine: EngineClient;
+  readonly engine: BatchCalls;
   readonly arenaWaitMs: number;
 }
 
@@ -36,10 +37,7 @@ export interface ReadContext {
 const MOST_WINDOW_BYTES = 16 << 20;
 
 /** Asks for the sizes of all, since the engine reads an object only into a block of its length. */
-export async function planRead(
-  { engine }: ReadContext,
-  keys: readonly string[],
-): Promise<ReadPlan> {
+export async function planRead(engine: BatchCalls, keys: readonly string[]): Promise<ReadPlan> {
   const { codes, infos, stopped } = await queryKeys(engine, 'read', keys);
   const sizes = new Float64Array(keys.length);
   const problems = new Map<number, ProblemError>();
@@ -56,7 +54,7 @@ export async function planRead(
   return { keys, sizes, problems };
 }
 
-const tooLarge = ({ arena }: EngineClient, size: number): ProblemError =>
+const tooLarge = ({ arena }: BatchCalls, size: number): ProblemError =>
   new ProblemError('object-too-large', {
     detail: `The object has ${size} bytes; the arena of this gateway holds at most ${arena.maxBlockBytes} at once. Start it with a larger --arena-bytes.`,
   });

@@ -1,5 +1,6 @@
 import type { EngineClient } from '../native/types.ts';
 import type { Caller } from './arena-room.ts';
+import { sharedBatchCalls } from './batch-calls.ts';
 import { askForKeys, type ItemCodes, type ItemInfos, queryKeys } from './batch-keys.ts';
 import { planRead, type ReadPlan, type ReadWindow, readWindow } from './batch-read.ts';
 import { BatchWriter } from './batch-writer.ts';
@@ -7,12 +8,16 @@ import type { ObjectStore } from './object-store.ts';
 
 /** Many objects at a time. What concerns one of them is its own problem, and no other's. */
 export interface BatchStore {
-  exists(keys: readonly string[]): Promise<ItemCodes>;
+  exists(keys: readonly string[], caller?: Caller): Promise<ItemCodes>;
   remove(keys: readonly string[]): Promise<ItemCodes>;
-  stat(keys: readonly string[]): Promise<ItemInfos>;
-  planRead(keys: readonly string[]): Promise<ReadPlan>;
+  stat(keys: readonly string[], caller?: Caller): Promise<ItemInfos>;
+  planRead(keys: readonly string[], caller?: Caller): Promise<ReadPlan>;
   readWindow(plan: ReadPlan, from: number, caller?: Caller): Promise<ReadWindow>;
   writer(limits: WriterLimits, caller?: Caller): BatchWriter;
+  /** Engine calls that wait for their turn. */
+  readonly waiting: number;
+  /** Whether some kind of operation is refused at once, since all calls made for it are late. */
+  readonly stuck: boolean;
 }
 
 export interface WriterLimits {
@@ -26,20 +31,29 @@ export function batchStore(
   store: ObjectStore,
   { arenaWaitMs }: { readonly arenaWaitMs: number },
 ): BatchStore {
-  const context = { engine, arenaWaitMs };
+  const calls = sharedBatchCalls(engine);
+  // What changes something is done though its caller has left.
+  const always = calls.of();
   return {
-    exists: (keys) => askForKeys(engine, 'exists', keys),
+    exists: (keys, caller) => askForKeys(calls.of(caller), 'exists', keys),
     async remove(keys) {
       try {
-        return await askForKeys(engine, 'remove', keys);
+        return await askForKeys(always, 'remove', keys);
       } finally {
         for (const key of keys) store.changed(key, undefined);
       }
     },
-    stat: (keys) => queryKeys(engine, 'stat', keys),
-    planRead: (keys) => planRead(context, keys),
-    readWindow: (plan, from, caller) => readWindow(context, plan, from, caller),
+    stat: (keys, caller) => queryKeys(calls.of(caller), 'stat', keys),
+    planRead: (keys, caller) => planRead(calls.of(caller), keys),
+    readWindow: (plan, from, caller) =>
+      readWindow({ engine: calls.of(caller), arenaWaitMs }, plan, from, caller),
     writer: ({ maxObjectBytes, unsizedBytes }, caller) =>
-      new BatchWriter({ engine, store, maxObjectBytes, unsizedBytes, caller }),
+      new BatchWriter({ engine: always, store, maxObjectBytes, unsizedBytes, caller }),
+    get waiting() {
+      return calls.waiting;
+    },
+    get stuck() {
+      return calls.stuck;
+    },
   };
 }

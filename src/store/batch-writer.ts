@@ -1,8 +1,9 @@
 import { ProblemError } from '../errors.ts';
 import { asNative, sliceBlock } from '../native/native-block.ts';
-import type { Block, EngineClient, PutOptions } from '../native/types.ts';
+import type { Block, PutOptions } from '../native/types.ts';
 import { refusalOf } from './admission.ts';
 import type { Caller } from './arena-room.ts';
+import type { BatchCalls } from './batch-calls.ts';
 import { MAX_CALL_KEYS } from './batch-keys.ts';
 import { putBatch, type Received } from './batch-put.ts';
 import { UNSIZED_START_BYTES } from './grown-block.ts';
@@ -18,7 +19,7 @@ export interface ValueSink {
 }
 
 export interface WriterContext {
-  readonly engine: EngineClient;
+  readonly engine: BatchCalls;
   readonly store: Pick<ObjectStore, 'write' | 'reserve' | 'poolBytes' | 'changed'>;
   readonly maxObjectBytes: number;
   /** Of a value whose length is known at its end only. */

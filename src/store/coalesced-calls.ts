@@ -1,6 +1,7 @@
 import type { Block, DataInfo, EngineClient, PutOptions, Returned } from '../native/types.ts';
+import { callShares } from './call-shares.ts';
 import type { EngineCalls } from './engine-calls.ts';
-import { Lane, type Wish } from './lane.ts';
+import { freshWish, Lane, type Wish } from './lane.ts';
 
 /** Larger values go alone, in a lane of their own: they would hold up the small ones beside them. */
 const LARGE_BYTES = 256 * 1024;
@@ -9,6 +10,7 @@ const BYTES_PER_CALL = 4 * 1024 * 1024;
 const KEYS_PER_CALL = 512;
 
 interface KeyWish<Answer> extends Wish {
+  readonly key: string;
   readonly resolve: (answer: Answer) => void;
 }
 interface BlockWish extends KeyWish<number> {
@@ -44,8 +46,7 @@ export interface CoalescedCalls extends EngineCalls {
 export function coalescedCalls(engine: EngineClient): CoalescedCalls {
   const { slots } = engine.calls();
   const { deadlineMs } = engine;
-  const each = Math.max(1, Math.floor(slots / 8));
-  const large = Math.max(1, Math.floor((slots - 5 * each) / 2));
+  const shares = callShares(slots);
   const lanes: { readonly stuck: boolean; readonly waiting: number }[] = [];
   let keys = 0;
   let calls = 0;
@@ -57,7 +58,7 @@ export function coalescedCalls(engine: EngineClient): CoalescedCalls {
   ): Lane<W> {
     const created: Lane<W> = new Lane({
       operation,
-      callsInFlight: each,
+      callsInFlight: shares.small,
       keysPerCall: KEYS_PER_CALL,
       bytesPerCall: BYTES_PER_CALL,
       deadlineMs,
@@ -136,33 +137,33 @@ export function coalescedCalls(engine: EngineClient): CoalescedCalls {
   };
   const get = lane('get', sendGets);
   const put = lane('put', sendPuts, { fits: canShareCall });
-  const alone = { callsInFlight: large, fits: () => false };
+  const alone = { callsInFlight: shares.large, fits: () => false };
   const largeGet = lane('get', sendGets, alone);
   const largePut = lane('put', sendPuts, alone);
 
   return {
     query: (key) =>
       new Promise((resolve, reject) => {
-        query.add({ key, bytes: 0, resolve, reject, ...fresh });
+        query.add({ key, bytes: 0, resolve, reject, ...freshWish });
       }),
     exist: (key) =>
       new Promise((resolve, reject) => {
-        exist.add({ key, bytes: 0, resolve, reject, ...fresh });
+        exist.add({ key, bytes: 0, resolve, reject, ...freshWish });
       }),
     remove: (key) =>
       new Promise((resolve, reject) => {
-        remove.add({ key, bytes: 0, resolve, reject, ...fresh });
+        remove.add({ key, bytes: 0, resolve, reject, ...freshWish });
       }),
     get: (key, block) =>
       new Promise((resolve, reject) => {
         const bytes = block.length;
         const to = bytes > LARGE_BYTES ? largeGet : get;
-        to.add({ key, bytes, block, resolve, reject, ...fresh });
+        to.add({ key, bytes, block, resolve, reject, ...freshWish });
       }),
     put: (key, block, bytes, options) =>
       new Promise((resolve, reject) => {
         const to = bytes > LARGE_BYTES ? largePut : put;
-        to.add({ key, bytes, block, options, resolve, reject, ...fresh });
+        to.add({ key, bytes, block, options, resolve, reject, ...freshWish });
       }),
     counts: () => ({
       keys,
@@ -175,9 +176,6 @@ export function coalescedCalls(engine: EngineClient): CoalescedCalls {
   };
 }
 
-/** What is the lane's own of a wish, before it has come. */
-const fresh = { expiresAtMs: 0, settled: false, call: undefined };
-
 function settleAll<W extends KeyWish<number>>(
   lane: Lane<W>,
   wishes: readonly W[],
@@ -188,7 +186,8 @@ function settleAll<W extends KeyWish<number>>(
   });
 }
 
-const keysOf = (wishes: readonly Wish[]): string[] => wishes.map(({ key }) => key);
+const keysOf = (wishes: readonly { readonly key: string }[]): string[] =>
+  wishes.map(({ key }) => key);
 const blocksOf = (wishes: readonly BlockWish[]): Block[] => wishes.map(({ block }) => block);
 
 /** One call has one set of options, and takes blocks as a whole. */

@@ -2,10 +2,11 @@ import { EngineDeadlineError, EngineStuckError } from '../native/errors.ts';
 
 /** What one request wants of the engine, while it waits for its answer. */
 export interface Wish {
-  readonly key: string;
   /** Bytes that the engine is to copy. */
   readonly bytes: number;
   readonly reject: (error: Error) => void;
+  /** Asked when its turn has come: why it need not be sent, if it need not. */
+  readonly abandoned?: () => Error | undefined;
   /** The lane's own: past it the wish is given up, whatever the engine does. */
   expiresAtMs: number;
   /** The lane's own: answered or given up, so that what comes later is nobody's. */
@@ -13,6 +14,9 @@ export interface Wish {
   /** The lane's own: the call that it has left with. */
   call: Call | undefined;
 }
+
+/** What is the lane's own of a wish, before it has come. */
+export const freshWish = { expiresAtMs: 0, settled: false, call: undefined };
 
 /** A call that is under way. */
 interface Call {
@@ -66,6 +70,11 @@ export class Lane<W extends Wish> {
     return this.#late >= this.#options.callsInFlight;
   }
 
+  /** Whether a wish that comes now has to wait until a call returns. */
+  get full(): boolean {
+    return this.#inFlight >= this.#options.callsInFlight;
+  }
+
   /** Wishes that wait for a call. */
   get waiting(): number {
     return this.#waiting.length;
@@ -76,12 +85,12 @@ export class Lane<W extends Wish> {
       wish.reject(this.#stuckError());
       return;
     }
-    const { deadlineMs, callsInFlight } = this.#options;
+    const { deadlineMs } = this.#options;
     wish.expiresAtMs = performance.now() + deadlineMs;
     this.#open.add(wish);
     this.#waiting.push(wish);
     this.#timer ??= this.#lookIn(deadlineMs);
-    if (this.#scheduled || this.#inFlight >= callsInFlight) return;
+    if (this.#scheduled || this.full) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
@@ -102,7 +111,7 @@ export class Lane<W extends Wish> {
   }
 
   #depart(): void {
-    while (this.#waiting.length > 0 && this.#inFlight < this.#options.callsInFlight) {
+    while (this.#waiting.length > 0 && !this.full) {
       const wishes = this.#take();
       if (wishes.length === 0) return;
       this.#send(wishes);
@@ -145,6 +154,11 @@ export class Lane<W extends Wish> {
           fits?.(first, wish) !== false);
       if (!goes) {
         left.push(wish);
+        continue;
+      }
+      const reason = wish.abandoned?.();
+      if (reason !== undefined) {
+        this.#fail([wish], reason);
         continue;
       }
       taken.push(wish);

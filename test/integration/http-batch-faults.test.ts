@@ -16,11 +16,21 @@ after(() => {
   for (const injection of injections) injection.dispose();
 });
 
-/** Windows of 4 MiB, an eighth of the arena. */
+/**
+ * Windows of 4 MiB, an eighth of the arena; and slots enough for three calls of each kind that hang,
+ * since those that come after are refused at once.
+ */
 async function failingEngine() {
   const injection = createInjection();
   injections.push(injection);
-  const args = ['--call-slots', '4', '--deadline-ms', String(deadlineMs), '--arena-bytes', '32MiB'];
+  const args = [
+    '--call-slots',
+    '30',
+    '--deadline-ms',
+    String(deadlineMs),
+    '--arena-bytes',
+    '32MiB',
+  ];
   return { args: ['--engine', await injectingLibrary(), ...args], env: injection.env };
 }
 

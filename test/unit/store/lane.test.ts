@@ -6,6 +6,7 @@ import { Lane, type LaneOptions, type Wish } from '../../../src/store/lane.ts';
 import { until } from '../../helpers/until.ts';
 
 interface TestWish extends Wish {
+  readonly key: string;
   readonly resolve: (answer: string) => void;
 }
 
