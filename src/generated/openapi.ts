@@ -994,6 +994,11 @@ export interface components {
          *     16,384. At most 255 layers of 1 byte or more. Either this or `layout`.
          */
         Sizes: string;
+        /**
+         * @description Bytes that each layer is to have, such as `131072x61,16384x61`; layers of other sizes are then
+         *     422. Either this or `layout`.
+         */
+        SizesExpected: string;
         /** @description The name of sizes that the gateway was started with (`--layout NAME=SIZES`). */
         Layout: string;
         /**
@@ -1595,10 +1600,10 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Bytes of each layer, in order: `131072x61,16384x61` is 61 layers of 131,072 bytes and 61 of
-                 *     16,384. At most 255 layers of 1 byte or more. Either this or `layout`.
+                 * @description Bytes that each layer is to have, such as `131072x61,16384x61`; layers of other sizes are then
+                 *     422. Either this or `layout`.
                  */
-                sizes?: components["parameters"]["Sizes"];
+                sizes?: components["parameters"]["SizesExpected"];
                 /** @description The name of sizes that the gateway was started with (`--layout NAME=SIZES`). */
                 layout?: components["parameters"]["Layout"];
                 /**
@@ -1657,7 +1662,12 @@ export interface operations {
         requestBody: {
             content: {
                 "multipart/form-data": {
-                    layer?: string[];
+                    /** Format: binary */
+                    0?: string;
+                    /** Format: binary */
+                    1?: string;
+                } & {
+                    [key: string]: string;
                 };
                 "application/vnd.safetensors": string;
                 "application/json": components["schemas"]["LayersPutRequest"];

@@ -12,7 +12,10 @@ const screenshots = fileURLToPath(new URL('../../build/screenshots/', import.met
 const bytes = Buffer.from(Array.from({ length: 70_001 }, (_, i) => (i * 7 + (i >> 8)) & 0xff));
 
 /** Operations that change or read objects come in an order in which each succeeds. */
-const objectOperations = ['putObject', 'getObject', 'headObject', 'getInfo', 'deleteObject'];
+const objectOperations = [
+  ...['putObject', 'getObject', 'headObject', 'getInfo', 'deleteObject'],
+  ...['putLayers', 'getLayers', 'headLayers'],
+];
 
 const operations = Object.values(openApiDocument.paths).flatMap((item) =>
   Object.entries(item).flatMap(([name, value]) => (name === 'parameters' ? [] : [value])),
@@ -128,6 +131,38 @@ describe('/docs in Chromium', () => {
 
     assert.deepEqual(complaints, []);
     assert.deepEqual([...origins], [gateway.url]);
+    await page.close();
+  });
+
+  it('puts two files as layers, and reads one of them back', async () => {
+    const { page, complaints } = await openDocs();
+    const put = await tryOut(page, 'putLayers', async (section) => {
+      for (const [n, name] of ['k.bin', 'v.bin'].entries()) {
+        const buffer = bytes.subarray(n * 5, n * 5 + 5);
+        const file = { name, mimeType: 'application/octet-stream', buffer };
+        await section.locator('input[type=file]').nth(n).setInputFiles(file);
+      }
+    });
+    assert.equal(put.status, '201', put.shown);
+    await page.screenshot({ path: `${screenshots}layers.png` });
+    await close(put.section);
+    const stored = await fetch(`${gateway.url}/v1/objects/kv/block-7`);
+    assert.ok(bytes.subarray(0, 10).equals(Buffer.from(await stored.arrayBuffer())));
+
+    const get = await tryOut(page, 'getLayers', async (section) => {
+      await section.locator('tr[data-param-name=select] input').fill('1');
+      await section
+        .locator('.responses-wrapper select.content-type')
+        .first()
+        .selectOption('application/json');
+    });
+    assert.equal(get.status, '200', get.shown);
+    assert.match(get.shown, new RegExp(`"value": "${bytes.toString('base64', 5, 10)}"`));
+    await close(get.section);
+    const head = await tryOut(page, 'headLayers');
+    assert.equal(head.status, '200', head.shown);
+    assert.equal((await fetch(stored.url, { method: 'DELETE' })).status, 204);
+    assert.deepEqual(complaints, []);
     await page.close();
   });
 

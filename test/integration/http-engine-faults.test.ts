@@ -249,7 +249,8 @@ withBothLanes(failingEngine, (gateway) => {
 
   describe('a success that cannot be trusted', () => {
     it('is read once more, and is 503 when nothing was moved again', async () => {
-      for (const size of [1, 7, 100, 300_000]) {
+      // Of fewer bytes the second canary may well be the value itself, which is then 503 as well.
+      for (const size of [3, 7, 100, 300_000]) {
         const bytes = randomBytes(size);
         const key = await store(bytes);
         await under([{ on: 'get', noCopy: true, prefix: key, first: 1 }], async () => {
