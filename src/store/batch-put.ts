@@ -39,7 +39,7 @@ export async function putBatch(context: PutContext, items: readonly Received[]):
   };
   try {
     const watched = { ...context, settle };
-    const { present, refused } = await putAll(watched, items, 'created');
+    const { present, refused } = await putAll(watched, items);
     if (present.length > 0) await dealWithPresent(watched, present);
     if (refused.length > 0) await dealWithRefused(watched, refused);
   } catch (error) {
@@ -59,14 +59,13 @@ interface Unsettled {
 async function putAll(
   { engine, options, settle }: PutContext,
   items: readonly Received[],
-  outcome: WriteOutcome,
 ): Promise<Unsettled> {
   const present: Received[] = [];
   const refused: Received[] = [];
   const { results } = await engine.batchPut(keysOf(items), blocksOf(items), options);
   for (const [n, item] of items.entries()) {
     const code = results[n] as number;
-    if (code === CREATED) settle(item.index, outcome);
+    if (code === CREATED) settle(item.index, 'created');
     else if (code === EXISTS) present.push(item);
     else if (code === GENERAL_ERROR) refused.push(item);
     else settle(item.index, problemOfCode('write', code));
@@ -84,17 +83,24 @@ async function dealWithPresent(context: PutContext, items: readonly Received[]):
     return;
   }
   const { results } = await engine.batchRemove(keysOf(items));
-  const removed = items.filter((item, n) => {
+  const removed = new Set<number>();
+  const gone = items.filter((item, n) => {
     const code = results[n] as number;
+    if (code === 0) removed.add(item.index);
     if (code === 0 || code === MISSING) return true;
     settle(item.index, problemOfCode('write', code));
     return false;
   });
-  if (removed.length === 0) return;
-  const { present, refused } = await putAll(context, removed, 'replaced');
+  if (gone.length === 0) return;
+  const replacing: PutContext = {
+    ...context,
+    settle: (index, outcome) =>
+      settle(index, outcome === 'created' && removed.has(index) ? 'replaced' : outcome),
+  };
+  const { present, refused } = await putAll(replacing, gone);
   // Another writer slipped in, or took the room.
-  for (const item of present) await writeAlone(context, item);
-  if (refused.length > 0) await explainRefused(context, refused);
+  for (const item of present) await writeAlone(replacing, item);
+  if (refused.length > 0) await explainRefused(replacing, refused);
 }
 
 /**
@@ -115,7 +121,7 @@ async function dealWithRefused(context: PutContext, items: readonly Received[]):
   if (ifExists === 'replace') for (const item of there) await writeAlone(context, item);
   else if (there.length > 0) await dealWithPresent(context, there);
   if (absent.length === 0) return;
-  const { present, refused } = await putAll(context, absent, 'created');
+  const { present, refused } = await putAll(context, absent);
   if (present.length > 0) await dealWithPresent(context, present);
   if (refused.length > 0) await explainRefused(context, refused);
 }

@@ -94,6 +94,35 @@ describe('putBatch that replaces', () => {
     assert.deepEqual(made.slice(1), ['remove a c', 'put a:1 c:3 replicas=2']);
   });
 
+  it('calls it created when the other one vanished by itself, as a single write does', async () => {
+    await puts(
+      'ab',
+      'replace',
+      [
+        ['put', [-3006, -3006]],
+        ['remove', [-3102, 0]],
+        ['put', [0, 0]],
+      ],
+      ['created', 'replaced'],
+    );
+  });
+
+  it('calls it replaced when only a single write could put it where the other one was', async () => {
+    await puts(
+      'abc',
+      'replace',
+      [
+        ['put', [-3006, -3006, -3006]],
+        ['remove', [0, 0, -3102]],
+        ['put', [-3006, -1, -1]],
+        ['write', 'created'],
+        ['write', 'created'],
+        ['write', 'created'],
+      ],
+      ['replaced', 'replaced', 'created'],
+    );
+  });
+
   it('says why one cannot be removed, and goes on with the others', async () => {
     const steps: BatchStep[] = [
       ['put', [-3006, -3006]],
