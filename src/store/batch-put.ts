@@ -1,4 +1,4 @@
-import { ProblemError } from '../errors.ts';
+import { ProblemError, problemKinds } from '../errors.ts';
 import type { Block, PutOptions } from '../native/types.ts';
 import type { BatchCalls } from './batch-calls.ts';
 import { problemOfCode, problemOfThrown } from './engine-problem.ts';
@@ -128,12 +128,13 @@ async function dealWithRefused(context: PutContext, items: readonly Received[]):
 
 /**
  * What stands in the way of one stands in the way of the others, so it is only asked for once: a
- * single write finds out (write-object.ts). Those that it stores after all go on one by one.
+ * single write finds out (write-object.ts). Behind those that it stores after all, and those whose
+ * own key or size is in the way, it goes on one by one.
  */
 async function explainRefused(context: PutContext, items: readonly Received[]): Promise<void> {
   for (const [n, item] of items.entries()) {
     const problem = await writeAlone(context, item);
-    if (problem === undefined || problem.slug === 'pool-too-small') continue;
+    if (problem === undefined || !concernsOthers(problem)) continue;
     const { slug, options } = problem;
     for (const { index } of items.slice(n + 1)) {
       context.settle(index, new ProblemError(slug, options));
@@ -141,6 +142,9 @@ async function explainRefused(context: PutContext, items: readonly Received[]): 
     return;
   }
 }
+
+const concernsOthers = ({ slug }: ProblemError): boolean =>
+  slug === 'placement-impossible' || problemKinds[slug].status >= 500;
 
 async function writeAlone(
   { store, options, ifExists, settle }: PutContext,

@@ -238,6 +238,24 @@ describe('putBatch and what is behind \u22121', () => {
       ['created', 'pool-too-small -1', 'no-room -1', 'no-room -1'],
     );
   });
+
+  it('tells no other what stands in the way of one key alone', async () => {
+    for (const problem of [
+      new ProblemError('object-exists', { code: -3006 }),
+      new ProblemError('lease-active', { code: -3104 }),
+      new ProblemError('unmatched-state', { code: -3101 }),
+    ]) {
+      const steps: BatchStep[] = [
+        ['put', [-1, -1]],
+        ['exist', [-3102, -3102]],
+        ['put', [-1, -1]],
+        ['write', problem],
+        ['write', 'created'],
+      ];
+      const told = `${problem.slug} ${problem.options.code}`;
+      await puts('ab', 'replace', steps, [told, 'created']);
+    }
+  });
 });
 
 describe('putBatch when a call is not answered', () => {
