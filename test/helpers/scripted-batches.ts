@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ProblemError } from '../../src/errors.ts';
+import { MemoryArena } from '../../src/native/arena.ts';
+import { mapMemory } from '../../src/native/memory.ts';
 import type { Arena, Block, DataInfo, EngineClient, PutOptions } from '../../src/native/types.ts';
 import type { IfExists, ObjectStore, WriteOutcome } from '../../src/store/object-store.ts';
 
@@ -98,4 +100,15 @@ const infoOf = (size: number | 'missing'): DataInfo =>
 function listOf(keys: readonly string[], blocks?: readonly Block[]): string {
   if (keys.length > 8) return `${keys.length} keys`;
   return keys.map((key, i) => (blocks ? `${key}:${blocks[i]?.length}` : key)).join(' ');
+}
+/** A real arena of the smallest kind, which poisons what is freed. */
+export const smallArena = (bytes: number): MemoryArena =>
+  new MemoryArena(mapMemory(bytes, { hugePages: false }), { debug: true });
+
+/** A block with these bytes in it. */
+export function filled(arena: Arena, bytes: number, fill: string): Block {
+  const block = arena.tryAllocate(bytes);
+  assert.ok(block, `no room for ${bytes} bytes`);
+  block.view.fill(fill);
+  return block;
 }
