@@ -22,6 +22,8 @@ export interface ScriptedBatches {
   readonly write: ObjectStore['write'];
   /** The calls made, such as `put a:1 b:2 replicas=2`; of many keys only how many. */
   readonly made: string[];
+  /** The bytes of what was put with the code 0. */
+  readonly stored: ReadonlyMap<string, Buffer>;
   /** Throws unless every step was taken. */
   finished(): void;
 }
@@ -32,6 +34,7 @@ export interface ScriptedBatches {
  */
 export function scriptedBatches(arena: Arena, steps: readonly BatchStep[]): ScriptedBatches {
   const made: string[] = [];
+  const stored = new Map<string, Buffer>();
   let taken = 0;
 
   function next<Name extends BatchStep[0]>(name: Name, label: string) {
@@ -55,10 +58,11 @@ export function scriptedBatches(arena: Arena, steps: readonly BatchStep[]): Scri
       const answer = next(name, label);
       const results = Int32Array.from(await (typeof answer === 'function' ? answer(keys) : answer));
       assert.equal(results.length, keys.length, label);
-      if (name === 'get') {
-        for (const [i, block] of (blocks ?? []).entries()) {
-          if (results[i] === 0) block.view.fill(keys[i]?.[0] ?? '');
-        }
+      for (const [i, { view }] of (blocks ?? []).entries()) {
+        if (results[i] !== 0) continue;
+        const key = keys[i] as string;
+        if (name === 'get') view.fill(key[0] as string);
+        else stored.set(key, Buffer.from(view));
       }
       return { code: 0, results, elapsedMs: 1 };
     } finally {
@@ -86,6 +90,7 @@ export function scriptedBatches(arena: Arena, steps: readonly BatchStep[]): Scri
       return next('write', `write ${key}:${bytes} ${ifExists}`);
     },
     made,
+    stored,
     finished() {
       assert.equal(taken, steps.length, `not asked often enough: ${made.join(', ')}`);
     },

@@ -1,0 +1,304 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ProblemError } from '../../../src/errors.ts';
+import type { MemoryArena } from '../../../src/native/arena.ts';
+import { ArenaFullError, EngineDeadlineError } from '../../../src/native/errors.ts';
+import { BatchWriter } from '../../../src/store/batch-writer.ts';
+import {
+  type BatchStep,
+  filled,
+  scriptedBatches,
+  smallArena,
+} from '../../helpers/scripted-batches.ts';
+
+/** What is collected before it is stored is an eighth of it. */
+const arenaBytes = 8192;
+const arenaWaitMs = 60_000;
+const limits = { maxObjectBytes: 5000, unsizedBytes: 3000 };
+
+const large = { arenaBytes: 1 << 20, maxObjectBytes: 1 << 20, unsizedBytes: 300_000 };
+
+interface Given {
+  readonly maxObjectBytes?: number;
+  readonly arenaBytes?: number;
+  readonly arenaWaitMs?: number;
+  readonly poolBytes?: number;
+  readonly unsizedBytes?: number;
+}
+
+interface Setup {
+  readonly writer: BatchWriter;
+  readonly arena: MemoryArena;
+  readonly made: readonly string[];
+  readonly stored: ReadonlyMap<string, Buffer>;
+  /** What the store was told of keys, such as `a 3` or `b ?`. */
+  readonly changes: readonly string[];
+}
+
+function setup(steps: readonly BatchStep[], given: Given = {}): Setup {
+  const sizes = { arenaBytes, arenaWaitMs, poolBytes: undefined, ...limits, ...given };
+  const arena = smallArena(sizes.arenaBytes);
+  const { engine, write, made, stored } = scriptedBatches(arena, steps);
+  const changes: string[] = [];
+  const store = {
+    write,
+    poolBytes: sizes.poolBytes,
+    changed: (key: string, bytes: number | undefined) =>
+      void changes.push(`${key} ${bytes ?? '?'}`),
+    reserve: (bytes: number) =>
+      arena.allocate(bytes, { deadlineMs: sizes.arenaWaitMs }).catch((error: unknown) => {
+        throw error instanceof ArenaFullError ? new ProblemError('arena-full') : error;
+      }),
+  };
+  const { maxObjectBytes, unsizedBytes } = sizes;
+  const context = { engine, store, maxObjectBytes, unsizedBytes, caller: undefined };
+  return { writer: new BatchWriter(context), arena, made, stored, changes };
+}
+
+/** Gives a value, whose length is known or not, in pieces of at most 1000 bytes. */
+async function give(writer: BatchWriter, key: string, bytes: number, known = true): Promise<void> {
+  await writer.begin(key, known ? bytes : undefined);
+  for (let at = 0; at < bytes; at += 1000) {
+    await writer.take(Buffer.alloc(Math.min(1000, bytes - at), key));
+  }
+  await writer.finish();
+}
+
+/** The outcome of each value, as a word or a slug; nothing is left in the arena. */
+async function written({ writer, arena }: Setup): Promise<string[]> {
+  const { outcomes } = await writer.written();
+  assert.equal(arena.stats().blocks, 0, 'a block leaked');
+  return outcomes.map((outcome) => (typeof outcome === 'string' ? outcome : outcome.slug));
+}
+
+/** Codes that come when the test says so. */
+function heldBack(codes: readonly number[]) {
+  let answer: () => void = () => undefined;
+  const coming = new Promise<readonly number[]>((resolve) => {
+    answer = () => resolve(codes);
+  });
+  return { coming, answer: () => answer() };
+}
+
+async function isWaiting(promise: void | Promise<void>): Promise<boolean> {
+  let settled = false;
+  void Promise.resolve(promise).finally(() => {
+    settled = true;
+  });
+  for (let turn = 0; turn < 5; turn++) await nextTurn();
+  return !settled;
+}
+
+describe('BatchWriter', () => {
+  it('stores what it was given with one call, and tells the store of each', async () => {
+    const all = setup([['put', [0, -3016, -3006]]]);
+    all.writer.place({ replicas: 2, prefer: [] }, 'keep');
+    for (const [i, key] of ['a', 'b', 'c'].entries()) await give(all.writer, key, i + 1);
+    assert.deepEqual(await written(all), ['created', 'no-room', 'kept']);
+    assert.deepEqual(all.made, ['put a:1 b:2 c:3 replicas=2']);
+    assert.deepEqual(all.changes, ['a 1', 'b ?']);
+  });
+
+  it('asks the engine for nothing when there is nothing to store', async () => {
+    const all = setup([]);
+    assert.deepEqual(await written(all), []);
+  });
+
+  it('refuses a value without bytes, one that is too large, and a key named before', async () => {
+    const all = setup([['put', [0, 0]]], { poolBytes: 4500 });
+    await give(all.writer, 'a', 0);
+    await give(all.writer, 'b', 0, false);
+    await give(all.writer, 'c', limits.maxObjectBytes + 1);
+    await give(all.writer, 'd', 4501);
+    await give(all.writer, 'e', 1);
+    await give(all.writer, 'e', 2);
+    await give(all.writer, 'a', 1);
+    await give(all.writer, 'f', 1, false);
+    assert.deepEqual(await written(all), [
+      'empty-object',
+      'empty-object',
+      'object-too-large',
+      'pool-too-small',
+      'created',
+      'object-exists',
+      'object-exists',
+      'created',
+    ]);
+    assert.deepEqual(all.made, ['put e:1 f:1']);
+  });
+
+  it('takes a value of unknown length up to its limit and no byte more, in a block of its length', async () => {
+    const all = setup([
+      ['put', [0]],
+      ['put', [0]],
+    ]);
+    await give(all.writer, 'a', limits.unsizedBytes, false);
+    await give(all.writer, 'b', limits.unsizedBytes + 1, false);
+    await give(all.writer, 'c', 1400, false);
+    assert.deepEqual(await written(all), ['created', 'unsized-body-too-large', 'created']);
+    assert.deepEqual(all.made, ['put a:3000', 'put c:1400']);
+  });
+
+  it('doubles the room of a value that grows, and keeps its bytes', async () => {
+    const all = setup([['put', [0]]], large);
+    const { writer, stored } = all;
+    const value = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, at) => at * 7));
+    await writer.begin('a', undefined);
+    for (let at = 0; at < value.length; at += 150_000) {
+      await writer.take(value.subarray(at, at + 150_000));
+    }
+    await writer.finish();
+    assert.deepEqual(await written(all), ['created']);
+    assert.ok(stored.get('a')?.equals(value));
+  });
+
+  it('tells all values of a call that was not answered so, and no others', async () => {
+    const late = new EngineDeadlineError('batch_put', 5);
+    const all = setup([
+      ['put', late],
+      ['put', [0]],
+    ]);
+    await give(all.writer, 'a', 24);
+    await give(all.writer, 'b', 1000);
+    await give(all.writer, 'c', 1000);
+    assert.deepEqual(await written(all), ['engine-timeout', 'engine-timeout', 'created']);
+    assert.deepEqual(all.changes, ['a ?', 'b ?', 'c 1000']);
+  });
+
+  it('rejects with a defect, at its end at the latest, and holds nothing then', async () => {
+    const all = setup([['put', new TypeError('a defect')]]);
+    await give(all.writer, 'a', 1);
+    await assert.rejects(all.writer.written(), TypeError);
+    assert.equal(all.arena.stats().blocks, 0);
+  });
+});
+
+describe('BatchWriter that asks for time', () => {
+  it('has two calls under way, and waits with what would need a third', async () => {
+    const [first, second] = [heldBack([0]), heldBack([0])];
+    const all = setup([
+      ['put', first.coming],
+      ['put', second.coming],
+      ['put', [0]],
+    ]);
+    const { writer, made } = all;
+    await give(writer, 'a', 1024);
+    void writer.begin('b', 1024);
+    void writer.take(Buffer.alloc(1024));
+    const finished = writer.finish();
+    assert.ok(await isWaiting(finished));
+    assert.deepEqual(made, ['put a:1024', 'put b:1024']);
+    second.answer();
+    await finished;
+    await give(writer, 'c', 1);
+    first.answer();
+    assert.deepEqual(await written(all), ['created', 'created', 'created']);
+  });
+
+  it('gives all it holds to the engine before it waits for room', async () => {
+    const first = heldBack([0, 0]);
+    const all = setup([
+      ['put', first.coming],
+      ['put', [0]],
+    ]);
+    const { writer, arena, made } = all;
+    const holder = filled(arena, arenaBytes - 1024, 'x');
+    await give(writer, 'a', 512);
+    await give(writer, 'b', 320);
+    const beginning = writer.begin('c', 512);
+    assert.ok(await isWaiting(beginning));
+    assert.deepEqual(made, ['put a:512 b:320']);
+    first.answer();
+    await beginning;
+    await writer.take(Buffer.alloc(512, 'c'));
+    await writer.finish();
+    holder.release();
+    assert.deepEqual(await written(all), ['created', 'created', 'created']);
+  });
+
+  it('passes over the bytes of a value that there was no room for in time', async () => {
+    const all = setup([['put', [0]]], { arenaWaitMs: 1 });
+    const holder = filled(all.arena, arenaBytes - 512, 'x');
+    await give(all.writer, 'a', 2000);
+    await give(all.writer, 'b', 500);
+    holder.release();
+    assert.deepEqual(await written(all), ['arena-full', 'created']);
+    assert.deepEqual(all.made, ['put b:500']);
+  });
+
+  it('waits with a value that grows for its own calls only', async () => {
+    const first = heldBack([0]);
+    const all = setup(
+      [
+        ['put', first.coming],
+        ['put', [0]],
+      ],
+      large,
+    );
+    const { writer, arena, made } = all;
+    const holder = filled(arena, (1 << 20) - 400_064, 'x');
+    await give(writer, 'a', 200_000);
+    await writer.begin('b', undefined);
+    const taking = writer.take(Buffer.alloc(150_000, 'b'));
+    assert.ok(await isWaiting(taking));
+    assert.deepEqual(made, ['put a:200000']);
+    first.answer();
+    await taking;
+    // Now it holds all there is, and what others hold is not waited for.
+    await writer.take(Buffer.alloc(150_000, 'b'));
+    await writer.take(Buffer.alloc(1000, 'b'));
+    await writer.finish();
+    holder.release();
+    assert.deepEqual(await written(all), ['created', 'arena-full']);
+  });
+});
+
+describe('BatchWriter that is given up', () => {
+  it('lets go of the value that was arriving and of those not yet given to the engine', async () => {
+    const { writer, arena, made } = setup([]);
+    await give(writer, 'a', 10);
+    await writer.begin('b', 2000);
+    await writer.take(Buffer.alloc(1000));
+    writer.discard();
+    writer.discard();
+    assert.equal(arena.stats().blocks, 0);
+    assert.deepEqual(made, []);
+  });
+
+  it('leaves the engine what it works on, until the call returns', async () => {
+    const first = heldBack([0]);
+    const { writer, arena, changes } = setup([['put', first.coming]]);
+    await give(writer, 'a', 1024);
+    writer.discard();
+    assert.equal(arena.stats().blocks, 1);
+    first.answer();
+    await writer.written();
+    assert.equal(arena.stats().blocks, 0);
+    assert.deepEqual(changes, ['a 1024']);
+  });
+
+  it('gives back the room that it was still waiting for', async () => {
+    const { writer, arena } = setup([]);
+    const holder = filled(arena, arenaBytes, 'x');
+    const beginning = writer.begin('a', 100);
+    writer.discard();
+    holder.release();
+    await beginning;
+    assert.equal(arena.stats().blocks, 0);
+  });
+
+  it('takes no more room for a value that was growing', async () => {
+    const first = heldBack([0]);
+    const { writer, arena } = setup([['put', first.coming]], large);
+    const holder = filled(arena, (1 << 20) - 400_064, 'x');
+    await give(writer, 'a', 200_000);
+    await writer.begin('b', undefined);
+    const taking = writer.take(Buffer.alloc(150_000));
+    writer.discard();
+    first.answer();
+    await taking;
+    holder.release();
+    assert.equal(arena.stats().blocks, 0);
+  });
+});
