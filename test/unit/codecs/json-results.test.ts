@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  existsResults,
+  infoResults,
+  putResults,
+  type Results,
+  removeResults,
+  resultsText,
+} from '../../../src/codecs/json-results.ts';
+import { ProblemError } from '../../../src/errors.ts';
+
+interface Item {
+  readonly key: string;
+  readonly status: number;
+  readonly code: number | null;
+  readonly [member: string]: unknown;
+}
+
+/** The answer as its reader has it; its count of failures agrees with its items. */
+function items(results: Results): Item[] {
+  const text = [...resultsText(results)].join('');
+  assert.ok(text.endsWith('}\n'));
+  const answer = JSON.parse(text) as { items: Item[]; failed: number };
+  assert.deepEqual(Object.keys(answer), ['items', 'failed']);
+  assert.equal(answer.failed, results.failed);
+  assert.equal(answer.items.filter(({ status }) => status >= 400).length, results.failed);
+  assert.equal(answer.items.length, results.count);
+  return answer.items;
+}
+
+const told = (results: Results) =>
+  items(results).map(({ status, code, type }) => (type === undefined ? [status, code] : type));
+const codes = (...list: number[]) => ({ codes: Int32Array.from(list), stopped: undefined });
+const stopped = { from: 1, problem: new ProblemError('engine-timeout', { code: -3004 }) };
+
+describe('existsResults', () => {
+  it('takes a missing key for an answer, and an object being written for one that is there', () => {
+    assert.deepEqual(items(existsResults(['a', 'b', 'c'], codes(0, -3102, -3007))), [
+      { key: 'a', status: 200, code: 0, exists: true },
+      { key: 'b', status: 200, code: -3102, exists: false },
+      { key: 'c', status: 200, code: -3007, exists: true },
+    ]);
+    assert.deepEqual(told(existsResults(['a'], codes(-1))), ['/problems/engine-error']);
+  });
+
+  it('gives the same reason to all that were not reached', () => {
+    const answer = { ...codes(0, 0, 0), stopped };
+    assert.deepEqual(told(existsResults(['a', 'b', 'c'], answer)), [
+      [200, 0],
+      '/problems/engine-timeout',
+      '/problems/engine-timeout',
+    ]);
+  });
+});
+
+describe('removeResults', () => {
+  it('takes a missing key for a failure', () => {
+    const answer = removeResults(['a', 'b', 'a'], codes(0, -3104, -3102));
+    assert.deepEqual(told(answer), [
+      [204, 0],
+      '/problems/lease-active',
+      '/problems/object-not-found',
+    ]);
+    assert.equal(answer.failed, 2);
+    const part = removeResults(['a', 'b'], { ...codes(0, 0), stopped });
+    assert.deepEqual(told(part), [[204, 0], '/problems/engine-timeout']);
+  });
+});
+
+describe('infoResults', () => {
+  it('tells size and replicas, and that an object without any is being written', () => {
+    const replicas = [{ serviceId: 4, medium: 'DRAM' as const }];
+    const infos = [
+      { valid: true, size: 2 ** 40, replicas },
+      { valid: true, size: 3, replicas: [] },
+      { valid: false, size: 0, replicas: [] },
+    ];
+    const results = infoResults(['a', 'b', 'c'], { ...codes(0, 0, -3102), infos });
+    assert.deepEqual(items(results)[0], {
+      key: 'a',
+      status: 200,
+      code: 0,
+      size: 2 ** 40,
+      replicas,
+    });
+    const types = told(results).slice(1);
+    assert.deepEqual(types, ['/problems/object-being-written', '/problems/object-not-found']);
+    const part = infoResults(['a', 'b'], { ...codes(0, 0), infos: infos.slice(0, 1), stopped });
+    assert.deepEqual(told(part), [[200, 0], '/problems/engine-timeout']);
+  });
+});
+
+describe('putResults', () => {
+  it('tells how each came to be', () => {
+    assert.deepEqual(items(putResults(['a', 'b', 'c'], ['created', 'kept', 'replaced'])), [
+      { key: 'a', status: 201, code: 0, outcome: 'created' },
+      { key: 'b', status: 200, code: -3006, outcome: 'kept' },
+      { key: 'c', status: 200, code: 0, outcome: 'replaced' },
+    ]);
+  });
+
+  it('never takes a value that was forgotten for one that was stored', () => {
+    const results = putResults(['a', 'b'], [new ProblemError('empty-object')]);
+    assert.deepEqual(told(results), ['/problems/empty-object', '/problems/internal-error']);
+  });
+});
+
+describe('resultsText', () => {
+  it('is whole however many items there are, in pieces of 4096', () => {
+    for (const [count, pieces] of [
+      [0, 1],
+      [1, 1],
+      [4095, 1],
+      [4096, 2],
+      [4097, 2],
+      [8192, 3],
+    ] as const) {
+      const keys = Array.from({ length: count }, (_, i) => `k${i}`);
+      const results = removeResults(keys, { codes: new Int32Array(count), stopped: undefined });
+      assert.equal([...resultsText(results)].length, pieces);
+      assert.deepEqual(
+        items(results).map(({ key }) => key),
+        keys,
+      );
+    }
+  });
+});
