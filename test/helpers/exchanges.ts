@@ -1,0 +1,83 @@
+/** Requests over real connections to a server that knows nothing but the parts under test. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import net, { type AddressInfo, type Socket } from 'node:net';
+import type { Exchange, Gateway } from '../../src/http/exchange.ts';
+import { HeldBytes } from '../../src/http/receive-text.ts';
+import type { Transfer } from '../../src/http/transfer-watch.ts';
+
+export type Serve = (gateway: Gateway, exchange: Exchange) => void | Promise<void>;
+
+export interface ExchangeServer {
+  /** What the next requests are given to. */
+  serve: Serve;
+  readonly gateway: Gateway;
+  /** Transfers that are being watched; a test may cut one. */
+  readonly watched: ReadonlySet<Transfer>;
+  /** Exchanges that were counted, in their order. */
+  readonly ended: readonly Exchange[];
+  connect(): Promise<Socket>;
+  close(): Promise<void>;
+}
+
+export async function startExchanges(
+  limits: Partial<Gateway['limits']> = {},
+): Promise<ExchangeServer> {
+  const watched = new Set<Transfer>();
+  const ended: Exchange[] = [];
+  const gateway = {
+    draining: false,
+    heldText: new HeldBytes(4 * (limits.batchJsonBytes ?? 0)),
+    limits: { keepAliveMs: 5000, ...limits },
+    watch: {
+      begin(cut: Transfer['cut'], measure?: Transfer['measure']) {
+        const transfer = { bytes: 0, startedMs: 0, lastBytes: 0, lastMovedMs: 0, measure, cut };
+        watched.add(transfer);
+        return transfer;
+      },
+      end: (transfer: Transfer) => void watched.delete(transfer),
+    },
+    onEnd: (exchange: Exchange) => void ended.push(exchange),
+  } as unknown as Gateway;
+  const server = createServer((req, res) => {
+    const exchange: Exchange = {
+      req,
+      res,
+      requestId: 'request-1',
+      startedMs: 0,
+      method: req.method ?? '',
+      route: 'other',
+      key: undefined,
+      expectsContinue: false,
+      bodyFault: undefined,
+      interrupt: undefined,
+      bytesIn: 0,
+      bytesOut: 0,
+      ended: false,
+      problem: undefined,
+      error: undefined,
+    };
+    void exchanges.serve(gateway, exchange);
+  });
+  server.on('checkContinue', (req, res) => server.emit('request', req, res));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const exchanges: ExchangeServer = {
+    serve: () => undefined,
+    gateway,
+    watched,
+    ended,
+    async connect() {
+      const { port } = server.address() as AddressInfo;
+      const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      return socket;
+    },
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return exchanges;
+}

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { ProblemError } from '../../../src/errors.ts';
+import type { Exchange } from '../../../src/http/exchange.ts';
+import { ClientGoneError } from '../../../src/http/receive.ts';
+import { type BodySink, receiveStream } from '../../../src/http/receive-stream.ts';
+import { type ExchangeServer, startExchanges } from '../../helpers/exchanges.ts';
+import { chunked, requestHead } from '../../helpers/raw-connection.ts';
+import { until } from '../../helpers/until.ts';
+
+const head = (headers: Record<string, string | number>) =>
+  Buffer.from(requestHead('POST', '/', headers));
+const inChunks = (...chunks: string[]) =>
+  Buffer.concat([head({ 'Transfer-Encoding': 'chunked' }), chunked(...chunks)]);
+
+/** A sink that notes what it is given, and asks for time when the test wants it to. */
+class SlowSink implements BodySink {
+  text = '';
+  ended = 0;
+  slow = false;
+  slowEnd = false;
+  go: () => void = () => undefined;
+  fail: (error: Error) => void = () => undefined;
+
+  write(chunk: Buffer): void | Promise<void> {
+    this.text += chunk.toString();
+    if (this.slow) return this.#time();
+  }
+
+  end(): void | Promise<void> {
+    this.ended++;
+    if (this.slowEnd) return this.#time();
+  }
+
+  #time(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.go = resolve;
+      this.fail = reject;
+    });
+  }
+}
+
+describe('receiveStream', { timeout: 20_000 }, () => {
+  let server: ExchangeServer;
+  before(async () => {
+    server = await startExchanges();
+  });
+  after(() => server.close());
+
+  /** Sends bytes, which are received into a sink. `outcome` is 'whole' or the error. */
+  async function receive(
+    bytes: Uint8Array,
+    sink: BodySink,
+    prepare?: (exchange: Exchange) => void,
+  ) {
+    const state: { socket: Socket; exchange?: Exchange; outcome?: unknown } = {
+      socket: await server.connect(),
+    };
+    server.serve = async (gateway, exchange) => {
+      state.exchange = exchange;
+      prepare?.(exchange);
+      state.outcome = await receiveStream(gateway, exchange, sink).then(
+        () => 'whole',
+        (error: unknown) => error,
+      );
+      if (exchange.res.destroyed) return;
+      exchange.res.end();
+    };
+    state.socket.write(bytes);
+    await until(() => state.exchange !== undefined);
+    return state as typeof state & { exchange: Exchange };
+  }
+
+  const settled = (state: { outcome?: unknown }) => until(() => state.outcome !== undefined);
+  const isGone = ({ outcome }: { outcome?: unknown }) => outcome instanceof ClientGoneError;
+
+  it('gives the sink all there is, counts it, and watches no longer', async () => {
+    const sink = new SlowSink();
+    const state = await receive(inChunks('one ', 'two ', 'three'), sink);
+    await settled(state);
+    assert.deepEqual([state.outcome, sink.text, sink.ended], ['whole', 'one two three', 1]);
+    assert.equal(state.exchange.bytesIn, 13);
+    assert.equal(state.exchange.interrupt, undefined);
+    assert.equal(server.watched.size, 0);
+    state.socket.destroy();
+  });
+
+  it('takes a body without bytes for one', async () => {
+    const sink = new SlowSink();
+    const state = await receive(head({ 'Content-Length': 0 }), sink);
+    await settled(state);
+    assert.deepEqual([state.outcome, sink.text, sink.ended], ['whole', '', 1]);
+    state.socket.destroy();
+  });
+
+  it('reads nothing and holds the client to no rate while the sink asks for time', async () => {
+    const sink = new SlowSink();
+    sink.slow = true;
+    const state = await receive(inChunks('one ', 'two ', 'three'), sink);
+    await until(() => sink.text === 'one ');
+    assert.equal(state.exchange.req.isPaused(), true);
+    assert.equal(server.watched.size, 0);
+    sink.go();
+    await until(() => sink.text === 'one two ');
+    assert.equal(sink.ended, 0);
+    sink.slow = false;
+    sink.go();
+    await settled(state);
+    assert.deepEqual([state.outcome, sink.text, sink.ended], ['whole', 'one two three', 1]);
+    state.socket.destroy();
+  });
+
+  it('asks a client that waits to go on, once', async () => {
+    const sink = new SlowSink();
+    const state = await receive(
+      head({ 'Content-Length': 2, Expect: '100-continue' }),
+      sink,
+      (ex) => {
+        ex.expectsContinue = true;
+      },
+    );
+    let answer = '';
+    state.socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString();
+    });
+    await until(() => answer === 'HTTP/1.1 100 Continue\r\n\r\n');
+    state.socket.write('hi');
+    await settled(state);
+    assert.equal(sink.text, 'hi');
+    state.socket.destroy();
+  });
+
+  it('fails with what the sink throws, at once, later or at the end, and gives it no more', async () => {
+    const refusal = new ProblemError('invalid-body');
+    const refusing: [sink: SlowSink, given: string][] = [];
+    const atOnce = new SlowSink();
+    atOnce.write = (chunk) => {
+      atOnce.text += chunk.toString();
+      throw refusal;
+    };
+    refusing.push([atOnce, 'one ']);
+    const later = new SlowSink();
+    later.slow = true;
+    refusing.push([later, 'one ']);
+    const atEnd = new SlowSink();
+    atEnd.slowEnd = true;
+    refusing.push([atEnd, 'one two ']);
+    for (const [sink, given] of refusing) {
+      const state = await receive(inChunks('one ', 'two '), sink);
+      await until(() => sink.text === given && (sink !== atEnd || sink.ended === 1));
+      sink.fail(refusal);
+      await settled(state);
+      assert.equal(state.outcome, refusal);
+      assert.equal(sink.text, given);
+      assert.equal(sink.ended, sink === atEnd ? 1 : 0);
+      assert.equal(server.watched.size, 0);
+      state.socket.destroy();
+    }
+  });
+
+  it('fails when the watch finds the client too slow', async () => {
+    const sink = new SlowSink();
+    const state = await receive(head({ 'Content-Length': 5 }), sink);
+    await until(() => server.watched.size === 1);
+    for (const { cut } of server.watched) cut('no byte moved');
+    await settled(state);
+    assert.ok(state.outcome instanceof ProblemError);
+    assert.equal(state.outcome.slug, 'request-timeout');
+    assert.equal(sink.ended, 0);
+    assert.equal(server.watched.size, 0);
+    state.socket.destroy();
+  });
+
+  it('fails with what the parser finds wrong, before it begins and while it is under way', async () => {
+    const fault = new ProblemError('malformed-request');
+    const early = await receive(head({ 'Content-Length': 5 }), new SlowSink(), (exchange) => {
+      exchange.bodyFault = fault;
+    });
+    await settled(early);
+    assert.equal(early.outcome, fault);
+    const state = await receive(head({ 'Content-Length': 5 }), new SlowSink());
+    await until(() => state.exchange.interrupt !== undefined);
+    state.exchange.interrupt?.(fault);
+    await settled(state);
+    assert.equal(state.outcome, fault);
+    assert.equal(server.watched.size, 0);
+    for (const { socket } of [early, state]) socket.destroy();
+  });
+
+  it('fails when the client goes away between two pieces', async () => {
+    const sink = new SlowSink();
+    const whole = inChunks('one ', 'two ');
+    const state = await receive(whole.subarray(0, -14), sink);
+    await until(() => sink.text === 'one ');
+    state.socket.destroy();
+    await settled(state);
+    assert.ok(isGone(state));
+    assert.equal(sink.ended, 0);
+    assert.equal(server.watched.size, 0);
+  });
+
+  it('fails at once for a client that has left before it began', async () => {
+    const state: { outcome?: unknown } = {};
+    const socket = await server.connect();
+    server.serve = (gateway, exchange) => {
+      exchange.req.once('close', () => {
+        void receiveStream(gateway, exchange, new SlowSink()).catch((error: unknown) => {
+          state.outcome = error;
+        });
+      });
+      socket.destroy();
+    };
+    socket.write(head({ 'Content-Length': 5 }));
+    await settled(state);
+    assert.ok(isGone(state));
+    assert.equal(server.watched.size, 0);
+  });
+
+  it('lets the sink finish what has come whole, though the client has gone', async () => {
+    const sink = new SlowSink();
+    sink.slowEnd = true;
+    const state = await receive(inChunks('one ', 'two '), sink);
+    await until(() => sink.ended === 1);
+    state.socket.destroy();
+    await until(() => state.exchange.req.closed);
+    assert.equal(state.outcome, undefined);
+    sink.go();
+    await settled(state);
+    assert.equal(state.outcome, 'whole');
+  });
+});
