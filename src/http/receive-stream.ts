@@ -83,9 +83,10 @@ export function receiveStream(gateway: Gateway, exchange: Exchange, sink: BodySi
     exchange.interrupt = fail;
     watch();
     sendContinue(exchange);
-    // None listens for `error`: an aborted request then emits `close` alone.
+    // What has come whole and was not read yet is gone with the connection. None listens for `error`:
+    // an aborted request then emits `close` alone.
     req.on('close', () => {
-      if (!req.complete) fail(new ClientGoneError());
+      if (!req.readableEnded) fail(new ClientGoneError());
     });
     req.on('data', take);
     req.on('end', end);

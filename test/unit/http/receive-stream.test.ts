@@ -200,6 +200,19 @@ describe('receiveStream', { timeout: 20_000 }, () => {
     assert.equal(server.watched.size, 0);
   });
 
+  it('fails when the client goes away while the sink asks for time, though all had been sent', async () => {
+    const sink = new SlowSink();
+    sink.slow = true;
+    const state = await receive(inChunks('one ', 'two '), sink);
+    await until(() => sink.text === 'one ');
+    assert.equal(state.exchange.req.complete, true);
+    state.socket.destroy();
+    await settled(state);
+    assert.ok(isGone(state));
+    sink.go();
+    assert.deepEqual([sink.text, sink.ended, server.watched.size], ['one ', 0, 0]);
+  });
+
   it('fails at once for a client that has left before it began', async () => {
     const state: { outcome?: unknown } = {};
     const socket = await server.connect();
