@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { ProblemError } from '../../../src/errors.ts';
+import { ClientGoneError } from '../../../src/http/receive.ts';
+import { bodyTooLarge, HeldBytes, withText } from '../../../src/http/receive-text.ts';
+import { type ExchangeServer, startExchanges } from '../../helpers/exchanges.ts';
+import { chunked, requestHead } from '../../helpers/raw-connection.ts';
+import { until } from '../../helpers/until.ts';
+
+const most = 100_000;
+const slugOf = (error: unknown) => (error instanceof ProblemError ? error.slug : String(error));
+
+describe('HeldBytes', () => {
+  it('gives out all there is and not a byte more, until some are given back', () => {
+    const held = new HeldBytes(10);
+    held.take(4);
+    held.take(6);
+    assert.throws(
+      () => held.take(1),
+      (error) => slugOf(error) === 'arena-full',
+    );
+    assert.equal(held.held, 10);
+    held.giveBack(4);
+    held.take(4);
+    held.take(0);
+    assert.equal(held.held, 10);
+  });
+});
+
+describe('withText', { timeout: 20_000 }, () => {
+  let server: ExchangeServer;
+  const sockets: Socket[] = [];
+  before(async () => {
+    server = await startExchanges({ batchJsonBytes: most });
+  });
+  after(async () => {
+    for (const socket of sockets) socket.destroy();
+    await server.close();
+  });
+
+  /** Sends a request; gives the text that came of it, or why none did. */
+  async function send(request: Uint8Array | string, use = async (_text: Buffer) => {}) {
+    const state: { text?: Buffer; error?: unknown; over?: boolean; socket: Socket } = {
+      socket: await server.connect(),
+    };
+    sockets.push(state.socket);
+    server.serve = (gateway, exchange) =>
+      withText(gateway, exchange, (text) => {
+        state.text = Buffer.from(text);
+        return use(text);
+      })
+        .catch((error: unknown) => {
+          state.error = error;
+        })
+        .finally(() => {
+          state.over = true;
+          exchange.res.end();
+        });
+    state.socket.write(request);
+    return state;
+  }
+  const over = (state: { over?: boolean }) => until(() => state.over === true);
+  const { stringify } = JSON;
+  const textOf = (bytes: number) => Buffer.from(stringify('x'.repeat(bytes - 2)));
+  const sized = (text: Buffer) =>
+    Buffer.concat([Buffer.from(requestHead('POST', '/', { 'Content-Length': text.length })), text]);
+  const unsized = (...pieces: Buffer[]) =>
+    Buffer.concat([
+      Buffer.from(requestHead('POST', '/', { 'Transfer-Encoding': 'chunked' })),
+      chunked(...pieces),
+    ]);
+
+  it('gives the whole text up to the limit, its length announced or not', async () => {
+    for (const bytes of [2, 16 * 1024, 16 * 1024 + 1, 70_000, most]) {
+      for (const frame of [sized, unsized]) {
+        const text = textOf(bytes);
+        let held = 0;
+        const state = await send(frame(text), async () => {
+          held = server.gateway.heldText.held;
+        });
+        await over(state);
+        assert.equal(state.error, undefined);
+        assert.ok(state.text?.equals(text));
+        assert.ok(held >= bytes && held <= most, `${held} bytes are held for ${bytes}`);
+        assert.equal(server.gateway.heldText.held, 0);
+      }
+    }
+    const none = await send(requestHead('POST', '/'));
+    await over(none);
+    assert.equal(none.text?.length, 0);
+  });
+
+  it('refuses one byte more, before it is read where that is announced', async () => {
+    const announced = await send(requestHead('POST', '/', { 'Content-Length': most + 1 }));
+    await over(announced);
+    assert.equal(slugOf(announced.error), 'batch-too-large');
+    const grown = await send(unsized(textOf(most), Buffer.from(' ')));
+    await over(grown);
+    assert.equal(slugOf(grown.error), 'batch-too-large');
+    assert.equal(grown.text, undefined);
+    assert.equal(server.gateway.heldText.held, 0);
+    assert.deepEqual(bodyTooLarge(7).options.members, { limitBytes: 7 });
+  });
+
+  it('refuses when others hold all there is, also in the middle of a text that grows', async () => {
+    const { heldText } = server.gateway;
+    heldText.take(4 * most - 20_000);
+    const announced = await send(sized(textOf(20_001)));
+    await over(announced);
+    assert.equal(slugOf(announced.error), 'arena-full');
+    const grown = await send(unsized(textOf(17_000)));
+    await over(grown);
+    assert.equal(slugOf(grown.error), 'arena-full');
+    assert.equal(heldText.held, 4 * most - 20_000);
+    heldText.giveBack(heldText.held);
+  });
+
+  it('holds nothing more when the client has left, or the use of the text has failed', async () => {
+    const { heldText } = server.gateway;
+    const leaving = await send(sized(textOf(5000)).subarray(0, -1));
+    await until(() => heldText.held === 5000);
+    leaving.socket.destroy();
+    await over(leaving);
+    assert.ok(leaving.error instanceof ClientGoneError);
+    assert.equal(heldText.held, 0);
+    const defect = new TypeError('a defect');
+    const failing = await send(sized(textOf(10)), () => Promise.reject(defect));
+    await over(failing);
+    assert.equal(failing.error, defect);
+    assert.equal(heldText.held, 0);
+  });
+});
