@@ -54,7 +54,7 @@ function release({ block, replaced }: ReadWindow): void {
 describe('planRead', () => {
   it('knows the size of each object, or why it cannot be had', async () => {
     const { context } = reader(['query', [3, 'missing', 0, arenaBytes, arenaBytes + 1]]);
-    const { sizes, problems } = await planRead(context, ['a', 'b', 'c', 'd', 'e']);
+    const { sizes, problems } = await planRead(context.engine, ['a', 'b', 'c', 'd', 'e']);
     assert.deepEqual([...sizes], [3, 0, 0, arenaBytes, 0]);
     assert.deepEqual(
       [...problems].map(([index, { slug }]) => [index, slug]),
@@ -70,14 +70,14 @@ describe('planRead', () => {
     const late = new EngineDeadlineError('batch_query', 5);
     const { context } = reader(['query', sizes], ['query', late]);
     const keys = Array.from({ length: MAX_CALL_KEYS + 2 }, (_, i) => `k${i}`);
-    const { problems } = await planRead(context, keys);
+    const { problems } = await planRead(context.engine, keys);
     assert.deepEqual([...problems.keys()], [MAX_CALL_KEYS, MAX_CALL_KEYS + 1]);
     assert.equal(problems.get(MAX_CALL_KEYS)?.slug, 'engine-timeout');
   });
 
   it('fails when nothing is known of any', async () => {
     const { context } = reader(['query', new EngineDeadlineError('batch_query', 5)]);
-    await assert.rejects(planRead(context, ['a']), isProblem('engine-timeout'));
+    await assert.rejects(planRead(context.engine, ['a']), isProblem('engine-timeout'));
   });
 });
 
@@ -87,7 +87,7 @@ describe('readWindow', () => {
     const keys = ['a', 'b', 'a', 'c', 'd', 'e', 'f', 'b', 'g', 'h'];
     const gets = Array.from({ length: 7 }, () => get);
     const { context, arena, finished } = reader(['query', sizes], ...gets);
-    const plan = await planRead(context, keys);
+    const plan = await planRead(context.engine, keys);
     const windows: string[][] = [];
     for (let from = 0; from < keys.length; ) {
       const window = await readWindow(context, plan, from, undefined);
@@ -116,7 +116,7 @@ describe('readWindow', () => {
       get,
       get,
     );
-    const plan = await planRead(context, ['a', 'b', 'c', 'd', 'e']);
+    const plan = await planRead(context.engine, ['a', 'b', 'c', 'd', 'e']);
     const ends: number[] = [];
     for (let from = 0; from < 4; from = ends.at(-1) ?? 9) {
       const window = await readWindow(context, plan, from, undefined);
@@ -128,7 +128,7 @@ describe('readWindow', () => {
 
   it('asks for no room and no object when there is nothing to read', async () => {
     const { context, arena, made } = reader(['query', ['missing', 0]]);
-    const plan = await planRead(context, ['a', 'b']);
+    const plan = await planRead(context.engine, ['a', 'b']);
     const window = await readWindow(context, plan, 0, undefined);
     assert.deepEqual(contents(plan, window), ['object-not-found', '']);
     assert.equal(window.block, undefined);
@@ -147,7 +147,7 @@ describe('readWindow', () => {
     ]);
     const context = { engine, arenaWaitMs: 5 };
     const keys = Array.from({ length: MAX_CALL_KEYS + 1 }, (_, i) => `k${i}`);
-    const plan = await planRead(context, keys);
+    const plan = await planRead(context.engine, keys);
     const window = await readWindow(context, plan, 0, undefined);
     assert.equal(window.to, MAX_CALL_KEYS);
     release(window);
@@ -155,7 +155,7 @@ describe('readWindow', () => {
 
   it('makes a problem of what the engine refuses, and leaves the others where they belong', async () => {
     const { context, arena } = reader(['query', [3, 5, 7]], ['get', [0, -3010, 0]]);
-    const plan = await planRead(context, ['a', 'b', 'c']);
+    const plan = await planRead(context.engine, ['a', 'b', 'c']);
     const window = await readWindow(context, plan, 0, undefined);
     assert.deepEqual(contents(plan, window), ['a:3', 'engine-network-fault', 'c:7']);
     assert.equal(plan.sizes[1], 0);
@@ -171,7 +171,7 @@ describe('readWindow', () => {
       ['exist', [0]],
       ['get', [0, 0]],
     );
-    const plan = await planRead(context, ['a', 'b', 'c', 'd']);
+    const plan = await planRead(context.engine, ['a', 'b', 'c', 'd']);
     const window = await readWindow(context, plan, 0, undefined);
     assert.deepEqual(contents(plan, window), ['a:3', 'b:9', 'c:7', 'object-not-found']);
     assert.equal(arena.stats().blocks, 2);
@@ -195,7 +195,7 @@ describe('readWindow', () => {
     ];
     for (const steps of phases) {
       const { context, arena, finished } = reader(['query', [3, 3]], ...steps);
-      const plan = await planRead(context, ['a', 'b']);
+      const plan = await planRead(context.engine, ['a', 'b']);
       const window = readWindow(context, plan, 0, undefined);
       await assert.rejects(window, isProblem('engine-timeout'));
       finished();
@@ -205,7 +205,7 @@ describe('readWindow', () => {
 
   it('fails when there is no room in time, or its caller has left, and asks nothing then', async () => {
     const { context, arena, made } = reader(['query', [3]]);
-    const plan = await planRead(context, ['a']);
+    const plan = await planRead(context.engine, ['a']);
     const holder = filled(arena, arenaBytes, 'x');
     await assert.rejects(readWindow(context, plan, 0, undefined), isProblem('arena-full'));
     const gone = { destroyed: true, readableEnded: true, once: () => 0, off: () => 0 };
@@ -218,7 +218,7 @@ describe('readWindow', () => {
 
   it('waits for room, and reads when there is some', async () => {
     const { context, arena } = reader(['query', [3]], ['get', [0]]);
-    const plan = await planRead(context, ['a']);
+    const plan = await planRead(context.engine, ['a']);
     const holder = filled(arena, arenaBytes, 'x');
     const reading = readWindow({ ...context, arenaWaitMs: 60_000 }, plan, 0, undefined);
     assert.equal(arena.stats().waiters, 1);
