@@ -38,7 +38,7 @@ export class GatewayError extends Error {
   }
 }
 
-const slugOf = (type: unknown, status: number): string =>
+export const slugOf = (type: unknown, status: number): string =>
   typeof type === 'string' ? type.slice(type.lastIndexOf('/') + 1) : `status-${status}`;
 
 const numberOr = (value: unknown): number | undefined =>

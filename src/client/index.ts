@@ -1,16 +1,33 @@
 /**
  * A client of the gateway for Node and browsers: it needs `fetch`, and nothing else.
  */
+import { type Batch, createBatch } from './batch.ts';
+import { withDotKeys } from './dot-keys.ts';
 import { createObjects, type Objects } from './objects.ts';
 import { type ClientOptions, createTransport } from './transport.ts';
 
-export type Client = Objects;
+export interface Client extends Objects {
+  readonly batch: Batch;
+}
 
 /** Keeps nothing open: there is nothing to close. */
 export function createClient(options: ClientOptions): Client {
   const transport = createTransport(options);
-  return createObjects(transport);
+  const objects = withDotKeys(createObjects(transport), transport);
+  return { ...objects, batch: createBatch(transport, objects) };
 }
+
+export type { Batch } from './batch.ts';
+export type {
+  BatchItem,
+  ExistsItem,
+  GetItem,
+  InfoItem,
+  ItemFailure,
+  PutItem,
+  RemoveItem,
+} from './batch-items.ts';
+export type { BatchPutOptions } from './batch-put.ts';
 
 export { GatewayError, type Problem } from './gateway-error.ts';
 export type {
@@ -19,7 +36,8 @@ export type {
   KeyInfo,
   ObjectStream,
   Outcome,
-  Placement,
   PutOptions,
 } from './objects.ts';
+export type { SizedBytes } from './safetensors-writer.ts';
+export type { Placement } from './target.ts';
 export type { CallOptions, ClientOptions } from './transport.ts';

@@ -1,18 +1,11 @@
 import type { components } from '../generated/openapi.ts';
+import { type ByteRange, rangeHeader } from './range.ts';
+import { type Placement, pathOfKey, queryOf } from './target.ts';
 import type { CallOptions, RequestBody, Transport } from './transport.ts';
 
 export type KeyInfo = components['schemas']['KeyInfo'];
 /** What became of a put: `kept` and `replaced` only where `ifExists` asks for it. */
 export type Outcome = 'created' | 'kept' | 'replaced';
-
-export interface Placement {
-  /** Copies in the memory of different services, 1…8; 1 by default. */
-  readonly replicas?: number;
-  /** Ids of the services that are to hold them: orders, not hints. */
-  readonly prefer?: readonly number[];
-  /** What to do about an object that is there; `fail` by default. */
-  readonly ifExists?: 'fail' | 'keep' | 'replace';
-}
 
 export interface PutOptions extends Placement, CallOptions {
   /** Checked by the gateway before it stores anything (RFC 9530), such as `sha-256=:…:`. */
@@ -21,7 +14,7 @@ export interface PutOptions extends Placement, CallOptions {
 
 export interface GetOptions extends CallOptions {
   /** Only these bytes: from `start`, up to and without `end`. */
-  readonly range?: { readonly start: number; readonly end?: number };
+  readonly range?: ByteRange;
 }
 
 /** A value that is read as it comes. */
@@ -45,6 +38,7 @@ export interface Objects {
   remove(key: string, options?: CallOptions): Promise<void>;
 }
 
+/** Of every key that a path can name. */
 export function createObjects(transport: Transport): Objects {
   const getting = ({ range, signal }: GetOptions) => ({
     method: 'GET',
@@ -97,29 +91,3 @@ export function createObjects(transport: Transport): Objects {
 }
 
 const objectPath = (key: string): string => `/v1/objects/${pathOfKey(key)}`;
-
-/**
- * The key in a path. URL parsers resolve dot segments, encoded dots too, so slashes beside them are
- * encoded; the keys `.` and `..` have no form that survives.
- */
-export function pathOfKey(key: string): string {
-  if (key === '.' || key === '..') {
-    throw new RangeError(`the key '${key}' cannot stand in a URL: use the methods of batch`);
-  }
-  const encoded = encodeURIComponent(key);
-  return /(?:^|\/)\.\.?(?:\/|$)/.test(key) ? encoded : encoded.replaceAll('%2F', '/');
-}
-
-export function queryOf({ replicas, prefer, ifExists }: Placement): string {
-  const query = new URLSearchParams();
-  if (replicas !== undefined) query.set('replicas', String(replicas));
-  if (prefer !== undefined && prefer.length > 0) query.set('prefer', prefer.join(','));
-  if (ifExists !== undefined) query.set('ifExists', ifExists);
-  return query.size === 0 ? '' : `?${query}`;
-}
-
-function rangeHeader({ start, end }: { start: number; end?: number }): string {
-  if (end === undefined) return `bytes=${start}-`;
-  if (end <= start) throw new RangeError(`the range from ${start} to ${end} holds no byte`);
-  return `bytes=${start}-${end - 1}`;
-}

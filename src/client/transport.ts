@@ -29,6 +29,8 @@ export interface Call extends CallOptions {
   readonly body?: RequestBody | undefined;
   /** Answers below 400 are always given to `read`; these are too. */
   readonly expected?: readonly number[];
+  /** Statuses after which it is not tried again, whatever the gateway says of the single operation. */
+  readonly final?: readonly number[];
   /**
    * Whether the call changes nothing, so that it may also be tried again when no answer came at all:
    * of a change nobody knows then whether it happened.
@@ -81,8 +83,10 @@ const isStream = (body: RequestBody | undefined): boolean =>
   typeof body === 'object' && 'getReader' in body;
 
 /** Only a refusal that says so; and a broken connection, where nothing can have been changed. */
-const canHelp = (error: unknown, { safe }: Call): boolean =>
-  error instanceof GatewayError ? error.retryable : safe && error instanceof TypeError;
+const canHelp = (error: unknown, { safe, final }: Call): boolean =>
+  error instanceof GatewayError
+    ? error.retryable && final?.includes(error.status) !== true
+    : safe && error instanceof TypeError;
 
 /** A random half keeps clients that failed together from coming back together. */
 function delayBefore(tried: number, firstMs: number, error: unknown): number {

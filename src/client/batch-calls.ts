@@ -1,0 +1,37 @@
+import { type SizedBytes, safetensorsOf } from './safetensors-writer.ts';
+import { type Placement, queryOf } from './target.ts';
+import type { Call, CallOptions } from './transport.ts';
+
+export const SAFETENSORS_TYPE = 'application/vnd.safetensors';
+
+/** An operation on keys alone, answered with JSON, or for `get` with a safetensors file. */
+export const keysCall = (
+  operation: 'get' | 'exists' | 'info' | 'remove',
+  keys: readonly string[],
+  { signal }: CallOptions,
+): Call => ({
+  method: 'POST',
+  path: `/v1/batch/${operation}`,
+  safe: operation !== 'remove',
+  signal,
+  body: JSON.stringify({ keys }),
+  headers: {
+    'Content-Type': 'application/json',
+    Accept: operation === 'get' ? SAFETENSORS_TYPE : 'application/json',
+  },
+});
+
+/** The keys must be different, and none `__metadata__`. */
+export const putCall = (
+  values: Iterable<readonly [key: string, value: SizedBytes]>,
+  { signal, ...placement }: Placement & CallOptions,
+): Call => ({
+  method: 'POST',
+  path: `/v1/batch/put${queryOf(placement)}`,
+  safe: false,
+  signal,
+  body: safetensorsOf(values),
+  headers: { 'Content-Type': SAFETENSORS_TYPE, Accept: 'application/json' },
+  // By then some may have been stored, which would then be told as there already.
+  ...(placement.ifExists === undefined || placement.ifExists === 'fail' ? { final: [408] } : {}),
+});

@@ -1,0 +1,34 @@
+import { GatewayError } from './gateway-error.ts';
+
+/** Bytes from `start`, up to and without `end`. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end?: number;
+}
+
+/** Throws RangeError for a range without a byte, which no header can say. */
+export function requireRange({ start, end }: ByteRange): void {
+  if (end === undefined || end > start) return;
+  throw new RangeError(`the range from ${start} to ${end} holds no byte`);
+}
+
+export function rangeHeader(range: ByteRange): string {
+  requireRange(range);
+  const { start, end } = range;
+  return end === undefined ? `bytes=${start}-` : `bytes=${start}-${end - 1}`;
+}
+
+/** Of an object that came whole. Throws what the gateway answers when the range lies outside. */
+export function partOf(value: Uint8Array, { start, end }: ByteRange): Uint8Array {
+  if (start < value.length) return value.slice(start, end);
+  throw new GatewayError({
+    slug: 'range-not-satisfiable',
+    status: 416,
+    detail: `The object has ${value.length} bytes.`,
+    code: undefined,
+    name: undefined,
+    retryable: false,
+    retryAfterMs: undefined,
+    requestId: undefined,
+  });
+}

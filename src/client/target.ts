@@ -1,0 +1,27 @@
+/** What of a request stands in its target: the key, and where a value is to go. */
+
+export interface Placement {
+  /** Copies in the memory of different services, 1…8; 1 by default. */
+  readonly replicas?: number;
+  /** Ids of the services that are to hold them: orders, not hints. */
+  readonly prefer?: readonly number[];
+  /** What to do about an object that is there; `fail` by default. */
+  readonly ifExists?: 'fail' | 'keep' | 'replace';
+}
+
+/** Keys that URL parsers resolve away, in every form: no path can name them. */
+export const isDotKey = (key: string): boolean => key === '.' || key === '..';
+
+/** The key in a path. URL parsers resolve encoded dots too, so slashes beside them are encoded. */
+export function pathOfKey(key: string): string {
+  const encoded = encodeURIComponent(key);
+  return /(?:^|\/)\.\.?(?:\/|$)/.test(key) ? encoded : encoded.replaceAll('%2F', '/');
+}
+
+export function queryOf({ replicas, prefer, ifExists }: Placement): string {
+  const query = new URLSearchParams();
+  if (replicas !== undefined) query.set('replicas', String(replicas));
+  if (prefer !== undefined && prefer.length > 0) query.set('prefer', prefer.join(','));
+  if (ifExists !== undefined) query.set('ifExists', ifExists);
+  return query.size === 0 ? '' : `?${query}`;
+}
