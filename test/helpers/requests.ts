@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { ProblemSlug } from '../../src/errors.ts';
+import { clientOf } from './checked-client.ts';
 import type { ReadyGateway } from './gateway.ts';
 import { type RawResponse, requestChecked } from './openapi.ts';
 
@@ -17,7 +18,10 @@ export type ProblemAnswer = RawResponse & { readonly json: Record<string, unknow
 /** Percent-encodes what a request line cannot hold, and leaves escapes, slashes and queries alone. */
 const target = (text: string): string => text.replaceAll(/[^!-~]+/gu, encodeURIComponent);
 
-/** Requests to objects of one gateway, each on a connection of its own and held against openapi.yaml. */
+/**
+ * Requests to objects of one gateway, each on a connection of its own. All are held against
+ * openapi.yaml; what is only set-up or a look at what became of it goes through the client.
+ */
 export function requestTo(gateway: () => ReadyGateway) {
   /** `what` is `key?query`, as it stands in the path. */
   async function request(
@@ -50,18 +54,17 @@ export function requestTo(gateway: () => ReadyGateway) {
 
   const newKey = (stem: string): string => `${stem}/${randomUUID()}`;
 
+  const { put, get } = clientOf(gateway);
+
   /** Stores an object under a new key, and gives the key. */
   async function store(body: Uint8Array | string): Promise<string> {
     const key = newKey('stored');
-    assert.equal((await request('PUT', key, { body })).status, 201);
+    assert.equal(await put(key, body), 'created');
     return key;
   }
 
-  async function value(key: string): Promise<Buffer> {
-    const { status, body } = await request('GET', key);
-    assert.equal(status, 200);
-    return body;
-  }
+  /** Of the object with this key, as it is without escapes. */
+  const value = async (key: string): Promise<Buffer> => Buffer.from(await get(key));
 
   return { request, problem, store, value, newKey };
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { createClient, GatewayError } from '../../src/client/index.ts';
+import { GatewayError } from '../../src/client/index.ts';
+import { clientOf } from '../helpers/checked-client.ts';
 import { withBothLanes } from '../helpers/lanes.ts';
 
 withBothLanes({}, (gateway) => {
-  const client = () => createClient({ baseUrl: gateway().url });
+  const { put, get, getStream, info, exists, remove } = clientOf(gateway);
   const newKey = (): string => `client/${randomUUID()}/ü?`;
 
   describe('the client on a gateway', () => {
@@ -13,7 +14,6 @@ withBothLanes({}, (gateway) => {
       for (const bytes of [1, 1000, 3_000_000]) {
         const key = newKey();
         const value = randomBytes(bytes);
-        const { put, get, getStream, info, exists, remove } = client();
         assert.equal(await exists(key), false);
         assert.equal(await put(key, value), 'created');
         assert.ok(Buffer.from(await get(key)).equals(value));
@@ -34,7 +34,6 @@ withBothLanes({}, (gateway) => {
     });
 
     it('takes values in every form, a stream included, and has them checked', async () => {
-      const { put, get } = client();
       const text = 'x'.repeat(100_000);
       const digest = `sha-256=:${createHash('sha256').update(text).digest('base64')}:`;
       for (const value of [
@@ -53,7 +52,6 @@ withBothLanes({}, (gateway) => {
     });
 
     it('says what became of what was there', async () => {
-      const { put, get } = client();
       const key = newKey();
       await put(key, 'one');
       await assert.rejects(put(key, 'two'), /object-exists \(409\)/);
@@ -65,7 +63,6 @@ withBothLanes({}, (gateway) => {
     });
 
     it('lets go when it is told to', async () => {
-      const { put, get } = client();
       const key = newKey();
       await put(key, 'x');
       const signal = AbortSignal.abort(new Error('enough'));

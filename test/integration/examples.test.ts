@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { clientOf } from '../helpers/checked-client.ts';
 import { type ReadyGateway, startGateway } from '../helpers/gateway.ts';
-import { fetchChecked } from '../helpers/openapi.ts';
 
 const script = fileURLToPath(new URL('../../examples/kv-block.sh', import.meta.url));
 
@@ -24,6 +24,7 @@ function run(environment: Record<string, string>, ...args: string[]): Promise<Ru
 
 describe('examples/kv-block.sh', () => {
   let gateway: ReadyGateway;
+  const client = clientOf(() => gateway);
   before(async () => {
     gateway = await startGateway();
   });
@@ -37,17 +38,15 @@ describe('examples/kv-block.sh', () => {
     assert.match(stdout, /^made {5}122 layers, 8994816 bytes, sha-256 ([0-9a-f]{64})$/m);
     assert.match(stdout, /^fetched {2}8994816 bytes, sha-256 [0-9a-f]{64}$/m);
     assert.match(stdout, /the digests are equal\n$/);
-    const left = await fetchChecked(`${gateway.url}/v1/objects/kv/block-7`);
-    assert.equal(left.status, 404, 'it leaves nothing behind');
+    assert.equal(await client.exists('kv/block-7'), false, 'it leaves nothing behind');
   });
 
   it('says what the gateway answered when the key is taken, and leaves the object alone', async () => {
-    const url = `${gateway.url}/v1/objects/taken`;
-    await fetchChecked(url, { method: 'PUT', body: 'mine' });
+    await client.put('taken', 'mine');
     const { code, stderr } = await run({ GATEWAY_URL: gateway.url }, 'taken');
     assert.equal(code, 1);
     assert.match(stderr, /^kv-block: status 409, not 201: .*object-exists/);
-    assert.equal(await (await fetchChecked(url)).text(), 'mine');
+    assert.equal(Buffer.from(await client.get('taken')).toString(), 'mine');
   });
 
   it('says that no gateway is there', async () => {

@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { abortAfter, ways } from '../helpers/aborts.ts';
 import { batchesOf } from '../helpers/batches.ts';
+import { clientOf } from '../helpers/checked-client.ts';
 import { withBothLanes } from '../helpers/lanes.ts';
 import { metric, untilIdle, usedBlocks } from '../helpers/metrics.ts';
 import { formOf } from '../helpers/multipart.ts';
@@ -34,7 +35,8 @@ withBothLanes({ args: tight }, (gateway) => {
       { length: count },
       (_, i) => [`${stem}/${i}`, randomBytes(bytes)] as const,
     );
-    await post('put', safetensorsOf(values), { 'content-type': tensors });
+    const items = await clientOf(gateway).batch.put(values);
+    assert.ok(items.every(({ problem }) => problem === undefined));
     return values.map(([key]) => key);
   }
 

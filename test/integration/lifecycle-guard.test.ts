@@ -1,8 +1,8 @@
 /** Errors in the supervisor that nobody catches, put there from outside: it runs as it is shipped. */
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
+import { clientOf } from '../helpers/checked-client.ts';
 import { type ReadyGateway, startGateway } from '../helpers/gateway.ts';
-import { fetchChecked } from '../helpers/openapi.ts';
 import { until } from '../helpers/until.ts';
 
 const gateways: ReadyGateway[] = [];
@@ -31,8 +31,7 @@ describe('an error that nobody caught', () => {
       await until(() => find() !== undefined);
       assert.equal(find()?.['msg'], 'an error that nobody caught; the gateway goes on');
       assert.match(JSON.stringify(find()?.['err']), /"message":"planted","stack":"Error: planted/);
-      const url = `${gateway.url}/v1/objects/a`;
-      assert.equal((await fetchChecked(url, { method: 'PUT', body: 'x' })).status, 201);
+      assert.equal(await clientOf(() => gateway).put('a', 'x'), 'created');
       assert.equal(gateway.workerPid(), worker);
       assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
       assert.equal(gateway.stderr(), '');

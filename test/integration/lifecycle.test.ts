@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { afterEach, describe, it } from 'node:test';
+import { clientOf } from '../helpers/checked-client.ts';
 import {
   childrenOf,
   type GatewayOptions,
@@ -88,8 +89,7 @@ describe('a start', () => {
     assert.equal(gateway.stderr(), '');
     assert.equal(await statusOf(`${url}/livez`), 200);
     assert.equal(await statusOf(`${url}/readyz`), 200);
-    const put = await fetchChecked(`${url}/v1/objects/a`, { method: 'PUT', body: 'hello' });
-    assert.equal(put.status, 201);
+    assert.equal(await clientOf(() => gateway).put('a', 'hello'), 'created');
   });
 
   it('ends with 1 and a sentence when the port is taken', async () => {
@@ -132,8 +132,7 @@ describe('a killed worker', () => {
     await until(async () => (await statusOf(`${gateway.url}/readyz`)) === 200);
     assert.notEqual(gateway.workerPid(), first);
     assert.match(await metricsOf(gateway), /^memcache_gateway_worker_restarts_total\S* 1$/m);
-    const put = await fetchChecked(`${gateway.url}/v1/objects/a`, { method: 'PUT', body: 'x' });
-    assert.equal(put.status, 201);
+    assert.equal(await clientOf(() => gateway).put('a', 'x'), 'created');
   });
 });
 
