@@ -54,10 +54,13 @@ describe('the package, installed elsewhere', () => {
     t.after(() => gateway.kill());
     const page = readFileSync(path.join(root, 'docs/client.md'), 'utf8');
     const file = path.join(project, 'client.mjs');
-    const example = /^```js\n(.*?)^```$/ms.exec(page)?.[1] ?? '';
-    writeFileSync(file, example.replace('http://127.0.0.1:8080', gateway.url));
-    const { stdout } = await run(process.execPath, [file], { cwd: project });
-    assert.equal(stdout, /^```text\n(.*?)^```$/ms.exec(page)?.[1]);
+    const examples = [...page.matchAll(/^```js\n(.*?)^```\n\n```text\n(.*?)^```$/gms)];
+    assert.equal(examples.length, page.match(/^```js$/gm)?.length, 'an example without its output');
+    for (const [, example = '', expected] of examples) {
+      writeFileSync(file, example.replace('http://127.0.0.1:8080', gateway.url));
+      const { stdout } = await run(process.execPath, [file], { cwd: project });
+      assert.equal(stdout, expected);
+    }
   });
 
   it('has types that a strict program compiles with', async () => {
@@ -72,7 +75,14 @@ describe('the package, installed elsewhere', () => {
       import { createClient, type KeyInfo as Info } from 'memcache-gateway/client';
       const told: Info = await createClient({ baseUrl: '' }).info('a');
       // @ts-expect-error: what became of it is one of three words
-      (await createClient({ baseUrl: '' }).put('a', 'x')) === 'gone' || told;`;
+      (await createClient({ baseUrl: '' }).put('a', 'x')) === 'gone' || told;
+      import { GatewayError } from 'memcache-gateway/client';
+      for await (const item of createClient({ baseUrl: '' }).batch.getEach(['a'])) {
+        if (item.problem) throw new GatewayError(item.problem);
+        const bytes: Uint8Array = item.value;
+        // @ts-expect-error: what did not fail has no problem
+        bytes.length === item.problem.status;
+      }`;
     writeFileSync(path.join(project, 'program.mts'), program);
     const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
     const flags = ['--noEmit', '--strict', '--module', 'NodeNext', '--target', 'ES2023'];
