@@ -3,10 +3,11 @@
  */
 import { type Batch, createBatch } from './batch.ts';
 import { withDotKeys } from './dot-keys.ts';
+import { createLayers, type Layers } from './layers.ts';
 import { createObjects, type Objects } from './objects.ts';
 import { type ClientOptions, createTransport } from './transport.ts';
 
-export interface Client extends Objects {
+export interface Client extends Objects, Layers {
   readonly batch: Batch;
 }
 
@@ -14,7 +15,7 @@ export interface Client extends Objects {
 export function createClient(options: ClientOptions): Client {
   const transport = createTransport(options);
   const objects = withDotKeys(createObjects(transport), transport);
-  return { ...objects, batch: createBatch(transport, objects) };
+  return { ...objects, ...createLayers(transport), batch: createBatch(transport, objects) };
 }
 
 export type { Batch } from './batch.ts';
@@ -30,6 +31,7 @@ export type {
 export type { BatchPutOptions } from './batch-put.ts';
 
 export { GatewayError, type Problem } from './gateway-error.ts';
+export type { GetLayersOptions, PutLayersOptions } from './layers.ts';
 export type {
   Bytes,
   GetOptions,

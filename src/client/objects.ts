@@ -60,10 +60,7 @@ export function createObjects(transport: Transport): Objects {
             ...(contentDigest === undefined ? {} : { 'Content-Digest': contentDigest }),
           },
         },
-        async (response) => {
-          await response.arrayBuffer();
-          return (response.headers.get('memcache-outcome') ?? 'created') as Outcome;
-        },
+        outcomeOf,
       ),
     get: (key, options = {}) =>
       transport(
@@ -88,6 +85,11 @@ export function createObjects(transport: Transport): Objects {
     remove: (key, { signal } = {}) =>
       transport({ method: 'DELETE', path: objectPath(key), safe: false, signal }, () => undefined),
   };
+}
+
+export async function outcomeOf(response: Response): Promise<Outcome> {
+  await response.arrayBuffer();
+  return (response.headers.get('memcache-outcome') ?? 'created') as Outcome;
 }
 
 const objectPath = (key: string): string => `/v1/objects/${pathOfKey(key)}`;

@@ -9,6 +9,13 @@ export interface Placement {
   readonly ifExists?: 'fail' | 'keep' | 'replace';
 }
 
+/** Layers as the query names them. */
+export interface LayerNames {
+  readonly sizes?: string | undefined;
+  readonly layout?: string | undefined;
+  readonly select?: string | undefined;
+}
+
 /** Keys that URL parsers resolve away, in every form: no path can name them. */
 export const isDotKey = (key: string): boolean => key === '.' || key === '..';
 
@@ -18,10 +25,14 @@ export function pathOfKey(key: string): string {
   return /(?:^|\/)\.\.?(?:\/|$)/.test(key) ? encoded : encoded.replaceAll('%2F', '/');
 }
 
-export function queryOf({ replicas, prefer, ifExists }: Placement): string {
+export function queryOf(names: Placement & LayerNames): string {
+  const { replicas, prefer, ifExists, sizes, layout, select } = names;
   const query = new URLSearchParams();
   if (replicas !== undefined) query.set('replicas', String(replicas));
   if (prefer !== undefined && prefer.length > 0) query.set('prefer', prefer.join(','));
   if (ifExists !== undefined) query.set('ifExists', ifExists);
+  if (sizes !== undefined) query.set('sizes', sizes);
+  if (layout !== undefined) query.set('layout', layout);
+  if (select !== undefined) query.set('select', select);
   return query.size === 0 ? '' : `?${query}`;
 }

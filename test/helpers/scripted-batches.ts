@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import type { ProblemError } from '../../src/errors.ts';
 import { MemoryArena } from '../../src/native/arena.ts';
 import { mapMemory } from '../../src/native/memory.ts';
-import type { Arena, Block, DataInfo, EngineClient, PutOptions } from '../../src/native/types.ts';
+import type {
+  Arena,
+  Block,
+  DataInfo,
+  EngineClient,
+  PutOptions,
+  Returned,
+} from '../../src/native/types.ts';
 import type { IfExists, ObjectStore, WriteOutcome } from '../../src/store/object-store.ts';
 
 type Codes = readonly number[];
@@ -49,6 +56,7 @@ export function scriptedBatches(arena: Arena, steps: readonly BatchStep[]): Scri
   async function codesOf(
     name: 'put' | 'get' | 'exist' | 'remove',
     keys: readonly string[],
+    returned: Returned | undefined,
     blocks?: readonly Block[],
     more = '',
   ) {
@@ -67,22 +75,39 @@ export function scriptedBatches(arena: Arena, steps: readonly BatchStep[]): Scri
       return { code: 0, results, elapsedMs: 1 };
     } finally {
       for (const block of blocks ?? []) block.release();
+      returned?.();
     }
   }
 
   const calls = {
     arena,
-    async batchQuery(keys: readonly string[]) {
+    deadlineMs: 1000,
+    calls: () => ({ slots: 4, inFlight: 0, late: 0, queued: 0 }),
+    async batchQuery(keys: readonly string[], returned?: Returned) {
+      returned?.();
       const answer = next('query', `query ${listOf(keys)}`);
       if ('code' in answer) return { code: answer.code, infos: keys.map(() => infoOf('missing')) };
       assert.equal(answer.length, keys.length);
       return { code: 0, infos: answer.map(infoOf) };
     },
-    batchGet: (keys: readonly string[], blocks: readonly Block[]) => codesOf('get', keys, blocks),
-    batchPut: (keys: readonly string[], blocks: readonly Block[], options: PutOptions) =>
-      codesOf('put', keys, blocks, options.replicas === 1 ? '' : ` replicas=${options.replicas}`),
-    batchExist: (keys: readonly string[]) => codesOf('exist', keys),
-    batchRemove: (keys: readonly string[]) => codesOf('remove', keys),
+    batchGet: (keys: readonly string[], blocks: readonly Block[], returned?: Returned) =>
+      codesOf('get', keys, returned, blocks),
+    batchPut: (
+      keys: readonly string[],
+      blocks: readonly Block[],
+      options: PutOptions,
+      returned?: Returned,
+    ) =>
+      codesOf(
+        'put',
+        keys,
+        returned,
+        blocks,
+        options.replicas === 1 ? '' : ` replicas=${options.replicas}`,
+      ),
+    batchExist: (keys: readonly string[], returned?: Returned) => codesOf('exist', keys, returned),
+    batchRemove: (keys: readonly string[], returned?: Returned) =>
+      codesOf('remove', keys, returned),
   };
   return {
     engine: calls as unknown as EngineClient,
