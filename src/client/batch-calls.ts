@@ -9,12 +9,13 @@ export const keysCall = (
   operation: 'get' | 'exists' | 'info' | 'remove',
   keys: readonly string[],
   { signal }: CallOptions,
+  more: object = {},
 ): Call => ({
   method: 'POST',
   path: `/v1/batch/${operation}`,
   safe: operation !== 'remove',
   signal,
-  body: JSON.stringify({ keys }),
+  body: JSON.stringify({ keys, ...more }),
   headers: {
     'Content-Type': 'application/json',
     Accept: operation === 'get' ? SAFETENSORS_TYPE : 'application/json',

@@ -2,7 +2,9 @@ import type { components } from '../generated/openapi.ts';
 import { keysCall } from './batch-calls.ts';
 import type { ExistsItem, GetItem, InfoItem, PutItem, RemoveItem } from './batch-items.ts';
 import { itemsOf, openObjects, readItems, readObjects } from './batch-items.ts';
+import { batchGetLayers, type LayersItem } from './batch-layers.ts';
 import { type BatchPutOptions, batchPut } from './batch-put.ts';
+import type { LayerCut } from './layer-cut.ts';
 import type { Objects } from './objects.ts';
 import { getReserved, RESERVED } from './reserved-key.ts';
 import type { SizedBytes } from './safetensors-writer.ts';
@@ -29,6 +31,11 @@ export interface Batch {
    * answer is there.
    */
   getEach(keys: readonly string[], options?: CallOptions): AsyncIterable<GetItem>;
+  /**
+   * As `get`, each object cut into layers in the same way, and only those selected. One of another
+   * size has failed with `layers-mismatch`.
+   */
+  getLayers(keys: readonly string[], options: LayerCut & CallOptions): Promise<LayersItem[]>;
   /** A key without an object is an answer, not a failure. */
   exists(keys: readonly string[], options?: CallOptions): Promise<ExistsItem[]>;
   info(keys: readonly string[], options?: CallOptions): Promise<InfoItem[]>;
@@ -65,6 +72,7 @@ export function createBatch(transport: Transport, objects: Pick<Objects, 'put' |
     put: (values, options = {}) => batchPut(transport, objects, values, options),
     get,
     getEach,
+    getLayers: (keys, options) => batchGetLayers(transport, keys, options),
     exists: asking<Schemas['BatchExistsItem']>('exists'),
     info: asking<Schemas['BatchInfoItem']>('info'),
     remove: asking<Schemas['BatchRemoveItem']>('remove'),

@@ -28,9 +28,11 @@ export type {
   PutItem,
   RemoveItem,
 } from './batch-items.ts';
+export type { LayersItem } from './batch-layers.ts';
 export type { BatchPutOptions } from './batch-put.ts';
 
 export { GatewayError, type Problem } from './gateway-error.ts';
+export type { LayerCut } from './layer-cut.ts';
 export type { GetLayersOptions, PutLayersOptions } from './layers.ts';
 export type {
   Bytes,

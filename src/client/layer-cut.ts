@@ -1,0 +1,53 @@
+/** How objects are cut into layers, since sizes are not stored: by one of `sizes` and `layout`. */
+export interface LayerCut {
+  /** Bytes of each layer, in order: together the size of the object, else it is 422. */
+  readonly sizes?: readonly number[];
+  /** Name of sizes that the gateway was started with (`--layout`). */
+  readonly layout?: string;
+  /** Numbers of the layers wanted, each once; all without it. */
+  readonly select?: readonly number[];
+}
+
+/** As the gateway takes it. */
+export const cutTexts = ({ sizes, layout, select }: LayerCut) => ({
+  sizes: sizes && sizesText(sizes),
+  layout,
+  select: select && selectText(select),
+});
+
+/** Runs of one size are named once: `131072x61,16384x61`. */
+function sizesText(sizes: readonly number[]): string {
+  return runsOf(sizes, (size, before) => size === before)
+    .map(({ first, count }) => (count === 1 ? `${first}` : `${first}x${count}`))
+    .join(',');
+}
+
+/** Runs of numbers that follow each other are ranges: `0-3,61`. */
+function selectText(select: readonly number[]): string {
+  return runsOf(select, (number, before) => number === before + 1)
+    .map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`))
+    .join(',');
+}
+
+interface Run {
+  readonly first: number;
+  last: number;
+  count: number;
+}
+
+function runsOf(
+  numbers: readonly number[],
+  goesOn: (next: number, last: number) => boolean,
+): Run[] {
+  const runs: Run[] = [];
+  for (const number of numbers) {
+    const run = runs.at(-1);
+    if (run === undefined || !goesOn(number, run.last)) {
+      runs.push({ first: number, last: number, count: 1 });
+    } else {
+      run.last = number;
+      run.count += 1;
+    }
+  }
+  return runs;
+}
