@@ -240,6 +240,22 @@ const benchmarks = {
     await Promise.all([bare.stop(), gateway.stop()]);
   },
 
+  async layers() {
+    const gateway = await startGateway();
+    const whole = keys(64, 'block');
+    for (const path of whole) await put(gateway.port, path, BLOCK);
+    const inLayers = whole.map(
+      (path) => `${path.replace('objects', 'layers')}?sizes=131072x61,16384x61`,
+    );
+    const [wholeRates, rates] = await compare([
+      { port: gateway.port, paths: whole, connections: 4 },
+      { port: gateway.port, paths: inLayers, connections: 4 },
+    ]);
+    const shown = `${throughput(median(rates))} = ${ratio(rates, wholeRates).toFixed(2)} of GET whole`;
+    report('8.57 MiB GET in 122 layers, 4 connections', shown, '');
+    await gateway.stop();
+  },
+
   async memory() {
     const gateway = await startGateway('--arena-bytes', '1GiB', '--pool-bytes', '8GiB');
     let peak = 0;
