@@ -180,6 +180,15 @@ withBothLanes(failingEngine, (gateway) => {
       });
       assert.equal((await value(key)).toString(), 'new');
     });
+
+    it('is still a replacement when it comes behind the remove', async () => {
+      const key = await store('old');
+      await under([{ on: 'batch_put', itemCode: -1, prefix: key, nth: 2 }], async () => {
+        const answer = await put({ [key]: 'new' }, { ifExists: 'replace' });
+        assert.equal(answer.items[0]?.['outcome'], 'replaced');
+      });
+      assert.equal((await value(key)).toString(), 'new');
+    });
   });
 
   describe('a call past its deadline', () => {
