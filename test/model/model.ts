@@ -7,13 +7,13 @@ export const absent = 'absent';
 export type State = Value | typeof absent;
 
 /**
- * One key. Whoever works on it does one thing after the other, so that mostly one state is possible;
+ * One key. Whoever changes it does one thing after the other, so that mostly one state is possible;
  * more are after an operation whose outcome nobody has heard: an upload that was broken off, or one
- * that failed in the engine. Until a look when all is quiet, any of them may be found.
+ * that failed in the engine. What is seen of it narrows them down, unless something may be under way.
  */
 export class ModelKey {
   readonly key: string;
-  #possible: State[] = [absent];
+  #possible: readonly State[] = [absent];
   /** What is under way may still take effect: only when all is quiet can a look settle it. */
   #unsettled = false;
 
@@ -29,52 +29,58 @@ export class ModelKey {
     return this.#possible.includes(absent);
   }
 
-  get mayExist(): boolean {
-    return this.#possible.some((state) => state !== absent);
-  }
-
   /** An operation that was answered with success: this is what is there now. */
   becomes(state: State): void {
-    if (this.#unsettled) this.mayBecome(state);
-    else this.#possible = [state];
+    this.#possible = this.#unsettled ? [...this.#possible, state] : [state];
   }
 
-  /** An operation with an outcome that nobody has heard. */
-  mayBecome(...states: State[]): void {
-    this.#possible.push(...states);
-    this.#unsettled = true;
+  /** An operation with an outcome that nobody has heard, and that may be `underWay` still. */
+  mayBecome(states: readonly State[], underWay: boolean): void {
+    if (states.length === 0) return;
+    this.#possible = [...this.#possible, ...states];
+    this.#unsettled ||= underWay;
   }
 
   /** Nothing is under way any more: what is found now is what is there. */
   settle(found: Buffer | typeof absent): void {
-    const state = this.#stateOf(found);
-    this.#possible = [state];
     this.#unsettled = false;
+    this.sees(found);
   }
 
   /** Checks what was read: a part of the value from `start` on, of `total` bytes. */
   sees(found: Buffer | typeof absent, start = 0, total?: number): void {
-    this.#stateOf(found, start, total);
-  }
-
-  seesLength(length: number | typeof absent): void {
-    const fits = this.#possible.some((state) =>
-      length === absent ? state === absent : state !== absent && state.length === length,
+    this.#narrow(
+      () => (found === absent ? absent : `${found.length} bytes from ${start}`),
+      (state) => {
+        if (found === absent || state === absent) return found === state;
+        if (state.length !== (total ?? found.length)) return false;
+        return bytesOf(state)
+          .subarray(start, start + found.length)
+          .equals(found);
+      },
     );
-    assert.ok(fits, `${this.key} has length ${length}; possible: ${this.#describe()}`);
   }
 
-  #stateOf(found: Buffer | typeof absent, start = 0, total?: number): State {
-    const state = this.#possible.find((candidate) => {
-      if (found === absent || candidate === absent) return found === candidate;
-      if (candidate.length !== (total ?? found.length)) return false;
-      return bytesOf(candidate)
-        .subarray(start, start + found.length)
-        .equals(found);
-    });
-    const what = found === absent ? absent : `${found.length} bytes from ${start}`;
-    assert.notEqual(state, undefined, `${this.key}: found ${what}; possible: ${this.#describe()}`);
-    return state as State;
+  seesLength(length: number): void {
+    this.#narrow(
+      () => `${length} bytes`,
+      (state) => state !== absent && state.length === length,
+    );
+  }
+
+  seesPresence(present: boolean): void {
+    this.#narrow(
+      () => (present ? 'an object' : absent),
+      (state) => (state !== absent) === present,
+    );
+  }
+
+  #narrow(what: () => string, fits: (state: State) => boolean): void {
+    const fitting = this.#possible.filter(fits);
+    if (fitting.length === 0) {
+      assert.fail(`${this.key}: found ${what()}; possible: ${this.#describe()}`);
+    }
+    if (!this.#unsettled) this.#possible = fitting;
   }
 
   #describe(): string {

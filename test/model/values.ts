@@ -1,21 +1,27 @@
-/** Values that can be told apart by any of their bytes, made anew from their number whenever needed. */
+/** Values that can be told apart by their bytes, and made anew from their number whenever needed. */
 
-/** A value of the model: `version` makes the bytes, `length` how many. */
+/** A value of the model: `version` says which bytes, `length` how many. */
 export interface Value {
   readonly version: number;
   readonly length: number;
 }
 
+/** Each version begins at another place of these, so that they need not be made each time. */
+const PLACES = 1 << 23;
+const LONGEST = 1 << 20;
+const all = allBytes(PLACES + LONGEST);
+
+/** Not to be written to. */
 export function bytesOf({ version, length }: Value): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
-  let state = Math.imul(version + 1, 0x9e3779b1) | 1;
-  let at = 0;
-  for (; at + 4 <= length; at += 4) {
-    state = Math.imul(state ^ (state >>> 15), 0x85ebca6b) + 0x6d2b79f5;
-    bytes.writeInt32LE(state | 0, at);
-  }
-  for (; at < length; at += 1) bytes[at] = version + at;
-  return bytes;
+  const start = Math.imul(version, 0x9e3779b1) & (PLACES - 1);
+  return all.subarray(start, start + length);
+}
+
+function allBytes(length: number): Buffer {
+  const words = new Int32Array(length / 4);
+  const { next } = createRandom(1);
+  for (let at = 0; at < words.length; at += 1) words[at] = next() * 2 ** 32;
+  return Buffer.from(words.buffer);
 }
 
 /** Numbers that a seed decides, so that a run can be made again. */
@@ -27,13 +33,31 @@ export function createRandom(seed: number) {
     x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
     return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
   };
+  /** A whole number from `least` to below `end`. */
+  const between = (least: number, end: number): number =>
+    least + Math.floor(next() * (end - least));
   return {
     next,
-    /** A whole number from `least` to below `end`. */
-    between: (least: number, end: number): number => least + Math.floor(next() * (end - least)),
+    between,
+    shuffle<T>(from: readonly T[]): T[] {
+      const shuffled = [...from];
+      for (let at = shuffled.length - 1; at > 0; at -= 1) {
+        const other = between(0, at + 1);
+        [shuffled[at], shuffled[other]] = [shuffled[other] as T, shuffled[at] as T];
+      }
+      return shuffled;
+    },
     pick: <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)] as T,
     chance: (probability: number): boolean => next() < probability,
   };
 }
 
 export type Random = ReturnType<typeof createRandom>;
+
+/** Around all that the gateway decides by: one write, calls on this thread, direct reading. */
+const LENGTHS = [1, 7, 100, 1024, 14_336, 14_337, 65_536, 131_072, 131_073, 200_000, 700_001];
+
+export function lengthOf(random: Random): number {
+  const length = random.pick(LENGTHS);
+  return random.chance(0.5) ? length : random.between(1, length + 1);
+}
