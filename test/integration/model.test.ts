@@ -7,6 +7,6 @@ const OPERATIONS = 1_000;
 describe('what the gateway holds is what was done to it', () => {
   const seed = Date.now() % 1_000_000;
   for (const game of games) {
-    it(`${game.name} (seed ${seed})`, () => playGame(game, { seed, operations: OPERATIONS }));
+    it(`${game.where} (seed ${seed})`, () => playGame(game, { seed, operations: OPERATIONS }));
   }
 });

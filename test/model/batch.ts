@@ -22,6 +22,10 @@ export function batchOperations({ connections, random, tolerates, nextVersion }:
     return random.shuffle([...keys, ...repeats]);
   };
 
+  /** Now and then so often that the answer is more than the sockets take at once. */
+  const manyTimes = (keys: readonly ModelKey[]): readonly ModelKey[] =>
+    random.chance(0.04) ? Array.from({ length: 40 }, () => keys).flat() : keys;
+
   /** In the middle of the request or of an answer of about so many bytes. */
   const leaveWithin = (request: number, answer: number): Leave | undefined => {
     if (!random.chance(0.12)) return undefined;
@@ -132,7 +136,7 @@ export function batchOperations({ connections, random, tolerates, nextVersion }:
 
   async function get(some: readonly ModelKey[]): Promise<void> {
     const coding = random.pick(codings);
-    const keys = coding === 'safetensors' ? some : withRepeats(some);
+    const keys = coding === 'safetensors' ? some : manyTimes(withRepeats(some));
     const outcome = await ask('get', keys, coding);
     if (outcome === 'broken') {
       // What has promised its length can't tell of what goes wrong in the middle.

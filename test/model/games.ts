@@ -8,6 +8,7 @@ import { engineFaults, noProblem, noRoom, type Tolerance } from './verdicts.ts';
 
 export interface Game {
   readonly name: string;
+  readonly where: string;
   readonly args: readonly string[];
   readonly tolerates: Tolerance;
   readonly failing?: true;
@@ -17,10 +18,16 @@ export interface Game {
 const tight = ['--arena-bytes', '2MiB'];
 
 export const games: readonly Game[] = [
-  { name: 'on the embedded engine', args: [], tolerates: noProblem },
-  { name: 'through an arena too small for all', args: tight, tolerates: noRoom },
+  { name: 'embedded', where: 'on the embedded engine', args: [], tolerates: noProblem },
   {
-    name: 'on an engine that is slow, fails and lies',
+    name: 'tight',
+    where: 'through an arena too small for all',
+    args: tight,
+    tolerates: noRoom,
+  },
+  {
+    name: 'failing',
+    where: 'on an engine that is slow, fails and lies',
     args: [...tight, '--arena-wait-ms', '200'],
     tolerates: engineFaults,
     failing: true,

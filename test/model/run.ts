@@ -1,14 +1,21 @@
-/** npm run test:model [-- --operations 100000 --seed N]: all games, at length. */
+/** npm run test:model [-- --operations 100000 --seed N --game failing]: all games, or one, at length. */
 import { parseArgs } from 'node:util';
 import { games, playGame } from './games.ts';
 
 const { values } = parseArgs({
-  options: { operations: { type: 'string' }, seed: { type: 'string' } },
+  options: {
+    operations: { type: 'string' },
+    seed: { type: 'string' },
+    game: { type: 'string' },
+  },
 });
 const operations = Number(values.operations ?? 100_000);
 const seed = Number(values.seed ?? Date.now() % 1_000_000);
 
-for (const game of games) {
+const chosen = games.filter(({ name }) => name === (values.game ?? name));
+if (chosen.length === 0) throw new Error(`there are: ${games.map(({ name }) => name).join(', ')}`);
+
+for (const game of chosen) {
   const { name } = game;
   const began = performance.now();
   const progress = (done: number): void => {
@@ -17,7 +24,7 @@ for (const game of games) {
   try {
     await playGame(game, { seed, operations, progress });
   } catch (error) {
-    console.error(`${name}: lost with --seed ${seed} --operations ${operations}`);
+    console.error(`lost with --game ${name} --seed ${seed} --operations ${operations}`);
     throw error;
   }
   const seconds = (performance.now() - began) / 1000;
