@@ -166,13 +166,13 @@ export const table = {
     'Memory',
     integer(1, 10_000_000),
     131_072,
-    'Keys in one batch request; beyond it 413.',
+    'Keys in one batch request, and layers of their values in its JSON or in a safetensors answer; beyond it 413.',
   ),
   batchJsonBytes: setting(
     'Memory',
     size(kibibyte, gibibyte),
     32 * mebibyte,
-    'Largest JSON body of a batch request, or header of a safetensors body; beyond it 413. Four times as much is held by all of them together; beyond that 503.',
+    'Largest JSON body of a batch request, or header of a safetensors body; beyond it 413. Four times as much is held by all of them together, headers of answers included; beyond that 503.',
   ),
 
   minRateBytes: setting(

@@ -11,7 +11,8 @@ export interface ReadEncoder {
   readonly contentLength: number | undefined;
   /** Whether the bytes of objects are sent as base64. */
   readonly base64: boolean;
-  /** What comes before the first item. */
+  /** What comes before the first item, once; and how many bytes of it are to be set aside for. */
+  readonly openBytes: number;
   open(): Uint8Array;
   /**
    * What comes before and after the bytes of an item; ASCII or UTF-8. Where objects are cut, items

@@ -56,9 +56,14 @@ function readPrefer(reader: JsonReader): number[] {
 
 function readItems(reader: JsonReader, most: number): JsonItem[] {
   const items: JsonItem[] = [];
+  let pieces = 0;
   reader.array((index) => {
     if (index >= most) throw tooManyKeys(most);
-    items.push(readItem(reader, index));
+    const item = readItem(reader, index);
+    pieces += item.base64.length;
+    // Each of them costs as much as a value.
+    if (pieces > most) throw tooManyKeys(most);
+    items.push(item);
   });
   return items;
 }

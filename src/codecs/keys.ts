@@ -33,5 +33,5 @@ export const keyLimit = (most: number): ItemLimit => ({ most, exceeded: () => to
 
 export const tooManyKeys = (most: number): ProblemError =>
   new ProblemError('batch-too-large', {
-    detail: `The batch has more than ${most} keys (--batch-keys).`,
+    detail: `The batch has more than ${most} keys, or layers of their values (--batch-keys).`,
   });

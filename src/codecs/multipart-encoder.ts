@@ -28,6 +28,7 @@ export function multipartEncoder(
   return {
     contentType: `multipart/mixed; boundary=${boundary}`,
     contentLength: undefined,
+    openBytes: 0,
     base64: false,
     open: () => new Uint8Array(0),
     before(item, size) {

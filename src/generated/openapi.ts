@@ -99,7 +99,7 @@ export interface paths {
          *     `U8` for each layer, named by its number.
          *
          *     `multipart/mixed` has a part for each layer, in the order selected: `Memcache-Layer` is its
-         *     number, `Content-Length` its size.
+         *     number, `Content-Length` its size. The last part, of type `application/json`, is `{"failed":0}`.
          *
          *     `application/json` has the bytes in base64.
          *

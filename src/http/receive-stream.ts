@@ -35,13 +35,8 @@ export function receiveStream(gateway: Gateway, exchange: Exchange, sink: BodySi
       settle();
       reject(error instanceof Error ? error : new Error(String(error)));
     };
-    const watch = (): void => {
-      transfer = gateway.watch.begin((reason) => {
-        fail(
-          new ProblemError('request-timeout', { detail: `The body came too slowly: ${reason}.` }),
-        );
-      });
-    };
+    const tooSlow = (reason: string): void =>
+      fail(new ProblemError('request-timeout', { detail: `The body came too slowly: ${reason}.` }));
     const stopWatching = (): void => {
       if (transfer !== undefined) gateway.watch.end(transfer);
       transfer = undefined;
@@ -53,11 +48,11 @@ export function receiveStream(gateway: Gateway, exchange: Exchange, sink: BodySi
         const answer = sink.write(chunk);
         if (!(answer instanceof Promise)) return;
         req.pause();
-        stopWatching();
+        if (transfer !== undefined) gateway.watch.pause(transfer);
         taking = answer.then(() => {
           taking = undefined;
           if (settled) return;
-          watch();
+          if (transfer !== undefined) gateway.watch.resume(transfer);
           req.resume();
         });
         taking.catch(fail);
@@ -81,7 +76,7 @@ export function receiveStream(gateway: Gateway, exchange: Exchange, sink: BodySi
     if (bodyFault !== undefined) return fail(bodyFault);
     if (req.closed) return fail(new ClientGoneError());
     exchange.interrupt = fail;
-    watch();
+    transfer = gateway.watch.begin(tooSlow);
     sendContinue(exchange);
     // What has come whole and was not read yet is gone with the connection. None listens for `error`:
     // an aborted request then emits `close` alone.

@@ -10,11 +10,12 @@ const START_BYTES = 16 * 1024;
  * by the configuration, however many clients send at once.
  */
 export class HeldBytes {
-  readonly #most: number;
+  /** Bytes that all may hold together. */
+  readonly most: number;
   #held = 0;
 
   constructor(most: number) {
-    this.#most = most;
+    this.most = most;
   }
 
   get held(): number {
@@ -23,9 +24,9 @@ export class HeldBytes {
 
   /** @throws ProblemError `arena-full`, at once: who waits here could wait for each other. */
   take(bytes: number): void {
-    if (this.#held + bytes > this.#most) {
+    if (this.#held + bytes > this.most) {
       throw new ProblemError('arena-full', {
-        detail: `JSON bodies under way hold all of the ${this.#most} bytes set aside for them (4 x --batch-json-bytes). Try again.`,
+        detail: `JSON and headers under way hold all of the ${this.most} bytes set aside for them (4 x --batch-json-bytes). Try again.`,
       });
     }
     this.#held += bytes;

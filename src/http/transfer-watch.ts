@@ -5,6 +5,8 @@ export interface Transfer {
   startedMs: number;
   lastBytes: number;
   lastMovedMs: number;
+  /** Since when the other side is waited for, whose time is not the client's. */
+  pausedMs: number | undefined;
   /** Asked for `bytes` when the watch looks, where they are not counted as they move. */
   readonly measure: (() => number) | undefined;
   /** Called once when the client is too slow, with why; it must end the transfer. */
@@ -13,6 +15,10 @@ export interface Transfer {
 
 export interface TransferWatch {
   begin(cut: (reason: string) => void, measure?: () => number): Transfer;
+  /** The client has to wait; to be called once before each `resume`. */
+  pause(transfer: Transfer): void;
+  /** It is the client's turn again, and what it had to wait does not count; harmless when it ended. */
+  resume(transfer: Transfer): void;
   end(transfer: Transfer): void;
   close(): void;
   readonly active: number;
@@ -66,11 +72,33 @@ export function createTransferWatch(options: {
   return {
     begin(cut, measure) {
       const atMs = now();
-      const transfer = { bytes: 0, startedMs: atMs, lastBytes: 0, lastMovedMs: atMs, measure, cut };
+      const transfer: Transfer = {
+        bytes: 0,
+        startedMs: atMs,
+        lastBytes: 0,
+        lastMovedMs: atMs,
+        pausedMs: undefined,
+        measure,
+        cut,
+      };
       active.add(transfer);
       return transfer;
     },
-    end: (transfer) => void active.delete(transfer),
+    pause(transfer) {
+      if (active.delete(transfer)) transfer.pausedMs = now();
+    },
+    resume(transfer) {
+      if (transfer.pausedMs === undefined) return;
+      const waitedMs = now() - transfer.pausedMs;
+      transfer.pausedMs = undefined;
+      transfer.startedMs += waitedMs;
+      transfer.lastMovedMs += waitedMs;
+      active.add(transfer);
+    },
+    end(transfer) {
+      transfer.pausedMs = undefined;
+      active.delete(transfer);
+    },
     close: () => clearInterval(timer),
     get active() {
       return active.size;

@@ -23,7 +23,7 @@ export const batchGet: Handler = (gateway, exchange, _raw, query) => {
   return withJson(gateway, exchange, (text) => {
     const { keys, layers } = readGet(text, gateway.limits.batchKeys);
     const cut = layers === undefined ? undefined : layerCutOf(layers, gateway.layouts);
-    if (type === SAFETENSORS_TYPE) requireTensorNames(keys, cut);
+    if (type === SAFETENSORS_TYPE) requireTensorNames(keys, gateway.limits.batchKeys, cut);
     return answer(gateway, exchange, keys, type, cut);
   });
 };
@@ -33,8 +33,9 @@ function encoderOf(
   plan: ReadPlan,
   requestId: string,
   cut: LayerCut | undefined,
+  mostHeaderBytes: number,
 ): ReadEncoder {
-  if (type === SAFETENSORS_TYPE) return safetensorsEncoder(plan, cut);
+  if (type === SAFETENSORS_TYPE) return safetensorsEncoder(plan, { cut, mostHeaderBytes });
   if (type === MIXED_TYPE) return multipartEncoder(plan.keys, requestId, cut);
   return jsonEncoder(plan.keys, cut);
 }
@@ -50,7 +51,7 @@ async function answer(
   type: string,
   cut: LayerCut | undefined,
 ): Promise<void> {
-  const { batches } = gateway;
+  const { batches, heldText } = gateway;
   const { socket } = exchange.req;
   const plan = await batches.planRead(keys, socket);
   if (cut !== undefined) judgeCut(plan, cut, keys.keys());
@@ -59,7 +60,8 @@ async function answer(
   let encoder: ReadEncoder;
   try {
     if (cut !== undefined) judgeCut(plan, cut, window.replaced.keys());
-    encoder = encoderOf(type, plan, exchange.requestId, cut);
+    encoder = encoderOf(type, plan, exchange.requestId, cut, heldText.most);
+    heldText.take(encoder.openBytes);
     const { contentLength } = encoder;
     const all = window.to === keys.length || contentLength !== undefined;
     const head = batchHead(encoder.contentType, all ? plan.problems.size : undefined);
@@ -69,7 +71,7 @@ async function answer(
     releaseWindow(window);
     throw error;
   }
-  writer.write(encoder.open());
+  writer.write(encoder.open(), () => heldText.giveBack(encoder.openBytes));
   const cargo = { writer, encoder, plan, cut };
   for (;;) {
     await sendWindow(cargo, window);

@@ -1,4 +1,5 @@
 import type { ReadEncoder } from '../codecs/codec.ts';
+import { BodyAssembly } from '../http/body-assembly.ts';
 import type { BodyWriter } from '../http/body-writer.ts';
 import type { Block } from '../native/types.ts';
 import type { ReadPlan, ReadWindow } from '../store/batch-read.ts';
@@ -12,8 +13,6 @@ export interface Cargo {
   readonly cut?: LayerCut | undefined;
 }
 
-/** Text that is collected before it is written by itself. */
-const TEXT_LENGTH = 64 * 1024;
 /** A multiple of 3, so that the base64 of pieces is the base64 of the whole. */
 const BASE64_BYTES = 3 << 18;
 
@@ -23,12 +22,13 @@ const BASE64_BYTES = 3 << 18;
  */
 export async function sendWindow(cargo: Cargo, window: ReadWindow): Promise<void> {
   const { writer, encoder, plan, cut } = cargo;
-  const out = new Assembly(writer);
+  const out = new BodyAssembly(writer);
   try {
     for (let index = window.from; index < window.to; index++) {
       const problem = plan.problems.get(index);
       if (problem !== undefined) {
         out.text(encoder.failure(index, problem));
+        if (out.mustWait) await out.bounded();
         continue;
       }
       const size = plan.sizes[index] as number;
@@ -41,10 +41,11 @@ export async function sendWindow(cargo: Cargo, window: ReadWindow): Promise<void
         out.text(encoder.before(item, piece.bytes));
         const from = start + piece.start;
         if (block !== undefined && piece.bytes > 0) {
-          if (encoder.base64) await sendBase64(out, writer, block, from, from + piece.bytes);
+          if (encoder.base64) await sendBase64(out, block, from, from + piece.bytes);
           else out.bytes(block, from, from + piece.bytes);
         }
         out.text(encoder.after(item++));
+        if (out.mustWait) await out.bounded();
       }
     }
     out.flush();
@@ -59,63 +60,13 @@ export function releaseWindow({ block, replaced }: ReadWindow): void {
 }
 
 async function sendBase64(
-  out: Assembly,
-  writer: BodyWriter,
+  out: BodyAssembly,
   block: Block,
   start: number,
   end: number,
 ): Promise<void> {
   for (let at = start; at < end; at += BASE64_BYTES) {
     out.text(block.view.toString('base64', at, Math.min(end, at + BASE64_BYTES)));
-    // Text is not in the arena: no more of it is made than leaves.
-    if (writer.backlog > BASE64_BYTES) await writer.drained(BASE64_BYTES);
-  }
-}
-
-/** Joins texts, and bytes that lie next to each other. */
-class Assembly {
-  readonly #writer: BodyWriter;
-  #text = '';
-  #block: Block | undefined;
-  #start = 0;
-  #end = 0;
-
-  constructor(writer: BodyWriter) {
-    this.#writer = writer;
-  }
-
-  text(text: string): void {
-    if (text === '') return;
-    this.#flushBytes();
-    this.#text += text;
-    if (this.#text.length >= TEXT_LENGTH) this.#flushText();
-  }
-
-  bytes(block: Block, start: number, end: number): void {
-    this.#flushText();
-    if (block === this.#block && start === this.#end) this.#end = end;
-    else {
-      this.#flushBytes();
-      this.#block = block;
-      this.#start = start;
-      this.#end = end;
-    }
-  }
-
-  flush(): void {
-    this.#flushBytes();
-    this.#flushText();
-  }
-
-  #flushText(): void {
-    if (this.#text === '') return;
-    this.#writer.write(Buffer.from(this.#text));
-    this.#text = '';
-  }
-
-  #flushBytes(): void {
-    if (this.#block === undefined) return;
-    this.#writer.write(this.#block.view.subarray(this.#start, this.#end));
-    this.#block = undefined;
+    if (out.mustWait) await out.bounded();
   }
 }

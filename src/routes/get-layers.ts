@@ -104,7 +104,7 @@ function encoderOf(
 ): ReadEncoder {
   if (type === MIXED_TYPE) return multipartEncoder([key], requestId, cut);
   if (type === JSON_TYPE) return jsonLayersEncoder(key, cut);
-  return safetensorsEncoder(plan, cut, (_key, layer) => String(layer));
+  return safetensorsEncoder(plan, { cut, nameOf: (_key, layer) => String(layer) });
 }
 
 function headOf({ contentType, contentLength }: ReadEncoder): string[] {

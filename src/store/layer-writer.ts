@@ -20,6 +20,9 @@ export interface LayerWriterContext {
   readonly caller: Caller | undefined;
 }
 
+/** Of a multipart body: the heads of all parts, at their longest, and what is between them. */
+const MOST_FRAMING_BYTES = (MOST_LAYERS + 2) * 17 * 1024;
+
 /**
  * Puts layers, one behind the other, into one block. Layers come under their numbers; where sizes are
  * known they may come in any order, and each goes to its place. Otherwise they come in order, into a
@@ -48,12 +51,9 @@ export class LayerWriter implements ValueSink {
 
   /** Tells the sizes of all layers. @throws ProblemError `layers-mismatch`, or why they can't be stored */
   announce(sizes: readonly number[]): void {
-    const { expected, replicas, maxObjectBytes, store } = this.#context;
+    const { expected } = this.#context;
     if (expected !== undefined) requireSizes(expected, sizes);
-    const refusal = refusalOf(sumOf(sizes), replicas, {
-      maxObjectBytes,
-      poolBytes: store.poolBytes,
-    });
+    const refusal = this.#refusal(sumOf(sizes));
     if (refusal !== undefined) throw refusal;
     this.#sizes = sizes;
     this.#starts = layersOf(sizes).map(({ start }) => start);
@@ -62,6 +62,10 @@ export class LayerWriter implements ValueSink {
   /** Waits for the room that is needed, as far as that is known. To be called before anything comes. */
   prepare(): void | Promise<void> {
     const { store, mostBytes, maxObjectBytes, unsizedBytes, caller } = this.#context;
+    // What cannot be all framing is refused before it is received.
+    const least = this.#sizes === undefined ? (mostBytes ?? 0) - MOST_FRAMING_BYTES : 1;
+    const refusal = this.#refusal(Math.max(1, least));
+    if (refusal !== undefined) throw refusal;
     const bytes =
       this.#sizes !== undefined
         ? sumOf(this.#sizes)
@@ -132,11 +136,7 @@ export class LayerWriter implements ValueSink {
         this.#bytes,
       );
     }
-    const { replicas, maxObjectBytes, store } = this.#context;
-    const refusal = refusalOf(this.#bytes, replicas, {
-      maxObjectBytes,
-      poolBytes: store.poolBytes,
-    });
+    const refusal = this.#refusal(this.#bytes);
     const block = this.#block;
     if (refusal !== undefined || block === undefined) {
       throw refusal ?? new ProblemError('empty-object');
@@ -152,11 +152,17 @@ export class LayerWriter implements ValueSink {
     this.#block = undefined;
   }
 
+  #refusal(bytes: number): ProblemError | undefined {
+    const { replicas, maxObjectBytes, store } = this.#context;
+    return refusalOf(bytes, replicas, { maxObjectBytes, poolBytes: store.poolBytes });
+  }
+
   #grown(block: Block, used: number, needed: number): Block {
-    const { store, mostBytes, maxObjectBytes, unsizedBytes, replicas } = this.#context;
+    const { store, mostBytes, unsizedBytes } = this.#context;
     if (mostBytes === undefined) return grown(store.arena, block, used, needed, unsizedBytes);
-    const refusal = refusalOf(needed, replicas, { maxObjectBytes, poolBytes: undefined });
-    throw refusal ?? new Error(`the layers have more bytes than their body, ${mostBytes}`);
+    throw (
+      this.#refusal(needed) ?? new Error(`the layers have more bytes than their body, ${mostBytes}`)
+    );
   }
 }
 

@@ -31,10 +31,20 @@ export async function startExchanges(
     limits: { keepAliveMs: 5000, ...limits },
     watch: {
       begin(cut: Transfer['cut'], measure?: Transfer['measure']) {
-        const transfer = { bytes: 0, startedMs: 0, lastBytes: 0, lastMovedMs: 0, measure, cut };
+        const transfer: Transfer = {
+          bytes: 0,
+          startedMs: 0,
+          lastBytes: 0,
+          lastMovedMs: 0,
+          pausedMs: undefined,
+          measure,
+          cut,
+        };
         watched.add(transfer);
         return transfer;
       },
+      pause: (transfer: Transfer) => void watched.delete(transfer),
+      resume: (transfer: Transfer) => void watched.add(transfer),
       end: (transfer: Transfer) => void watched.delete(transfer),
     },
     onEnd: (exchange: Exchange) => void ended.push(exchange),

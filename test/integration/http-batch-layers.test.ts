@@ -139,6 +139,49 @@ withBothLanes({ args: layerLimits }, (gateway) => {
       assert.deepEqual([...found.keys()], ['__metadata__/0', '__metadata__/1']);
     });
 
+    it('sends the layers of very many objects within bounded memory, and others are served', async () => {
+      const key = await store(randomBytes(255));
+      const keys = Array<string>(2_000).fill(key);
+      const body = JSON.stringify({ keys, layers: { sizes: '1x255' } });
+      const reading = post('get', body, { ...json, accept: 'multipart/mixed' });
+      let served = 0;
+      for (let done = false; !done; served += 1) {
+        assert.equal((await request('HEAD', key)).status, 200);
+        done = await Promise.race([reading.then(() => true), Promise.resolve(false)]);
+      }
+      const answer = await reading;
+      assert.match(answer.body.subarray(-80).toString(), /\{"failed":0\}\n\r\n--[\w-]+--\r\n$/);
+      assert.equal(
+        answer.body.toString('latin1').split('\r\nMemcache-Layer: 254\r\n').length,
+        2_001,
+      );
+      assert.ok(served > 3, `only ${served} other requests were served meanwhile`);
+      await untilIdle(gateway().url);
+    });
+
+    it('has no more layers than a batch may have keys, where each costs as much', async () => {
+      const most = 131_072;
+      const refused = async (
+        operation: 'put' | 'get',
+        body: object,
+        headers: Record<string, string>,
+      ) => {
+        const answer = await post(operation, JSON.stringify(body), headers);
+        assert.equal(answer.status, 413, answer.body.toString().slice(0, 300));
+        assert.match(answer.body.toString(), /batch-too-large/);
+      };
+      const keys = Array.from({ length: Math.floor(most / 255) + 1 }, (_, n) => `many/${n}`);
+      const cut = { sizes: '1x255' };
+      await refused('get', { keys, layers: cut }, { ...json, accept: TENSORS });
+      const fits = await post('get', JSON.stringify({ keys: keys.slice(1), layers: cut }), {
+        ...json,
+        accept: TENSORS,
+      });
+      assert.equal(fits.status, 200);
+      const layers = Array<string>(255).fill('AA==');
+      await refused('put', { items: keys.map((key) => ({ key, layers })) }, json);
+    });
+
     it('is refused whole when the layers are wrongly named', async () => {
       for (const names of [{}, { sizes: '' }, { sizes: '1', layout: 'pair' }, { layout: 'x' }]) {
         const answer = await post('get', JSON.stringify({ keys: ['a'], layers: names }), json);

@@ -75,6 +75,26 @@ describe('receiveStream', { timeout: 20_000 }, () => {
   const settled = (state: { outcome?: unknown }) => until(() => state.outcome !== undefined);
   const isGone = ({ outcome }: { outcome?: unknown }) => outcome instanceof ClientGoneError;
 
+  it('is one transfer from its first byte to its last, however often its taker asks for time', async () => {
+    const sink = new SlowSink();
+    sink.slow = true;
+    const state = await receive(head({ 'Content-Length': 12 }), sink);
+    await until(() => server.watched.size === 1);
+    const [transfer] = server.watched;
+    for (const [at, piece] of ['one ', 'two ', 'six '].entries()) {
+      state.socket.write(piece);
+      await until(() => sink.text.length === 4 * (at + 1));
+      assert.equal(server.watched.size, 0, 'it is watched while its taker has it wait');
+      sink.go();
+      if (at < 2) await until(() => server.watched.size === 1);
+      if (at < 2) assert.deepEqual([...server.watched], [transfer]);
+    }
+    await settled(state);
+    assert.equal(state.outcome, 'whole');
+    assert.equal(transfer?.bytes, 12);
+    assert.equal(server.watched.size, 0);
+  });
+
   it('gives the sink all there is, counts it, and watches no longer', async () => {
     const sink = new SlowSink();
     const state = await receive(inChunks('one ', 'two ', 'three'), sink);

@@ -101,6 +101,41 @@ describe('createTransferWatch', () => {
     assert.deepEqual(cuts, ['no byte moved for 41 ms']);
   });
 
+  it('does not count the time in which the client had to wait, and goes on where it was', async () => {
+    const { watch, transfer, cuts, look } = begin(40, 0);
+    await look(1030);
+    watch.pause(transfer);
+    assert.equal(watch.active, 0);
+    await look(9000);
+    watch.resume(transfer);
+    await look(9010);
+    assert.deepEqual(cuts, []);
+    await look(9011);
+    assert.deepEqual(cuts, ['no byte moved for 41 ms']);
+  });
+
+  it('cuts off a client below the minimum rate however often it had to wait', async () => {
+    const { watch, transfer, cuts, look } = begin(1_000_000, 100);
+    for (let at = 1000; at < 11_000; at += 1000) {
+      transfer.bytes += 99;
+      atMs = at + 500;
+      watch.pause(transfer);
+      watch.resume(transfer);
+    }
+    await look(11_000);
+    assert.deepEqual(cuts, ['99 bytes a second are below the minimum of 100']);
+  });
+
+  it('does not take up again what has ended while it was paused', async () => {
+    const { watch, transfer, cuts, look } = begin(40, 0);
+    watch.pause(transfer);
+    watch.end(transfer);
+    watch.resume(transfer);
+    assert.equal(watch.active, 0);
+    await look(9000);
+    assert.deepEqual(cuts, []);
+  });
+
   it('forgets a transfer that has ended', async () => {
     const { watch, transfer, cuts, look } = begin(40, 0);
     watch.end(transfer);

@@ -74,6 +74,19 @@ describe('layers whose sizes are not known', () => {
     await refuses(beyond, 'object-too-large', () => give(beyond, [...abc, ['3', 'g']]));
   });
 
+  it('are refused before they come when not all of their body can be framing', async () => {
+    const framing = 257 * 17 * 1024;
+    const most = { maxObjectBytes: 6 };
+    const fits = layerWriter({ ...most, mostBytes: 6 + framing });
+    await fits.sink.prepare();
+    fits.sink.discard();
+    const beyond = layerWriter({ ...most, mostBytes: 7 + framing });
+    await refuses(beyond, 'object-too-large', () => beyond.sink.prepare());
+    const named = layerWriter({ ...most, mostBytes: 7 + framing, expected: [6] });
+    await named.sink.prepare();
+    named.sink.discard();
+  });
+
   it('are refused when the copies of all do not fit the pool', async () => {
     const arena = countingArena();
     const { sink } = layerWriter({ replicas: 2 }, arena);
