@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,6 +11,7 @@ import { type BatchAnswer, batchesOf, told } from '../helpers/batches.ts';
 import { withBothLanes } from '../helpers/lanes.ts';
 import { untilIdle } from '../helpers/metrics.ts';
 import { formOf, readMixed } from '../helpers/multipart.ts';
+import { anonymousBytes } from '../helpers/process-memory.ts';
 import { requestTo } from '../helpers/requests.ts';
 
 const type = { 'content-type': 'multipart/form-data; boundary=b' };
@@ -215,7 +216,7 @@ withBothLanes({ args: limits }, (gateway) => {
       const stem = randomUUID();
       const keys = Array.from({ length: count }, (_, i) => `${stem}/${i}`);
       const blockOf = (i: number) => Buffer.alloc(BLOCK_BYTES, `${i}, `);
-      const before = anonymousBytes();
+      const before = anonymousBytes(gateway().workerPid());
       const chunks = function* () {
         for (const [i, key] of keys.entries()) {
           yield Buffer.from(`--b\r\nContent-Disposition: form-data; name="${key}"\r\n\r\n`);
@@ -228,14 +229,14 @@ withBothLanes({ args: limits }, (gateway) => {
       await stream('put', type, chunks(), (chunk) => {
         answer.push(chunk);
       });
-      assert.ok(anonymousBytes() < before + (64 + 150) * mebibyte);
+      assert.ok(anonymousBytes(gateway().workerPid()) < before + (64 + 150) * mebibyte);
       assert.equal((JSON.parse(Buffer.concat(answer).toString()) as BatchAnswer).failed, 0);
       const received = createHash('sha256');
       let bytes = 0;
       await stream('get', accept, [Buffer.from(JSON.stringify({ keys }))], (chunk) => {
         received.update(chunk);
         bytes += chunk.length;
-        assert.ok(anonymousBytes() < before + (64 + 150) * mebibyte);
+        assert.ok(anonymousBytes(gateway().workerPid()) < before + (64 + 150) * mebibyte);
       });
       assert.ok(bytes > count * BLOCK_BYTES);
       // Every part's bytes, one at a time.
@@ -246,12 +247,6 @@ withBothLanes({ args: limits }, (gateway) => {
       await untilIdle(gateway().url);
     });
   });
-
-  /** Private memory of the worker. */
-  function anonymousBytes(): number {
-    const status = readFileSync(`/proc/${gateway().workerPid()}/status`, 'utf8');
-    return Number(/RssAnon:\s+(\d+)/.exec(status)?.[1]) * 1024;
-  }
 
   /** A request whose body is made as it is sent. */
   function stream(

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { describe, it } from 'node:test';
 import { type BatchAnswer, batchesOf, told } from '../helpers/batches.ts';
 import { withBothLanes } from '../helpers/lanes.ts';
 import { untilIdle } from '../helpers/metrics.ts';
+import { anonymousBytes } from '../helpers/process-memory.ts';
 import { requestTo } from '../helpers/requests.ts';
 import { readSafetensors, safetensorsFile, safetensorsOf } from '../helpers/safetensors.ts';
 
@@ -236,7 +236,7 @@ withBothLanes({ args: limits }, (gateway) => {
           },
         ]),
       );
-      const before = anonymousBytes();
+      const before = anonymousBytes(gateway().workerPid());
       const answer = await stream(
         'put',
         type,
@@ -260,7 +260,7 @@ withBothLanes({ args: limits }, (gateway) => {
         }
         hash.update(bytes);
         at += bytes.length;
-        assert.ok(anonymousBytes() < before + (64 + 150) * mebibyte);
+        assert.ok(anonymousBytes(gateway().workerPid()) < before + (64 + 150) * mebibyte);
       });
       assert.equal(at, count * BLOCK_BYTES);
       const expected = createHash('sha256');
@@ -270,12 +270,6 @@ withBothLanes({ args: limits }, (gateway) => {
       await untilIdle(gateway().url);
     });
   });
-
-  /** Private memory of the worker. */
-  function anonymousBytes(): number {
-    const status = readFileSync(`/proc/${gateway().workerPid()}/status`, 'utf8');
-    return Number(/RssAnon:\s+(\d+)/.exec(status)?.[1]) * 1024;
-  }
 
   /** A request whose body, `head` and then `bytes` of blocks, is made as it is sent. */
   function stream(

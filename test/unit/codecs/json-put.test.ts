@@ -82,7 +82,7 @@ describe('the values of a JSON body', () => {
 
 describe('the layers of a value in a JSON body', () => {
   const base64 = (text: string): string => Buffer.from(text).toString('base64');
-  const putOf = (item: object) => readPut(Buffer.from(JSON.stringify({ items: [item] })), 1);
+  const putOf = (item: object) => readPut(Buffer.from(JSON.stringify({ items: [item] })), 255);
   const layersOf = (layers: unknown) => readLayersPut(Buffer.from(JSON.stringify({ layers })));
 
   it('are its bytes, one behind the other', () => {
