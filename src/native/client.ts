@@ -14,8 +14,17 @@ import {
   batchQueryOnSlot,
 } from './slot-batches.ts';
 import { callNative, getOnSlot, keyOnSlot, putOnSlot, queryOnSlot } from './slot-calls.ts';
+import { batchReplaceOnSlot } from './slot-replace.ts';
 import type { DirectCalls } from './sync-calls.ts';
-import type { Block, CallResult, DataInfo, EngineClient, PutOptions, Returned } from './types.ts';
+import type {
+  Block,
+  CallResult,
+  DataInfo,
+  EngineClient,
+  PutOptions,
+  Replaced,
+  Returned,
+} from './types.ts';
 
 export interface ClientParts {
   readonly library: string;
@@ -152,6 +161,18 @@ export class Client implements EngineClient {
   batchRemove(keys: readonly string[], returned?: Returned): Promise<BatchResult> {
     return this.#run('batch_remove', [], returned, (slot, finish, fail) => {
       batchKeysOnSlot(this.#context, slot, 'remove', keys, finish, fail);
+    });
+  }
+
+  async batchReplace(
+    keys: readonly string[],
+    blocks: readonly Block[],
+    options: PutOptions,
+    returned?: Returned,
+  ): Promise<Replaced> {
+    const memory = allRetained(keys, blocks);
+    return this.#run<Replaced>('batch_replace', memory, returned, (slot, finish, fail) => {
+      batchReplaceOnSlot(this.#context, slot, keys, memory, options, finish, fail);
     });
   }
 

@@ -89,6 +89,13 @@ export interface CallResult {
   elapsedMs: number;
 }
 
+export interface Replaced {
+  /** Of each item. */
+  readonly removed: Int32Array;
+  /** Of those alone that were then gone (0 or −3102), in order. */
+  readonly stored: Int32Array;
+}
+
 /**
  * Told once when the engine is done with a call and its slot is free, which is long after the promise
  * was rejected where the call outlasted its deadline; or when the call was never begun.
@@ -149,6 +156,16 @@ export interface EngineClient {
     keys: readonly string[],
     returned?: Returned,
   ): Promise<{ code: number; results: Int32Array }>;
+  /**
+   * A remove and a put of what is gone by it, as one call with one deadline and one slot: once removed,
+   * an object is replaced, whoever else calls, and though this was rejected meanwhile.
+   */
+  batchReplace(
+    keys: readonly string[],
+    blocks: readonly Block[],
+    options: PutOptions,
+    returned?: Returned,
+  ): Promise<Replaced>;
   /**
    * One put, get and remove of a key of its own, bytes compared, on the slot kept for it; used after
    * init and by readiness. Fails as other calls do while every slot is held by a late call.

@@ -5,6 +5,7 @@ import type {
   DataInfo,
   EngineClient,
   PutOptions,
+  Replaced,
   Returned,
 } from '../native/types.ts';
 import { type Caller, hasLeft } from './arena-room.ts';
@@ -23,6 +24,12 @@ export interface BatchCalls {
     blocks: readonly Block[],
     options: PutOptions,
   ): Promise<ItemResults>;
+  /** In one turn among those that move values, so that nobody else's call comes in between. */
+  batchReplace(
+    keys: readonly string[],
+    blocks: readonly Block[],
+    options: PutOptions,
+  ): Promise<Replaced>;
 }
 
 export interface ItemResults {
@@ -78,6 +85,8 @@ export function sharedBatchCalls(engine: EngineClient): SharedBatchCalls {
         inTurn(moving, caller, (returned) => engine.batchGet(keys, blocks, returned)),
       batchPut: (keys, blocks, options) =>
         inTurn(moving, caller, (returned) => engine.batchPut(keys, blocks, options, returned)),
+      batchReplace: (keys, blocks, options) =>
+        inTurn(moving, caller, (returned) => engine.batchReplace(keys, blocks, options, returned)),
     }),
     get waiting() {
       return [...lanes].reduce((sum, { waiting }) => sum + waiting, 0);

@@ -56,13 +56,19 @@ interface Unsettled {
   readonly refused: Received[];
 }
 
-async function putAll(
-  { engine, options, settle }: PutContext,
+async function putAll(context: PutContext, items: readonly Received[]): Promise<Unsettled> {
+  const { engine, options } = context;
+  const { results } = await engine.batchPut(keysOf(items), blocksOf(items), options);
+  return settlePut(context, items, results);
+}
+
+function settlePut(
+  { settle }: PutContext,
   items: readonly Received[],
-): Promise<Unsettled> {
+  results: Int32Array,
+): Unsettled {
   const present: Received[] = [];
   const refused: Received[] = [];
-  const { results } = await engine.batchPut(keysOf(items), blocksOf(items), options);
   for (const [n, item] of items.entries()) {
     const code = results[n] as number;
     if (code === CREATED) settle(item.index, 'created');
@@ -75,29 +81,29 @@ async function putAll(
 
 /** The engine seeks room before it looks for the key, so what is removed here could have been put. */
 async function dealWithPresent(context: PutContext, items: readonly Received[]): Promise<void> {
-  const { engine, ifExists, settle } = context;
+  const { engine, options, ifExists, settle } = context;
   if (ifExists !== 'replace') {
     for (const { index } of items) {
       settle(index, ifExists === 'keep' ? 'kept' : problemOfCode('write', EXISTS));
     }
     return;
   }
-  const { results } = await engine.batchRemove(keysOf(items));
+  // One call for both: what has been removed must not wait for others, nor be refused for them.
+  const answer = await engine.batchReplace(keysOf(items), blocksOf(items), options);
   const removed = new Set<number>();
   const gone = items.filter((item, n) => {
-    const code = results[n] as number;
+    const code = answer.removed[n] as number;
     if (code === 0) removed.add(item.index);
     if (code === 0 || code === MISSING) return true;
     settle(item.index, problemOfCode('write', code));
     return false;
   });
-  if (gone.length === 0) return;
   const replacing: PutContext = {
     ...context,
     settle: (index, outcome) =>
       settle(index, outcome === 'created' && removed.has(index) ? 'replaced' : outcome),
   };
-  const { present, refused } = await putAll(replacing, gone);
+  const { present, refused } = settlePut(replacing, gone, answer.stored);
   // Another writer slipped in, or took the room.
   for (const item of present) await writeAlone(replacing, item);
   if (refused.length > 0) await explainRefused(replacing, refused);

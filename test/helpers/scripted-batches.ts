@@ -108,6 +108,22 @@ export function scriptedBatches(arena: Arena, steps: readonly BatchStep[]): Scri
     batchExist: (keys: readonly string[], returned?: Returned) => codesOf('exist', keys, returned),
     batchRemove: (keys: readonly string[], returned?: Returned) =>
       codesOf('remove', keys, returned),
+    async batchReplace(
+      keys: readonly string[],
+      blocks: readonly Block[],
+      options: PutOptions,
+      returned?: Returned,
+    ) {
+      const { results: removed } = await codesOf('remove', keys, undefined);
+      const isGone = (_: unknown, at: number) => removed[at] === 0 || removed[at] === -3102;
+      const gone = keys.filter(isGone);
+      if (gone.length === 0) {
+        returned?.();
+        return { removed, stored: new Int32Array(0) };
+      }
+      const put = await calls.batchPut(gone, blocks.filter(isGone), options, returned);
+      return { removed, stored: put.results };
+    },
   };
   return {
     engine: calls as unknown as EngineClient,

@@ -13,7 +13,14 @@ interface OpenCall {
   answer(): void;
 }
 
-type Name = 'batchQuery' | 'batchExist' | 'batchRemove' | 'batchGet' | 'batchPut';
+const names = [
+  'batchQuery',
+  'batchExist',
+  'batchRemove',
+  'batchGet',
+  'batchPut',
+  'batchReplace',
+] as const;
 
 /** An engine whose calls return when the test says so. */
 function callsOf(slots: number, deadlineMs = 10_000) {
@@ -31,10 +38,9 @@ function callsOf(slots: number, deadlineMs = 10_000) {
       open.push(call);
     });
   const method =
-    (name: Name) =>
+    (name: (typeof names)[number]) =>
     ([key]: readonly string[], ...rest: unknown[]) =>
       made(`${name} ${key}`, rest.at(-1) as Returned | undefined);
-  const names: Name[] = ['batchQuery', 'batchExist', 'batchRemove', 'batchGet', 'batchPut'];
   const engine = {
     deadlineMs,
     calls: () => ({ slots, inFlight: 0, late: 0, queued: 0 }),
@@ -139,6 +145,29 @@ describe('the calls of batches', () => {
     assert.deepEqual(underWay(), ['batchGet e']);
     await answerAll();
     await third;
+  });
+
+  it('replace in one turn among those that move values, or remove nothing', async () => {
+    const { calls, underWay, answer, answerAll } = callsOf(8, 30);
+    const get = calls.batchGet(['a'], []);
+    await nextTurn();
+    const waited = calls.batchReplace(['b'], [], options);
+    await nextTurn();
+    assert.deepEqual(underWay(), ['batchGet a']);
+    await assert.rejects(get, EngineDeadlineError);
+    await assert.rejects(waited, EngineStuckError);
+    await assert.rejects(calls.batchReplace(['c'], [], options), EngineStuckError);
+    answer('batchGet a');
+    await nextTurn();
+    assert.deepEqual(underWay(), []);
+    const replaced = calls.batchReplace(['d'], [], options);
+    const put = calls.batchPut(['e'], [], options);
+    await nextTurn();
+    assert.deepEqual(underWay(), ['batchReplace d']);
+    answer('batchReplace d');
+    assert.deepEqual(underWay(), ['batchPut e']);
+    await answerAll();
+    await Promise.all([replaced, put]);
   });
 
   it('are not made for a client that left while it waited, and the next one goes on', async () => {
