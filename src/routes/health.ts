@@ -48,7 +48,8 @@ export function operations({ engine, metricsText }: OperationsDeps): Operations 
       parseQuery(query, []);
       requireAcceptable(exchange.req, 'application/json');
       if (gateway.draining) throw notReady('The gateway is stopping.');
-      if (gateway.store.stuck || gateway.batches.stuck) {
+      // Of stuck batches others are free; that every slot is late, the probe finds (docs/decisions/0007).
+      if (gateway.store.stuck) {
         throw notReady('Engine calls are past their deadline.');
       }
       try {

@@ -41,8 +41,6 @@ export interface SharedBatchCalls {
   of(caller?: Caller): BatchCalls;
   /** Calls that wait for their turn. */
   readonly waiting: number;
-  /** Whether some kind of call is refused at once, since all of its calls are past their deadline. */
-  readonly stuck: boolean;
 }
 
 interface CallWish extends Wish {
@@ -90,9 +88,6 @@ export function sharedBatchCalls(engine: EngineClient): SharedBatchCalls {
     }),
     get waiting() {
       return [...lanes].reduce((sum, { waiting }) => sum + waiting, 0);
-    },
-    get stuck() {
-      return asking.stuck || moving.stuck;
     },
   };
 }

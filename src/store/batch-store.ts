@@ -16,8 +16,6 @@ export interface BatchStore {
   writer(limits: WriterLimits, caller?: Caller): BatchWriter;
   /** Engine calls that wait for their turn. */
   readonly waiting: number;
-  /** Whether some kind of operation is refused at once, since all calls made for it are late. */
-  readonly stuck: boolean;
 }
 
 export interface WriterLimits {
@@ -51,9 +49,6 @@ export function batchStore(
       new BatchWriter({ engine: always, store, maxObjectBytes, unsizedBytes, caller }),
     get waiting() {
       return calls.waiting;
-    },
-    get stuck() {
-      return calls.stuck;
     },
   };
 }
