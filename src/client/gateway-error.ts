@@ -7,7 +7,7 @@ export interface Problem {
   /** The engine's code and its name, where the engine was asked. */
   readonly code: number | undefined;
   readonly name: string | undefined;
-  /** Whether the same request can succeed later. */
+  /** Whether the same request can succeed later; of a change only the gateway itself can say so. */
   readonly retryable: boolean;
   /** Milliseconds to wait before that, where the gateway said so. */
   readonly retryAfterMs: number | undefined;
@@ -46,8 +46,12 @@ const numberOr = (value: unknown): number | undefined =>
 const textOr = (value: unknown): string | undefined =>
   typeof value === 'string' ? value : undefined;
 
-/** The problem in an answer; a proxy's own error page is one of kind `status-502` or so. */
-export async function problemOf(response: Response): Promise<Problem> {
+/**
+ * The problem in an answer; a proxy's own error page is one of kind `status-502` or so. That is what
+ * proxies answer while the gateway is away, but also when it broke off behind a request that it had
+ * been given: of a change nobody knows then whether it happened, so only a `safe` call is retryable.
+ */
+export async function problemOf(response: Response, safe: boolean): Promise<Problem> {
   const { status, headers } = response;
   const text = await response.text().catch(() => '');
   const seconds = headers.get('retry-after');
@@ -61,8 +65,8 @@ export async function problemOf(response: Response): Promise<Problem> {
     detail: textOr(members?.['detail']) ?? response.statusText,
     code: numberOr(members?.['code']),
     name: textOr(members?.['name']),
-    // Without a word of the gateway's: what proxies answer while it is away.
-    retryable: typeof retryable === 'boolean' ? retryable : status === 502 || status === 503,
+    retryable:
+      typeof retryable === 'boolean' ? retryable : safe && (status === 502 || status === 503),
     retryAfterMs,
     requestId: textOr(members?.['requestId']) ?? headers.get('x-request-id') ?? undefined,
   };

@@ -32,8 +32,8 @@ export interface Call extends CallOptions {
   /** Statuses after which it is not tried again, whatever the gateway says of the single operation. */
   readonly final?: readonly number[];
   /**
-   * Whether the call changes nothing, so that it may also be tried again when no answer came at all:
-   * of a change nobody knows then whether it happened.
+   * Whether the call changes nothing, so that it may also be tried again when no answer came at all, or
+   * a proxy's: of a change nobody knows then whether it happened.
    */
   readonly safe: boolean;
 }
@@ -49,7 +49,7 @@ export function createTransport(options: ClientOptions): Transport {
   const base = options.baseUrl.replace(/\/+$/, '');
 
   async function attempt<T>(
-    { method, path, headers, body, expected, signal }: Call,
+    { method, path, headers, body, expected, safe, signal }: Call,
     read: (response: Response) => T | Promise<T>,
   ): Promise<T> {
     const response = await send(base + path, {
@@ -59,7 +59,7 @@ export function createTransport(options: ClientOptions): Transport {
       ...(signal === undefined ? {} : { signal }),
     });
     if (response.status >= 400 && expected?.includes(response.status) !== true) {
-      throw new GatewayError(await problemOf(response));
+      throw new GatewayError(await problemOf(response, safe));
     }
     return read(response);
   }

@@ -1,6 +1,9 @@
 /** The client on a gateway whose engine fails. */
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { type Client, createClient } from '../../src/client/index.ts';
 import { clientOf } from '../helpers/checked-client.ts';
@@ -127,6 +130,29 @@ describe('the client on a gateway whose engine fails', () => {
       controller.abort(new Error('enough'));
       await assert.rejects(put, /enough/);
     });
+  });
+
+  it('does not repeat a put that a proxy had passed on when it answered 502', async () => {
+    const proxy = createServer((req, res) => {
+      const onward = request(
+        new URL(req.url ?? '', gateway.url),
+        { method: req.method, headers: req.headers },
+        (answer) => answer.resume().on('end', () => res.writeHead(502).end('<h1>Bad gateway</h1>')),
+      );
+      req.pipe(onward);
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    const behind = createClient({ baseUrl: `http://127.0.0.1:${port}`, retryDelayMs: 1 });
+    const key = randomUUID();
+    try {
+      await assert.rejects(behind.put(key, 'x'), { slug: 'status-502', retryable: false });
+    } finally {
+      proxy.closeAllConnections();
+      proxy.close();
+    }
+    assert.equal((await client.info(key)).size, 1);
+    await client.remove(key);
   });
 
   it('waits for the successor of a worker that has died', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { GatewayError } from '../../../src/client/index.ts';
+import { type Client, GatewayError } from '../../../src/client/index.ts';
 import {
   type Answer,
   type Asked,
@@ -41,6 +41,27 @@ describe('the client', () => {
     assert.equal((await client.get('a')).length, 1);
     const refused = scripted([() => new Response('', { status: 401, statusText: 'Unauthorized' })]);
     await assert.rejects(refused.client.get('a'), /status-401 \(401\): Unauthorized/);
+  });
+
+  it('repeats a change only where the gateway itself says so, not where a proxy does', async () => {
+    for (const status of [502, 503]) {
+      for (const change of [
+        (client: Client) => client.put('a', 'x'),
+        (client: Client) => client.putLayers('a', ['x']),
+        (client: Client) => client.remove('a'),
+        (client: Client) => client.remove('..'),
+        (client: Client) => client.batch.put([['a', 'x']]),
+        (client: Client) => client.batch.remove(['a']),
+      ]) {
+        const { client, asked } = scripted([() => new Response('<h1>No</h1>', { status })]);
+        await assert.rejects(change(client), { slug: `status-${status}`, retryable: false });
+        assert.equal(asked.length, 1);
+      }
+      const read = scripted([() => Response.json({ error: 'no' }, { status }), ok('x')]);
+      assert.equal((await read.client.get('a')).length, 1);
+      const told = scripted([problem('engine-network-fault', status, true), ok('')]);
+      await told.client.put('a', 'x');
+    }
   });
 
   it('tries again what can succeed later, and nothing else', async () => {
