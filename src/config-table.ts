@@ -4,6 +4,7 @@
  * configuration follow from this table.
  */
 
+import { devices } from './config-devices.ts';
 import type { Kind } from './config-kinds.ts';
 import {
   choice,
@@ -81,7 +82,12 @@ export const table = {
     undefined,
     'libpython3.N.so.1.0 to load before the engine when it needs one; found by itself in the usual places.',
   ),
-  device: setting('Engine', integer(0, 383), 0, 'Device id that the engine client is bound to.'),
+  devices: setting(
+    'Engine',
+    devices(),
+    [0],
+    'Devices, as numbers and ranges: 0-7, or 0,2,5. Each has a worker process with an engine client and an arena of its own.',
+  ),
   poolBytes: setting(
     'Engine',
     size(mebibyte, tebibyte),

@@ -92,13 +92,15 @@ function fitDefaults(config: Config, origins: Origins): Config {
 
 /** Variables that look like a setting; only a warning, since others may use the prefix too. */
 function misspeltVariables(env: NodeJS.ProcessEnv): string[] {
-  const known = settingNames.map(variableOf);
+  const prefix = 'GATEWAY_';
+  const known = settingNames.map((name) => variableOf(name).slice(prefix.length));
   const strangers = Object.keys(env).filter(
-    (variable) => variable.startsWith('GATEWAY_') && !known.includes(variable),
+    (variable) => variable.startsWith(prefix) && !known.includes(variable.slice(prefix.length)),
   );
   return strangers.flatMap((variable) => {
-    const near = nearest(variable, known);
-    const advice = `${variable} is no setting and was ignored; did you mean ${near}?`;
+    // The prefix that all share makes no two of them alike.
+    const near = nearest(variable.slice(prefix.length), known);
+    const advice = `${variable} is no setting and was ignored; did you mean ${prefix}${near}?`;
     return near === undefined ? [] : [advice];
   });
 }

@@ -25,6 +25,7 @@ import { storeMetrics } from './metrics/store.ts';
 import type { EngineClient } from './native/types.ts';
 import { serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
+import type { PoolBytes } from './store/admission.ts';
 import { batchStore } from './store/batch-store.ts';
 import { engineStore } from './store/engine-store.ts';
 
@@ -65,7 +66,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
 
   const store = engineStore(engine, {
     arenaWaitMs: config.arenaWaitMs,
-    poolBytes: engine.embedded ? config.poolBytes : undefined,
+    poolBytes: engine.embedded ? poolBytesOf(config) : undefined,
     coalescing: config.coalescing,
     singleFlight: config.singleFlight,
     sizeCacheKeys: config.sizeCacheKeys,
@@ -225,4 +226,9 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** What the embedded engine's clients, one for each device, contribute (placement.c). */
+function poolBytesOf({ poolBytes, devices }: Config): PoolBytes {
+  return { segment: poolBytes, total: poolBytes * devices.length };
 }

@@ -35,7 +35,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
   const supervisor = new Supervisor({
     config,
     version,
-    devices: [config.device],
+    devices: config.devices,
     program: { file: siblingOf('main'), execArgv: process.execArgv },
     env: () => workerEnvironment(process.env, { config, poolName, reserve }),
     log: waiting.log,

@@ -11,8 +11,8 @@ export function becomeWorker(): void {
   let logging: Promise<Log> | undefined;
   // pino is loaded once the worker is ready: nothing before that is urgent to tell.
   const waiting = createWaitingLog();
-  const startLog = (config: Config) => {
-    logging = openLog(config);
+  const startLog = (config: Config, device: number) => {
+    logging = openLog(config, device);
     void logging.then(({ logger }) => waiting.attach(logger));
   };
 
@@ -23,16 +23,16 @@ export function becomeWorker(): void {
     await log?.close();
   };
 
-  const open: WorkerParts['open'] = async ({ config, version, metricsText }) => {
+  const open: WorkerParts['open'] = async ({ config, device, version, metricsText }) => {
     const { openEngine } = await import('./native/engine-client.ts');
     const opening = openEngine({
-      ...engineOptions(config),
+      ...engineOptions(config, device),
       onWarning: (text) => waiting.log.warn({}, text),
     });
     // The distributed engine needs addresses that our heap would take if it grew meanwhile.
     if (config.engine !== 'embedded') await opening;
     const [engine, { createGatewayServer }] = await Promise.all([opening, import('./server.ts')]);
-    setImmediate(startLog, config);
+    setImmediate(startLog, config, device);
     const server = createGatewayServer({
       config,
       engine,
@@ -64,10 +64,10 @@ export function becomeWorker(): void {
   });
 }
 
-function engineOptions(config: Config) {
+function engineOptions(config: Config, device: number) {
   return {
     engine: config.engine,
-    device: config.device,
+    device,
     arenaBytes: config.arenaBytes,
     callSlots: config.callSlots,
     deadlineMs: config.deadlineMs,
@@ -78,13 +78,13 @@ function engineOptions(config: Config) {
   };
 }
 
-async function openLog(config: Config): Promise<Log> {
+async function openLog(config: Config, device: number): Promise<Log> {
   const { createLog } = await import('./logger.ts');
   return createLog({
     level: config.logLevel,
     format: config.logFormat === 'pretty' ? 'pretty' : 'json',
     fileDescriptor: logFileDescriptor,
-    base: { pid: process.pid, device: config.device },
+    base: { pid: process.pid, device },
   });
 }
 

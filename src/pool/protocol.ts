@@ -55,8 +55,8 @@ export interface MetricJson {
 }
 
 const toWorkerShapes = {
-  /** The first message; the worker opens its engine. */
-  start: { config: isConfig, version: isString },
+  /** The first message; the worker opens the engine of its device. */
+  start: { config: isConfig, device: isCount, version: isString },
   /** Carries a connection, of which nothing may be read yet; answered by `taken`. */
   connection: { id: isCount },
   /** The connection is the worker's: it may read. */

@@ -115,7 +115,7 @@ export class WorkerSlot {
       onExit: (exit) => this.#exited(exit),
     });
     this.#lastPid = this.#process.pid;
-    this.#process.send({ type: 'start', config: { ...config, device }, version });
+    this.#process.send({ type: 'start', config, device, version });
   }
 
   handOver(socket: Socket): boolean {

@@ -32,6 +32,7 @@ export interface RunningGateway {
 export interface WorkerParts {
   open(start: {
     config: Config;
+    device: number;
     version: string;
     metricsText: () => Promise<MetricsText>;
   }): Promise<RunningGateway>;
@@ -86,9 +87,9 @@ export function runWorker(parts: WorkerParts): void {
     send({ type: 'failed', ...parts.explain(error) }, () => parts.exit(1));
   }
 
-  async function start(given: Config, version: string): Promise<void> {
+  async function start(given: Config, device: number, version: string): Promise<void> {
     config = given;
-    const promised = parts.open({ config: given, version, metricsText });
+    const promised = parts.open({ config: given, device, version, metricsText });
     opening = promised;
     try {
       const opened = await promised;
@@ -160,7 +161,7 @@ export function runWorker(parts: WorkerParts): void {
     const message = parseToWorker(value);
     switch (message?.type) {
       case 'start':
-        void start(message.config, message.version);
+        void start(message.config, message.device, message.version);
         break;
       case 'connection':
         // It may have been closed on its way.

@@ -1,9 +1,17 @@
 import { ProblemError } from '../errors.ts';
 
+/** How much the pool holds, in bytes. An object lies within one segment, its replicas in different ones. */
+export interface PoolBytes {
+  /** What one client contributes. */
+  readonly segment: number;
+  /** What all contribute. */
+  readonly total: number;
+}
+
 export interface AdmissionLimits {
   readonly maxObjectBytes: number;
-  /** Of the whole pool, where it is known. */
-  readonly poolBytes: number | undefined;
+  /** Of the pool, where they are known. */
+  readonly poolBytes: PoolBytes | undefined;
 }
 
 /** Why a value of so many bytes, in so many copies, can never be stored; undefined when it can. */
@@ -19,9 +27,23 @@ export function refusalOf(
       members: { limitBytes: maxObjectBytes },
     });
   }
-  if (poolBytes === undefined || bytes * replicas <= poolBytes) return undefined;
-  return new ProblemError('pool-too-small', {
-    detail: `${bytes} bytes in ${replicas} replicas do not fit a pool of ${poolBytes} bytes (--pool-bytes).`,
-    members: { limitBytes: poolBytes },
-  });
+  const excess = poolBytes && excessOf(bytes, replicas, poolBytes);
+  if (excess === undefined) return undefined;
+  const { detail, limitBytes } = excess;
+  return new ProblemError('pool-too-small', { detail, members: { limitBytes } });
+}
+
+/** Which limit of the pool such a value passes; undefined when it fits an empty one. */
+export function excessOf(
+  bytes: number,
+  replicas: number,
+  { segment, total }: PoolBytes,
+): { detail: string; limitBytes: number } | undefined {
+  if (bytes > segment) {
+    const detail = `${bytes} bytes do not fit the ${segment} bytes that a device contributes to the pool (--pool-bytes).`;
+    return { detail, limitBytes: segment };
+  }
+  if (bytes * replicas <= total) return undefined;
+  const detail = `${bytes} bytes in ${replicas} replicas do not fit a pool of ${total} bytes (--pool-bytes, for each of --devices).`;
+  return { detail, limitBytes: total };
 }

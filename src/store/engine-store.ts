@@ -1,4 +1,5 @@
 import type { Block, EngineClient } from '../native/types.ts';
+import type { PoolBytes } from './admission.ts';
 import { type Caller, waitForRoom } from './arena-room.ts';
 import { coalescedCalls } from './coalesced-calls.ts';
 import { emptyBlock } from './empty-block.ts';
@@ -13,7 +14,7 @@ import { type Write, writeObject } from './write-object.ts';
 export interface StoreSettings {
   /** Longest wait for room in the arena, in milliseconds. */
   readonly arenaWaitMs: number;
-  readonly poolBytes: number | undefined;
+  readonly poolBytes: PoolBytes | undefined;
   /** Whether single operations share engine calls, and reads of one object one read. */
   readonly coalescing: boolean;
   readonly singleFlight: boolean;

@@ -1,4 +1,5 @@
 import type { Arena, Block, DataInfo, PutOptions } from '../native/types.ts';
+import type { PoolBytes } from './admission.ts';
 import type { Caller } from './arena-room.ts';
 
 /** What a PUT does about an object that is there already. */
@@ -13,7 +14,7 @@ export type WriteOutcome = 'created' | 'kept' | 'replaced';
 export interface ObjectStore {
   readonly arena: Arena;
   /** Bytes of the pool where the gateway knows them (embedded engine), to refuse early. */
-  readonly poolBytes: number | undefined;
+  readonly poolBytes: PoolBytes | undefined;
   /** Room for a value on its way in, in order of asking; fails with arena-full, also when the caller left. */
   reserve(bytes: number, caller?: Caller): Block | Promise<Block>;
   /**

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Block, PutOptions } from '../native/types.ts';
+import { excessOf, type PoolBytes } from './admission.ts';
 import type { EngineCalls } from './engine-calls.ts';
 import { problemOfCode } from './engine-problem.ts';
 import type { IfExists, WriteOutcome } from './object-store.ts';
@@ -22,7 +23,7 @@ export interface WriteContext {
   readonly calls: EngineCalls;
   /** For the put after a remove, which must not be left out for what others have taken. */
   readonly unbounded: EngineCalls;
-  readonly poolBytes: number | undefined;
+  readonly poolBytes: PoolBytes | undefined;
 }
 
 export interface Write {
@@ -104,13 +105,9 @@ const UNEXPLAINED =
 async function requireAnyRoom(context: WriteContext, write: Write): Promise<void> {
   const { poolBytes } = context;
   const { bytes, options } = write;
-  if (poolBytes !== undefined && bytes * options.replicas > poolBytes) {
-    throw problemOfCode(
-      'write',
-      GENERAL_ERROR,
-      'pool-too-small',
-      `${bytes} bytes in ${options.replicas} replicas do not fit a pool of ${poolBytes} bytes.`,
-    );
+  const excess = poolBytes && excessOf(bytes, options.replicas, poolBytes);
+  if (excess !== undefined) {
+    throw problemOfCode('write', GENERAL_ERROR, 'pool-too-small', excess.detail);
   }
   if (await canPutSmall(context, write, options)) return;
   const placed = options.replicas > 1 || options.prefer.length > 0;

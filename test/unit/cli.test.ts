@@ -51,7 +51,7 @@ describe('the command line', () => {
     assert.equal(stdout, '');
     assert.match(stderr, /3 faults in the configuration/);
     assert.match(stderr, /--port: 99999 is out of range/);
-    assert.match(stderr, /--devise; did you mean --device\?/);
+    assert.match(stderr, /--devise; did you mean --devices\?/);
     assert.match(stderr, /GATEWAY_HOST: 0\.0\.0\.0 can be reached/);
   });
 
@@ -65,12 +65,12 @@ describe('the command line', () => {
 describe('--check-config', () => {
   it('prints the effective configuration and where it comes from', async () => {
     const { code, stderr, stdout } = await run(['--check-config', '--port', '1234'], {
-      GATEWAY_DEVICE: '5',
+      GATEWAY_DEVICES: '0,1,2,5',
       GATEWAY_LOG_LEVL: 'info',
     });
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^--port +1234 {2}\[--port\]$/m);
-    assert.match(stdout, /^--device +5 {2}\[GATEWAY_DEVICE\]$/m);
+    assert.match(stdout, /^--devices +0-2,5 {2}\[GATEWAY_DEVICES\]$/m);
     assert.match(stdout, /^--arena-bytes +1GiB {2}\[default\]$/m);
     assert.match(stderr, /GATEWAY_LOG_LEVL is no setting .* GATEWAY_LOG_LEVEL\?/);
   });

@@ -45,13 +45,13 @@ describe('the configuration', () => {
   });
 
   it('takes a flag before a variable before the default, and tells the origin', () => {
-    const env = { GATEWAY_PORT: '9000', GATEWAY_DEVICE: '3' };
+    const env = { GATEWAY_PORT: '9000', GATEWAY_DEVICES: '3' };
     const interpreted = interpret(['--port', '9001'], env);
     assert('config' in interpreted);
     assert.equal(interpreted.config.port, 9001);
-    assert.equal(interpreted.config.device, 3);
+    assert.deepEqual(interpreted.config.devices, [3]);
     assert.deepEqual([...interpreted.origins].sort(), [
-      ['device', 'GATEWAY_DEVICE'],
+      ['devices', 'GATEWAY_DEVICES'],
       ['port', '--port'],
     ]);
   });
@@ -62,7 +62,7 @@ describe('the configuration', () => {
 
   it('reports all faults at once, each with the way to mend it', () => {
     const faults = faultsOf(
-      ['--prot', '5', '--port', 'x', '--arena-bytes', '1MB', '--device', '-1', '--deadline-ms'],
+      ['--prot', '5', '--port', 'x', '--arena-bytes', '1MB', '--devices', '-1', '--deadline-ms'],
       { GATEWAY_FAST_LANE: 'perhaps', GATEWAY_HOST: '0.0.0.0' },
     );
     assert.equal(faults.length, 7, JSON.stringify(faults, undefined, 1));
@@ -70,7 +70,7 @@ describe('the configuration', () => {
     assert.match(all, /unknown flag --prot; did you mean --port\?/);
     assert.match(all, /--port: "x" is not a whole number; give one from 0 to 65535/);
     assert.match(all, /--arena-bytes: "1MB" is ambiguous .*; write 1MiB/);
-    assert.match(all, /--device: -1 is out of range; give a whole number from 0 to 383/);
+    assert.match(all, /--devices: "-1" is no list of devices/);
     assert.match(all, /--deadline-ms needs a value: --deadline-ms MS/);
     assert.match(all, /GATEWAY_FAST_LANE: "perhaps" is neither on nor off/);
     assert.match(all, /GATEWAY_HOST: 0\.0\.0\.0 can be reached from other machines/);
@@ -93,7 +93,6 @@ describe('the configuration', () => {
 describe('numbers', () => {
   const limits: [string, number, number][] = [
     ['--port', 0, 65_535],
-    ['--device', 0, 383],
     ['--call-slots', 1, 30],
     ['--deadline-ms', 10, 3_600_000],
     ['--init-deadline-ms', 10, 3_600_000],

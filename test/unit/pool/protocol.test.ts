@@ -18,7 +18,9 @@ const ready = {
 
 describe('messages to a worker', () => {
   it('pass as they come out of the channel', () => {
-    const start: unknown = JSON.parse(JSON.stringify({ type: 'start', config, version: '1' }));
+    const start: unknown = JSON.parse(
+      JSON.stringify({ type: 'start', config, device: 0, version: '1' }),
+    );
     assert.equal(parseToWorker(start), start);
     for (const message of [
       { type: 'connection', id: 1 },
@@ -32,9 +34,11 @@ describe('messages to a worker', () => {
 
   it('are refused when a member is missing or of another type', () => {
     for (const message of [
-      { type: 'start', config: { ...config, port: undefined }, version: '1' },
-      { type: 'start', config: { ...config, port: '1' }, version: '1' },
-      { type: 'start', config: { ...config, allowHost: 'a' }, version: '1' },
+      { type: 'start', config: { ...config, port: undefined }, device: 0, version: '1' },
+      { type: 'start', config: { ...config, port: '1' }, device: 0, version: '1' },
+      { type: 'start', config: { ...config, allowHost: 'a' }, device: 0, version: '1' },
+      { type: 'start', config: { ...config, devices: '0' }, device: 0, version: '1' },
+      { type: 'start', config, version: '1' },
       { type: 'drain' },
       { type: 'drain', deadlineMs: -1 },
       { type: 'drain', deadlineMs: 0.5 },
@@ -69,7 +73,7 @@ describe('messages from a worker', () => {
       {},
       { type: 'toString' },
       { type: '__proto__' },
-      { type: 'start', config, version: '1' },
+      { type: 'start', config, device: 0, version: '1' },
       { ...ready, arenaBytes: Number.NaN },
       { ...ready, engine: undefined },
       { type: 'collected', id: 1, metrics: [1] },

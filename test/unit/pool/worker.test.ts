@@ -21,7 +21,7 @@ before(async () => {
   server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   worker = fork(file, [workerRole], { execArgv: ['--import', 'tsx'] });
-  send({ type: 'start', config: interpreted.config, version: 'fake' });
+  send({ type: 'start', config: interpreted.config, device: 0, version: 'fake' });
   await said('ready');
 });
 after(() => {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { refusalOf } from '../../../src/store/admission.ts';
+import { type PoolBytes, refusalOf } from '../../../src/store/admission.ts';
 
-const slugOf = (bytes: number, replicas: number, poolBytes: number | undefined) =>
+/** The pool of one client. */
+const alone = (bytes: number): PoolBytes => ({ segment: bytes, total: bytes });
+
+const slugOf = (bytes: number, replicas: number, poolBytes: PoolBytes | undefined) =>
   refusalOf(bytes, replicas, { maxObjectBytes: 100, poolBytes })?.slug;
 
 describe('refusalOf', () => {
@@ -15,15 +18,26 @@ describe('refusalOf', () => {
   });
 
   it('counts every replica against the pool, where its size is known', () => {
-    assert.equal(slugOf(50, 1, 50), undefined);
-    assert.equal(slugOf(51, 1, 50), 'pool-too-small');
-    assert.equal(slugOf(25, 2, 50), undefined);
-    assert.equal(slugOf(25, 3, 50), 'pool-too-small');
+    assert.equal(slugOf(50, 1, alone(50)), undefined);
+    assert.equal(slugOf(51, 1, alone(50)), 'pool-too-small');
+    assert.equal(slugOf(25, 2, alone(50)), undefined);
+    assert.equal(slugOf(25, 3, alone(50)), 'pool-too-small');
+  });
+
+  it('keeps an object within what one client contributes, and counts all of them for replicas', () => {
+    const four = { segment: 50, total: 200 };
+    assert.equal(slugOf(50, 1, four), undefined);
+    assert.equal(slugOf(51, 1, four), 'pool-too-small');
+    assert.equal(slugOf(50, 4, four), undefined);
+    assert.equal(slugOf(50, 5, four), 'pool-too-small');
+    // More replicas than clients, which the engine refuses, since a client may come.
+    assert.equal(slugOf(25, 8, four), undefined);
   });
 
   it('tells the limit that was passed', () => {
-    const limits = { maxObjectBytes: 100, poolBytes: 50 };
+    const limits = { maxObjectBytes: 100, poolBytes: { segment: 50, total: 80 } };
     assert.deepEqual(refusalOf(101, 1, limits)?.options.members, { limitBytes: 100 });
     assert.deepEqual(refusalOf(60, 1, limits)?.options.members, { limitBytes: 50 });
+    assert.deepEqual(refusalOf(41, 2, limits)?.options.members, { limitBytes: 80 });
   });
 });

@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ProblemError } from '../../../src/errors.ts';
 import type { MemoryArena } from '../../../src/native/arena.ts';
 import { ArenaFullError, EngineDeadlineError } from '../../../src/native/errors.ts';
+import type { PoolBytes } from '../../../src/store/admission.ts';
 import { BatchWriter } from '../../../src/store/batch-writer.ts';
 import {
   type BatchStep,
@@ -23,7 +24,7 @@ interface Given {
   readonly maxObjectBytes?: number;
   readonly arenaBytes?: number;
   readonly arenaWaitMs?: number;
-  readonly poolBytes?: number;
+  readonly poolBytes?: PoolBytes;
   readonly unsizedBytes?: number;
 }
 
@@ -106,7 +107,7 @@ describe('BatchWriter', () => {
   });
 
   it('refuses a value without bytes, one that is too large, and a key named before', async () => {
-    const all = setup([['put', [0, 0]]], { poolBytes: 4500 });
+    const all = setup([['put', [0, 0]]], { poolBytes: { segment: 4500, total: 4500 } });
     await give(all.writer, 'a', 0);
     await give(all.writer, 'b', 0, false);
     await give(all.writer, 'c', limits.maxObjectBytes + 1);

@@ -31,7 +31,7 @@ function asynchronous(script: Script, arena = countingArena(), settings = {}) {
     }),
   } as unknown as EngineClient;
   return {
-    store: engineStore(engine, { ...plain, poolBytes: 99, ...settings }),
+    store: engineStore(engine, { ...plain, poolBytes: { segment: 99, total: 99 }, ...settings }),
     made,
     finished,
     arena,

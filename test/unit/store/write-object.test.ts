@@ -3,9 +3,13 @@ import { describe, it } from 'node:test';
 import { ProblemError, type ProblemSlug } from '../../../src/errors.ts';
 import { EngineDeadlineError } from '../../../src/native/errors.ts';
 import type { PutOptions } from '../../../src/native/types.ts';
+import type { PoolBytes } from '../../../src/store/admission.ts';
 import type { IfExists } from '../../../src/store/object-store.ts';
 import { TRIAL_BYTES, writeObject } from '../../../src/store/write-object.ts';
 import { countingArena, type Script, scriptedCalls } from '../../helpers/scripted-engine.ts';
+
+/** The pool of one client. */
+const alone = (bytes: number): PoolBytes => ({ segment: bytes, total: bytes });
 
 const anywhere: PutOptions = { replicas: 1, prefer: [] };
 const twice: PutOptions = { replicas: 2, prefer: [] };
@@ -15,7 +19,7 @@ const trial = 'memcache-gateway/placement/UUID';
 interface Case {
   readonly options?: PutOptions;
   readonly ifExists?: IfExists;
-  readonly poolBytes?: number;
+  readonly poolBytes?: PoolBytes;
   readonly bytes?: number;
 }
 
@@ -123,10 +127,10 @@ describe('writeObject and the engine\u2019s codes', () => {
 
   it('finds behind \u22121 that the value is larger than the pool, replicas counted', async () => {
     const missing = { put: [-1], exist: [-3102] };
-    await fails(missing, { poolBytes: 9 }, 'pool-too-small');
-    await fails(missing, { poolBytes: 19, options: twice }, 'pool-too-small');
+    await fails(missing, { poolBytes: alone(9) }, 'pool-too-small');
+    await fails(missing, { poolBytes: alone(19), options: twice }, 'pool-too-small');
     const nothingFits = { put: [-1, -1], exist: [-3102] };
-    await fails(nothingFits, { poolBytes: 10 }, 'no-room');
+    await fails(nothingFits, { poolBytes: alone(10) }, 'no-room');
   });
 
   it('finds behind \u22121 that there is no room for anything', async () => {
@@ -241,7 +245,7 @@ describe('writeObject and what it is to replace, when there is no room beside it
   it('removes it for anything that fits the pool, where its size is known', async () => {
     await writes(
       { ...there, put: [-1, 0, 0], remove: [0, 0] },
-      { ...replace, poolBytes: 10 },
+      { ...replace, poolBytes: alone(10) },
       'replaced',
       ['put a 10', 'exist a', ...smallFits, 'remove a', 'put a 10'],
     );
@@ -250,7 +254,7 @@ describe('writeObject and what it is to replace, when there is no room beside it
   it('leaves it alone for an object that the pool can never hold', async () => {
     const made = await fails(
       { ...there, put: [-1] },
-      { ...replace, poolBytes: 9 },
+      { ...replace, poolBytes: alone(9) },
       'pool-too-small',
     );
     assert.deepEqual(made, ['put a 10', 'exist a']);
