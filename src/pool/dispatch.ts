@@ -1,6 +1,7 @@
 /** Who gets a connection: the ready workers in turn, else the line before them, else the stand-by. */
 import type { Socket } from 'node:net';
 import type { Standby } from './standby.ts';
+import { createTurns } from './turns.ts';
 import { createWaitingLine, longestLineHere } from './waiting-line.ts';
 
 /** A place in the pool; `handOver` answers false when it takes no connection now. */
@@ -9,6 +10,9 @@ interface Place {
   readonly serving: boolean;
   handOver(socket: Socket): boolean;
 }
+
+/** How often the line is looked at while it waits for somebody's turn. */
+const lookMs = 100;
 
 export interface DispatchOptions {
   readonly places: readonly Place[];
@@ -34,18 +38,29 @@ export function createDispatch({ places, standby, patienceMs }: DispatchOptions)
     patienceMs,
     onTired: standBy,
   });
-  let next = 0;
+  const turns = createTurns(places);
+  let later: NodeJS.Timeout | undefined;
   let standbyConnections = 0;
 
   const serving = () => places.some((place) => place.serving);
 
   function handOver(socket: Socket): boolean {
-    for (let tried = 0; tried < places.length; tried += 1) {
-      const place = places[next];
-      next = (next + 1) % places.length;
-      if (place?.handOver(socket)) return true;
-    }
-    return false;
+    const outcome = turns.give(socket);
+    // No event tells that somebody has been waited for long enough.
+    if (outcome === 'wait') later ??= setTimeout(serveLine, lookMs).unref();
+    return outcome === 'given';
+  }
+
+  function serveLine(): void {
+    clearTimeout(later);
+    later = undefined;
+    line.serve((socket) => {
+      if (handOver(socket)) return true;
+      if (serving()) return false;
+      // To wait for a worker that starts may take long; a client hears at once that there is none.
+      standBy(socket);
+      return true;
+    });
   }
 
   function standBy(socket: Socket): void {
@@ -58,15 +73,7 @@ export function createDispatch({ places, standby, patienceMs }: DispatchOptions)
       if (line.length === 0 && handOver(socket)) return;
       if (!serving() || !line.join(socket)) standBy(socket);
     },
-    turn() {
-      line.serve((socket) => {
-        if (handOver(socket)) return true;
-        if (serving()) return false;
-        // To wait for a worker that starts may take long; a client hears at once that there is none.
-        standBy(socket);
-        return true;
-      });
-    },
+    turn: serveLine,
     get serving() {
       return serving();
     },
