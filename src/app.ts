@@ -10,13 +10,13 @@ import { docsRoutes } from './routes/docs.ts';
 import type { Operation, Operations } from './routes/health.ts';
 
 /**
- * The Express application: the data routes, /livez, /readyz, /metrics, the pages for people, and an
+ * The Express application: the data routes, /v1/clients, /livez, /readyz, /metrics, the pages for people, and an
  * application/problem+json for everything else. It only wires; every exchange is begun and counted
  * by the server.
  */
 export async function createApp(
   gateway: Gateway,
-  { livez, readyz, metrics }: Operations,
+  { clients, livez, readyz, metrics }: Operations,
 ): Promise<RequestListener> {
   const app = express();
   app.disable('x-powered-by');
@@ -40,6 +40,7 @@ export async function createApp(
       return serve(gateway, exchange, parseTarget(req.url).query);
     });
   };
+  operation('/v1/clients', clients);
   operation('/livez', livez);
   operation('/readyz', readyz);
   operation('/metrics', metrics);

@@ -88,6 +88,12 @@ export const table = {
     [0],
     'Devices, as numbers and ranges: 0-7, or 0,2,5. Each has a worker process with an engine client and an arena of its own.',
   ),
+  readyWhen: setting(
+    'Engine',
+    choice('any', 'all'),
+    'any',
+    'Whether the gateway is ready when the worker of any device is, or not before those of all are.',
+  ),
   poolBytes: setting(
     'Engine',
     size(mebibyte, tebibyte),

@@ -281,7 +281,7 @@ export interface ProblemOptions {
   retryable?: boolean;
   headers?: Readonly<Record<string, string>>;
   /** Further members, e.g. `limitBytes`. */
-  members?: Readonly<Record<string, string | number | boolean>>;
+  members?: Readonly<Record<string, unknown>>;
   cause?: unknown;
 }
 

@@ -23,6 +23,7 @@ import { httpMetrics } from './metrics/http.ts';
 import { createRegistry, type Registry } from './metrics/registry.ts';
 import { storeMetrics } from './metrics/store.ts';
 import type { EngineClient } from './native/types.ts';
+import type { PoolReport } from './pool/report.ts';
 import { serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
 import type { PoolBytes } from './store/admission.ts';
@@ -35,6 +36,8 @@ export interface GatewayDeps {
   readonly logger: Logger;
   /** Metrics of all workers and the supervisor, added up. */
   readonly metricsText: () => Promise<{ contentType: string; body: string }>;
+  /** What the supervisor says of all workers. */
+  readonly poolReport: () => Promise<PoolReport>;
   readonly version: string;
 }
 
@@ -97,7 +100,10 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   };
   storeMetrics(registry, gateway.store, gateway.batches);
   const guard = browserGuard({ allowHosts: config.allowHost, allowOrigins: config.allowOrigin });
-  const health = operations(deps);
+  const health = operations({
+    ...deps,
+    needsAll: config.readyWhen === 'all' && config.devices.length > 1,
+  });
   /** Express is loaded on first use, or when the worker has nothing better to do. */
   const loadApp = lazy<RequestListener>(async () => {
     const { createApp } = await import('./app.ts');

@@ -5,12 +5,14 @@ import tty from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import type { Config } from './config.ts';
 import { formatBytes } from './config-kinds.ts';
+import { table } from './config-table.ts';
 import type { Log } from './logger.ts';
 import { newPoolName, workerEnvironment } from './pool/environment.ts';
 import { guardAgainstErrors } from './pool/guard.ts';
 import { ListenError, type Listener, urlOf } from './pool/listener.ts';
 import { createWaitingLog, silentLog } from './pool/log.ts';
 import type { WorkerFacts } from './pool/protocol.ts';
+import type { PoolReport } from './pool/report.ts';
 import { Supervisor } from './pool/supervisor.ts';
 
 export interface StartOptions {
@@ -39,8 +41,8 @@ export async function startGateway(options: StartOptions): Promise<number> {
     program: { file: siblingOf('main'), execArgv: process.execArgv },
     env: () => workerEnvironment(process.env, { config, poolName, reserve }),
     log: waiting.log,
-    onReady(facts, listener) {
-      const line = readyLine(facts, listener, version, config.logFormat);
+    onReady(facts, listener, report) {
+      const line = readyLine(facts, listener, report, version, config.logFormat);
       void logging.then((log) => log.print(line));
       // Not in the first scrape's time, nor in the start's.
       setTimeout(() => void loadMetrics(), metricsDelayMs).unref();
@@ -120,12 +122,17 @@ function stopOnSignals(supervisor: Supervisor): void {
 function readyLine(
   facts: WorkerFacts,
   listener: Listener,
+  { clients }: PoolReport,
   version: string,
   format: 'json' | 'pretty',
 ): string {
   const address = urlOf(listener.host, listener.port);
   const docs = `${address}/docs`;
-  const { engine, arenaBytes, device, serviceId } = facts;
+  const { engine, arenaBytes } = facts;
+  const ready = clients.filter(({ state }) => state === 'ready');
+  const devices = ready.map(({ device }) => device);
+  // Those that have died meanwhile are started again.
+  const starting = clients.length - ready.length;
   const startMs = Math.round(performance.now());
   if (format === 'json') {
     const time = new Date().toISOString();
@@ -135,13 +142,16 @@ function readyLine(
       time,
       pid: process.pid,
       ...members,
-      device,
-      serviceId,
+      devices,
+      serviceIds: ready.map(({ serviceId }) => serviceId),
+      starting,
       version,
       startMs,
       msg: 'ready',
     });
   }
+  const served = `${devices.length > 1 ? 'devices' : 'device'} ${table.devices.kind.write(devices)}`;
+  const others = starting === 0 ? '' : `; still starting: ${starting}`;
   const name = engine === 'embedded' ? 'the embedded engine' : `engine ${engine}`;
-  return `memcache-gateway ${version} is ready at ${address} (try ${docs}): ${name}, device ${device}, arena ${formatBytes(arenaBytes)}, started in ${startMs} ms`;
+  return `memcache-gateway ${version} is ready at ${address} (try ${docs}): ${name}, ${served}, arena ${formatBytes(arenaBytes)}${devices.length > 1 ? ' each' : ''}, started in ${startMs} ms${others}`;
 }

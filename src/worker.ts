@@ -23,7 +23,13 @@ export function becomeWorker(): void {
     await log?.close();
   };
 
-  const open: WorkerParts['open'] = async ({ config, device, version, metricsText }) => {
+  const open: WorkerParts['open'] = async ({
+    config,
+    device,
+    version,
+    metricsText,
+    poolReport,
+  }) => {
     const { openEngine } = await import('./native/engine-client.ts');
     const opening = openEngine({
       ...engineOptions(config, device),
@@ -38,6 +44,7 @@ export function becomeWorker(): void {
       engine,
       logger: waiting.log,
       metricsText,
+      poolReport,
       version,
     });
     return {

@@ -270,6 +270,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/clients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The clients of the engine, one for each device
+         * @description Each device of `--devices` has a worker process with one client of the engine. The answer is
+         *     the same from every worker, and is given while none is ready, too.
+         */
+        get: operations["getClients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -302,7 +323,7 @@ export interface paths {
          * Can the gateway serve objects now?
          * @description Puts, gets and removes a small object of its own, with a deadline. 503 while no worker is
          *     ready or answers, while the engine does not answer, and as soon as the gateway has been told
-         *     to stop.
+         *     to stop. With `--ready-when all` it is 503 until the worker of every device is ready, too.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -461,6 +482,33 @@ export interface components {
             device: number;
             /** @description The worker's own local service, for `prefer`. */
             serviceId: number;
+            /** @description How many workers are ready, and which are not; only with `verbose`. */
+            detail?: string;
+            clients?: components["schemas"]["ClientList"];
+        };
+        Clients: {
+            clients: components["schemas"]["ClientList"];
+        };
+        /** @description One entry for each device of the gateway, in ascending order. */
+        ClientList: components["schemas"]["Client"][];
+        Client: {
+            /** @description The device that it is bound to. */
+            device: number;
+            /** @description Its local service, for `prefer`; null while it is not known. */
+            serviceId: number | null;
+            /**
+             * @description `starting` until its engine is open; `ready` when it takes requests; `degraded` when it
+             *     lives and does not answer; `draining` when it finishes its last requests; `dead` until
+             *     its successor is started.
+             * @enum {string}
+             */
+            state: "starting" | "ready" | "degraded" | "draining" | "dead";
+            /** @description The worker's process; null while there is none. */
+            pid: number | null;
+            /** @description How often a worker was started in the place of a dead one. */
+            restarts: number;
+            /** @description Milliseconds since its process was started; 0 while there is none. */
+            uptimeMs: number;
         };
         /** @description 1 to 255 bytes of UTF-8 without control characters. */
         Key: string;
@@ -666,6 +714,7 @@ export interface components {
             actualBytes?: number;
             /** @description The limit that was passed, in bytes. */
             limitBytes?: number;
+            clients?: components["schemas"]["ClientList"];
         };
     };
     responses: {
@@ -2082,6 +2131,45 @@ export interface operations {
             504: components["responses"]["GatewayTimeout"];
         };
     };
+    getClients: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
+                 *     Anything else is ignored and an id is made up.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them, by device. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Clients"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            414: components["responses"]["UriTooLong"];
+            417: components["responses"]["ExpectationFailed"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            501: components["responses"]["NotImplemented"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     getLiveness: {
         parameters: {
             query?: never;
@@ -2125,7 +2213,13 @@ export interface operations {
     };
     getReadiness: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Tells of all workers, and in `detail` what the gateway waits for. May stand alone.
+                 * @example true
+                 */
+                verbose?: boolean;
+            };
             header?: {
                 /**
                  * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.

@@ -14,6 +14,7 @@ export type RouteTemplate =
   | '/v1/info/{key}'
   | '/v1/layers/{key}'
   | `/v1/batch/${BatchOperation}`
+  | '/v1/clients'
   | '/livez'
   | '/readyz'
   | '/metrics'

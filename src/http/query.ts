@@ -45,5 +45,12 @@ export function wholeNumber(name: string, text: string, least: number, most: num
   return value;
 }
 
+/** A parameter that is on when it is given, alone or as `true`; or `invalid-parameter`. */
+export function switched(name: string, text: string | undefined): boolean {
+  if (text === undefined || text === 'false') return false;
+  if (text === '' || text === 'true') return true;
+  throw invalidParameter(`${name}=${printable(text)}: expected true or false, or nothing.`);
+}
+
 export const invalidParameter = (detail: string): ProblemError =>
   new ProblemError('invalid-parameter', { detail });

@@ -6,6 +6,7 @@
  * A heartbeat (worker → supervisor, its lateness judged in worker-slot.ts) is one more row here.
  */
 import { type Config, settingNames, table } from '../config-table.ts';
+import type { PoolReport } from './report.ts';
 
 /** The word on the command line that makes the program a worker; only the supervisor gives it. */
 export const workerRole = 'worker';
@@ -27,6 +28,11 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const isStage = (value: unknown): value is DrainStage => value === 'requests' || value === 'engine';
 const isMetrics = (value: unknown): value is MetricJson[] =>
   Array.isArray(value) && value.every((metric) => isRecord(metric) && isString(metric['name']));
+const isReport = (value: unknown): value is PoolReport =>
+  isRecord(value) &&
+  isBoolean(value['ready']) &&
+  isString(value['detail']) &&
+  Array.isArray(value['clients']);
 const isConfig = (value: unknown): value is Config =>
   isRecord(value) &&
   settingNames.every((name) => {
@@ -67,6 +73,8 @@ const toWorkerShapes = {
   collect: { id: isCount },
   /** The answer to `scrape`: the text for /metrics. */
   metrics: { id: isCount, contentType: isString, body: isString },
+  /** The answer to `survey`. */
+  surveyed: { id: isCount, report: isReport },
   /** Finish what is in flight, at most for so long, then uninitialise and leave. */
   drain: { deadlineMs: isCount },
 };
@@ -87,6 +95,8 @@ const fromWorkerShapes = {
   collected: { id: isCount, metrics: isMetrics },
   /** The worker serves GET /metrics and wants the sum over all workers. */
   scrape: { id: isCount },
+  /** The worker is asked about the whole pool. */
+  survey: { id: isCount },
   /** Sent when a drain begins, for whatever reason, and again while it lasts. */
   draining: { stage: isStage, requests: isCount, calls: isCount },
 };

@@ -15,10 +15,11 @@ import { createConnectionServer } from '../http/connection-server.ts';
 import { checkHead, type Expectation, problemOfConnect } from '../http/head.ts';
 import { browserGuard } from '../http/host.ts';
 import { type ProblemResponse, problemResponse } from '../http/problem.ts';
-import { parseQuery } from '../http/query.ts';
+import { parseQuery, switched } from '../http/query.ts';
 import { announcesBody, answerLast, bodyNotTaken, methodNotAllowed } from '../http/refuse.ts';
 import { requestIdOf } from '../http/request-id.ts';
 import { parseTarget } from '../http/target.ts';
+import type { PoolReport } from './report.ts';
 import type { Situation } from './situation.ts';
 
 export interface StandbyOptions {
@@ -29,6 +30,8 @@ export interface StandbyOptions {
   /** Why there is no worker, in a sentence, and when to try again. */
   readonly situation: () => Situation;
   readonly metricsText: () => Promise<{ contentType: string; body: string }>;
+  /** Each place in the pool. */
+  readonly report: () => PoolReport;
   readonly onAnswer: (answer: StandbyAnswer) => void;
 }
 
@@ -81,15 +84,21 @@ export function createStandby(options: StandbyOptions): Standby {
       checkHead(req, expectation, guard);
       checkTransferCoding(req);
       const { path, query } = parseTarget(req.url ?? '/');
-      if (operations.has(path)) requireOperation(req, query);
+      const known = parameters.get(path);
+      const verbose = known !== undefined && requireOperation(req, query, known);
       if (path === '/livez') return ok('application/json', '{"status":"live"}\n', requestId);
       if (path === '/metrics') {
         const { contentType, body } = await options.metricsText();
         return ok(contentType, body, requestId);
       }
+      if (path === '/v1/clients') {
+        const { clients } = options.report();
+        return ok('application/json', `${JSON.stringify({ clients })}\n`, requestId);
+      }
       const { detail, retryAfterSeconds } = options.situation();
       const headers = { 'Retry-After': String(retryAfterSeconds) };
-      throw new ProblemError('not-ready', { detail, headers });
+      const members = verbose ? { clients: options.report().clients } : {};
+      throw new ProblemError('not-ready', { detail, headers, members });
     } catch (error) {
       return refusal(req, requestId, error);
     }
@@ -157,15 +166,24 @@ export function createStandby(options: StandbyOptions): Standby {
   };
 }
 
-/** What is served here too; readiness is what there is none of. */
-const operations = new Set(['/livez', '/readyz', '/metrics']);
+/** What is served here too, with its parameters; readiness is what there is none of. */
+const parameters: ReadonlyMap<string, readonly 'verbose'[]> = new Map([
+  ['/livez', []],
+  ['/readyz', ['verbose']],
+  ['/metrics', []],
+  ['/v1/clients', []],
+]);
 
-/** As the worker has it: GET and HEAD, without parameters or a body. */
-function requireOperation(req: IncomingMessage, query: string): void {
+/** As the worker has it: GET and HEAD, without a body or other parameters. Whether it is `verbose`. */
+function requireOperation(
+  req: IncomingMessage,
+  query: string,
+  known: readonly 'verbose'[],
+): boolean {
   const { method = 'GET' } = req;
   if (method !== 'GET' && method !== 'HEAD') throw methodNotAllowed(method, 'GET, HEAD');
   if (announcesBody(req)) throw bodyNotTaken(method);
-  parseQuery(query, []);
+  return switched('verbose', parseQuery(query, known).verbose);
 }
 
 /** What went wrong, as an answer; anything but a problem is a defect of ours, which the log is told. */

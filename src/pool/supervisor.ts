@@ -4,10 +4,13 @@
  * it down.
  */
 import type { Config } from '../config.ts';
+import { type ComingUp, createComingUp } from './coming-up.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
 import { type Listener, listen } from './listener.ts';
 import type { PoolLog } from './log.ts';
+import { createProgress, type Progress } from './progress.ts';
 import { closeEngineMs, type MetricJson, type MetricsText, type WorkerFacts } from './protocol.ts';
+import { type PoolReport, reportPool } from './report.ts';
 import { describeSituation, type Situation } from './situation.ts';
 import type { Standby, StandbyAnswer, StandbyOptions } from './standby.ts';
 import type { WorkerState } from './state.ts';
@@ -38,8 +41,8 @@ export interface SupervisorOptions {
   readonly program: WorkerProgram;
   readonly env: (device: number) => NodeJS.ProcessEnv;
   readonly log: PoolLog;
-  /** Called once, when the first worker is ready. */
-  readonly onReady: (facts: WorkerFacts, listener: Listener) => void;
+  /** Called once, when the gateway is ready, with what its worker that has just come up says. */
+  readonly onReady: (facts: WorkerFacts, listener: Listener, report: PoolReport) => void;
   /** A message for the operator's eyes, besides the log: why the program ends. */
   readonly complain: (message: string) => void;
   readonly renderMetrics: (workers: MetricJson[][], own: PoolNumbers) => Promise<MetricsText>;
@@ -59,10 +62,11 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #slots: readonly WorkerSlot[];
   readonly #dispatch: Dispatch;
+  readonly #comingUp: ComingUp;
+  readonly #progress: Progress;
   #listener: Listener | undefined;
   #standby: Promise<Standby> | undefined;
   readonly #standbyAnswers = new Map<number, number>();
-  #everReady = false;
   #stopping = false;
   #failed = false;
   #deadline: NodeJS.Timeout | undefined;
@@ -76,6 +80,9 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#slots = options.devices.map((device) => this.#createSlot(device));
+    this.#comingUp = createComingUp(options.devices, options.config.readyWhen);
+    const clients = () => this.report().clients;
+    this.#progress = createProgress({ log: options.log, clients });
     this.#dispatch = createDispatch({
       places: this.#slots,
       standby: () => this.#loadStandby(),
@@ -108,6 +115,7 @@ export class Supervisor {
     this.#stopping = true;
     const { drainMs } = this.#options.config;
     this.#listener?.close();
+    this.#progress.end();
     this.#options.log.info({ reason, drainMs }, 'stopping; requests in flight may finish');
     this.#deadline = setTimeout(
       () => this.kill(`${(drainMs + closeEngineMs) / 1000} s have passed`),
@@ -145,6 +153,11 @@ export class Supervisor {
     return this.#listener;
   }
 
+  /** Each worker, and whether the gateway is ready. */
+  report(): PoolReport {
+    return reportPool(this.#slots, this.#options.config.readyWhen);
+  }
+
   /** The sum over all ready workers and the supervisor's own, in Prometheus's text format. */
   async metricsText(): Promise<MetricsText> {
     const answers = await Promise.all(this.#slots.map((slot) => slot.collect(collectMs)));
@@ -167,8 +180,10 @@ export class Supervisor {
       env: env(device),
       answerMs: this.#options.answerMs ?? answerMs,
       log,
+      onStart: () => this.#progress.started(),
       onReady: (facts) => this.#ready(facts),
-      onPermanentFailure: (message) => this.#failPermanently(message),
+      onPermanentFailure: (message) => this.#failPermanently(device, message),
+      onSurvey: () => this.report(),
       onScrape: (reply) => {
         this.metricsText().then(reply, (error: unknown) =>
           log.error({ err: error }, 'metrics could not be added up'),
@@ -188,6 +203,7 @@ export class Supervisor {
       idleTimeoutMs,
       situation: () => this.#situation(),
       metricsText: () => this.metricsText(),
+      report: () => this.report(),
       onAnswer: (answer) => this.#answered(answer),
     };
     this.#standby ??= import('./standby.ts').then(({ createStandby }) => createStandby(options));
@@ -204,19 +220,18 @@ export class Supervisor {
   }
 
   #ready(facts: WorkerFacts): void {
-    if (this.#everReady) {
-      this.#options.log.info({ device: facts.device }, 'worker is ready again');
-    } else if (this.#listener !== undefined) {
-      this.#everReady = true;
-      this.#options.onReady(facts, this.#listener);
-    }
+    const { device } = facts;
+    const report = this.report();
+    const news = this.#comingUp.ready(device, report.ready);
+    if (news !== 'announce') this.#options.log.info({ device }, `worker is ${news}`);
+    else if (this.#listener !== undefined) this.#options.onReady(facts, this.#listener, report);
   }
 
-  /** Before anything ever worked, an operator who waits wants an answer; later, service goes on. */
-  #failPermanently(message: string): void {
-    if (this.#everReady || this.#failed) return;
+  #failPermanently(device: number, message: string): void {
+    const reason = this.#comingUp.failed(device, message);
+    if (reason === undefined || this.#failed) return;
     this.#failed = true;
-    this.#options.complain(message);
+    this.#options.complain(reason);
     this.stop('no worker can start');
   }
 
@@ -238,7 +253,7 @@ export class Supervisor {
       stopping: this.#stopping,
       serving: this.#dispatch.serving,
       silent: ready.filter(({ serving }) => !serving).map(({ device }) => device),
-      everReady: this.#everReady,
+      everReady: this.#comingUp.ever,
     });
   }
 }

@@ -49,6 +49,7 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #options: WorkerProcessOptions;
   readonly #handOver: HandOver;
+  readonly #startedAt = performance.now();
   #answers = true;
   readonly #lastWords = createTail(lastWordsBytes);
 
@@ -85,6 +86,11 @@ export class WorkerProcess {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** Milliseconds since it was started. */
+  get uptimeMs(): number {
+    return performance.now() - this.#startedAt;
   }
 
   /** False once it has left a connection unanswered, until it says anything. */

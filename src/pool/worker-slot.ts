@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import { createBackoff } from './backoff.ts';
 import type { LogLevel, PoolLog } from './log.ts';
 import type { FromWorker, MetricJson, MetricsText, WorkerFacts } from './protocol.ts';
+import type { PoolReport } from './report.ts';
 import { move, type WorkerEvent, type WorkerState } from './state.ts';
 import {
   type Exit,
@@ -24,10 +25,13 @@ export interface SlotOptions {
   /** How long its worker may take to answer when it is given a connection. */
   readonly answerMs: number;
   readonly log: PoolLog;
+  /** A worker is being started. */
+  readonly onStart: () => void;
   readonly onReady: (facts: WorkerFacts) => void;
   /** A reason for which starting again cannot help; reported before the process leaves. */
   readonly onPermanentFailure: (message: string) => void;
   readonly onScrape: (reply: (text: MetricsText) => void) => void;
+  readonly onSurvey: () => PoolReport;
   readonly onReturned: (socket: Socket) => void;
   /** It can take another connection, or takes none any more. */
   readonly onTurn: () => void;
@@ -50,6 +54,7 @@ export class WorkerSlot {
   #nextId = 1;
   #restarts = 0;
   #handedOver = 0;
+  #serviceId: number | undefined;
   #readySince: number | undefined;
   #stopping = false;
   #remaining: Extract<FromWorker, { type: 'draining' }> | undefined;
@@ -66,6 +71,16 @@ export class WorkerSlot {
 
   get pid(): number | undefined {
     return this.#process?.pid;
+  }
+
+  /** Of its worker's engine, once that is open. */
+  get serviceId(): number | undefined {
+    return this.#serviceId;
+  }
+
+  /** Milliseconds since its worker was started; 0 without one. */
+  get uptimeMs(): number {
+    return this.#process?.uptimeMs ?? 0;
   }
 
   /** Times a worker was started in the place of a dead one. */
@@ -116,6 +131,7 @@ export class WorkerSlot {
     });
     this.#lastPid = this.#process.pid;
     this.#process.send({ type: 'start', config, device, version });
+    this.#options.onStart();
   }
 
   handOver(socket: Socket): boolean {
@@ -167,6 +183,7 @@ export class WorkerSlot {
       case 'ready':
         this.#move('ready');
         this.#readySince = performance.now();
+        this.#serviceId = message.serviceId;
         // A stop that came while it was starting still holds.
         if (this.#state === 'ready') this.#options.onReady(message);
         break;
@@ -190,6 +207,13 @@ export class WorkerSlot {
           this.#process?.send({ type: 'metrics', id: message.id, ...text }),
         );
         break;
+      case 'survey':
+        this.#process?.send({
+          type: 'surveyed',
+          id: message.id,
+          report: this.#options.onSurvey(),
+        });
+        break;
     }
   }
 
@@ -199,6 +223,7 @@ export class WorkerSlot {
     // Who has not come up has served nobody, and has no pool to leave.
     const cameUp = readyMs > 0 || this.#remaining?.stage === 'engine';
     this.#readySince = undefined;
+    this.#serviceId = undefined;
     this.#process = undefined;
     for (const settle of [...this.#collecting.values()]) settle([]);
     const expected = this.#state === 'draining' && exit.code === 0;

@@ -15,6 +15,8 @@ import {
   parseToWorker,
   type WorkerFacts,
 } from './protocol.ts';
+import { createQuestions } from './questions.ts';
+import type { PoolReport } from './report.ts';
 
 /** A gateway on an open engine. */
 export interface RunningGateway {
@@ -34,7 +36,10 @@ export interface WorkerParts {
     config: Config;
     device: number;
     version: string;
+    /** Metrics of all workers and the supervisor. */
     metricsText: () => Promise<MetricsText>;
+    /** What the supervisor says of all workers. */
+    poolReport: () => Promise<PoolReport>;
   }): Promise<RunningGateway>;
   /** Why `open` or anything later failed: for the operator; `permanent` when a restart cannot help. */
   explain(error: unknown): { message: string; permanent: boolean };
@@ -42,13 +47,12 @@ export interface WorkerParts {
   exit(code: number): void;
 }
 
-const scrapeMs = 5000;
 const progressMs = 500;
 
 /** Takes over the process. Returns at once; the process ends through `parts.exit`. */
 export function runWorker(parts: WorkerParts): void {
-  const scrapes = new Map<number, (text: MetricsText) => void>();
-  let nextScrape = 1;
+  const scrapes = createQuestions<MetricsText>((id) => send({ type: 'scrape', id }));
+  const surveys = createQuestions<PoolReport>((id) => send({ type: 'survey', id }));
   let opening: Promise<RunningGateway | undefined> | undefined;
   let config: Config | undefined;
   let gateway: RunningGateway | undefined;
@@ -65,23 +69,6 @@ export function runWorker(parts: WorkerParts): void {
     }
   }
 
-  function metricsText(): Promise<MetricsText> {
-    const id = nextScrape;
-    nextScrape += 1;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        scrapes.delete(id);
-        reject(new Error(`the supervisor did not answer within ${scrapeMs} ms`));
-      }, scrapeMs);
-      scrapes.set(id, (text) => {
-        clearTimeout(timer);
-        scrapes.delete(id);
-        resolve(text);
-      });
-      send({ type: 'scrape', id });
-    });
-  }
-
   /** Also for what nobody caught: a successor is a better answer than a worker that goes on. */
   function fail(error: unknown): void {
     send({ type: 'failed', ...parts.explain(error) }, () => parts.exit(1));
@@ -89,7 +76,13 @@ export function runWorker(parts: WorkerParts): void {
 
   async function start(given: Config, device: number, version: string): Promise<void> {
     config = given;
-    const promised = parts.open({ config: given, device, version, metricsText });
+    const promised = parts.open({
+      config: given,
+      device,
+      version,
+      metricsText: scrapes.ask,
+      poolReport: surveys.ask,
+    });
     opening = promised;
     try {
       const opened = await promised;
@@ -180,7 +173,10 @@ export function runWorker(parts: WorkerParts): void {
         void collect(message.id);
         break;
       case 'metrics':
-        scrapes.get(message.id)?.(message);
+        scrapes.answered(message.id, message);
+        break;
+      case 'surveyed':
+        surveys.answered(message.id, message.report);
         break;
       case 'drain':
         void stop(message.deadlineMs);

@@ -1,7 +1,7 @@
 import { ProblemError } from '../errors.ts';
 import { requireAcceptable } from '../http/accept.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
-import { parseQuery } from '../http/query.ts';
+import { parseQuery, switched } from '../http/query.ts';
 import { respond, respondJson } from '../http/respond.ts';
 import { MmcError } from '../native/errors.ts';
 import type { EngineClient } from '../native/types.ts';
@@ -10,10 +10,21 @@ import { problemOfCode, problemOfThrown } from '../store/engine-problem.ts';
 /** Longest wait for the engine's proof of life, within a probe's usual timeout of a few seconds. */
 const PROBE_DEADLINE_MS = 2_000;
 
+/** What the supervisor says of all workers. */
+interface PoolReport {
+  readonly ready: boolean;
+  /** Why, in a sentence. */
+  readonly detail: string;
+  readonly clients: readonly object[];
+}
+
 export interface OperationsDeps {
   readonly engine: EngineClient;
   /** Metrics of all workers and the supervisor, added up. */
   readonly metricsText: () => Promise<{ contentType: string; body: string }>;
+  readonly poolReport: () => Promise<PoolReport>;
+  /** Whether readiness is that of all workers. */
+  readonly needsAll: boolean;
 }
 
 /** Serves one of them; what it throws or rejects with becomes the response. */
@@ -27,10 +38,12 @@ export interface Operations {
   readonly livez: Operation;
   readonly readyz: Operation;
   readonly metrics: Operation;
+  readonly clients: Operation;
 }
 
-/** /livez, /readyz and /metrics. All readiness requests at one time share one probe of the engine. */
-export function operations({ engine, metricsText }: OperationsDeps): Operations {
+/** /livez, /readyz, /metrics and /v1/clients. All readiness requests at one time share one probe of the engine. */
+export function operations(deps: OperationsDeps): Operations {
+  const { engine, metricsText, poolReport, needsAll } = deps;
   let probing: Promise<void> | undefined;
   const probe = () => {
     probing ??= engine.probe(PROBE_DEADLINE_MS).finally(() => {
@@ -38,6 +51,18 @@ export function operations({ engine, metricsText }: OperationsDeps): Operations 
     });
     return probing;
   };
+  async function requireReady(gateway: Gateway): Promise<void> {
+    if (gateway.draining) throw notReady('The gateway is stopping.');
+    // Of stuck batches others are free; that every slot is late, the probe finds (docs/decisions/0007).
+    if (gateway.store.stuck) {
+      throw notReady('Engine calls are past their deadline.');
+    }
+    try {
+      await probe();
+    } catch (error) {
+      throw probeProblem(error);
+    }
+  }
   return {
     livez(gateway, exchange, query) {
       parseQuery(query, []);
@@ -45,24 +70,28 @@ export function operations({ engine, metricsText }: OperationsDeps): Operations 
       respondJson(gateway, exchange, { status: 'live' });
     },
     async readyz(gateway, exchange, query) {
-      parseQuery(query, []);
+      const verbose = switched('verbose', parseQuery(query, ['verbose']).verbose);
       requireAcceptable(exchange.req, 'application/json');
-      if (gateway.draining) throw notReady('The gateway is stopping.');
-      // Of stuck batches others are free; that every slot is late, the probe finds (docs/decisions/0007).
-      if (gateway.store.stuck) {
-        throw notReady('Engine calls are past their deadline.');
-      }
+      const pool = verbose || needsAll ? await poolReport().catch(noReport) : undefined;
       try {
-        await probe();
+        await requireReady(gateway);
+        if (needsAll && pool?.ready === false) throw notReady(pool.detail);
       } catch (error) {
-        throw probeProblem(error);
+        throw verbose && pool !== undefined ? withClients(error, pool) : error;
       }
       respondJson(gateway, exchange, {
         status: 'ready',
         engine: engine.embedded ? 'embedded' : engine.library,
         device: engine.device,
         serviceId: engine.serviceId,
+        ...(verbose && pool !== undefined ? { detail: pool.detail, clients: pool.clients } : {}),
       });
+    },
+    async clients(gateway, exchange, query) {
+      parseQuery(query, []);
+      requireAcceptable(exchange.req, 'application/json');
+      const { clients } = await poolReport().catch(noReport);
+      respondJson(gateway, exchange, { clients });
     },
     async metrics(gateway, exchange, query) {
       parseQuery(query, []);
@@ -89,6 +118,16 @@ export function operations({ engine, metricsText }: OperationsDeps): Operations 
 
 const notReady = (detail: string, cause?: unknown): ProblemError =>
   new ProblemError('not-ready', { detail, cause });
+
+const noReport = (cause: unknown): never => {
+  throw notReady('The supervisor does not answer.', cause);
+};
+
+/** Says of all workers what is the matter with each. */
+const withClients = (error: unknown, { clients }: PoolReport): unknown =>
+  error instanceof ProblemError
+    ? new ProblemError(error.slug, { ...error.options, members: { clients } })
+    : error;
 
 /** Readiness answers 503 whatever failed; the detail says what did. */
 function probeProblem(error: unknown): ProblemError {

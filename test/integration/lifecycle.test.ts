@@ -84,7 +84,7 @@ describe('a start', () => {
     assert.equal(ready['docs'], `${url}/docs`);
     assert.equal(ready['engine'], 'embedded');
     assert.equal(ready['arenaBytes'], 128 * 2 ** 20);
-    assert.equal(ready['device'], 0);
+    assert.deepEqual([ready['devices'], ready['serviceIds'], ready['starting']], [[0], [0], 0]);
     assert.equal(gateway.logged().length, 1);
     assert.equal(gateway.stderr(), '');
     assert.equal(await statusOf(`${url}/livez`), 200);

@@ -27,6 +27,7 @@ describe('messages to a worker', () => {
       { type: 'collect', id: 0 },
       { type: 'metrics', id: 2, contentType: 'text/plain', body: '' },
       { type: 'drain', deadlineMs: 0 },
+      { type: 'surveyed', id: 1, report: { ready: true, detail: '', clients: [] } },
     ]) {
       assert.equal(parseToWorker(message), message);
     }
@@ -43,6 +44,7 @@ describe('messages to a worker', () => {
       { type: 'drain', deadlineMs: -1 },
       { type: 'drain', deadlineMs: 0.5 },
       { type: 'collect', id: '1' },
+      { type: 'surveyed', id: 1, report: { ready: true, detail: '' } },
     ]) {
       assert.equal(parseToWorker(message), undefined);
     }
@@ -57,6 +59,7 @@ describe('messages from a worker', () => {
       { type: 'taken', id: 1 },
       { type: 'collected', id: 1, metrics: [{ name: 'a' }] },
       { type: 'scrape', id: 1 },
+      { type: 'survey', id: 1 },
       { type: 'draining', stage: 'engine', requests: 0, calls: 0 },
     ]) {
       assert.equal(parseFromWorker(message), message);

@@ -8,6 +8,9 @@ import { checkResponse } from '../../helpers/openapi.ts';
 
 let listener: Listener;
 let metricsFail = false;
+const clients = [
+  { device: 3, serviceId: null, state: 'starting', pid: 7, restarts: 1, uptimeMs: 5 },
+] as const;
 const answers: StandbyAnswer[] = [];
 before(async () => {
   const standby = createStandby({
@@ -19,6 +22,7 @@ before(async () => {
       metricsFail
         ? Promise.reject(new Error('out of numbers'))
         : Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 0\n' }),
+    report: () => ({ ready: false, detail: '', clients }),
     onAnswer: (answer) => void answers.push(answer),
   });
   listener = await listen('127.0.0.1', 0, (socket) => standby.accept(socket));
@@ -67,6 +71,24 @@ describe('without a worker', () => {
     assert.equal(ready.status, 503);
     assert.equal(ready.headers['retry-after'], '3');
     assert.equal((JSON.parse(ready.body) as { detail: string }).detail, 'It is starting.');
+  });
+
+  it('the clients are told, and with them why nothing is ready when that is asked for', async () => {
+    assert.deepEqual(JSON.parse((await get('GET', '/v1/clients')).body), { clients });
+    assert.equal((await get('HEAD', '/v1/clients')).body, '');
+    assert.equal((await get('POST', '/v1/clients')).status, 405);
+    assert.equal((await get('GET', '/v1/clients?verbose')).status, 400);
+    for (const [query, told] of [
+      ['?verbose', clients],
+      ['?verbose=true', clients],
+      ['?verbose=false', undefined],
+    ] as const) {
+      const { status, body } = await get('GET', `/readyz${query}`);
+      assert.equal(status, 503);
+      assert.deepEqual((JSON.parse(body) as { clients?: unknown }).clients, told);
+    }
+    assert.equal((await get('GET', '/readyz?verbose=1')).status, 400);
+    assert.equal((await get('GET', '/livez?verbose')).status, 400);
   });
 
   it('everything else is 503, with the id of the request', async () => {

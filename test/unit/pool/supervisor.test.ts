@@ -221,6 +221,51 @@ describe('a supervisor', () => {
     assert.deepEqual(turns.slice(2), turns.slice(0, -2));
   });
 
+  it('is ready when all workers are, where that is asked for, and serves before', async () => {
+    const gate = path.join(folder, 'all');
+    const pool = await startReadyPool([{}, { openWhen: gate }], ['--ready-when', 'all']);
+    const { ready, detail, clients } = pool.supervisor.report();
+    assert.equal(ready, false);
+    assert.match(detail, /^1 of 2 workers is ready, and all have to be/);
+    assert.deepEqual(
+      clients.map(({ device, serviceId, state }) => [device, serviceId, state]),
+      [
+        [0, 7, 'ready'],
+        [1, null, 'starting'],
+      ],
+    );
+    assert.equal(pool.seen.ready, 0);
+    writeFileSync(gate, '');
+    await until(() => pool.seen.ready === 1);
+    assert.equal(pool.supervisor.report().ready, true);
+    const told = () =>
+      pool.seen.lines.flatMap(({ fields, message }) =>
+        message.startsWith('worker is ready') ? [`${message} ${String(fields['device'])}`] : [],
+      );
+    assert.deepEqual(told(), ['worker is ready 0']);
+    process.kill(await pidOf(pool), 'SIGKILL');
+    await until(() => told().length === 2);
+    assert.match(told()[1] ?? '', /^worker is ready again [01]$/);
+    assert.equal(pool.seen.ready, 1);
+  });
+
+  it('goes on with one device when another can never start', async () => {
+    const failure = { message: 'no such device', permanent: true };
+    const pool = await startReadyPool([{ failure }, {}]);
+    const told = () => pool.seen.lines.find(({ level }) => level === 'fatal');
+    await until(() => told() !== undefined);
+    assert.equal(told()?.fields['device'], 0);
+    assert.equal((await ask(pool, '/pid')).status, 200);
+    assert.deepEqual(pool.seen.complaints, []);
+  });
+
+  it('names the device that can never start, where all have to be ready', async () => {
+    const failure = { message: 'no such device', permanent: true };
+    const pool = await startPool([{}, { failure }], ['--ready-when', 'all']);
+    assert.equal(await pool.exitCode, 1);
+    assert.match(pool.seen.complaints.join(), /^device 1: Error: no such device/);
+  });
+
   it('lets requests in flight finish when it is stopped, and ends with 0', async () => {
     const pool = await startReadyPool();
     const pid = await pidOf(pool);

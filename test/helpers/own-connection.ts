@@ -1,0 +1,51 @@
+/** A client on one connection at a time, which knows the worker that has it. */
+import http from 'node:http';
+
+export interface OwnAnswer {
+  readonly status: number;
+  readonly body: string;
+  /** Whether a connection was opened for it. */
+  readonly opened: boolean;
+}
+
+export interface OwnConnection {
+  /** Rejects with the error of the connection when that breaks. */
+  ask(method: string, path: string, body?: string): Promise<OwnAnswer>;
+  /** The device of the worker that has the connection, by its word. */
+  device(): Promise<number>;
+  /** Closes the connection; the next request opens another. */
+  close(): void;
+}
+
+export function openOwnConnection(url: string): OwnConnection {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+
+  function ask(method: string, path: string, body?: string): Promise<OwnAnswer> {
+    return new Promise((resolve, reject) => {
+      const request = http.request(`${url}${path}`, { agent, method }, (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('end', () => {
+          const opened = !request.reusedSocket;
+          resolve({ status: response.statusCode ?? 0, body: text, opened });
+        });
+        response.on('error', reject);
+      });
+      request.on('error', reject);
+      request.end(body);
+    });
+  }
+
+  return {
+    ask,
+    async device() {
+      const { status, body } = await ask('GET', '/readyz');
+      if (status !== 200) throw new Error(`/readyz: ${status} ${body}`);
+      return (JSON.parse(body) as { device: number }).device;
+    },
+    close: () => agent.destroy(),
+  };
+}

@@ -1,0 +1,124 @@
+/** kill -9 of one of two workers, under the load of many clients. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { childrenOf, type ReadyGateway, startGateway } from '../helpers/gateway.ts';
+import {
+  type OwnAnswer,
+  type OwnConnection,
+  openOwnConnection,
+} from '../helpers/own-connection.ts';
+import { until } from '../helpers/until.ts';
+
+const clientCount = 64;
+const requestsOfEach = Math.ceil(10_000 / clientCount);
+/** Requests after which the worker is killed: well in the middle. */
+const killAfter = 3000;
+
+let gateway: ReadyGateway;
+before(async () => {
+  gateway = await startGateway({ args: ['--devices', '0-1', '--ready-when', 'all'] });
+});
+after(() => gateway.kill());
+
+interface Seen {
+  done: number;
+  /** Connection resets that a second try has mended. */
+  retried: number;
+  readonly faults: string[];
+  /** By device of the connection at its beginning. */
+  readonly connections: Map<number, number>;
+}
+
+const brokenConnection = new Set(['ECONNRESET', 'EPIPE']);
+
+/** What may be answered, first and at a second try, by a worker that holds the object or has lost it. */
+const expected = {
+  PUT: { first: [201], again: [201, 409] },
+  GET: { first: [200], again: [200, 404] },
+  DELETE: { first: [204], again: [204, 404] },
+} as const;
+type Method = keyof typeof expected;
+
+/** Puts, reads and removes an object of its own over and over, on one connection while that lives. */
+async function runClient(id: number, victim: number, seen: Seen): Promise<void> {
+  const connection = openOwnConnection(gateway.url);
+  const device = await connection.device();
+  seen.connections.set(device, (seen.connections.get(device) ?? 0) + 1);
+  /** The object may have gone with the memory of the dead worker. */
+  let doubtful = false;
+  for (let n = 0; n < requestsOfEach; n++) {
+    const method = (['PUT', 'GET', 'DELETE'] as const)[n % 3] ?? 'GET';
+    if (method === 'PUT') doubtful = false;
+    const path = `/v1/objects/client-${id}/${Math.floor(n / 3)}`;
+    const { answer, broken } = await askTwice(connection, method, path, id);
+    // Its end may have been seen before anything was sent.
+    const moved = broken || answer.opened;
+    doubtful ||= moved;
+    seen.done += 1;
+    if (broken) seen.retried += 1;
+    if (moved && device !== victim) seen.faults.push(`a connection of device ${device} ended`);
+    const { first, again } = expected[method];
+    const allowed: readonly number[] = doubtful ? again : first;
+    const value = method === 'GET' && answer.status === 200 ? answer.body : undefined;
+    if (!allowed.includes(answer.status) || (value ?? textOf(id)) !== textOf(id)) {
+      seen.faults.push(`${method} ${path} of device ${device}: ${answer.status} ${answer.body}`);
+    }
+  }
+  connection.close();
+}
+
+const textOf = (id: number) => `value of ${id} `.repeat(20);
+
+async function askTwice(
+  connection: OwnConnection,
+  method: Method,
+  path: string,
+  id: number,
+): Promise<{ answer: OwnAnswer; broken: boolean }> {
+  const ask = () => connection.ask(method, path, method === 'PUT' ? textOf(id) : undefined);
+  try {
+    return { answer: await ask(), broken: false };
+  } catch (error) {
+    if (!brokenConnection.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return { answer: await ask(), broken: true };
+  }
+}
+
+describe('a worker that is killed under load', () => {
+  it('is noticed by none of the other worker\u2019s clients, and by its own for one reset', async () => {
+    const seen: Seen = { done: 0, retried: 0, faults: [], connections: new Map() };
+    const [victimPid = 0] = childrenOf(gateway.pid);
+    const victim = await deviceOf(victimPid);
+    const load = Promise.all(
+      Array.from({ length: clientCount }, (_, id) => runClient(id, victim, seen)),
+    );
+    load.catch(() => {});
+    await until(() => seen.done >= killAfter);
+    assert.ok(seen.done < (clientCount * requestsOfEach) / 2);
+    const killedAt = Date.now();
+    process.kill(victimPid, 'SIGKILL');
+    await load;
+    assert.equal(seen.done, clientCount * requestsOfEach);
+    assert.deepEqual(seen.faults, []);
+    const each = [...seen.connections.values()];
+    assert.ok(each.length === 2 && each.every((count) => count >= 16), String(each));
+    assert.ok(seen.retried > 0 && seen.retried <= clientCount, `${seen.retried} resets`);
+    const again = () => gateway.logged().find(({ msg }) => msg === 'worker is ready again');
+    await until(() => again() !== undefined);
+    const tookMs = Date.parse(String(again()?.['time'])) - killedAt;
+    // Beside other tests every start takes longer, as the gateway's own did.
+    const mostMs = Math.max(1000, 2 * Number(gateway.ready['startMs']));
+    assert.ok(tookMs <= mostMs, `a new worker was ready after ${tookMs} ms`);
+    const refused = gateway.logged().filter(({ msg }) => msg === 'no worker for a request');
+    assert.deepEqual(refused, []);
+  });
+});
+
+async function deviceOf(pid: number): Promise<number> {
+  const { clients } = (await (await fetch(`${gateway.url}/v1/clients`)).json()) as {
+    clients: { device: number; pid: number }[];
+  };
+  const found = clients.find((client) => client.pid === pid);
+  assert.ok(found);
+  return found.device;
+}
