@@ -127,8 +127,8 @@ export const problemKinds = {
   ),
   'pool-too-small': kind(
     413,
-    'The object is larger than the whole pool',
-    'The pool is what its clients contribute together; add memory or store smaller objects.',
+    'The object is larger than the pool can hold',
+    'An object lies within what one client contributes to the pool, and each of its replicas with another one. Let clients contribute more, or store smaller objects.',
   ),
   'batch-too-large': kind(
     413,

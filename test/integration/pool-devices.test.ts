@@ -6,11 +6,14 @@ import { metricsOf } from '../helpers/metrics.ts';
 import { requestChecked } from '../helpers/openapi.ts';
 import { type OwnConnection, openOwnConnection } from '../helpers/own-connection.ts';
 import { requestTo } from '../helpers/requests.ts';
+import { until } from '../helpers/until.ts';
 
 let gateway: ReadyGateway;
 const connections: OwnConnection[] = [];
 before(async () => {
-  gateway = await startGateway({ args: ['--devices', '3,5', '--ready-when', 'all'] });
+  gateway = await startGateway({
+    args: ['--devices', '3,5', '--ready-when', 'all', '--pool-bytes', '32MiB'],
+  });
 });
 after(async () => {
   for (const connection of connections) connection.close();
@@ -83,11 +86,20 @@ describe('a gateway of two devices', () => {
     assert.ok(Math.abs(three - 100) <= 10, `${three} of 200`);
   });
 
-  it('stores two replicas, and refuses early what no device could hold', async () => {
+  it('takes in two replicas what one device alone could not hold twice', async () => {
     const { request, problem } = requestTo(() => gateway);
-    const stored = await request('PUT', 'twice?replicas=2', { body: 'x' });
-    assert.equal(stored.status, 201);
-    await problem('PUT', 'thrice?replicas=3', 422, 'placement-impossible', { body: 'x' });
+    const body = Buffer.alloc(20 * 2 ** 20, 1);
+    assert.equal((await request('PUT', 'twice?replicas=2', { body })).status, 201);
+    assert.equal((await request('DELETE', 'twice')).status, 204);
+    await problem('PUT', 'thrice?replicas=3', 422, 'placement-impossible', { body });
+  });
+
+  it('refuses early what no device could hold, though all together could', async () => {
+    const { problem } = requestTo(() => gateway);
+    const body = Buffer.alloc(33 * 2 ** 20);
+    const { json } = await problem('PUT', 'large', 413, 'pool-too-small', { body });
+    assert.equal(json['limitBytes'], 32 * 2 ** 20);
+    assert.match(String(json['detail']), /that a device contributes to the pool/);
   });
 });
 
@@ -136,6 +148,30 @@ describe('/readyz?verbose', () => {
     assert.equal('clients' in (await jsonOf<object>('/readyz?verbose=false')), false);
     const { problem } = requestTo(() => gateway);
     await problem('GET', '?verbose=1', 400, 'invalid-parameter', {}, '/readyz');
+  });
+});
+
+describe('--ready-when all', () => {
+  it('is not ready while a worker is away, says which, and serves all the same', async () => {
+    const { clients } = await jsonOf<Clients>('/v1/clients');
+    process.kill(Number(clients[1]?.['pid']), 'SIGKILL');
+    let away: Clients & { detail: string } = { clients: [], detail: '' };
+    const isReady = async () => {
+      const { status, body } = await requestChecked(gateway.url, { path: '/readyz?verbose' });
+      if (status === 503) away = JSON.parse(body.toString()) as typeof away;
+      return status === 200;
+    };
+    await until(async () => !(await isReady()));
+    assert.match(away.detail, /^1 of 2 workers is ready, and all have to be .*: device 5 \(/);
+    assert.deepEqual([away.clients[0]?.['state'], away.clients[1]?.['serviceId']], ['ready', null]);
+    const { request } = requestTo(() => gateway);
+    assert.equal((await request('PUT', 'meanwhile', { body: 'x' })).status, 201);
+    await until(isReady);
+    const again = await jsonOf<Clients>('/v1/clients');
+    assert.deepEqual(
+      again.clients.map(({ restarts }) => restarts),
+      [0, 1],
+    );
   });
 });
 
