@@ -119,6 +119,13 @@ export const table = {
     'Longest wait for the engine to start; then its worker is started anew. It takes 0.2 to 20 s, and 60 s to find that there is no meta service.',
   ),
 
+  degradedLimitMs: setting(
+    'Engine',
+    integer(0, 86_400_000, 'MS'),
+    600_000,
+    'How long a worker whose engine calls hang is kept, since its memory holds objects of the pool; then it is killed and started anew. 0 keeps it.',
+  ),
+
   coalescing: setting(
     'Engine',
     toggle(),
@@ -225,11 +232,23 @@ export const table = {
     'Origins whose requests are admitted, such as https://console.example; CORS headers are not sent yet.',
   ),
 
+  heartbeatMs: setting(
+    'Process',
+    integer(0, 3_600_000, 'MS'),
+    10_000,
+    'A worker whose event loop has not turned for so long is killed and started anew; one in a debugger is not. 0 never does it.',
+  ),
+  drainDelayMs: setting(
+    'Process',
+    integer(0, 3_600_000, 'MS'),
+    0,
+    'How long a gateway that is told to stop still serves everything, while `/readyz` answers 503 so that load balancers turn away.',
+  ),
   drainMs: setting(
     'Process',
     integer(0, 3_600_000, 'MS'),
     20_000,
-    'How long SIGTERM and SIGINT let requests in flight finish.',
+    'How long SIGTERM and SIGINT then let requests in flight finish.',
   ),
   debugArena: setting(
     'Process',

@@ -28,6 +28,7 @@ import { serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
 import type { PoolBytes } from './store/admission.ts';
 import { batchStore } from './store/batch-store.ts';
+import { openCircuit } from './store/circuit.ts';
 import { engineStore } from './store/engine-store.ts';
 
 export interface GatewayDeps {
@@ -49,6 +50,10 @@ export interface GatewayServer {
   /** Closes every connection at once. */
   destroyAll(): void;
   inFlight(): number;
+  /** Whether some requests are refused at once, since engine calls hang. */
+  isStuck(): boolean;
+  /** Readiness fails from now on; everything is served as before. */
+  announceStop(): void;
   readonly registry: Registry;
 }
 
@@ -88,6 +93,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     layouts: config.layout,
     watch: createTransferWatch(config),
     draining: false,
+    unready: false,
     onEnd(exchange) {
       inFlight -= 1;
       serving.delete(exchange.req.socket);
@@ -206,6 +212,10 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   return {
     registry,
     inFlight: () => inFlight,
+    isStuck: () => openCircuit(engine, gateway) !== undefined,
+    announceStop() {
+      gateway.unready = true;
+    },
     accept(socket) {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));

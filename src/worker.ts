@@ -59,6 +59,11 @@ export function becomeWorker(): void {
       drain: (deadlineMs) => server.drain(deadlineMs),
       destroyAll: () => server.destroyAll(),
       remaining: () => ({ requests: server.inFlight(), calls: engine.calls().inFlight }),
+      health() {
+        const { inFlight, late } = engine.calls();
+        return { inFlight, late, stuck: server.isStuck() };
+      },
+      announceStop: () => server.announceStop(),
       collect: () => server.registry.getMetricsAsJSON(),
       closeEngine: (deadlineMs) => engine.close(deadlineMs),
     } satisfies RunningGateway;

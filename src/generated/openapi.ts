@@ -322,8 +322,9 @@ export interface paths {
         /**
          * Can the gateway serve objects now?
          * @description Puts, gets and removes a small object of its own, with a deadline. 503 while no worker is
-         *     ready or answers, while the engine does not answer, and as soon as the gateway has been told
-         *     to stop. With `--ready-when all` it is 503 until the worker of every device is ready, too.
+         *     ready or answers, while the engine does not answer, while engine calls hang so that others
+         *     are refused, and as soon as the gateway has been told to stop. The detail tells which. With
+         *     `--ready-when all` it is 503 until the worker of every device is ready, too.
          */
         get: operations["getReadiness"];
         put?: never;

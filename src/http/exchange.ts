@@ -36,6 +36,8 @@ export interface Gateway {
   readonly watch: TransferWatch;
   /** Set when the worker drains: responses then close their connections. */
   draining: boolean;
+  /** Set when a stop is near: readiness fails, and everything is served as before. */
+  unready: boolean;
   /** Told of every request that ended, however it ended. */
   onEnd(exchange: Exchange): void;
 }

@@ -24,7 +24,7 @@ function ownRegistry(own: PoolNumbers): Registry {
   const labelNames = ['device'];
   const up = new Gauge({
     name: 'memcache_gateway_worker_up',
-    help: 'Whether the worker of a device is ready and answers.',
+    help: 'Whether the worker of a device is ready and answers; 0 when its engine calls hang.',
     labelNames,
     registers,
   });
@@ -58,7 +58,7 @@ function ownRegistry(own: PoolNumbers): Registry {
   });
   for (const slot of slots) {
     const labels = { device: slot.device };
-    up.set(labels, slot.serving ? 1 : 0);
+    up.set(labels, slot.serving && slot.state === 'ready' ? 1 : 0);
     restarts.inc(labels, slot.restarts);
     connections.inc(labels, slot.handedOver);
   }

@@ -194,8 +194,7 @@ export class Client implements EngineClient {
   async probe(deadlineMs: number): Promise<void> {
     if (this.#closing !== undefined) throw new EngineClosedError('probe');
     // Its own slot would answer, but every other call is refused (design.md §4).
-    const { slots, late } = this.#slots.counts();
-    if (late === slots) throw new EngineStuckError('probe', slots);
+    if (this.stuck) throw new EngineStuckError('probe', this.#slots.counts().slots);
     await this.#probe.run(deadlineMs, { toleratesFullPool: true });
   }
 
@@ -203,6 +202,11 @@ export class Client implements EngineClient {
     const { slots, inFlight, late, queued } = this.#slots.counts();
     const probe = this.#spare.counts();
     return { slots, inFlight: inFlight + probe.inFlight, late: late + probe.late, queued };
+  }
+
+  get stuck(): boolean {
+    const { slots, late } = this.#slots.counts();
+    return late === slots;
   }
 
   close(deadlineMs: number): Promise<boolean> {

@@ -176,6 +176,8 @@ export interface EngineClient {
    * probe's call is counted, and has no part of `slots`.
    */
   calls(): { slots: number; inFlight: number; late: number; queued: number };
+  /** Whether every slot is held by a call past its deadline, so that calls are refused at once. */
+  readonly stuck: boolean;
   /** Set by the metrics: called after every engine call, sync ones too. Null costs nothing. */
   onCall:
     | ((operation: EngineOperation, code: number, elapsedMs: number, bytes: number) => void)

@@ -1,4 +1,7 @@
-/** Who gets a connection: the ready workers in turn, else the line before them, else the stand-by. */
+/**
+ * Who gets a connection: the ready workers in turn, else those whose engine calls hang, which say so
+ * at once; else the line before them, else the stand-by.
+ */
 import type { Socket } from 'node:net';
 import type { Standby } from './standby.ts';
 import { createTurns } from './turns.ts';
@@ -6,8 +9,10 @@ import { createWaitingLine, longestLineHere } from './waiting-line.ts';
 
 /** A place in the pool; `handOver` answers false when it takes no connection now. */
 interface Place {
-  /** Whether its worker is ready, however busy, and answers. */
+  /** Whether its worker takes connections, however busy, and answers. */
   readonly serving: boolean;
+  /** Whether its engine calls hang: it has its connections to itself, while another can take them. */
+  readonly degraded: boolean;
   handOver(socket: Socket): boolean;
 }
 
@@ -38,7 +43,15 @@ export function createDispatch({ places, standby, patienceMs }: DispatchOptions)
     patienceMs,
     onTired: standBy,
   });
-  const turns = createTurns(places);
+  const healthy = () => places.some((place) => place.serving && !place.degraded);
+  const turns = createTurns<Socket>(
+    places.map((place) => ({
+      get serving() {
+        return place.serving && !(place.degraded && healthy());
+      },
+      handOver: (socket) => !(place.degraded && healthy()) && place.handOver(socket),
+    })),
+  );
   let later: NodeJS.Timeout | undefined;
   let standbyConnections = 0;
 

@@ -2,8 +2,6 @@
  * The messages between supervisor and worker, each as a table of its members' checks, from which
  * its type follows. What does not pass is dropped by the receiver: a worker that lost its mind must
  * not take the supervisor along.
- *
- * A heartbeat (worker → supervisor, its lateness judged in worker-slot.ts) is one more row here.
  */
 import { type Config, settingNames, table } from '../config-table.ts';
 import type { PoolReport } from './report.ts';
@@ -75,6 +73,8 @@ const toWorkerShapes = {
   metrics: { id: isCount, contentType: isString, body: isString },
   /** The answer to `survey`. */
   surveyed: { id: isCount, report: isReport },
+  /** A stop is near: readiness fails from now on, everything else is served as before. */
+  unready: {},
   /** Finish what is in flight, at most for so long, then uninitialise and leave. */
   drain: { deadlineMs: isCount },
 };
@@ -90,6 +90,8 @@ const fromWorkerShapes = {
   },
   /** The worker is about to leave; `permanent` when starting it again cannot help. */
   failed: { message: isString, permanent: isBoolean },
+  /** Its event loop turns; engine calls under way, those past their deadline, whether any are refused. */
+  heartbeat: { inFlight: isCount, late: isCount, stuck: isBoolean, inspected: isBoolean },
   taken: { id: isCount },
   released: { id: isCount },
   collected: { id: isCount, metrics: isMetrics },

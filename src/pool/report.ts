@@ -59,7 +59,7 @@ function reportClient(place: ReportedPlace): ClientReport {
 }
 
 function stateOf({ state, serving }: ReportedPlace): ClientState {
-  if (state === 'backing-off' || state === 'stopped') return 'dead';
+  if (state === 'stopped') return 'dead';
   return state === 'ready' && !serving ? 'degraded' : state;
 }
 

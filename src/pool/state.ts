@@ -1,18 +1,25 @@
 /** The states of one place in the pool, and the only moves between them. */
 
-export type WorkerState = 'starting' | 'ready' | 'draining' | 'backing-off' | 'stopped';
+/**
+ * `starting`: its process opens the engine. `ready`: it serves. `degraded`: it serves, but engine
+ * calls hang. `draining`: it finishes, and takes no connection. `dead`: there is no process, and the
+ * next one is due. `stopped`: there is none and none will come.
+ */
+export type WorkerState = 'starting' | 'ready' | 'degraded' | 'draining' | 'dead' | 'stopped';
 
 /**
- * `ready` and `draining` are reported by the process, `exited` by the kernel, `due` by the backoff's
- * timer; `stop` is the supervisor's own wish, after which nothing is started again.
+ * `ready`, `stuck`, `recovered` and `draining` are reported by the process, `exited` by the kernel,
+ * `due` by the backoff's timer; `stop` is the supervisor's own wish, after which nothing is started
+ * again.
  */
-export type WorkerEvent = 'ready' | 'draining' | 'exited' | 'due' | 'stop';
+export type WorkerEvent = 'due' | 'ready' | 'stuck' | 'recovered' | 'draining' | 'exited' | 'stop';
 
 const moves: Readonly<Record<WorkerState, Partial<Record<WorkerEvent, WorkerState>>>> = {
-  starting: { ready: 'ready', draining: 'draining', exited: 'backing-off', stop: 'draining' },
-  ready: { draining: 'draining', exited: 'backing-off', stop: 'draining' },
-  draining: { exited: 'backing-off' },
-  'backing-off': { due: 'starting', stop: 'stopped' },
+  starting: { ready: 'ready', draining: 'draining', exited: 'dead', stop: 'draining' },
+  ready: { stuck: 'degraded', draining: 'draining', exited: 'dead', stop: 'draining' },
+  degraded: { recovered: 'ready', draining: 'draining', exited: 'dead', stop: 'draining' },
+  draining: { exited: 'dead' },
+  dead: { due: 'starting', stop: 'stopped' },
   stopped: {},
 };
 
@@ -20,3 +27,7 @@ const moves: Readonly<Record<WorkerState, Partial<Record<WorkerEvent, WorkerStat
 export function move(state: WorkerState, event: WorkerEvent): WorkerState {
   return moves[state][event] ?? state;
 }
+
+/** Whether a worker in this state takes connections at all. */
+export const takesConnections = (state: WorkerState): boolean =>
+  state === 'ready' || state === 'degraded';

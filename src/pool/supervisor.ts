@@ -13,7 +13,7 @@ import { closeEngineMs, type MetricJson, type MetricsText, type WorkerFacts } fr
 import { type PoolReport, reportPool } from './report.ts';
 import { describeSituation, type Situation } from './situation.ts';
 import type { Standby, StandbyAnswer, StandbyOptions } from './standby.ts';
-import type { WorkerState } from './state.ts';
+import { takesConnections, type WorkerState } from './state.ts';
 import type { WorkerProgram } from './worker-process.ts';
 import { WorkerSlot } from './worker-slot.ts';
 
@@ -69,6 +69,7 @@ export class Supervisor {
   readonly #standbyAnswers = new Map<number, number>();
   #stopping = false;
   #failed = false;
+  #drainDelay: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #finish: (code: number) => void = () => {};
 
@@ -109,10 +110,26 @@ export class Supervisor {
     void this.#loadStandby();
   }
 
-  /** Ends in order: no new connections, requests in flight finish, engines are uninitialised. */
+  /**
+   * Ends in order: readiness fails; after a delay, in which load balancers turn away, no new
+   * connections; requests in flight finish; engines are uninitialised.
+   */
   stop(reason: string): void {
     if (this.#stopping) return;
     this.#stopping = true;
+    const { drainDelayMs } = this.#options.config;
+    if (drainDelayMs === 0 || !this.#comingUp.ever) {
+      this.#drain(reason);
+      return;
+    }
+    this.#options.log.info({ reason, drainDelayMs }, 'not ready any more; stopping after a delay');
+    for (const slot of this.#slots) slot.announceStop();
+    this.#drainDelay = setTimeout(() => this.#drain(reason), drainDelayMs);
+  }
+
+  #drain(reason: string): void {
+    clearTimeout(this.#drainDelay);
+    this.#drainDelay = undefined;
     const { drainMs } = this.#options.config;
     this.#listener?.close();
     this.#progress.end();
@@ -128,6 +145,7 @@ export class Supervisor {
   kill(reason: string): void {
     this.#failed = true;
     this.#options.complain(`ended at once (${reason}): ${this.describe()}`);
+    if (this.#drainDelay !== undefined) this.#drain(reason);
     const stuck = this.#slots.filter((slot) => slot.state !== 'stopped');
     for (const slot of stuck) slot.kill();
   }
@@ -248,7 +266,7 @@ export class Supervisor {
   }
 
   #situation(): Situation {
-    const ready = this.#slots.filter(({ state }) => state === 'ready');
+    const ready = this.#slots.filter(({ state }) => takesConnections(state));
     return describeSituation({
       stopping: this.#stopping,
       serving: this.#dispatch.serving,

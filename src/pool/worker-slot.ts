@@ -1,14 +1,17 @@
 /**
  * One place in the pool, for one device: it always has a worker, is waiting to start the next one,
- * or has been stopped. A heartbeat would be judged here.
+ * or has been stopped.
  */
 import type { Socket } from 'node:net';
 import type { Config } from '../config.ts';
 import { createBackoff } from './backoff.ts';
+import { beatMs, type Heartbeat } from './heartbeat.ts';
+import { createHeartbeatJudge, type HeartbeatJudge } from './heartbeat-judge.ts';
 import type { LogLevel, PoolLog } from './log.ts';
 import type { FromWorker, MetricJson, MetricsText, WorkerFacts } from './protocol.ts';
 import type { PoolReport } from './report.ts';
-import { move, type WorkerEvent, type WorkerState } from './state.ts';
+import { move, takesConnections, type WorkerEvent, type WorkerState } from './state.ts';
+import { isTraced, startsInspected } from './traced.ts';
 import {
   type Exit,
   type WorkerMessage,
@@ -47,8 +50,10 @@ export class WorkerSlot {
   readonly #options: SlotOptions;
   readonly #backoff = createBackoff({ firstMs: firstBackoffMs, mostMs: mostBackoffMs, calmMs });
   readonly #collecting = new Map<number, (metrics: MetricJson[]) => void>();
-  #state: WorkerState = 'backing-off';
+  #state: WorkerState = 'dead';
   #process: WorkerProcess | undefined;
+  #judge: HeartbeatJudge | undefined;
+  #looking: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lastPid: number | undefined;
   #nextId = 1;
@@ -57,6 +62,7 @@ export class WorkerSlot {
   #serviceId: number | undefined;
   #readySince: number | undefined;
   #stopping = false;
+  #unready = false;
   #remaining: Extract<FromWorker, { type: 'draining' }> | undefined;
   #clean = true;
 
@@ -90,7 +96,12 @@ export class WorkerSlot {
 
   /** Whether connections can be given to its worker, however busy. */
   get serving(): boolean {
-    return this.#state === 'ready' && this.#process?.answers === true;
+    return takesConnections(this.#state) && this.#process?.answers === true;
+  }
+
+  /** Whether another worker, if there is one, should have the connections that come. */
+  get degraded(): boolean {
+    return this.#state === 'degraded';
   }
 
   /** Whether there is no worker, none to come, and no end: which only an error can bring about. */
@@ -131,11 +142,18 @@ export class WorkerSlot {
     });
     this.#lastPid = this.#process.pid;
     this.#process.send({ type: 'start', config, device, version });
+    if (this.#unready) this.#process.send({ type: 'unready' });
+    this.#judge = createHeartbeatJudge({
+      limits: config,
+      inspected: startsInspected(program.execArgv, env),
+      isTraced: () => this.pid !== undefined && isTraced(this.pid),
+    });
+    this.#looking = setInterval(() => this.#look(), beatMs);
     this.#options.onStart();
   }
 
   handOver(socket: Socket): boolean {
-    return this.#state === 'ready' && this.#process?.handOver(socket) === true;
+    return takesConnections(this.#state) && this.#process?.handOver(socket) === true;
   }
 
   /** The worker's metrics, or undefined when it does not answer in time, or could not be asked. */
@@ -153,6 +171,12 @@ export class WorkerSlot {
       this.#collecting.set(id, settle);
       this.#process?.send({ type: 'collect', id });
     });
+  }
+
+  /** Readiness fails from now on, that of successors too; nothing else changes. */
+  announceStop(): void {
+    this.#unready = true;
+    this.#process?.send({ type: 'unready' });
   }
 
   /** Drains the worker and starts no other; `onStopped` follows when it is gone. */
@@ -187,6 +211,9 @@ export class WorkerSlot {
         // A stop that came while it was starting still holds.
         if (this.#state === 'ready') this.#options.onReady(message);
         break;
+      case 'heartbeat':
+        this.#beat(message);
+        break;
       case 'draining':
         // Of its own accord, or someone else's: nothing more is sent to it, which this tells it.
         if (this.#state !== 'draining') {
@@ -217,7 +244,34 @@ export class WorkerSlot {
     }
   }
 
+  #beat(beat: Heartbeat): void {
+    this.#judge?.heard(beat);
+    const before = this.#state;
+    const event = beat.stuck ? 'stuck' : 'recovered';
+    if (move(before, event) === before) return;
+    this.#move(event);
+    const { inFlight, late } = beat;
+    if (beat.stuck) this.#log('warn', { inFlight, late }, 'worker is degraded: engine calls hang');
+    else this.#log('info', { inFlight, late }, 'worker has recovered: engine calls return');
+  }
+
+  /** A stop has limits of its own, which tell what was stuck. */
+  #look(): void {
+    const judge = this.#judge;
+    judge?.look();
+    if (this.#stopping || judge?.verdict(this.#state) === undefined) return;
+    // Behind what has come meanwhile, since it may have been this process that slept.
+    setImmediate(() => {
+      const reason = judge === this.#judge ? judge.verdict(this.#state) : undefined;
+      if (reason === undefined || this.#stopping) return;
+      this.#log('error', {}, `worker is killed and replaced: ${reason}`);
+      this.kill();
+    });
+  }
+
   #exited(exit: Exit): void {
+    clearInterval(this.#looking);
+    this.#judge = undefined;
     const pid = this.pid;
     const readyMs = this.#readySince === undefined ? 0 : performance.now() - this.#readySince;
     // Who has not come up has served nobody, and has no pool to leave.

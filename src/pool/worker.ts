@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { type Handle, socketOf } from './handle.ts';
+import { type CallHealth, startHeartbeat } from './heartbeat.ts';
 import {
   closeEngineMs,
   type DrainStage,
@@ -26,6 +27,9 @@ export interface RunningGateway {
   drain(deadlineMs: number): Promise<boolean>;
   destroyAll(): void;
   remaining(): { requests: number; calls: number };
+  health(): CallHealth;
+  /** From now on it says that it is not ready, and serves all the same. */
+  announceStop(): void;
   collect(): Promise<MetricJson[]>;
   /** Uninitialises the engine; false when it had to be given up. */
   closeEngine(deadlineMs: number): Promise<boolean>;
@@ -48,6 +52,7 @@ export interface WorkerParts {
 }
 
 const progressMs = 500;
+const noCalls: CallHealth = { inFlight: 0, late: 0, stuck: false };
 
 /** Takes over the process. Returns at once; the process ends through `parts.exit`. */
 export function runWorker(parts: WorkerParts): void {
@@ -57,6 +62,7 @@ export function runWorker(parts: WorkerParts): void {
   let config: Config | undefined;
   let gateway: RunningGateway | undefined;
   let stopping = false;
+  let unready = false;
   let stage: DrainStage = 'requests';
   /** A connection that is not ours yet. */
   let offered: { readonly id: number; readonly handle: Handle } | undefined;
@@ -87,6 +93,7 @@ export function runWorker(parts: WorkerParts): void {
     try {
       const opened = await promised;
       gateway = opened;
+      if (unready) opened.announceStop();
       if (!stopping) send({ type: 'ready', ...opened.facts });
     } catch (error) {
       // Nothing was opened that a stop would have to wait for; `stop` then leaves.
@@ -178,6 +185,10 @@ export function runWorker(parts: WorkerParts): void {
       case 'surveyed':
         surveys.answered(message.id, message.report);
         break;
+      case 'unready':
+        unready = true;
+        gateway?.announceStop();
+        break;
       case 'drain':
         void stop(message.deadlineMs);
         break;
@@ -214,5 +225,6 @@ export function runWorker(parts: WorkerParts): void {
   });
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
+  startHeartbeat(send, () => gateway?.health() ?? noCalls);
   process.on('message', (value, handle) => receive(value, handle as Handle | undefined));
 }

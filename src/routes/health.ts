@@ -5,6 +5,7 @@ import { parseQuery, switched } from '../http/query.ts';
 import { respond, respondJson } from '../http/respond.ts';
 import { MmcError } from '../native/errors.ts';
 import type { EngineClient } from '../native/types.ts';
+import { openCircuit } from '../store/circuit.ts';
 import { problemOfCode, problemOfThrown } from '../store/engine-problem.ts';
 
 /** Longest wait for the engine's proof of life, within a probe's usual timeout of a few seconds. */
@@ -52,11 +53,9 @@ export function operations(deps: OperationsDeps): Operations {
     return probing;
   };
   async function requireReady(gateway: Gateway): Promise<void> {
-    if (gateway.draining) throw notReady('The gateway is stopping.');
-    // Of stuck batches others are free; that every slot is late, the probe finds (docs/decisions/0007).
-    if (gateway.store.stuck) {
-      throw notReady('Engine calls are past their deadline.');
-    }
+    if (gateway.draining || gateway.unready) throw notReady('The gateway is stopping.');
+    const stuck = openCircuit(engine, gateway);
+    if (stuck !== undefined) throw notReady(stuck);
     try {
       await probe();
     } catch (error) {

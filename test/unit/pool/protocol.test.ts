@@ -26,6 +26,7 @@ describe('messages to a worker', () => {
       { type: 'connection', id: 1 },
       { type: 'collect', id: 0 },
       { type: 'metrics', id: 2, contentType: 'text/plain', body: '' },
+      { type: 'unready' },
       { type: 'drain', deadlineMs: 0 },
       { type: 'surveyed', id: 1, report: { ready: true, detail: '', clients: [] } },
     ]) {
@@ -56,6 +57,7 @@ describe('messages from a worker', () => {
     for (const message of [
       ready,
       { type: 'failed', message: 'x', permanent: false },
+      { type: 'heartbeat', inFlight: 2, late: 1, stuck: false, inspected: false },
       { type: 'taken', id: 1 },
       { type: 'collected', id: 1, metrics: [{ name: 'a' }] },
       { type: 'scrape', id: 1 },
@@ -79,6 +81,8 @@ describe('messages from a worker', () => {
       { type: 'start', config, device: 0, version: '1' },
       { ...ready, arenaBytes: Number.NaN },
       { ...ready, engine: undefined },
+      { type: 'heartbeat', inFlight: 2, late: -1, stuck: false, inspected: false },
+      { type: 'heartbeat', inFlight: 2, late: 1, stuck: 'no', inspected: false },
       { type: 'collected', id: 1, metrics: [1] },
       { type: 'collected', id: 1, metrics: {} },
       { type: 'draining', stage: 'all', requests: 0, calls: 0 },

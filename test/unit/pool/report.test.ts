@@ -21,7 +21,7 @@ const starting: Partial<ReportedPlace> = {
 };
 const gone: Partial<ReportedPlace> = {
   ...starting,
-  state: 'backing-off',
+  state: 'dead',
   pid: undefined,
   restarts: 2,
   uptimeMs: 0,

@@ -1,30 +1,52 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { move, type WorkerEvent, type WorkerState } from '../../../src/pool/state.ts';
+import {
+  move,
+  takesConnections,
+  type WorkerEvent,
+  type WorkerState,
+} from '../../../src/pool/state.ts';
 
-const walk = (from: WorkerState, ...events: WorkerEvent[]) => events.reduce(move, from);
+const events = ['due', 'ready', 'stuck', 'recovered', 'draining', 'exited', 'stop'] as const;
+
+/** What each event makes of each state, in the order of `events`; `-` leaves it as it is. */
+const table: Readonly<Record<WorkerState, string>> = {
+  starting: '- ready - - draining dead draining',
+  ready: '- - degraded - draining dead draining',
+  degraded: '- - - ready draining dead draining',
+  draining: '- - - - - dead -',
+  dead: 'starting - - - - - stopped',
+  stopped: '- - - - - - -',
+};
+const states = Object.keys(table) as WorkerState[];
+
+const walk = (from: WorkerState, ...through: WorkerEvent[]) => through.reduce(move, from);
 
 describe('the states of a worker', () => {
+  for (const state of states) {
+    const row = table[state].split(' ');
+    events.forEach((event, at) => {
+      const expected = row[at] === '-' ? state : row[at];
+      it(`${state}, ${event}: ${expected}`, () => {
+        assert.equal(move(state, event), expected);
+      });
+    });
+  }
+
   it('lead from a start over a death to the next start', () => {
-    assert.equal(walk('backing-off', 'due'), 'starting');
-    assert.equal(walk('backing-off', 'due', 'ready'), 'ready');
-    assert.equal(walk('backing-off', 'due', 'ready', 'exited'), 'backing-off');
-    assert.equal(walk('backing-off', 'due', 'exited', 'due'), 'starting');
+    assert.equal(walk('dead', 'due', 'ready', 'exited', 'due'), 'starting');
+    assert.equal(walk('dead', 'due', 'ready', 'stuck', 'exited', 'due'), 'starting');
   });
 
   it('lead from a stop to the end, whenever it comes', () => {
-    assert.equal(walk('backing-off', 'stop'), 'stopped');
-    assert.equal(walk('starting', 'stop', 'exited', 'stop'), 'stopped');
-    assert.equal(walk('ready', 'stop', 'exited', 'stop'), 'stopped');
-  });
-
-  it('do not let a late "ready" revive a worker that drains or has ended', () => {
-    assert.equal(walk('starting', 'stop', 'ready'), 'draining');
-    assert.equal(walk('stopped', 'ready', 'due'), 'stopped');
-    assert.equal(walk('backing-off', 'ready'), 'backing-off');
+    for (const state of states) assert.equal(walk(state, 'stop', 'exited', 'stop'), 'stopped');
   });
 
   it('replace a worker that drained of its own accord', () => {
     assert.equal(walk('ready', 'draining', 'exited', 'due'), 'starting');
+  });
+
+  it('take connections when ready, and when only the engine hangs', () => {
+    assert.deepEqual(states.filter(takesConnections), ['ready', 'degraded']);
   });
 });

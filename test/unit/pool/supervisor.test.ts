@@ -510,6 +510,123 @@ describe('a supervisor', () => {
   });
 });
 
+describe('a worker that hangs', () => {
+  const stateOf = async ({ supervisor }: Pool, device: number): Promise<string | undefined> => {
+    const { body } = await supervisor.metricsText();
+    const { own } = JSON.parse(body) as { own: { device: number; state: string }[] };
+    return own.find((slot) => slot.device === device)?.state;
+  };
+  const told = ({ seen }: Pool, start: string) =>
+    seen.lines.filter(({ message }) => message.startsWith(start)).map(({ message }) => message);
+
+  it('in its event loop is killed after --heartbeat-ms, and replaced', async () => {
+    const pool = await startReadyPool({}, ['--heartbeat-ms', '2000']);
+    const first = await pidOf(pool);
+    ask(pool, '/block').catch(() => {});
+    await until(() => !isAlive(first), { deadlineMs: 20_000 });
+    await until(async () => (await ask(pool, '/pid')).status === 200, { deadlineMs: 20_000 });
+    assert.notEqual(await pidOf(pool), first);
+    assert.match(
+      told(pool, 'worker is killed').join(),
+      /^worker is killed and replaced: it has sent no heartbeat for 2(\.\d)? s$/,
+    );
+    assert.deepEqual(told(pool, 'worker was ended'), ['worker was ended by SIGKILL']);
+  });
+
+  it('in its engine is passed over while another is ready, and keeps what it has', async () => {
+    const stuckWhile = path.join(folder, 'stuck-of-two');
+    const pool = await startReadyPool([{ stuckWhile }, {}]);
+    const pids = new Set<number>();
+    await until(async () => pids.add(await pidOf(pool)).size === 2);
+    const held = ask(pool, '/until-drain');
+    const heldToo = ask(pool, '/until-drain');
+    writeFileSync(stuckWhile, '');
+    await until(async () => (await stateOf(pool, 0)) === 'degraded');
+    const answers = new Set<number>();
+    for (let i = 0; i < 6; i += 1) answers.add(await pidOf(pool));
+    assert.equal(answers.size, 1);
+    assert.deepEqual([...pids].filter(isAlive), [...pids]);
+    rmSync(stuckWhile);
+    await until(async () => (await stateOf(pool, 0)) === 'ready');
+    await until(async () => answers.add(await pidOf(pool)).size === 2);
+    pool.supervisor.stop('a test');
+    assert.deepEqual([(await held).body, (await heldToo).body], ['drained', 'drained']);
+    assert.equal(await pool.exitCode, 0);
+    assert.equal(told(pool, 'worker is degraded: engine calls hang').length, 1);
+    assert.equal(told(pool, 'worker has recovered: engine calls return').length, 1);
+  });
+
+  it('in its engine still answers when no other is ready', async () => {
+    const stuckWhile = path.join(folder, 'stuck-alone');
+    writeFileSync(stuckWhile, '');
+    const pool = await startReadyPool(
+      [{ stuckWhile }, { openWhen: path.join(folder, 'never') }],
+      ['--drain-ms', '100'],
+    );
+    await until(async () => (await stateOf(pool, 0)) === 'degraded');
+    assert.equal((await ask(pool, '/pid')).status, 200);
+    pool.supervisor.stop('a test');
+    assert.equal(await pool.exitCode, 0);
+  });
+
+  it('in its engine for --degraded-limit-ms is killed and replaced', async () => {
+    const stuckWhile = path.join(folder, 'stuck-for-long');
+    const pool = await startReadyPool({ stuckWhile }, ['--degraded-limit-ms', '1000']);
+    const first = await pidOf(pool);
+    writeFileSync(stuckWhile, '');
+    await until(() => !isAlive(first), { deadlineMs: 20_000 });
+    rmSync(stuckWhile);
+    await until(async () => (await ask(pool, '/pid')).status === 200, { deadlineMs: 20_000 });
+    assert.match(
+      told(pool, 'worker is killed').join(),
+      /^worker is killed and replaced: its engine calls have been stuck for 1(\.\d)? s$/,
+    );
+  });
+});
+
+describe('a stop with --drain-delay-ms', () => {
+  const slow = ['--drain-delay-ms', '60000'];
+
+  it('fails readiness at once, serves until the delay is over, and then ends in order', async () => {
+    const pool = await startReadyPool({}, ['--drain-delay-ms', '1500']);
+    assert.equal((await ask(pool, '/readyz')).status, 200);
+    pool.supervisor.stop('a test');
+    await until(async () => (await ask(pool, '/readyz')).status === 503);
+    assert.equal((await ask(pool, '/pid')).status, 200);
+    assert.equal(await pool.exitCode, 0);
+    await assert.rejects(ask(pool, '/livez'), { code: 'ECONNREFUSED' });
+  });
+
+  it('starts successors that are not ready either', async () => {
+    const pool = await startReadyPool({}, slow);
+    const first = await pidOf(pool);
+    pool.supervisor.stop('a test');
+    process.kill(first, 'SIGKILL');
+    await until(async () => {
+      const { status, body } = await ask(pool, '/pid');
+      return status === 200 && Number(body) !== first;
+    });
+    assert.equal((await ask(pool, '/readyz')).status, 503);
+  });
+
+  it('is over at once with a second signal', async () => {
+    const pool = await startReadyPool({}, slow);
+    const pid = await pidOf(pool);
+    pool.supervisor.stop('a test');
+    pool.supervisor.kill('a second signal');
+    assert.equal(await pool.exitCode, 1);
+    assert.equal(isAlive(pid), false);
+  });
+
+  it('does not wait for it when no worker has ever been ready', async () => {
+    const pool = await startPool({ openWhen: path.join(folder, 'never') }, slow);
+    pool.supervisor.stop('a test');
+    const pid = /pid (\d+)/.exec(pool.supervisor.describe())?.[1];
+    process.kill(Number(pid ?? assert.fail()), 'SIGKILL');
+    assert.equal(await pool.exitCode, 0);
+  });
+});
+
 function configOf(flags: string[]) {
   const interpreted = interpretConfig(parseCommandLine(flags), {});
   assert('config' in interpreted);

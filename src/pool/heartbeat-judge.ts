@@ -1,0 +1,81 @@
+/**
+ * What is to be made of a worker's heartbeats, and of their absence. One that is silent has an event
+ * loop that does not turn, and no client of it is served; one whose calls hang still holds objects of
+ * the pool in its memory, and is given much longer.
+ */
+import type { Config } from '../config.ts';
+import { beatMs, type Heartbeat } from './heartbeat.ts';
+import type { WorkerState } from './state.ts';
+
+export interface JudgeOptions {
+  readonly limits: Pick<Config, 'heartbeatMs' | 'initDeadlineMs' | 'degradedLimitMs'>;
+  /** Whether it was started for a debugger, which may hold it before its first beat. */
+  readonly inspected: boolean;
+  /** Whether a native debugger holds it just now. */
+  readonly isTraced: () => boolean;
+  readonly now?: () => number;
+}
+
+export interface HeartbeatJudge {
+  heard(beat: Heartbeat): void;
+  /** To be called every `beatMs`: it is by these that time goes by. */
+  look(): void;
+  /** Why the worker is to be killed, in words; undefined when it is not. */
+  verdict(state: WorkerState): string | undefined;
+}
+
+export function createHeartbeatJudge(options: JudgeOptions): HeartbeatJudge {
+  const { heartbeatMs, initDeadlineMs, degradedLimitMs } = options.limits;
+  const time = witnessedTime(options.now);
+  let { inspected } = options;
+  let heardMs = 0;
+  let stuckSinceMs: number | undefined;
+
+  /** A start gives itself up after its own deadline, and may block the loop as it loads the engine. */
+  function silenceLimitMs(state: WorkerState): number {
+    if (heartbeatMs === 0 || inspected) return Number.POSITIVE_INFINITY;
+    return state === 'starting' ? initDeadlineMs + heartbeatMs : heartbeatMs;
+  }
+
+  return {
+    heard(beat) {
+      heardMs = time.ms;
+      inspected = beat.inspected;
+      if (!beat.stuck) stuckSinceMs = undefined;
+      else stuckSinceMs ??= time.ms;
+    },
+    look: () => time.look(),
+    verdict(state) {
+      const silentMs = time.ms - heardMs;
+      if (silentMs >= silenceLimitMs(state)) {
+        return options.isTraced() ? undefined : `it has sent no heartbeat for ${seconds(silentMs)}`;
+      }
+      if (state !== 'degraded' || degradedLimitMs === 0 || stuckSinceMs === undefined) return;
+      const stuckMs = time.ms - stuckSinceMs;
+      if (stuckMs < degradedLimitMs) return;
+      return `its engine calls have been stuck for ${seconds(stuckMs)}`;
+    },
+  };
+}
+
+const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`;
+
+/**
+ * Time as this process has seen it go by. A step between two looks that is far too long was not
+ * waited through: this process was stopped or busy, or the machine was suspended, and then nobody can
+ * tell whether the worker was not. So a step counts as two usual ones at most.
+ */
+function witnessedTime(now: () => number = () => performance.now()) {
+  let ms = 0;
+  let last = now();
+  return {
+    look() {
+      const time = now();
+      ms += Math.min(time - last, 2 * beatMs);
+      last = time;
+    },
+    get ms() {
+      return ms;
+    },
+  };
+}

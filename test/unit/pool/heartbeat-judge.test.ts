@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { beatMs } from '../../../src/pool/heartbeat.ts';
+import { createHeartbeatJudge } from '../../../src/pool/heartbeat-judge.ts';
+
+const limits = { heartbeatMs: 10_000, initDeadlineMs: 90_000, degradedLimitMs: 600_000 };
+const beat = { type: 'heartbeat', inFlight: 0, late: 0, stuck: false, inspected: false } as const;
+const stuckBeat = { ...beat, inFlight: 2, late: 2, stuck: true };
+
+function judgeOf(given: Partial<typeof limits> = {}, debug = { inspected: false, traced: false }) {
+  const clock = { now: 1_000_000 };
+  const judge = createHeartbeatJudge({
+    limits: { ...limits, ...given },
+    inspected: debug.inspected,
+    isTraced: () => debug.traced,
+    now: () => clock.now,
+  });
+  /** Lets time go by as it usually does, with a beat at each look or without. */
+  function pass(ms: number, heard?: Parameters<typeof judge.heard>[0]): void {
+    for (let passed = 0; passed < ms; passed += beatMs) {
+      clock.now += beatMs;
+      judge.look();
+      if (heard !== undefined) judge.heard(heard);
+    }
+  }
+  return { clock, judge, pass };
+}
+
+describe('a worker that sends no heartbeat', () => {
+  it('is to be killed after the limit, and not before', () => {
+    const { judge, pass } = judgeOf();
+    pass(5000, beat);
+    pass(9500);
+    assert.equal(judge.verdict('ready'), undefined);
+    pass(500);
+    for (const state of ['ready', 'degraded', 'draining'] as const) {
+      assert.equal(judge.verdict(state), 'it has sent no heartbeat for 10 s');
+    }
+  });
+
+  it('is fine when it beats again in time', () => {
+    const { judge, pass } = judgeOf();
+    for (let i = 0; i < 10; i += 1) {
+      pass(9500);
+      assert.equal(judge.verdict('ready'), undefined);
+      judge.heard(beat);
+    }
+  });
+
+  it('has the time of its start besides, while it starts', () => {
+    const { judge, pass } = judgeOf();
+    pass(99_500);
+    assert.equal(judge.verdict('starting'), undefined);
+    pass(500);
+    assert.match(judge.verdict('starting') ?? '', /^it has sent no heartbeat for 100 s$/);
+  });
+
+  it('is not blamed for a time in which the supervisor did not look', () => {
+    const { clock, judge, pass } = judgeOf();
+    pass(1000, beat);
+    clock.now += 3_600_000;
+    judge.look();
+    assert.equal(judge.verdict('ready'), undefined);
+    // Both slept, and woke: the worker has as long as ever to say something.
+    pass(8500);
+    assert.equal(judge.verdict('ready'), undefined);
+    pass(500);
+    assert.notEqual(judge.verdict('ready'), undefined);
+  });
+
+  it('may be in a debugger, of either kind', () => {
+    const native = { inspected: false, traced: true };
+    const { judge, pass } = judgeOf({}, native);
+    pass(20_000);
+    assert.equal(judge.verdict('ready'), undefined);
+    native.traced = false;
+    assert.notEqual(judge.verdict('ready'), undefined);
+
+    const inspected = judgeOf();
+    inspected.judge.heard({ ...beat, inspected: true });
+    inspected.pass(20_000);
+    assert.equal(inspected.judge.verdict('ready'), undefined);
+
+    const waitsForInspector = judgeOf({}, { inspected: true, traced: false });
+    waitsForInspector.pass(200_000);
+    assert.equal(waitsForInspector.judge.verdict('starting'), undefined);
+  });
+
+  it('is never killed with a limit of 0', () => {
+    const { judge, pass } = judgeOf({ heartbeatMs: 0 });
+    pass(1_000_000);
+    assert.equal(judge.verdict('ready'), undefined);
+  });
+});
+
+describe('a worker whose calls hang', () => {
+  it('is to be killed after its own, longer limit', () => {
+    const { judge, pass } = judgeOf();
+    judge.heard(stuckBeat);
+    pass(599_500, stuckBeat);
+    assert.equal(judge.verdict('degraded'), undefined);
+    pass(500, stuckBeat);
+    assert.equal(judge.verdict('degraded'), 'its engine calls have been stuck for 600 s');
+    assert.equal(judge.verdict('draining'), undefined);
+  });
+
+  it('begins anew with that time once they came back', () => {
+    const { judge, pass } = judgeOf();
+    pass(599_500, stuckBeat);
+    judge.heard(beat);
+    judge.heard(stuckBeat);
+    pass(599_500, stuckBeat);
+    assert.equal(judge.verdict('degraded'), undefined);
+  });
+
+  it('is kept for ever with a limit of 0', () => {
+    const { judge, pass } = judgeOf({ degradedLimitMs: 0 });
+    pass(10_000_000, stuckBeat);
+    assert.equal(judge.verdict('degraded'), undefined);
+  });
+});
