@@ -1,7 +1,7 @@
 /** The real program, as an operator starts it: a process with a port, output, signals and an end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { isFresh } from '../../scripts/build.mjs';
 import { until } from './until.ts';
@@ -152,6 +152,17 @@ export function childrenOf(pid: number): number[] {
     return [];
   }
 }
+
+/** The pool of the embedded engine that a worker was given, by its environment. */
+export function poolOf(worker: number | undefined): string {
+  const variable = 'MMC_EMBEDDED_POOL=';
+  const environment = readFileSync(`/proc/${worker}/environ`, 'utf8').split('\0');
+  const found = environment.find((entry) => entry.startsWith(variable));
+  if (found === undefined) throw new Error(`process ${worker} has no ${variable}`);
+  return found.slice(variable.length);
+}
+
+export const poolExists = (pool: string): boolean => readdirSync('/dev/shm').includes(pool);
 
 /** A zombie counts as gone. */
 export function isAlive(pid: number): boolean {

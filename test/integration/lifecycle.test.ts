@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { afterEach, describe, it } from 'node:test';
@@ -10,6 +9,8 @@ import {
   type GatewayOptions,
   type GatewayProcess,
   isAlive,
+  poolExists,
+  poolOf,
   type ReadyGateway,
   spawnGateway,
   startGateway,
@@ -34,16 +35,6 @@ function spawn(options: GatewayOptions): GatewayProcess {
   started.push(gateway);
   return gateway;
 }
-
-/** The pool that a worker was given, by its environment. */
-function poolOf(worker: number | undefined): string {
-  const environment = readFileSync(`/proc/${worker}/environ`, 'utf8').split('\0');
-  const name = environment.find((entry) => entry.startsWith('MMC_EMBEDDED_POOL='));
-  assert(name);
-  return name.slice('MMC_EMBEDDED_POOL='.length);
-}
-
-const poolExists = (pool: string) => readdirSync('/dev/shm').includes(pool);
 
 const statusOf = async (url: string): Promise<number> => (await fetchChecked(url)).status;
 

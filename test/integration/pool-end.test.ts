@@ -1,0 +1,149 @@
+/** How a gateway ends while clients are at work, and with an engine that makes it hard. */
+import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
+import http from 'node:http';
+import { afterEach, describe, it } from 'node:test';
+import {
+  isAlive,
+  poolExists,
+  poolOf,
+  type ReadyGateway,
+  startGateway,
+} from '../helpers/gateway.ts';
+import {
+  createInjection,
+  type Injection,
+  injectingLibrary,
+  type Rule,
+} from '../helpers/injecting.ts';
+import { fetchChecked } from '../helpers/openapi.ts';
+import { until } from '../helpers/until.ts';
+
+const gateways: ReadyGateway[] = [];
+const injections: Injection[] = [];
+afterEach(async () => {
+  for (const gateway of gateways.splice(0)) await gateway.kill();
+  for (const injection of injections.splice(0)) injection.dispose();
+});
+
+async function start(rules: readonly Rule[], flags: readonly string[] = []) {
+  const injection = createInjection(rules);
+  injections.push(injection);
+  const args = ['--engine', await injectingLibrary(), ...flags];
+  const gateway = await startGateway({ args, env: injection.env });
+  gateways.push(gateway);
+  const worker = gateway.workerPid() ?? assert.fail('no worker');
+  return { injection, gateway, worker, pool: poolOf(worker) };
+}
+
+/** Clients that put and get objects on connections that they keep, until the gateway takes no more. */
+function startLoad(gateway: ReadyGateway, clients: number) {
+  const statuses = new Map<number, number>();
+  const agent = new http.Agent({ keepAlive: true, maxSockets: clients });
+  const value = randomBytes(20_000);
+  let wrongBytes = 0;
+  /** Undefined when the connection was refused or closed. */
+  const ask = (method: string, key: string, body?: Buffer) =>
+    new Promise<Buffer | undefined>((resolve) => {
+      const request = http.request(`${gateway.url}/v1/objects/${key}`, { method, agent });
+      request.on('error', () => resolve(undefined));
+      request.on('response', (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', () => resolve(undefined));
+        response.on('end', () => {
+          const status = response.statusCode ?? 0;
+          statuses.set(status, (statuses.get(status) ?? 0) + 1);
+          resolve(Buffer.concat(chunks));
+        });
+      });
+      request.end(body);
+    });
+  const work = async () => {
+    for (;;) {
+      const key = randomUUID();
+      if ((await ask('PUT', key, value)) === undefined) return;
+      const read = await ask('GET', key);
+      if (read === undefined) return;
+      if (!read.equals(value)) wrongBytes += 1;
+    }
+  };
+  const ended = Promise.all(Array.from({ length: clients }, work)).then(() => agent.destroy());
+  return {
+    ended,
+    done: () => statuses.get(200) ?? 0,
+    statuses: () => [...statuses.keys()].sort(),
+    wrongBytes: () => wrongBytes,
+  };
+}
+
+describe('a gateway under load', () => {
+  it('that loses its supervisor answers what it has begun, uninitialises and leaves nothing', async () => {
+    const { injection, gateway, worker, pool } = await start([], ['--drain-ms', '5000']);
+    const load = startLoad(gateway, 16);
+    await until(() => load.done() > 200);
+    gateway.signal('SIGKILL');
+    await gateway.ended;
+    await until(() => !isAlive(worker), { deadlineMs: 15_000 });
+    await load.ended;
+    assert.deepEqual([load.statuses(), load.wrongBytes()], [[200, 201], 0]);
+    assert.equal(injection.counters('uninit').returned, 1);
+    assert.equal(poolExists(pool), false);
+  });
+
+  it('that is told to stop is unready first, serves on for a while, and ends clean', async () => {
+    const { injection, gateway, worker, pool } = await start([], ['--drain-delay-ms', '1000']);
+    const load = startLoad(gateway, 16);
+    await until(() => load.done() > 200);
+    gateway.signal('SIGTERM');
+    const readiness = () => fetchChecked(`${gateway.url}/readyz`);
+    await until(async () => (await readiness()).status === 503);
+    assert.match(await (await readiness()).text(), /"The gateway is stopping\."/);
+    const before = load.done();
+    await until(() => load.done() > before + 100);
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+    await load.ended;
+    assert.deepEqual([load.statuses(), load.wrongBytes()], [[200, 201], 0]);
+    assert.equal(gateway.stderr(), '');
+    assert.equal(isAlive(worker), false);
+    assert.equal(injection.counters('uninit').returned, 1);
+    assert.equal(poolExists(pool), false);
+  });
+});
+
+describe('an engine that aborts in exit() and hangs in its uninitialisation', () => {
+  it('is left within the drain limit, without an abort, and named', async () => {
+    const drainMs = 10_000;
+    const { gateway, worker, pool } = await start(
+      [
+        { on: 'init', abortAtExit: true },
+        { on: 'uninit', hang: true },
+      ],
+      ['--drain-ms', String(drainMs)],
+    );
+    const load = startLoad(gateway, 4);
+    await until(() => load.done() > 20);
+    const since = performance.now();
+    gateway.signal('SIGTERM');
+    assert.deepEqual(await gateway.ended, { code: 1, signal: null });
+    assert.ok(performance.now() - since < drainMs);
+    await load.ended;
+    assert.deepEqual([load.statuses(), load.wrongBytes()], [[200, 201], 0]);
+    assert.match(gateway.stderr(), /was uninitialising its engine/);
+    assert.doesNotMatch(gateway.stdout(), /SIGABRT/);
+    assert.equal(isAlive(worker), false);
+    assert.equal(poolExists(pool), false);
+  });
+
+  it('is left at once with a second signal', async () => {
+    const { gateway, worker, injection } = await start([{ on: 'uninit', hang: true }]);
+    gateway.signal('SIGTERM');
+    await until(() => injection.counters('uninit').started === 1);
+    const since = performance.now();
+    gateway.signal('SIGINT');
+    assert.deepEqual(await gateway.ended, { code: 1, signal: null });
+    assert.ok(performance.now() - since < 2000);
+    assert.match(gateway.stderr(), /a second signal, SIGINT.*uninitialising/);
+    assert.equal(isAlive(worker), false);
+  });
+});

@@ -1,0 +1,146 @@
+/** An engine in which every call hangs, and the worker that is to live with it. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { batchesOf } from '../helpers/batches.ts';
+import { type ReadyGateway, startGateway } from '../helpers/gateway.ts';
+import {
+  createInjection,
+  dataFunctions,
+  type Injection,
+  injectingLibrary,
+} from '../helpers/injecting.ts';
+import { metric } from '../helpers/metrics.ts';
+import type { RawResponse } from '../helpers/openapi.ts';
+import { requestTo } from '../helpers/requests.ts';
+import { until } from '../helpers/until.ts';
+
+const deadlineMs = 1000;
+/** What the machine may add, to most requests; it is busy with other tests. */
+const addedMs = 200;
+const atOnceMs = 100;
+const burst = 6;
+const up = 'memcache_gateway_worker_up{device="0"}';
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+for (const flags of [[], ['--coalescing', 'off'], ['--call-slots', '2']]) {
+  describe(`an engine whose calls all hang${flags.length > 0 ? `, with ${flags.join(' ')}` : ''}`, () => {
+    let injection: Injection;
+    let running: ReadyGateway | undefined;
+    const gateway = () => running ?? assert.fail('not started');
+    before(async () => {
+      injection = createInjection();
+      running = await startGateway({
+        args: ['--engine', await injectingLibrary(), '--deadline-ms', String(deadlineMs), ...flags],
+        env: injection.env,
+      });
+    });
+    after(async () => {
+      await running?.kill();
+      injection.dispose();
+    });
+    const { request, problem, store, newKey } = requestTo(gateway);
+    const { post } = batchesOf(gateway);
+    const readiness = () => request('GET', '', {}, '/readyz');
+
+    /** Of the whole answer, or of all the items in it. */
+    function statusOf(answer: RawResponse): number {
+      if (answer.status !== 200 || answer.headers['batch-failed'] === undefined)
+        return answer.status;
+      const { items } = JSON.parse(answer.body.toString()) as { items: { status: number }[] };
+      return Math.min(...items.map(({ status }) => status));
+    }
+
+    function operationsOn(key: string): Record<string, () => Promise<RawResponse>> {
+      const keys = JSON.stringify({ keys: [key] });
+      const items = () => JSON.stringify({ items: [{ key: newKey('batch'), value: 'eA==' }] });
+      return {
+        GET: () => request('GET', key),
+        HEAD: () => request('HEAD', key),
+        PUT: () => request('PUT', newKey('put'), { body: 'x' }),
+        'large PUT': () => request('PUT', newKey('put'), { body: Buffer.alloc(600_000) }),
+        'PUT ifExists=replace': () => request('PUT', `${key}?ifExists=replace`, { body: 'y' }),
+        DELETE: () => request('DELETE', newKey('none')),
+        info: () => request('GET', key, {}, 'info'),
+        'batch get': () => post('get', keys),
+        'batch exists': () => post('exists', keys),
+        'batch info': () => post('info', keys),
+        'batch remove': () => post('remove', JSON.stringify({ keys: [newKey('none')] })),
+        'batch put': () => post('put', items()),
+      };
+    }
+
+    async function timed(operation: () => Promise<RawResponse>) {
+      const since = performance.now();
+      const answer = await operation();
+      return { status: statusOf(answer), ms: performance.now() - since, answer };
+    }
+
+    it('is 504 in time, then 503 at once, and 200 within a second of its recovery', async () => {
+      const key = await store('x');
+      const operations = Object.entries(operationsOn(key));
+      assert.equal((await readiness()).status, 200);
+      // What the test itself does for the first time takes a while.
+      for (const [, operation] of operations) await operation();
+      assert.equal((await request('PUT', `${key}?ifExists=replace`, { body: 'x' })).status, 200);
+      await injection.set([{ on: dataFunctions, hang: true }]);
+      await Promise.all(
+        operations.map(async ([name, operation]) => {
+          // As many as share one call may make one late; all that it may have are, after a few.
+          for (let turn = 0; ; turn += 1) {
+            const answers = await Promise.all(
+              Array.from({ length: burst }, () => timed(operation)),
+            );
+            const statuses = answers.map(({ status }) => status);
+            assert.ok(
+              statuses.every((status) => status === 504 || status === 503),
+              `${name} ${statuses}`,
+            );
+            const ms = median(answers.map((answer) => answer.ms));
+            assert.ok(ms <= deadlineMs + addedMs, `${name} took ${ms} ms`);
+            if (!statuses.includes(504)) break;
+            assert.ok(turn < 6, `${name} ${statuses}`);
+          }
+        }),
+      );
+      for (const [name, operation] of operations) {
+        const answers = [];
+        for (let i = 0; i < 5; i += 1) answers.push(await timed(operation));
+        for (const { status, answer } of answers) {
+          assert.equal(status, 503, name);
+          if (name !== 'HEAD') assert.match(answer.body.toString(), /engine-stuck/, name);
+          if (answer.status === 503) assert.equal(answer.headers['retry-after'], '2', name);
+        }
+        const ms = median(answers.map((answer) => answer.ms));
+        assert.ok(ms < atOnceMs, `${name} took ${ms} ms`);
+      }
+      const { json } = await problem('GET', '', 503, 'not-ready', {}, '/readyz');
+      assert.match(
+        String(json['detail']),
+        /^Engine calls are past their deadline of 1000 ms: \d+ of /,
+      );
+      assert.equal((await request('GET', '', {}, '/livez')).status, 200);
+      await until(async () => (await metric(gateway().url, up)) === 0);
+
+      const recovered = performance.now();
+      await injection.clear();
+      await until(async () => (await readiness()).status === 200);
+      for (const [name, operation] of operations.filter(([name]) => name !== 'DELETE')) {
+        const status = statusOf(await operation());
+        assert.ok([200, 201, 204, 404].includes(status), `${name} ${status}`);
+      }
+      assert.ok(performance.now() - recovered < 1000);
+      await until(async () => (await metric(gateway().url, up)) === 1);
+      const told = gateway()
+        .logged()
+        .map(({ msg }) => String(msg))
+        .filter((message) => message.startsWith('worker '));
+      assert.deepEqual(told, [
+        'worker is degraded: engine calls hang',
+        'worker has recovered: engine calls return',
+      ]);
+      assert.deepEqual(await gateway().stop(), { code: 0, signal: null });
+    });
+  });
+}
