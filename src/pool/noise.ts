@@ -1,26 +1,23 @@
 /**
- * What an engine prints. Of each pattern a few lines at a time are shown, and a few dozen of all;
- * the rest is counted. Reading never stops, whatever is printed, because a full pipe would block the
- * worker; and nothing is kept but a line in the making and a bounded table of patterns.
+ * What an engine prints. The first line of each pattern is shown, and then, each minute, how many
+ * have come since; of all patterns a few dozen lines at most. Reading never stops, whatever is printed,
+ * because a full pipe would block the worker; and nothing is kept but a line in the making and a
+ * bounded table of patterns.
  */
 import { StringDecoder } from 'node:string_decoder';
 
 export interface NoiseOptions {
-  /** Called for a line worth showing, with what was left out since the last one. */
+  /** Called for a line worth showing. */
   readonly show: (line: string, leftOut: LeftOut) => void;
   /** The lines this is about; without it, all. */
   readonly concerns?: (line: string) => boolean;
-  /** Lines of one pattern shown in each window. */
-  readonly linesPerWindow?: number;
-  /** Lines shown in each window, whatever their pattern. */
+  /** Lines shown from one report to the next, and by a report, whatever their pattern. */
   readonly linesInAll?: number;
-  readonly windowMs?: number;
-  readonly now?: () => number;
 }
 
 /** Counts of lines that were not shown. */
 export interface LeftOut {
-  /** Of the pattern that the shown line has. */
+  /** Of the pattern that the shown line was the first of; 0 when it is shown for the first time. */
   readonly repeats: number;
   /** Of any pattern, because there were too many in all. */
   readonly others: number;
@@ -28,70 +25,82 @@ export interface LeftOut {
 
 export interface NoiseFilter {
   push(chunk: Buffer): void;
+  /** To be called each minute, and at the end: shows the counts, and begins to count anew. */
+  report(): void;
 }
+
+/** How often what was left out is to be reported. */
+export const noiseReportMs = 60_000;
 
 const lineCharacters = 1000;
 const patternCharacters = 60;
 const mostPatterns = 200;
 
-/** What is shown and left out while a window lasts. */
-interface Window {
-  start: number;
-  shown: number;
-  leftOut: number;
+interface Pattern {
+  readonly first: string;
+  /** Since the last report. */
+  repeats: number;
 }
 
 export function createNoiseFilter(options: NoiseOptions): NoiseFilter {
-  const { show, concerns, windowMs = 10_000, now = Date.now } = options;
-  const { linesPerWindow = 5, linesInAll = 50 } = options;
-  const patterns = new Map<string, Window>();
-  const all: Window = { start: now(), shown: 0, leftOut: 0 };
+  const { show, concerns, linesInAll = 50 } = options;
+  const patterns = new Map<string, Pattern>();
   const decoder = new StringDecoder('utf8');
   let partial = '';
+  let shown = 0;
+  let others = 0;
 
-  function windowOf(line: string, time: number): Window {
-    const name = line
-      .slice(0, 2 * patternCharacters)
-      .replace(/\d+/g, '#')
-      .slice(0, patternCharacters);
-    let window = patterns.get(name);
-    if (window === undefined) {
-      if (patterns.size >= mostPatterns) patterns.clear();
-      window = { start: time, shown: 0, leftOut: 0 };
-      patterns.set(name, window);
-    }
-    return window;
+  function tell(line: string, repeats: number): void {
+    show(line, { repeats, others });
+    others = 0;
   }
 
-  /** Whether a window has room; if not, the line counts as left out of it. */
-  function admits(window: Window, most: number, time: number): boolean {
-    if (time - window.start >= windowMs) {
-      window.start = time;
-      window.shown = 0;
-    }
-    if (window.shown < most) return true;
-    window.leftOut += 1;
-    return false;
-  }
-
-  function consider(line: string, time: number): void {
+  function consider(line: string): void {
     const text = line.trimEnd();
     if (text === '' || concerns?.(text) === false) return;
-    const pattern = windowOf(text, time);
-    if (!admits(pattern, linesPerWindow, time) || !admits(all, linesInAll, time)) return;
-    pattern.shown += 1;
-    all.shown += 1;
-    show(text, { repeats: pattern.leftOut, others: all.leftOut });
-    pattern.leftOut = 0;
-    all.leftOut = 0;
+    const name = patternOf(text);
+    const known = patterns.get(name);
+    if (known !== undefined) {
+      known.repeats += 1;
+      return;
+    }
+    if (shown === linesInAll || patterns.size === mostPatterns) {
+      others += 1;
+      return;
+    }
+    patterns.set(copyOf(name), { first: copyOf(text), repeats: 0 });
+    shown += 1;
+    tell(text, 0);
   }
 
   return {
     push(chunk) {
-      const time = now();
       const lines = (partial + decoder.write(chunk)).split('\n');
       partial = (lines.pop() ?? '').slice(0, lineCharacters);
-      for (const line of lines) consider(line.slice(0, lineCharacters), time);
+      for (const line of lines) consider(line.slice(0, lineCharacters));
+    },
+    report() {
+      const repeated = [...patterns.values()].filter(({ repeats }) => repeats > 0);
+      repeated.sort((a, b) => b.repeats - a.repeats);
+      for (const { repeats } of repeated.splice(linesInAll)) others += repeats;
+      if (repeated.length === 0 && others > 0) tell('(lines of many kinds)', 0);
+      for (const { first, repeats } of repeated) tell(first, repeats);
+      shown = 0;
+      // What has fallen silent is worth a line when it comes again.
+      for (const [name, pattern] of patterns) {
+        if (pattern.repeats === 0) patterns.delete(name);
+        else pattern.repeats = 0;
+      }
     },
   };
 }
+
+/** A part of a string keeps the whole chunk alive that it was cut from. */
+const copyOf = (text: string): string => Buffer.from(text).toString();
+
+/** What lines have in common that differ in numbers only: their beginning. */
+const patternOf = (line: string): string =>
+  line
+    .slice(0, 2 * patternCharacters)
+    .replace(/\d+/g, '#')
+    .slice(0, patternCharacters);

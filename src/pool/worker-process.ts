@@ -5,7 +5,7 @@ import { createHandOver, type HandOver } from './hand-over.ts';
 import type { Handle } from './handle.ts';
 import { createTail, isKeylessWarning, withoutKeys } from './last-words.ts';
 import type { LogLevel } from './log.ts';
-import { createNoiseFilter } from './noise.ts';
+import { createNoiseFilter, type NoiseFilter, noiseReportMs } from './noise.ts';
 import { type FromWorker, parseFromWorker, type ToWorker, workerRole } from './protocol.ts';
 
 /** What to run as a worker; tests put small programs here. */
@@ -50,6 +50,7 @@ export class WorkerProcess {
   readonly #options: WorkerProcessOptions;
   readonly #handOver: HandOver;
   readonly #startedAt = performance.now();
+  readonly #noise: NoiseFilter[] = [];
   #answers = true;
   readonly #lastWords = createTail(lastWordsBytes);
 
@@ -160,18 +161,26 @@ export class WorkerProcess {
       ...(concerns === undefined ? {} : { concerns }),
     });
     const stream = this.#child[name];
+    this.#noise.push(filter);
     stream?.on('data', (chunk: Buffer) => filter.push(chunk));
     stream?.on('error', () => {
       // The other end is gone; its exit reports it.
     });
   }
 
+  #reportNoise(): void {
+    for (const filter of this.#noise) filter.report();
+  }
+
   /** `close` comes after the last output, but not while someone else holds the pipes; `exit` does. */
   #awaitExit(): void {
+    const reports = setInterval(() => this.#reportNoise(), noiseReportMs).unref();
     let reported = false;
     const report = (code: number | null, signal: NodeJS.Signals | null) => {
       if (reported) return;
       reported = true;
+      clearInterval(reports);
+      this.#reportNoise();
       const { showNoise, onExit } = this.#options;
       const words = this.#lastWords;
       const lastWords = showNoise ? words.text() : withoutKeys(words.lines());
