@@ -12,6 +12,9 @@ export interface Rule {
 /** The largest copy that the distributed engine's transport survives (engine.md §2). */
 export const hugeObjectBytes = 499 * mebibyte;
 
+/** Several beats, since each may be late. */
+const leastHeartbeatMs = 2000;
+
 export const rules: readonly Rule[] = [
   {
     settings: ['maxObjectBytes', 'arenaBytes'],
@@ -34,6 +37,13 @@ export const rules: readonly Rule[] = [
         return undefined;
       }
       return `on the distributed engine a copy of 500MiB or more between hosts loses the data and breaks the link; give at most ${formatBytes(hugeObjectBytes)}, or insist with --allow-huge-objects`;
+    },
+  },
+  {
+    settings: ['heartbeatMs'],
+    fault({ heartbeatMs }) {
+      if (heartbeatMs === 0 || heartbeatMs >= leastHeartbeatMs) return undefined;
+      return `a worker beats every 500 ms, and a busy machine delays that; give at least ${leastHeartbeatMs}, or 0 to kill no worker`;
     },
   },
   {

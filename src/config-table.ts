@@ -236,7 +236,7 @@ export const table = {
     'Process',
     integer(0, 3_600_000, 'MS'),
     10_000,
-    'A worker whose event loop has not turned for so long is killed and started anew; one in a debugger is not. 0 never does it.',
+    'A worker whose event loop has not turned for so long is killed and started anew; one in a debugger is not. At least 2000; 0 never does it.',
   ),
   drainDelayMs: setting(
     'Process',

@@ -61,9 +61,9 @@ export function createHeartbeatJudge(options: JudgeOptions): HeartbeatJudge {
 const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`;
 
 /**
- * Time as this process has seen it go by. A step between two looks that is far too long was not
- * waited through: this process was stopped or busy, or the machine was suspended, and then nobody can
- * tell whether the worker was not. So a step counts as two usual ones at most.
+ * Time as this process has seen it go by. A step between two looks that is too long was not waited
+ * through: this process was stopped or busy, or the machine was suspended, and then nobody can tell
+ * whether the worker was not. So no step counts for more than it should have taken.
  */
 function witnessedTime(now: () => number = () => performance.now()) {
   let ms = 0;
@@ -71,7 +71,7 @@ function witnessedTime(now: () => number = () => performance.now()) {
   return {
     look() {
       const time = now();
-      ms += Math.min(time - last, 2 * beatMs);
+      ms += Math.min(time - last, beatMs);
       last = time;
     },
     get ms() {

@@ -99,7 +99,10 @@ describe('numbers', () => {
     ['--arena-wait-ms', 0, 600_000],
     ['--idle-timeout-ms', 10, 3_600_000],
     ['--keep-alive-ms', 10, 3_600_000],
+    ['--degraded-limit-ms', 0, 86_400_000],
+    ['--drain-delay-ms', 0, 3_600_000],
     ['--drain-ms', 0, 3_600_000],
+    ['--heartbeat-ms', 0, 3_600_000],
     ['--slow-request-ms', 0, 3_600_000],
   ];
   for (const [flag, min, max] of limits) {
@@ -199,6 +202,11 @@ describe('lists', () => {
 });
 
 describe('rules between settings', () => {
+  it('give a worker time for several heartbeats, or ask for none', () => {
+    assert.match(onlyFault(['--heartbeat-ms', '1999']), /^--heartbeat-ms: .*at least 2000, or 0/);
+    assert.deepEqual(faultsOf(['--heartbeat-ms', '2000']), []);
+  });
+
   it('keep an object inside the arena, at the limit too', () => {
     assert.deepEqual(faultsOf(['--arena-bytes', '64m', '--max-object-bytes', '64m']), []);
     assert.match(

@@ -62,7 +62,7 @@ describe('a worker that sends no heartbeat', () => {
     judge.look();
     assert.equal(judge.verdict('ready'), undefined);
     // Both slept, and woke: the worker has as long as ever to say something.
-    pass(8500);
+    pass(9000);
     assert.equal(judge.verdict('ready'), undefined);
     pass(500);
     assert.notEqual(judge.verdict('ready'), undefined);
