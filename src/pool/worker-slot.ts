@@ -5,13 +5,12 @@
 import type { Socket } from 'node:net';
 import type { Config } from '../config.ts';
 import { createBackoff } from './backoff.ts';
-import { beatMs, type Heartbeat } from './heartbeat.ts';
-import { createHeartbeatJudge, type HeartbeatJudge } from './heartbeat-judge.ts';
+import type { Heartbeat } from './heartbeat.ts';
+import { type HeartbeatWatch, watchHeartbeat } from './heartbeat-watch.ts';
 import type { LogLevel, PoolLog } from './log.ts';
 import type { FromWorker, MetricJson, MetricsText, WorkerFacts } from './protocol.ts';
 import type { PoolReport } from './report.ts';
 import { move, takesConnections, type WorkerEvent, type WorkerState } from './state.ts';
-import { isTraced, startsInspected } from './traced.ts';
 import {
   type Exit,
   type WorkerMessage,
@@ -52,8 +51,7 @@ export class WorkerSlot {
   readonly #collecting = new Map<number, (metrics: MetricJson[]) => void>();
   #state: WorkerState = 'dead';
   #process: WorkerProcess | undefined;
-  #judge: HeartbeatJudge | undefined;
-  #looking: NodeJS.Timeout | undefined;
+  #watch: HeartbeatWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lastPid: number | undefined;
   #nextId = 1;
@@ -143,12 +141,12 @@ export class WorkerSlot {
     this.#lastPid = this.#process.pid;
     this.#process.send({ type: 'start', config, device, version });
     if (this.#unready) this.#process.send({ type: 'unready' });
-    this.#judge = createHeartbeatJudge({
-      limits: config,
-      inspected: startsInspected(program.execArgv, env),
-      isTraced: () => this.pid !== undefined && isTraced(this.pid),
+    this.#watch = watchHeartbeat({
+      slot: this.#options,
+      pid: this.pid,
+      state: () => this.#state,
+      onVerdict: (reason) => this.#condemn(reason),
     });
-    this.#looking = setInterval(() => this.#look(), beatMs);
     this.#options.onStart();
   }
 
@@ -245,7 +243,7 @@ export class WorkerSlot {
   }
 
   #beat(beat: Heartbeat): void {
-    this.#judge?.heard(beat);
+    this.#watch?.heard(beat);
     const before = this.#state;
     const event = beat.stuck ? 'stuck' : 'recovered';
     if (move(before, event) === before) return;
@@ -256,22 +254,15 @@ export class WorkerSlot {
   }
 
   /** A stop has limits of its own, which tell what was stuck. */
-  #look(): void {
-    const judge = this.#judge;
-    judge?.look();
-    if (this.#stopping || judge?.verdict(this.#state) === undefined) return;
-    // Behind what has come meanwhile, since it may have been this process that slept.
-    setImmediate(() => {
-      const reason = judge === this.#judge ? judge.verdict(this.#state) : undefined;
-      if (reason === undefined || this.#stopping) return;
-      this.#log('error', {}, `worker is killed and replaced: ${reason}`);
-      this.kill();
-    });
+  #condemn(reason: string): void {
+    if (this.#stopping) return;
+    this.#watch?.end();
+    this.#log('error', {}, `worker is killed and replaced: ${reason}`);
+    this.kill();
   }
 
   #exited(exit: Exit): void {
-    clearInterval(this.#looking);
-    this.#judge = undefined;
+    this.#watch?.end();
     const pid = this.pid;
     const readyMs = this.#readySince === undefined ? 0 : performance.now() - this.#readySince;
     // Who has not come up has served nobody, and has no pool to leave.
