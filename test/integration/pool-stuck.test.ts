@@ -14,17 +14,21 @@ import type { RawResponse } from '../helpers/openapi.ts';
 import { requestTo } from '../helpers/requests.ts';
 import { until } from '../helpers/until.ts';
 
-const deadlineMs = 1000;
-/** What the machine may add, to most requests; it is busy with other tests. */
+const deadlineMs = 500;
 const addedMs = 200;
 const atOnceMs = 100;
 const burst = 6;
 const up = 'memcache_gateway_worker_up{device="0"}';
 
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+/** Of several, so that it is the gateway that is measured and not the tests beside this one. */
+const quickest = (answers: readonly { readonly ms: number }[]): number =>
+  Math.min(...answers.map(({ ms }) => ms));
 
-for (const flags of [[], ['--coalescing', 'off'], ['--call-slots', '2']]) {
+for (const flags of [
+  [],
+  ['--coalescing', 'off', '--single-flight', 'off'],
+  ['--call-slots', '2'],
+]) {
   describe(`an engine whose calls all hang${flags.length > 0 ? `, with ${flags.join(' ')}` : ''}`, () => {
     let injection: Injection;
     let running: ReadyGateway | undefined;
@@ -85,25 +89,23 @@ for (const flags of [[], ['--coalescing', 'off'], ['--call-slots', '2']]) {
       for (const [, operation] of operations) await operation();
       assert.equal((await request('PUT', `${key}?ifExists=replace`, { body: 'x' })).status, 200);
       await injection.set([{ on: dataFunctions, hang: true }]);
-      await Promise.all(
-        operations.map(async ([name, operation]) => {
-          // As many as share one call may make one late; all that it may have are, after a few.
-          for (let turn = 0; ; turn += 1) {
-            const answers = await Promise.all(
-              Array.from({ length: burst }, () => timed(operation)),
-            );
-            const statuses = answers.map(({ status }) => status);
-            assert.ok(
-              statuses.every((status) => status === 504 || status === 503),
-              `${name} ${statuses}`,
-            );
-            const ms = median(answers.map((answer) => answer.ms));
-            assert.ok(ms <= deadlineMs + addedMs, `${name} took ${ms} ms`);
-            if (!statuses.includes(504)) break;
-            assert.ok(turn < 6, `${name} ${statuses}`);
-          }
-        }),
-      );
+      for (const [name, operation] of operations) {
+        // As many as share one call may make one late; all that it may have are, after a few.
+        for (let turn = 0; ; turn += 1) {
+          const answers = await Promise.all(Array.from({ length: burst }, () => timed(operation)));
+          const statuses = answers.map(({ status }) => status);
+          assert.ok(
+            statuses.every((status) => status === 504 || status === 503),
+            `${name} ${statuses}`,
+          );
+          const ms = quickest(answers);
+          assert.ok(ms <= deadlineMs + addedMs, `${name} took ${ms} ms`);
+          const all = answers.map((answer) => answer.ms);
+          assert.ok(Math.max(...all) < 2 * deadlineMs, `${name} took ${all} ms`);
+          if (!statuses.includes(504)) break;
+          assert.ok(turn < 6, `${name} ${statuses}`);
+        }
+      }
       for (const [name, operation] of operations) {
         const answers = [];
         for (let i = 0; i < 5; i += 1) answers.push(await timed(operation));
@@ -112,13 +114,13 @@ for (const flags of [[], ['--coalescing', 'off'], ['--call-slots', '2']]) {
           if (name !== 'HEAD') assert.match(answer.body.toString(), /engine-stuck/, name);
           if (answer.status === 503) assert.equal(answer.headers['retry-after'], '2', name);
         }
-        const ms = median(answers.map((answer) => answer.ms));
+        const ms = quickest(answers);
         assert.ok(ms < atOnceMs, `${name} took ${ms} ms`);
       }
       const { json } = await problem('GET', '', 503, 'not-ready', {}, '/readyz');
       assert.match(
         String(json['detail']),
-        /^Engine calls are past their deadline of 1000 ms: \d+ of /,
+        /^Engine calls are past their deadline of 500 ms: \d+ of /,
       );
       assert.equal((await request('GET', '', {}, '/livez')).status, 200);
       await until(async () => (await metric(gateway().url, up)) === 0);
@@ -126,17 +128,20 @@ for (const flags of [[], ['--coalescing', 'off'], ['--call-slots', '2']]) {
       const recovered = performance.now();
       await injection.clear();
       await until(async () => (await readiness()).status === 200);
+      assert.equal((await request('GET', key)).status, 200);
+      assert.ok(performance.now() - recovered < 1000);
       for (const [name, operation] of operations.filter(([name]) => name !== 'DELETE')) {
         const status = statusOf(await operation());
         assert.ok([200, 201, 204, 404].includes(status), `${name} ${status}`);
       }
-      assert.ok(performance.now() - recovered < 1000);
       await until(async () => (await metric(gateway().url, up)) === 1);
-      const told = gateway()
-        .logged()
-        .map(({ msg }) => String(msg))
-        .filter((message) => message.startsWith('worker '));
-      assert.deepEqual(told, [
+      const told = () =>
+        gateway()
+          .logged()
+          .map(({ msg }) => String(msg))
+          .filter((message) => /^worker (is degraded|has recovered)/.test(message));
+      await until(() => told().length >= 2);
+      assert.deepEqual(told(), [
         'worker is degraded: engine calls hang',
         'worker has recovered: engine calls return',
       ]);
