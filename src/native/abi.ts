@@ -237,7 +237,7 @@ export interface Libc {
   ): number | bigint;
   madvise(address: Address, length: number, advice: number): number;
   ioctl(descriptor: number, request: number, answer: Buffer): number;
-  getsockopt(descriptor: number, level: number, name: number, value: Buffer, size: Buffer): number;
+  poll(descriptors: Buffer, count: number, timeoutMs: number): number;
   socketpair(domain: number, type: number, protocol: number, descriptors: Int32Array): number;
   _exit(code: number): never;
 }
@@ -259,13 +259,7 @@ export function libc(): Libc {
       madvise: library.func('madvise', 'int', [pointer, 'size_t', 'int']) as any,
       // Variadic in C; its third argument is passed alike on the systems that we run on.
       ioctl: library.func('ioctl', 'int', ['int', 'ulong', 'void *']) as any,
-      getsockopt: library.func('getsockopt', 'int', [
-        'int',
-        'int',
-        'int',
-        'void *',
-        'void *',
-      ]) as any,
+      poll: library.func('poll', 'int', ['void *', 'ulong', 'int']) as any,
       socketpair: library.func('socketpair', 'int', ['int', 'int', 'int', 'void *']) as any,
       _exit: library.func('_exit', 'void', ['int']) as any,
     };

@@ -24,12 +24,22 @@ describe('peerHasLeft', () => {
     });
   }
 
+  for (const how of ['end', 'destroy'] as const) {
+    it(`sees a peer leave a Unix socket with ${how}, behind bytes that were not read`, async (t) => {
+      const [left, right] = socketPair();
+      t.after(() => left.destroy());
+      left.pause();
+      await new Promise((resolve) => right.write('unread', resolve));
+      assert.equal(peerHasLeft(left), false);
+      right[how]();
+      await until(() => peerHasLeft(left));
+      right.destroy();
+    });
+  }
+
   it('takes nobody for gone of whom it cannot tell', () => {
     assert.equal(peerHasLeft({}), false);
     assert.equal(peerHasLeft(new net.Socket()), false);
-    const [left, right] = socketPair();
-    right.destroy();
-    assert.equal(peerHasLeft(left), false);
-    left.destroy();
+    assert.equal(peerHasLeft({ _handle: { fd: 1 << 20 } }), false);
   });
 });

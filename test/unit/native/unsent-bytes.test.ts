@@ -2,11 +2,28 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { describe, it } from 'node:test';
+import { socketPair } from '../../../src/native/socket-pair.ts';
 import { unsentBytes } from '../../../src/native/unsent-bytes.ts';
 import { until } from '../../helpers/until.ts';
 
-/** Both ends of a connection. */
-async function connected(t: { after(work: () => void): void }) {
+interface Ends {
+  readonly reader: net.Socket;
+  readonly writer: net.Socket;
+}
+type Cleanup = { after(work: () => void): void };
+
+/** Both ends of a connection over a Unix socket. */
+function paired(t: Cleanup): Promise<Ends> {
+  const [writer, reader] = socketPair();
+  t.after(() => {
+    reader.destroy();
+    writer.destroy();
+  });
+  return Promise.resolve({ reader: reader.pause(), writer });
+}
+
+/** The same over TCP. */
+async function connected(t: Cleanup): Promise<Ends> {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const reader = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1').pause();
@@ -35,22 +52,36 @@ describe('unsentBytes', () => {
     await until(() => read === total && unsentBytes(writer) === 0);
   });
 
-  it('goes down while a slow reader reads, though Node sees nothing leave', async (t) => {
-    const { reader, writer } = await connected(t);
-    writer.write(Buffer.alloc(24 << 20));
-    const settled = { bytes: -1 };
-    await until(() => {
-      const now = unsentBytes(writer) ?? 0;
-      const same = now === settled.bytes;
-      settled.bytes = now;
-      return same;
+  for (const [kind, connect] of [
+    ['TCP', connected],
+    ['a Unix socket', paired],
+  ] as const) {
+    it(`goes down while a slow reader of ${kind} reads, though Node sees nothing leave`, async (t) => {
+      const { reader, writer } = await connect(t);
+      writer.write(Buffer.alloc(24 << 20));
+      const settled = { bytes: -1 };
+      await until(() => {
+        const now = unsentBytes(writer) ?? 0;
+        const same = now === settled.bytes;
+        settled.bytes = now;
+        return same;
+      });
+      reader.on('readable', () => undefined);
+      await until(() => {
+        reader.read(65_536);
+        return (unsentBytes(writer) ?? 0) < settled.bytes;
+      });
+      assert.equal(writer.writableLength, 24 << 20);
     });
-    reader.on('readable', () => undefined);
-    await until(() => {
-      reader.read(65_536);
-      return (unsentBytes(writer) ?? 0) < settled.bytes;
-    });
-    assert.equal(writer.writableLength, 24 << 20);
+  }
+
+  it('is 0 in the end over a Unix socket, too', async (t) => {
+    const { reader, writer } = await paired(t);
+    writer.write(Buffer.alloc(1 << 20));
+    assert.ok((unsentBytes(writer) ?? 0) > 0);
+    let read = 0;
+    reader.on('data', (chunk: Buffer) => (read += chunk.length)).resume();
+    await until(() => read === 1 << 20 && unsentBytes(writer) === 0);
   });
 
   it('is not known of a socket that is closed', async (t) => {
