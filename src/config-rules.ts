@@ -1,6 +1,7 @@
 /** What must hold between settings. Each rule names the settings it reads, the one to blame first. */
 import net from 'node:net';
 import { formatBytes, mebibyte } from './config-kinds.ts';
+import { writeListenAddress } from './config-listen.ts';
 import type { Config, SettingName } from './config-table.ts';
 
 export interface Rule {
@@ -49,11 +50,40 @@ export const rules: readonly Rule[] = [
   {
     settings: ['host', 'insecure'],
     fault({ host, insecure }) {
-      if (isLoopback(host) || insecure) return undefined;
-      return `${host} can be reached from other machines, and without tokens everyone there may read, store and remove every object; listen on 127.0.0.1, or accept that with --insecure (GATEWAY_INSECURE=1)`;
+      return isLoopback(host) || insecure ? undefined : exposed([host]);
+    },
+  },
+  {
+    settings: ['listen', 'insecure'],
+    fault({ listen, insecure }) {
+      // Who may write the file reaches a socket, on this machine alone.
+      const reachable = listen.filter((place) => 'host' in place && !isLoopback(place.host));
+      if (reachable.length === 0 || insecure) return undefined;
+      return exposed(reachable.map(writeListenAddress));
+    },
+  },
+  {
+    settings: ['listen'],
+    fault({ listen }) {
+      const places = listen
+        .filter((place) => 'path' in place || place.port !== 0)
+        .map((place) => writeListenAddress(place).toLowerCase());
+      const twice = new Set(places.filter((place, index) => places.indexOf(place) !== index));
+      return twice.size === 0 ? undefined : `${[...twice].join(', ')} is given more than once`;
     },
   },
 ];
+
+const exposed = (places: readonly string[]): string =>
+  `${places.join(' and ')} can be reached from other machines, and without tokens everyone there may read, store and remove every object; listen on 127.0.0.1, or accept that with --insecure (GATEWAY_INSECURE=1)`;
+
+/** `--listen` and its short form beside it: whether the short form adds a place or is replaced, who knows? */
+export function shortFormFault(origins: ReadonlyMap<SettingName, string>): string | undefined {
+  const listen = origins.get('listen');
+  const short = (['host', 'port'] as const).flatMap((name) => origins.get(name) ?? []);
+  if (listen === undefined || short.length === 0) return undefined;
+  return `${listen}: given together with ${short.join(' and ')}, the short form for a single place; make that one more --listen, or leave it out (an empty variable counts as absent)`;
+}
 
 /** Addresses that only this machine reaches. A name other than localhost is not looked up. */
 export function isLoopback(host: string): boolean {

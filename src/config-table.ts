@@ -20,6 +20,7 @@ import {
   toggle,
 } from './config-kinds.ts';
 import { layouts } from './config-layouts.ts';
+import { listenAddresses, socketFileMode } from './config-listen.ts';
 import { MAX_CALL_SLOTS } from './native/limits.ts';
 
 export const groups = [
@@ -62,6 +63,18 @@ export const table = {
     text('ADDRESS', 'an address or name'),
     '127.0.0.1',
     'Address or host name to listen on. Anything but loopback needs --insecure while there are no tokens.',
+  ),
+  listen: setting(
+    'Listening',
+    listenAddresses(),
+    [],
+    'Where to listen, in the place of --host and --port, which are short for one: addresses or names with ports, and socket files (unix:/run/gateway.sock). All of them serve the same.',
+  ),
+  socketMode: setting(
+    'Listening',
+    socketFileMode(),
+    0o660,
+    'Mode of socket files: who may write may connect. The owner and group are those of the process.',
   ),
   insecure: setting(
     'Listening',

@@ -4,7 +4,7 @@
  */
 import { type CommandLine, type Given, nearest } from './config-flags.ts';
 import type { Reading } from './config-kinds.ts';
-import { rules } from './config-rules.ts';
+import { rules, shortFormFault } from './config-rules.ts';
 import {
   type Config,
   flagOf,
@@ -53,6 +53,8 @@ export function interpretConfig(line: CommandLine, env: NodeJS.ProcessEnv): Inte
     const [blamed] = rule.settings;
     if (fault !== undefined) faults.push(`${origins.get(blamed) ?? flagOf(blamed)}: ${fault}`);
   }
+  const short = shortFormFault(origins);
+  if (short !== undefined) faults.push(short);
   if (faults.length > 0) return { faults };
   return { config: Object.freeze(config), origins, warnings: misspeltVariables(env) };
 }

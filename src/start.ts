@@ -9,8 +9,9 @@ import { table } from './config-table.ts';
 import type { Log } from './logger.ts';
 import { newPoolName, workerEnvironment } from './pool/environment.ts';
 import { guardAgainstErrors } from './pool/guard.ts';
-import { ListenError, type Listener, urlOf } from './pool/listener.ts';
+import type { Listeners } from './pool/listeners.ts';
 import { createWaitingLog, silentLog } from './pool/log.ts';
+import { ListenError } from './pool/open-server.ts';
 import type { WorkerFacts } from './pool/protocol.ts';
 import type { PoolReport } from './pool/report.ts';
 import { Supervisor } from './pool/supervisor.ts';
@@ -41,8 +42,8 @@ export async function startGateway(options: StartOptions): Promise<number> {
     program: { file: siblingOf('main'), execArgv: process.execArgv },
     env: () => workerEnvironment(process.env, { config, poolName, reserve }),
     log: waiting.log,
-    onReady(facts, listener, report) {
-      const line = readyLine(facts, listener, report, version, config.logFormat);
+    onReady(facts, listeners, report) {
+      const line = readyLine(facts, listeners, report, version, config.logFormat);
       void logging.then((log) => log.print(line));
       // Not in the first scrape's time, nor in the start's.
       setTimeout(() => void loadMetrics(), metricsDelayMs).unref();
@@ -121,13 +122,14 @@ function stopOnSignals(supervisor: Supervisor): void {
 
 function readyLine(
   facts: WorkerFacts,
-  listener: Listener,
+  { addresses, tcp }: Listeners,
   { clients }: PoolReport,
   version: string,
   format: 'json' | 'pretty',
 ): string {
-  const address = urlOf(listener.host, listener.port);
-  const docs = `${address}/docs`;
+  // With socket files alone there is no URL for a browser.
+  const address = tcp?.address ?? addresses[0];
+  const docs = tcp && `${tcp.address}/docs`;
   const { engine, arenaBytes } = facts;
   const ready = clients.filter(({ state }) => state === 'ready');
   const devices = ready.map(({ device }) => device);
@@ -136,12 +138,14 @@ function readyLine(
   const startMs = Math.round(performance.now());
   if (format === 'json') {
     const time = new Date().toISOString();
-    const members = { address, docs, host: listener.host, port: listener.port, engine, arenaBytes };
+    const where = { address, addresses, docs, host: tcp?.host, port: tcp?.port };
     return JSON.stringify({
       level: 'info',
       time,
       pid: process.pid,
-      ...members,
+      ...where,
+      engine,
+      arenaBytes,
       devices,
       serviceIds: ready.map(({ serviceId }) => serviceId),
       starting,
@@ -153,5 +157,6 @@ function readyLine(
   const served = `${devices.length > 1 ? 'devices' : 'device'} ${table.devices.kind.write(devices)}`;
   const others = starting === 0 ? '' : `; still starting: ${starting}`;
   const name = engine === 'embedded' ? 'the embedded engine' : `engine ${engine}`;
-  return `memcache-gateway ${version} is ready at ${address} (try ${docs}): ${name}, ${served}, arena ${formatBytes(arenaBytes)}${devices.length > 1 ? ' each' : ''}, started in ${startMs} ms${others}`;
+  const tried = docs === undefined ? '' : ` (try ${docs})`;
+  return `memcache-gateway ${version} is ready at ${addresses.join(', ')}${tried}: ${name}, ${served}, arena ${formatBytes(arenaBytes)}${devices.length > 1 ? ' each' : ''}, started in ${startMs} ms${others}`;
 }

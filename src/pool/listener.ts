@@ -1,58 +1,40 @@
-/** The port: opened once, kept for the supervisor's whole life, whatever happens to the workers. */
+/** A port: opened once, kept for the supervisor's whole life, whatever happens to the workers. */
 import net from 'node:net';
+import { ListenError, type Listener, type OnConnection, openServer } from './open-server.ts';
 
-export interface Listener {
+export interface TcpListener extends Listener {
   /** What clients connect to: the host as configured, with the port that was really taken. */
   readonly host: string;
   readonly port: number;
-  /** Accepts nothing more; connections that were accepted live on. */
-  close(): void;
 }
 
-/** Thrown when the port cannot be opened; the message says what to do. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError';
-}
-
-/** Connections that the kernel holds while we are busy; it takes no more than net.core.somaxconn. */
-const backlog = 4096;
-
-/** Opens the port. Connections arrive paused, so that no byte is read here that a worker should see. */
-export function listen(
+/** Opens the port. @throws ListenError */
+export async function listen(
   host: string,
   port: number,
-  onConnection: (socket: net.Socket) => void,
-): Promise<Listener> {
-  return new Promise((resolve, reject) => {
-    // Half-open, because a client may end its side before it has the answer.
-    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, onConnection);
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(new ListenError(explain(error, host, port), { cause: error }));
-    });
-    server.listen({ host, port, backlog }, () => {
-      server.removeAllListeners('error');
-      // A failing accept (no descriptor left, say) is no reason to end; the kernel tries again.
-      server.on('error', () => {});
-      const address = server.address();
-      const taken = typeof address === 'object' && address !== null ? address.port : port;
-      resolve({ host, port: taken, close: () => void server.close() });
-    });
+  onConnection: OnConnection,
+): Promise<TcpListener> {
+  const server = await openServer({ host, port }, onConnection).catch((error: unknown) => {
+    throw new ListenError(explain(error as NodeJS.ErrnoException, host, port), { cause: error });
   });
+  const address = server.address();
+  const taken = typeof address === 'object' && address !== null ? address.port : port;
+  return { host, port: taken, address: urlOf(host, taken), close: () => void server.close() };
 }
 
 function explain(error: NodeJS.ErrnoException, host: string, port: number): string {
   switch (error.code) {
     case 'EADDRINUSE':
-      return `port ${port} on ${host} is already in use; stop the program that holds it (ss -ltnp 'sport = :${port}' names it), or choose another port with --port`;
+      return `port ${port} on ${host} is already in use; stop the program that holds it (ss -ltnp 'sport = :${port}' names it), or choose another port with --listen or --port`;
     case 'EACCES':
-      return `not allowed to listen on port ${port}; choose one from 1024 with --port, or grant CAP_NET_BIND_SERVICE`;
+      return `not allowed to listen on port ${port}; choose one from 1024 with --listen or --port, or grant CAP_NET_BIND_SERVICE`;
     case 'EADDRNOTAVAIL':
-      return `${host} is not an address of this machine; correct --host`;
+      return `${host} is not an address of this machine; correct --listen or --host`;
     case 'EAFNOSUPPORT':
-      return `this machine has no support for addresses such as ${host}; correct --host`;
+      return `this machine has no support for addresses such as ${host}; correct --listen or --host`;
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `the name ${host} cannot be resolved; correct --host`;
+      return `the name ${host} cannot be resolved; correct --listen or --host`;
     default:
       return `cannot listen on ${host} port ${port}: ${error.message}`;
   }

@@ -1,12 +1,13 @@
 /**
- * The supervisor: owns the port, hands connections to ready workers in turn, and ends everything in
+ * The supervisor: owns the listeners, hands connections to ready workers in turn, and ends everything in
  * order. It loads no native code, and guards itself (guard.ts), so that nothing but a signal can bring
  * it down.
  */
 import type { Config } from '../config.ts';
 import { type ComingUp, createComingUp } from './coming-up.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
-import { type Listener, listen } from './listener.ts';
+import type { TcpListener } from './listener.ts';
+import { type Listeners, openListeners } from './listeners.ts';
 import type { PoolLog } from './log.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { closeEngineMs, type MetricJson, type MetricsText, type WorkerFacts } from './protocol.ts';
@@ -42,7 +43,7 @@ export interface SupervisorOptions {
   readonly env: (device: number) => NodeJS.ProcessEnv;
   readonly log: PoolLog;
   /** Called once, when the gateway is ready, with what its worker that has just come up says. */
-  readonly onReady: (facts: WorkerFacts, listener: Listener, report: PoolReport) => void;
+  readonly onReady: (facts: WorkerFacts, listeners: Listeners, report: PoolReport) => void;
   /** A message for the operator's eyes, besides the log: why the program ends. */
   readonly complain: (message: string) => void;
   readonly renderMetrics: (workers: MetricJson[][], own: PoolNumbers) => Promise<MetricsText>;
@@ -64,7 +65,7 @@ export class Supervisor {
   readonly #dispatch: Dispatch;
   readonly #comingUp: ComingUp;
   readonly #progress: Progress;
-  #listener: Listener | undefined;
+  #listeners: Listeners | undefined;
   #standby: Promise<Standby> | undefined;
   readonly #standbyAnswers = new Map<number, number>();
   #stopping = false;
@@ -92,19 +93,22 @@ export class Supervisor {
   }
 
   /**
-   * Opens the port, then starts the workers: probes get a 503 instead of a refusal, and a port in
+   * Opens all listeners, then starts the workers: probes get a 503 instead of a refusal, and a port in
    * use costs no start of an engine.
-   * @throws ListenError when the port cannot be opened; nothing has been started then.
+   * @throws ListenError when one cannot be opened; nothing is open and nothing was started then.
    */
   async start(): Promise<void> {
-    const { host, port } = this.#options.config;
-    this.#listener = await listen(host, port, (socket) => this.#dispatch.accept(socket));
+    const { config, log } = this.#options;
+    this.#listeners = await openListeners(config, (socket) => this.#dispatch.accept(socket));
     if (this.#stopping) {
-      this.#listener.close();
+      this.#listeners.close();
       return;
     }
-    const { port: taken } = this.#listener;
-    this.#options.log.debug({ host, port: taken }, 'the port is open; workers are being started');
+    const { addresses, tcp } = this.#listeners;
+    log.debug(
+      { addresses, port: tcp?.port },
+      'all ports and sockets are open; workers are being started',
+    );
     for (const slot of this.#slots) slot.start();
     // Behind the fork, so that both load at the same time.
     void this.#loadStandby();
@@ -131,7 +135,7 @@ export class Supervisor {
     clearTimeout(this.#drainDelay);
     this.#drainDelay = undefined;
     const { drainMs } = this.#options.config;
-    this.#listener?.close();
+    this.#listeners?.close();
     this.#progress.end();
     this.#options.log.info({ reason, drainMs }, 'stopping; requests in flight may finish');
     this.#deadline = setTimeout(
@@ -166,9 +170,9 @@ export class Supervisor {
     return this.#stopping;
   }
 
-  /** Defined once the port is open. */
-  get listener(): Listener | undefined {
-    return this.#listener;
+  /** The first that has a port, once it is open. */
+  get listener(): TcpListener | undefined {
+    return this.#listeners?.tcp;
   }
 
   /** Each worker, and whether the gateway is ready. */
@@ -242,7 +246,7 @@ export class Supervisor {
     const report = this.report();
     const news = this.#comingUp.ready(device, report.ready);
     if (news !== 'announce') this.#options.log.info({ device }, `worker is ${news}`);
-    else if (this.#listener !== undefined) this.#options.onReady(facts, this.#listener, report);
+    else if (this.#listeners !== undefined) this.#options.onReady(facts, this.#listeners, report);
   }
 
   #failPermanently(device: number, message: string): void {

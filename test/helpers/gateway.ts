@@ -9,7 +9,7 @@ import { until } from './until.ts';
 export interface GatewayOptions {
   /** The program and its first arguments, when it is not to be started directly. */
   readonly command?: readonly [string, ...string[]];
-  /** Flags; `--port 0` goes before them. */
+  /** Flags; `--port 0` goes before them, unless they say where to listen. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -61,7 +61,8 @@ export function gatewayCommand(): string[] {
 export function spawnGateway(options: GatewayOptions = {}): GatewayProcess {
   const { command = [process.execPath, ...gatewayCommand()], args = [], env = {} } = options;
   const [file, ...first] = command;
-  const child = spawn(file, [...first, '--port', '0', ...args], {
+  const port = args.includes('--listen') ? [] : ['--port', '0'];
+  const child = spawn(file, [...first, ...port, ...args], {
     cwd: root,
     env: { ...process.env, ...smallEnvironment, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

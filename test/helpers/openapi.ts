@@ -114,19 +114,27 @@ export interface RawResponse {
   body: Buffer;
 }
 
-/** `http.request` on a connection of its own, for targets and headers that `fetch` would not send; checked. */
+/**
+ * `http.request` on a connection of its own, for targets and headers that `fetch` would not send;
+ * checked. The origin is a URL, or `unix:` and the path of a socket.
+ */
 export async function requestChecked(origin: string, raw: RawRequest): Promise<RawResponse> {
   const response = await requestRaw(origin, raw);
   checkResponse({ method: raw.method ?? 'GET', path: raw.path, ...response });
   return response;
 }
 
-function requestRaw(origin: string, raw: RawRequest): Promise<RawResponse> {
+function endpointOf(origin: string) {
+  if (origin.startsWith('unix:')) return { socketPath: origin.slice('unix:'.length) };
   const { hostname, port } = new URL(origin);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port };
+}
+
+function requestRaw(origin: string, raw: RawRequest): Promise<RawResponse> {
   const method = raw.method ?? 'GET';
   return new Promise((fulfil, reject) => {
     const request = httpRequest(
-      { host: hostname.replace(/^\[|\]$/g, ''), port, method, path: raw.path, agent: false },
+      { ...endpointOf(origin), method, path: raw.path, agent: false },
       (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -27,8 +27,11 @@ export interface RawConnection {
   destroy(): void;
 }
 
-export async function connectRaw(port: number): Promise<RawConnection> {
-  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+/** To a port of this machine, or to a socket file. */
+export async function connectRaw(where: number | string): Promise<RawConnection> {
+  const target =
+    typeof where === 'string' ? { path: where } : { port: where, host: '127.0.0.1', noDelay: true };
+  const socket = net.connect({ ...target, allowHalfOpen: true });
   let received = Buffer.alloc(0);
   let finished: 'end' | 'reset' | undefined;
   let wake = () => {};

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { describe, it } from 'node:test';
-import { type ListenError, listen, urlOf } from '../../../src/pool/listener.ts';
+import { listen, urlOf } from '../../../src/pool/listener.ts';
+import type { ListenError } from '../../../src/pool/open-server.ts';
 import { until } from '../../helpers/until.ts';
 
 const failure = async (host: string, port: number): Promise<string> => {
@@ -13,7 +14,7 @@ const failure = async (host: string, port: number): Promise<string> => {
   return error.message;
 };
 
-describe('the port', () => {
+describe('a port', () => {
   it('hands on connections of which not a byte has been read', async () => {
     const accepted: net.Socket[] = [];
     const listener = await listen('127.0.0.1', 0, (socket) => accepted.push(socket));
@@ -53,7 +54,10 @@ describe('the port', () => {
     assert.match(await failure('127.0.0.1', taken.port), /already in use.*--port$/);
     taken.close();
     assert.match(await failure('192.0.2.1', 0), /192\.0\.2\.1 is not an address of this machine/);
-    assert.match(await failure('no-such-name.invalid', 0), /cannot be resolved; correct --host/);
+    assert.match(
+      await failure('no-such-name.invalid', 0),
+      /cannot be resolved; correct --listen or --host/,
+    );
   });
 
   it('is shown as an address that can be opened', () => {

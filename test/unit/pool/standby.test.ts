@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { type Listener, listen } from '../../../src/pool/listener.ts';
+import { listen, type TcpListener } from '../../../src/pool/listener.ts';
 import { createStandby, type StandbyAnswer } from '../../../src/pool/standby.ts';
 import { checkResponse } from '../../helpers/openapi.ts';
 
-let listener: Listener;
+let listener: TcpListener;
 let metricsFail = false;
 const clients = [
   { device: 3, serviceId: null, state: 'starting', pid: 7, restarts: 1, uptimeMs: 5 },

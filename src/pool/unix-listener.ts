@@ -1,0 +1,83 @@
+/** A Unix socket, for clients on this machine: its file has a mode, and is removed in the end. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, linkSync, unlinkSync } from 'node:fs';
+import type net from 'node:net';
+import path from 'node:path';
+import { ListenError, type Listener, type OnConnection, openServer } from './open-server.ts';
+import { fileAt, makeRoom, removeIfSame } from './socket-file.ts';
+
+/** Opens the socket; a stale file at its path is replaced. @throws ListenError */
+export async function listenUnix(
+  file: string,
+  mode: number,
+  onConnection: OnConnection,
+): Promise<Listener> {
+  try {
+    await makeRoom(file);
+    const server = await openAt(file, mode, onConnection);
+    const own = fileAt(file);
+    return {
+      address: `unix:${file}`,
+      close() {
+        // Before the socket, which keeps its inode's number from being given to another file.
+        if (own !== undefined) removeQuietly(file, own);
+        server.close();
+      },
+    };
+  } catch (error) {
+    if (error instanceof ListenError) throw error;
+    throw new ListenError(explain(error as NodeJS.ErrnoException, file), { cause: error });
+  }
+}
+
+/**
+ * libuv unlinks the path that it bound when it closes a socket, whoever's file lies there by then. So
+ * it binds a name of its own, and a link is made to the socket: that fails where a file is, and
+ * nobody finds the socket before it listens.
+ */
+async function openAt(file: string, mode: number, onConnection: OnConnection): Promise<net.Server> {
+  const provisional = `${file}.${randomBytes(3).toString('hex')}`;
+  // The file is made before openServer returns, and has its mode from the first moment.
+  const umask = process.umask(0o777 & ~mode);
+  let opening: Promise<net.Server>;
+  try {
+    opening = openServer({ path: provisional }, onConnection);
+  } finally {
+    process.umask(umask);
+  }
+  const server = await opening;
+  try {
+    linkSync(provisional, file);
+    unlinkSync(provisional);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+  return server;
+}
+
+/** In a stop there is nobody to be told, and a file that stays is found to be stale. */
+function removeQuietly(file: string, own: NonNullable<ReturnType<typeof fileAt>>): void {
+  try {
+    removeIfSame(file, own);
+  } catch {
+    // The directory has become read-only, say.
+  }
+}
+
+function explain(error: NodeJS.ErrnoException, file: string): string {
+  const folder = path.dirname(file);
+  if (error.code === 'ENOTDIR' || !existsSync(folder)) {
+    return `there is no directory ${folder} that can be entered; make it, or choose another path with --listen`;
+  }
+  switch (error.code) {
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return `not allowed to make or remove files in ${folder} (${error.code}), so ${path.basename(file)} cannot be there; grant that, or choose another path with --listen`;
+    case 'EEXIST':
+      return `${file} was made by somebody else just now; choose another path with --listen`;
+    default:
+      return `cannot listen on ${file}: ${error.message}`;
+  }
+}

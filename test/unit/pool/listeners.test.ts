@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, afterEach, describe, it } from 'node:test';
+import { openListeners } from '../../../src/pool/listeners.ts';
+import type { ListenError } from '../../../src/pool/open-server.ts';
+import { listenUnix } from '../../../src/pool/unix-listener.ts';
+import { until } from '../../helpers/until.ts';
+
+const folder = fs.mkdtempSync(path.join(tmpdir(), 'listeners-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+let files = 0;
+const newFile = (): string => {
+  files += 1;
+  return path.join(folder, `${files}.sock`);
+};
+
+const ignore = () => {};
+/** Closed after each test, also when that fails; twice does no harm. */
+const opened: { close(): void }[] = [];
+afterEach(() => {
+  for (const listener of opened.splice(0)) listener.close();
+});
+async function keep<T extends { close(): void }>(opening: Promise<T>): Promise<T> {
+  const listener = await opening;
+  opened.push(listener);
+  return listener;
+}
+const accepting = (file: string) => keep(listenUnix(file, 0o660, ignore));
+
+async function failure(opening: Promise<{ close(): void }>): Promise<string> {
+  const error = await opening.then(
+    (opened) => opened.close(),
+    (caught: unknown) => caught as ListenError,
+  );
+  assert.equal(error?.name, 'ListenError');
+  return error.message;
+}
+
+/** Nothing but these, so no provisional name either. */
+const assertFiles = (...names: string[]) => {
+  const found = fs.readdirSync(folder).map((name) => path.join(folder, name));
+  for (const name of names) assert(found.includes(name), `${name} is not there`);
+  assert.deepEqual(
+    found.filter((name) => !/^\d+\.sock$/.test(path.basename(name))),
+    [],
+  );
+};
+
+/** A socket file that nobody listens on, as a killed program leaves it. */
+async function staleSocket(file: string): Promise<void> {
+  const server = net.createServer().listen(`${file}.bound`);
+  await once(server, 'listening');
+  fs.renameSync(`${file}.bound`, file);
+  server.close();
+  await once(server, 'close');
+  assert(fs.lstatSync(file).isSocket());
+}
+
+describe('a socket file', () => {
+  it('hands on connections of which not a byte has been read', async () => {
+    const file = newFile();
+    const accepted: net.Socket[] = [];
+    const listener = await keep(listenUnix(file, 0o660, (socket) => accepted.push(socket)));
+    assert.equal(listener.address, `unix:${file}`);
+    net.connect(file).end('hello');
+    await until(() => accepted.length === 1);
+    const [socket] = accepted;
+    assert(socket);
+    assert.equal(socket.bytesRead, 0);
+    let text = '';
+    socket.on('data', (chunk: Buffer) => (text += String(chunk)));
+    socket.resume();
+    await until(() => text === 'hello');
+    socket.destroy();
+    listener.close();
+  });
+
+  for (const mode of [0o660, 0o600, 0o666, 0o622]) {
+    it(`has the mode 0${mode.toString(8)}, whatever the umask, which stays as it is`, async () => {
+      const file = newFile();
+      const umask = 0o027;
+      const before = process.umask(umask);
+      const listener = await keep(listenUnix(file, mode, ignore));
+      assert.equal(process.umask(before), umask);
+      assert.equal(fs.lstatSync(file).mode & 0o777, mode);
+      assertFiles(file);
+      listener.close();
+      assert.equal(fs.existsSync(file), false);
+    });
+  }
+
+  it('takes the place of one that nobody listens on', async () => {
+    const file = newFile();
+    await staleSocket(file);
+    const listener = await accepting(file);
+    const client = net.connect(file);
+    await once(client, 'connect');
+    client.destroy();
+    listener.close();
+  });
+
+  it('leaves one alone that somebody listens on', async () => {
+    const file = newFile();
+    await accepting(file);
+    const { ino } = fs.lstatSync(file);
+    assert.match(
+      await failure(accepting(file)),
+      /is already in use; stop the program .* \(ss -xlp/,
+    );
+    assert.equal(fs.lstatSync(file).ino, ino);
+    assertFiles(file);
+  });
+
+  for (const kind of ['file', 'directory', 'link'] as const) {
+    it(`leaves a ${kind} alone`, async () => {
+      const file = newFile();
+      if (kind === 'file') fs.writeFileSync(file, 'precious');
+      else if (kind === 'directory') fs.mkdirSync(file);
+      else fs.symlinkSync('/nowhere', file);
+      const before = fs.lstatSync(file).ino;
+      assert.match(await failure(accepting(file)), /exists and is no socket, so it was left alone/);
+      assert.equal(fs.lstatSync(file).ino, before);
+    });
+  }
+
+  it('is not removed in the end when another has taken its place', async () => {
+    const file = newFile();
+    const first = await accepting(file);
+    fs.unlinkSync(file);
+    const second = await accepting(file);
+    first.close();
+    const client = net.connect(file);
+    await once(client, 'connect');
+    client.destroy();
+    second.close();
+    assert.equal(fs.existsSync(file), false);
+  });
+
+  it('may be gone in the end', async () => {
+    const file = newFile();
+    const listener = await accepting(file);
+    fs.unlinkSync(file);
+    listener.close();
+  });
+
+  it('needs a directory', async () => {
+    const missing = path.join(folder, 'missing');
+    const expected = /there is no directory .* that can be entered; make it/;
+    assert.match(await failure(accepting(path.join(missing, 'a.sock'))), expected);
+    const file = newFile();
+    fs.writeFileSync(file, '');
+    assert.match(await failure(accepting(path.join(file, 'a.sock'))), expected);
+  });
+});
+
+describe('listeners', () => {
+  const config = { host: '127.0.0.1', port: 0, socketMode: 0o660, listen: [] };
+
+  it('are one for --host and --port', async () => {
+    const listeners = await keep(openListeners(config, ignore));
+    assert.deepEqual(listeners.addresses, [`http://127.0.0.1:${listeners.tcp?.port}`]);
+    listeners.close();
+  });
+
+  it('are named in the order given, and the first with a port is the one to name alone', async () => {
+    const file = newFile();
+    const { host } = config;
+    const listen = [{ path: file }, { host, port: 0 }, { host, port: 0 }];
+    const listeners = await keep(openListeners({ ...config, listen }, ignore));
+    assert.equal(listeners.addresses.length, 3);
+    assert.equal(listeners.addresses[0], `unix:${file}`);
+    assert.equal(listeners.addresses[1], listeners.tcp?.address);
+    assert.notEqual(listeners.addresses[1], listeners.addresses[2]);
+    listeners.close();
+    assert.equal(fs.existsSync(file), false);
+  });
+
+  it('are not open when one cannot be, and all that is wrong is told at once', async () => {
+    const taken = await keep(openListeners(config, ignore));
+    const [file, foreign] = [newFile(), newFile()];
+    fs.writeFileSync(foreign, '');
+    const port = taken.tcp?.port ?? 0;
+    const listen = [{ path: file }, { host: config.host, port }, { path: foreign }];
+    const message = await failure(openListeners({ ...config, listen }, ignore));
+    assert.match(message, /^port \d+ on 127\.0\.0\.1 is already in use.*\n.* is no socket/);
+    assert.equal(fs.existsSync(file), false);
+    taken.close();
+  });
+});
