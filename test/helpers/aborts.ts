@@ -4,14 +4,17 @@ import { until } from './until.ts';
 /** How a client can go away. */
 export const ways = ['end', 'destroy', 'reset'] as const;
 
-/** Sends `bytes`, waits until so many of the answer have come, and goes away. */
+/** Sends `bytes` to a port or a socket file, waits until so many of the answer have come, and goes away. */
 export async function abortAfter(
-  port: number,
+  where: number | string,
   bytes: Uint8Array | string,
   how: (typeof ways)[number],
   answerBytes = 0,
 ): Promise<void> {
-  const socket = net.connect({ port, host: '127.0.0.1' });
+  const socket =
+    typeof where === 'string'
+      ? net.connect(where)
+      : net.connect({ port: where, host: '127.0.0.1' });
   socket.on('error', () => undefined);
   socket.on('data', () => undefined);
   await new Promise<void>((resolve) => void socket.write(bytes, () => resolve()));
