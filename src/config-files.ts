@@ -31,7 +31,7 @@ export async function findFileFaults(
   }
   const preloadFault = config.enginePreload && fileFault(config.enginePreload);
   if (preloadFault) faults.push(`--engine-preload: ${preloadFault}; give a libpython3.N.so.1.0`);
-  const local = await checkLocalConfig(env);
+  const local = await checkLocalConfig(env, 1);
   return {
     faults: [...faults, ...local.faults],
     warnings: [...warnings, ...local.warnings],
@@ -49,10 +49,12 @@ function fileFault(file: string): string | undefined {
   }
 }
 
-async function checkLocalConfig(env: NodeJS.ProcessEnv): Promise<FileFindings> {
-  const { LocalConfigError, readLocalConfig } = await import('./native/local-config.ts');
+/** `clients` of the pool are this gateway's: one for each device. */
+async function checkLocalConfig(env: NodeJS.ProcessEnv, clients: number): Promise<FileFindings> {
+  const { EngineFileError } = await import('./native/engine-file.ts');
+  const { readLocalConfig } = await import('./native/local-config.ts');
   try {
-    const file = readLocalConfig(env['MMC_LOCAL_CONFIG_PATH']);
+    const file = readLocalConfig(env['MMC_LOCAL_CONFIG_PATH'], clients);
     if (file === undefined) return { faults: [], warnings: [], reserve: undefined };
     const { reserveBytes, warnings } = file;
     if (existsSync(reserveLibraryPath)) {
@@ -65,7 +67,7 @@ async function checkLocalConfig(env: NodeJS.ProcessEnv): Promise<FileFindings> {
     const advice = `${reserveLibraryPath} is missing, so the engine's address range cannot be kept free and its start may fail; run npm run build:engine`;
     return { faults: [], warnings: [...warnings, advice], reserve: undefined };
   } catch (error) {
-    if (!(error instanceof LocalConfigError)) throw error;
-    return { faults: error.message.split(/\n(?! )/), warnings: [], reserve: undefined };
+    if (!(error instanceof EngineFileError)) throw error;
+    return { faults: error.texts, warnings: [], reserve: undefined };
   }
 }

@@ -104,11 +104,12 @@ async function vacate(member: PoolMember | undefined): Promise<void> {
 /** The engine reads its configuration as it is loaded, and answers a fault in it with a crash. */
 async function checkLocalConfig(engine: string, warn: (text: string) => void): Promise<void> {
   if (engine === 'embedded') return;
-  const { LocalConfigError, readLocalConfig } = await import('./local-config.ts');
+  const { EngineFileError } = await import('./engine-file.ts');
+  const { readLocalConfig } = await import('./local-config.ts');
   try {
     readLocalConfig(process.env['MMC_LOCAL_CONFIG_PATH'])?.warnings.forEach(warn);
   } catch (cause) {
-    if (!(cause instanceof LocalConfigError)) throw cause;
+    if (!(cause instanceof EngineFileError)) throw cause;
     const problem = "The engine's configuration file cannot be used:";
     throw new EngineLoadError(problem, cause.message, { cause });
   }

@@ -2,13 +2,14 @@
  * The keys of the engine's configuration file that are documented publicly for some version. Only for
  * hints: versions differ, and to the engine a key it does not know is a failed init (engine.md §1).
  */
-import { editDistance } from './edit-distance.ts';
+import type { KnownKeys } from './engine-file-lines.ts';
 
 export const worldSizeKey = 'ock.mmc.local_service.world_size';
 export const protocolKey = 'ock.mmc.local_service.protocol';
 export const aggregateKey = 'ock.mmc.client.aggregate.io';
 
-const tlsKeys = [
+/** What follows each prefix for a connection that may be encrypted. */
+export const tlsKeys = [
   'enable',
   'ca.path',
   'ca.crl.path',
@@ -19,7 +20,7 @@ const tlsKeys = [
   'decrypter.path',
 ];
 
-const knownKeys: readonly string[] = [
+const names: readonly string[] = [
   'ock.mmc.meta_service_url',
   'ock.mmc.log_level',
   'ock.mmc.log_path',
@@ -50,14 +51,9 @@ const knownKeys: readonly string[] = [
   ...tlsKeys.map((key) => `ock.mmc.local_service.hcom.tls.${key}`),
 ];
 
-/** Keys of the engine's storage tier, which it hands on unread. */
-const foreignPrefix = 'ubsio.';
-
-export function isKnownKey(key: string): boolean {
-  return key.startsWith(foreignPrefix) || knownKeys.includes(key);
-}
-
-/** The known key that a slip of the hand (at most two edits) turns into this one. */
-export function nearestKey(key: string): string | undefined {
-  return knownKeys.find((known) => editDistance(known, key) <= 2);
-}
+export const localKeys: KnownKeys = {
+  names,
+  consequence: 'init fails on a key the engine does not know',
+  // Those of the engine's storage tier.
+  foreignPrefix: 'ubsio.',
+};

@@ -1,6 +1,6 @@
 /** The numbers of the engine's configuration file: the world's size, and those of DRAM and HBM. */
+import type { Line, Lines, Report, Warn } from './engine-file-lines.ts';
 import { protocolKey, worldSizeKey } from './local-config-keys.ts';
-import type { Line, Lines, Report, Warn } from './local-config-lines.ts';
 
 export const mebibyte = 2 ** 20;
 export const gibibyte = 2 ** 30;
@@ -10,16 +10,22 @@ const defaultWorldSize = 256;
 const maxWorldSize = 1024;
 const maxSizeBytes = tebibyte;
 
-/** `world_size`, 256 when absent (engine.md §1); undefined when it was reported. */
-export function readWorldSize(lines: Lines, report: Report): number | undefined {
+/**
+ * `world_size`, 256 when absent (engine.md §1); undefined when it was reported. `clients` of the pool
+ * are this gateway's, so there must be places for them at least; others have theirs beside them.
+ */
+export function readWorldSize(lines: Lines, clients: number, report: Report): number | undefined {
   const line = lines.get(worldSizeKey);
-  if (line === undefined) return defaultWorldSize;
-  const size = Number(line.value);
+  const size = line === undefined ? defaultWorldSize : Number(line.value);
+  const least = Math.max(2, clients);
   const change = (value: number) => `${worldSizeKey} = ${value}`;
-  if (!/^\d+$/.test(line.value)) {
-    report(line, notA('whole number', line.value), change(defaultWorldSize));
+  if (line !== undefined && !/^\d+$/.test(line.value)) {
+    report(line, notA('whole number', line.value), change(Math.max(defaultWorldSize, clients)));
   } else if (size < 2) {
-    report(line, 'the engine crashes with a world_size below 2', change(2));
+    report(line, 'the engine crashes with a world_size below 2', change(least));
+  } else if (size < clients) {
+    const problem = `a world_size of ${size} has no room for the ${clients} clients of this gateway, one for each device`;
+    report(line, problem, change(least));
   } else if (size > maxWorldSize) {
     report(line, `the engine allows a world_size of at most ${maxWorldSize}`, change(maxWorldSize));
   } else {

@@ -2,22 +2,19 @@
  * Checks the engine's configuration file before the engine sees it. The engine answers a fault in it
  * with a bare −1, or with a crash of the process (engine.md §1), and says nowhere which line it was.
  */
-import { readFileSync, statSync } from 'node:fs';
-import { worldSizeKey } from './local-config-keys.ts';
-import { type Lines, type Report, readLines, type Warn } from './local-config-lines.ts';
+import { judgeLines, readEngineFile, unsetError } from './engine-file.ts';
+import type { Lines, Report, Warn } from './engine-file-lines.ts';
+import { aggregateKey, localKeys, worldSizeKey } from './local-config-keys.ts';
 import {
   formatSize,
   gibibyte,
   type MediumSizes,
   maxSizeKey,
-  mebibyte,
   readMedium,
   readWorldSize,
   sizeKey,
   tebibyte,
 } from './local-config-sizes.ts';
-
-const maxFileBytes = 10 * mebibyte;
 
 /**
  * The room from the engine's fixed address, 0x280000000000, to 0x555555554000, the lowest one at which
@@ -37,96 +34,46 @@ export interface LocalConfig {
   readonly warnings: readonly string[];
 }
 
-export interface LocalConfigFault {
-  readonly file: string;
-  /** 1 for the first line; 0 when no line is to blame. */
-  readonly line: number;
-  /** The line as it stands. */
-  readonly text: string;
-  readonly problem: string;
-  /** The line as it should be; without a line, what to do. */
-  readonly change: string;
-}
-
-/** Every fault of the file at once, each with the line to change. */
-export class LocalConfigError extends Error {
-  readonly faults: readonly LocalConfigFault[];
-
-  constructor(faults: readonly LocalConfigFault[]) {
-    super(faults.map(describe).join('\n'));
-    this.name = 'LocalConfigError';
-    this.faults = faults;
-  }
-}
-
-function describe({ file, line, text, problem, change }: LocalConfigFault): string {
-  if (line === 0) return `${file}: ${problem}\n  ${change}`;
-  return `${file}:${line}: ${problem}\n  line:      ${text}\n  change to: ${change}`;
-}
+const variable = 'MMC_LOCAL_CONFIG_PATH';
 
 /** Instead of a path, for a library with the engine's ABI that reads no file. */
 const NO_FILE = 'none';
 
 /**
- * Reads and checks the file that `MMC_LOCAL_CONFIG_PATH` names; undefined when it says `none`.
- * @throws LocalConfigError with every fault found.
+ * Reads and checks the file that `MMC_LOCAL_CONFIG_PATH` names, for a gateway that joins the pool with
+ * so many clients (one for each device); undefined when it says `none`.
+ * @throws EngineFileError with every fault found.
  */
-export function readLocalConfig(path: string | undefined): LocalConfig | undefined {
+export function readLocalConfig(path: string | undefined, clients = 1): LocalConfig | undefined {
   if (path === NO_FILE) return undefined;
   if (path === undefined || path === '') {
-    throw fileError(
-      'MMC_LOCAL_CONFIG_PATH',
-      'is not set, and names the file that the engine reads its configuration from',
-      'set MMC_LOCAL_CONFIG_PATH=/path/to/mmc-local.conf; or to none, for a library that reads no file',
+    throw unsetError(
+      variable,
+      'the file that the engine reads its configuration from',
+      `set ${variable}=/path/to/mmc-local.conf; or to none, for a library that reads no file`,
     );
   }
-  return parseLocalConfig(path, readText(path));
-}
-
-function fileError(file: string, problem: string, change: string): LocalConfigError {
-  return new LocalConfigError([{ file, line: 0, text: '', problem, change }]);
-}
-
-const readErrors: Readonly<Record<string, readonly [problem: string, change: string]>> = {
-  ENOENT: ['does not exist', 'create it, or correct MMC_LOCAL_CONFIG_PATH'],
-  ENOTDIR: ['does not exist', 'create it, or correct MMC_LOCAL_CONFIG_PATH'],
-  EACCES: ['may not be read by this user', 'chmod a+r on the file, a+x on its folders'],
-};
-
-function readText(path: string): string {
-  try {
-    const { size } = statRegular(path);
-    if (size > maxFileBytes) throw fileError(path, 'is longer than 10 MiB', 'shorten it');
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof LocalConfigError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw fileError(path, ...(readErrors[code] ?? [`cannot be read: ${code}`, 'see to the file']));
-  }
-}
-
-/** A pipe or a device would be waited for, or read without an end. */
-function statRegular(path: string): { size: number } {
-  const stats = statSync(path);
-  if (stats.isFile()) return stats;
-  const kind = stats.isDirectory() ? 'a directory' : 'not a regular file';
-  throw fileError(path, `is ${kind}`, 'let MMC_LOCAL_CONFIG_PATH name the file itself');
+  return parseLocalConfig(path, readEngineFile(variable, path), clients);
 }
 
 /** As `readLocalConfig`, for a text that is already read; `path` is for messages. */
-export function parseLocalConfig(path: string, text: string): LocalConfig {
-  const faults: LocalConfigFault[] = [];
-  const warnings: string[] = [];
-  const report: Report = (line, problem, change) =>
-    faults.push(
-      line === undefined
-        ? { file: path, line: 0, text: '', problem, change: `add the line: ${change}` }
-        : { file: path, line: line.number, text: line.text, problem, change },
-    );
-  const warn: Warn = (line, hint) => warnings.push(`${path}:${line.number}: ${hint}`);
-  const lines = readLines(text, report, warn);
+export function parseLocalConfig(path: string, text: string, clients = 1): LocalConfig {
+  const { value, warnings } = judgeLines(path, text, localKeys, (lines, report, warn) =>
+    judge(lines, clients, report, warn),
+  );
+  return { path, ...value, warnings };
+}
 
-  const worldSize = readWorldSize(lines, report);
+type Sizes = Omit<LocalConfig, 'path' | 'warnings'>;
+
+/** What was reported counts as 0: the sizes are then nobody's. */
+function judge(lines: Lines, clients: number, report: Report, warn: Warn): Sizes {
+  const aggregate = lines.get(aggregateKey);
+  if (aggregate?.value === 'true') {
+    const hint = 'version 1.0.x may answer reads with nothing while this is on';
+    warn(aggregate, `${hint}: ${aggregateKey} = false`);
+  }
+  const worldSize = readWorldSize(lines, clients, report);
   const dram = readMedium('dram', lines, report, warn);
   const hbm = readMedium('hbm', lines, report, warn);
   if (dram?.ownBytes === 0 && hbm?.ownBytes === 0) {
@@ -134,18 +81,10 @@ export function parseLocalConfig(path: string, text: string): LocalConfig {
     report(lines.get(sizeKey('dram')), problem, `${sizeKey('dram')} = 1GB`);
   }
   if (worldSize && dram && hbm) checkReservable(worldSize, dram, hbm, lines, report);
-  if (faults.length > 0 || !worldSize || !dram || !hbm) {
-    throw new LocalConfigError(faults.sort((a, b) => a.line - b.line));
-  }
-  const reserveBytes = worldSize * (dram.maxBytes + hbm.maxBytes);
-  return {
-    path,
-    worldSize,
-    dramBytes: dram.maxBytes,
-    hbmBytes: hbm.maxBytes,
-    reserveBytes,
-    warnings,
-  };
+  const dramBytes = dram?.maxBytes ?? 0;
+  const hbmBytes = hbm?.maxBytes ?? 0;
+  const reserveBytes = (worldSize ?? 0) * (dramBytes + hbmBytes);
+  return { worldSize: worldSize ?? 0, dramBytes, hbmBytes, reserveBytes };
 }
 
 function checkReservable(

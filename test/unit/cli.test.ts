@@ -62,6 +62,29 @@ describe('the command line', () => {
   });
 });
 
+describe('a start on the distributed engine', () => {
+  it('refuses what would crash it before there is any worker, with the line to change', async () => {
+    const engine = fileWith('libmf_memcache.so', '');
+    const conf = fileWith('world.conf', '# of one\nock.mmc.local_service.world_size = 1\n');
+    const { code, stderr, stdout } = await run(['--port', '0', '--engine', engine], {
+      MMC_LOCAL_CONFIG_PATH: conf,
+    });
+    // A worker would have failed to load the empty library, which ends with 1.
+    assert.equal(code, 2);
+    assert.equal(stdout, '');
+    assert.equal(
+      stderr,
+      [
+        'memcache-gateway: a fault in the configuration:',
+        `  - ${conf}:2: the engine crashes with a world_size below 2`,
+        '      line:      ock.mmc.local_service.world_size = 1',
+        '      change to: ock.mmc.local_service.world_size = 2',
+        '',
+      ].join('\n'),
+    );
+  });
+});
+
 describe('--check-config', () => {
   it('prints the effective configuration and where it comes from', async () => {
     const { code, stderr, stdout } = await run(['--check-config', '--port', '1234'], {
@@ -95,6 +118,18 @@ describe('--check-config', () => {
     assert.equal(code, 2);
     assert.match(stderr, /mmc-local\.conf:1: /);
     assert.match(stderr, /world_size/);
+  });
+
+  it('finds a file of the engine that is absent or unreadable, and says what to do', async () => {
+    const args = ['--check-config', '--engine', fileWith('libmf_memcache.so', '')];
+    for (const [name, problem] of [
+      [path.join(folder, 'absent.conf'), /absent\.conf: does not exist\n +create it, or correct/],
+      [folder, / is a directory\n +let MMC_LOCAL_CONFIG_PATH name the file itself/],
+    ] as const) {
+      const { code, stderr } = await run(args, { MMC_LOCAL_CONFIG_PATH: name });
+      assert.equal(code, 2);
+      assert.match(stderr, problem);
+    }
   });
 
   it('wants the engine to have its file, unless it is said to need none', async () => {

@@ -4,12 +4,8 @@ import { chmodSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import {
-  LocalConfigError,
-  type LocalConfigFault,
-  parseLocalConfig,
-  readLocalConfig,
-} from '../../../src/native/local-config.ts';
+import { EngineFileError, type EngineFileFault } from '../../../src/native/engine-file.ts';
+import { parseLocalConfig, readLocalConfig } from '../../../src/native/local-config.ts';
 
 const gibibyte = 2 ** 30;
 const tebibyte = 2 ** 40;
@@ -17,11 +13,11 @@ const service = 'ock.mmc.local_service';
 
 const parse = (...lines: string[]) => parseLocalConfig('/etc/mmc-local.conf', lines.join('\n'));
 
-function faultsOf(action: () => unknown): readonly LocalConfigFault[] {
+function faultsOf(action: () => unknown): readonly EngineFileFault[] {
   try {
     action();
   } catch (error) {
-    assert.ok(error instanceof LocalConfigError);
+    assert.ok(error instanceof EngineFileError);
     return error.faults;
   }
   return [];
@@ -147,6 +143,26 @@ describe('a faulty configuration file of the engine', () => {
     assert.equal(parse(small, `${service}.world_size = 1024`).worldSize, 1024);
   });
 
+  it('has fewer places than this gateway starts clients, one for each device', () => {
+    const worldOf = (clients: number, ...lines: string[]) =>
+      faultsOf(() => parseLocalConfig('/etc/mmc-local.conf', lines.join('\n'), clients));
+    const small = `${service}.max.dram.size = 1GB`;
+    const [fault, ...more] = worldOf(8, small, `${service}.world_size = 7`);
+    assert.deepEqual([fault?.line, fault?.change], [2, `${service}.world_size = 8`]);
+    assert.match(fault?.problem ?? '', /world_size of 7 has no room for the 8 clients/);
+    assert.deepEqual(more, []);
+    assert.deepEqual(worldOf(8, small, `${service}.world_size = 8`), []);
+    assert.equal(worldOf(8, `${service}.world_size = 1`)[0]?.change, `${service}.world_size = 8`);
+    assert.equal(worldOf(8, `${service}.world_size = x`)[0]?.change, `${service}.world_size = 256`);
+    // Absent, it is 256.
+    assert.deepEqual(worldOf(256, small), []);
+    const [absent] = worldOf(300, small);
+    assert.deepEqual(
+      [absent?.line, absent?.change],
+      [0, `add the line: ${service}.world_size = 300`],
+    );
+  });
+
   const badSizes: [string, string][] = [
     ['', '1GB'],
     ['lots', '1GB'],
@@ -208,6 +224,11 @@ describe('a faulty configuration file of the engine', () => {
     assert.deepEqual(faultOf('= 4'), [1, '# = 4']);
   });
 
+  it('begins with a byte order mark, which no editor shows', () => {
+    assert.deepEqual(faultOf(`\uFEFF${service}.world_size = 4`), [1, `${service}.world_size = 4`]);
+    assert.deepEqual(faultOf('\uFEFF# first'), [1, '# first']);
+  });
+
   it('has a line of more than 4096 bytes', () => {
     const comment = `ubsio.disk.path = ${'é'.repeat(2039)}`;
     assert.equal(Buffer.byteLength(comment), 4096);
@@ -231,7 +252,7 @@ describe('a faulty configuration file of the engine', () => {
         return thrown;
       }
     })();
-    assert.ok(error instanceof LocalConfigError);
+    assert.ok(error instanceof EngineFileError);
     assert.deepEqual(
       error.faults.map(({ line }) => line),
       [1, 2, 4, 5],

@@ -1,10 +1,12 @@
 /**
- * The lines of the engine's configuration file, as the engine reads them: comments stand on lines of
- * their own, the first `=` divides, a key may stand once.
+ * The lines of a configuration file of the engine, as the engine reads them: comments stand on lines
+ * of their own, the first `=` divides, a key may stand once.
  */
-import { aggregateKey, isKnownKey, nearestKey } from './local-config-keys.ts';
+import { editDistance } from './edit-distance.ts';
 
 const maxLineBytes = 4096;
+/** Which editors do not show, and `trim` takes away. */
+const byteOrderMark = '\uFEFF';
 
 export interface Line {
   /** 1 for the first. */
@@ -20,11 +22,24 @@ export type Lines = ReadonlyMap<string, Line>;
 export type Report = (line: Line | undefined, problem: string, change: string) => void;
 export type Warn = (line: Line, hint: string) => void;
 
+/** The keys of one kind of file that are documented publicly for some version; for hints. */
+export interface KnownKeys {
+  readonly names: readonly string[];
+  /** What becomes of a key that the program which reads the file does not know. */
+  readonly consequence: string;
+  /** Keys that begin so are handed on unread. */
+  readonly foreignPrefix?: string;
+}
+
 /** The lines by key; what cannot be a line of the file goes to `report`, doubts go to `warn`. */
-export function readLines(text: string, report: Report, warn: Warn): Lines {
+export function readLines(text: string, known: KnownKeys, report: Report, warn: Warn): Lines {
   const lines = new Map<string, Line>();
   for (const [index, raw] of text.split('\n').entries()) {
     const trimmed = raw.trim();
+    if (index === 0 && raw.startsWith(byteOrderMark)) {
+      const first = { number: 1, text: trimmed, value: '' };
+      report(first, 'a byte order mark stands before it, and the engine takes it along', trimmed);
+    }
     if (trimmed === '' || trimmed.startsWith('#')) continue;
     const at = trimmed.indexOf('=');
     const key = (at < 0 ? (trimmed.split(/\s/)[0] ?? '') : trimmed.slice(0, at)).trim();
@@ -35,38 +50,42 @@ export function readLines(text: string, report: Report, warn: Warn): Lines {
       const start = { ...line, text: `${trimmed.slice(0, 80)}…` };
       report(start, 'the line is longer than 4096 bytes', `${key.slice(0, 80)} = (shorter)`);
     } else if (at < 0) {
-      judgeNoEquals(line, key, report, warn);
+      judgeNoEquals(line, key, known, report, warn);
     } else if (key === '') {
       report(line, "nothing stands before the '='", `# ${trimmed}`);
     } else if (first !== undefined) {
       report(line, `${key} stands in line ${first.number} already`, `# ${trimmed}`);
     } else {
       lines.set(key, line);
-      hintAt(line, key, warn);
+      hintAtUnknown(line, key, known, warn);
     }
   }
   return lines;
 }
 
 /** The engine passes over such a line, and so over a setting that somebody meant. */
-function judgeNoEquals(line: Line, key: string, report: Report, warn: Warn): void {
-  if (isKnownKey(key)) {
+function judgeNoEquals(
+  line: Line,
+  key: string,
+  known: KnownKeys,
+  report: Report,
+  warn: Warn,
+): void {
+  if (isKnown(key, known)) {
     report(line, "the '=' is missing", `${key} = ${line.text.slice(key.length).trim() || '…'}`);
   } else {
     warn(line, `the engine ignores a line without '=': ${line.text}`);
   }
 }
 
-function hintAt(line: Line, key: string, warn: Warn): void {
-  if (!isKnownKey(key)) {
-    const nearest = nearestKey(key);
-    const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
-    warn(
-      line,
-      `${key} is no documented key, and init fails on a key the engine does not know${hint}`,
-    );
-  }
-  if (key === aggregateKey && line.value === 'true') {
-    warn(line, `version 1.0.x may answer reads with nothing while this is on: ${key} = false`);
-  }
+function hintAtUnknown(line: Line, key: string, known: KnownKeys, warn: Warn): void {
+  if (isKnown(key, known)) return;
+  // A slip of the hand is at most two edits.
+  const nearest = known.names.find((name) => editDistance(name, key) <= 2);
+  const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+  warn(line, `${key} is no documented key, and ${known.consequence}${hint}`);
+}
+
+function isKnown(key: string, { names, foreignPrefix }: KnownKeys): boolean {
+  return (foreignPrefix !== undefined && key.startsWith(foreignPrefix)) || names.includes(key);
 }
