@@ -2,15 +2,18 @@
 import { readFileSync } from 'node:fs';
 import { interpretConfig } from './config.ts';
 import { findFileFaults } from './config-files.ts';
-import { parseCommandLine } from './config-flags.ts';
-
-const configurationFault = 2;
+import { metaCommand, parseCommandLine } from './config-flags.ts';
+import { refuse } from './config-refusal.ts';
 
 /** Does what `argv` says; resolves with the exit code, for a server when it has stopped. */
 export async function runCommandLine(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<number> {
+  if (argv[0] === metaCommand) {
+    const { runMetaCommand } = await import('./meta/command.ts');
+    return runMetaCommand(argv.slice(1), env, readVersion());
+  }
   const line = parseCommandLine(argv);
   if (line.command === 'help') {
     const { helpText } = await import('./config-help.ts');
@@ -36,13 +39,6 @@ export async function runCommandLine(
   }
   const { startGateway } = await import('./start.ts');
   return startGateway({ config, version, warnings, reserve: files.reserve });
-}
-
-function refuse(faults: readonly string[]): number {
-  const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`;
-  const list = faults.map((fault) => `  - ${fault.replaceAll('\n', '\n    ')}\n`).join('');
-  process.stderr.write(`memcache-gateway: ${count} in the configuration:\n${list}`);
-  return configurationFault;
 }
 
 function readVersion(): string {

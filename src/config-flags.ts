@@ -18,6 +18,9 @@ export interface CommandLine {
   readonly faults: readonly string[];
 }
 
+/** The word that stands first for the command with flags of its own (meta/command.ts). */
+export const metaCommand = 'meta';
+
 const commands: ReadonlyMap<string, Command> = new Map([
   ['--help', 'help'],
   ['-h', 'help'],
@@ -92,6 +95,7 @@ function add(
 }
 
 function unknownWord(word: string): string {
+  if (word === metaCommand) return `"${word}" is a command: it stands before all flags`;
   if (!word.startsWith('-')) {
     return `"${word}" is no flag; settings are given as --flag value (see --help)`;
   }

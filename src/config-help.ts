@@ -16,6 +16,7 @@ const indent = 6;
 export function helpText(): string {
   const lines = [
     'Usage: memcache-gateway [--flag value]...',
+    '       memcache-gateway meta [--flag value]...',
     '',
     ...wrap(
       'An HTTP gateway in front of MemCache Hybrid. Each setting is a flag, or the environment variable beside it; the flag wins. Sizes are plain bytes, or 64k, 512MiB, 1GiB (powers of 1024). Switches take on or off, or stand alone, or as --no-flag.',
@@ -24,6 +25,7 @@ export function helpText(): string {
     '',
     '  --help, --version      show this, or the version',
     '  --check-config         check everything, show the effective configuration, exit with 0 or 2',
+    "  meta                   run the engine's meta service; meta --help says how",
   ];
   for (const group of groups) {
     lines.push('', `${group}:`);

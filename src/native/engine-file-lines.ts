@@ -89,3 +89,10 @@ function hintAtUnknown(line: Line, key: string, known: KnownKeys, warn: Warn): v
 function isKnown(key: string, { names, foreignPrefix }: KnownKeys): boolean {
   return (foreignPrefix !== undefined && key.startsWith(foreignPrefix)) || names.includes(key);
 }
+
+/** The problem of a value that is no such thing as its key takes. */
+export function notA(kind: string, value: string): string {
+  if (value === '') return 'the value is missing';
+  const comment = value.includes('#') ? '; a comment needs a line of its own' : '';
+  return `'${value}' is not a ${kind}${comment}`;
+}

@@ -1,5 +1,5 @@
 /** The numbers of the engine's configuration file: the world's size, and those of DRAM and HBM. */
-import type { Line, Lines, Report, Warn } from './engine-file-lines.ts';
+import { type Line, type Lines, notA, type Report, type Warn } from './engine-file-lines.ts';
 import { protocolKey, worldSizeKey } from './local-config-keys.ts';
 
 export const mebibyte = 2 ** 20;
@@ -32,12 +32,6 @@ export function readWorldSize(lines: Lines, clients: number, report: Report): nu
     return size;
   }
   return undefined;
-}
-
-function notA(kind: string, value: string): string {
-  if (value === '') return 'the value is missing';
-  const comment = value.includes('#') ? '; a comment needs a line of its own' : '';
-  return `'${value}' is not a ${kind}${comment}`;
 }
 
 export type Medium = 'dram' | 'hbm';

@@ -59,10 +59,16 @@ export function gatewayCommand(): string[] {
 
 /** Starts the program and waits for nothing. */
 export function spawnGateway(options: GatewayOptions = {}): GatewayProcess {
+  const { args = [] } = options;
+  const port = args.includes('--listen') ? [] : ['--port', '0'];
+  return spawnProgram({ ...options, args: [...port, ...args] });
+}
+
+/** As `spawnGateway`, with `args` alone: for a command that takes no port. */
+export function spawnProgram(options: GatewayOptions): GatewayProcess {
   const { command = [process.execPath, ...gatewayCommand()], args = [], env = {} } = options;
   const [file, ...first] = command;
-  const port = args.includes('--listen') ? [] : ['--port', '0'];
-  const child = spawn(file, [...first, ...port, ...args], {
+  const child = spawn(file, [...first, ...args], {
     cwd: root,
     env: { ...process.env, ...smallEnvironment, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

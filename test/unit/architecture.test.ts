@@ -169,7 +169,7 @@ describe('imports', () => {
       'swagger-ui-express': /^routes\/docs\.ts$/,
       'prom-client': /^metrics\//,
       // Engine sockets are inherited by child processes: none is started from a worker (engine.md §1).
-      'node:child_process': /^pool\/worker-process\.ts$/,
+      'node:child_process': /^(pool\/worker-process|meta\/service-process)\.ts$/,
       'node:cluster': /^(?!)/,
       negotiator: /^http\//,
       'structured-headers': /^http\//,

@@ -37,6 +37,7 @@ describe('the command line', () => {
     const help = await run(['--help', '--nonsense']);
     assert.equal(help.code, 0);
     assert.match(help.stdout, /^Usage: memcache-gateway /);
+    assert.match(help.stdout, /^ +memcache-gateway meta /m);
     const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
       version: string;
     };
@@ -53,6 +54,15 @@ describe('the command line', () => {
     assert.match(stderr, /--port: 99999 is out of range/);
     assert.match(stderr, /--devise; did you mean --devices\?/);
     assert.match(stderr, /GATEWAY_HOST: 0\.0\.0\.0 can be reached/);
+  });
+
+  it('has a command with a help of its own, which stands first', async () => {
+    const help = await run(['meta', '--help']);
+    assert.equal(help.code, 0);
+    assert.match(help.stdout, /^Usage: memcache-gateway meta /);
+    const late = await run(['--port', '1234', 'meta']);
+    assert.equal(late.code, 2);
+    assert.match(late.stderr, /"meta" is a command: it stands before all flags/);
   });
 
   it('is no worker for a person who asks for one', async () => {

@@ -1,0 +1,97 @@
+/** The three addresses in the meta service's configuration file: clients, their start, and HTTP. */
+import net from 'node:net';
+import { type Line, type Lines, notA, type Report } from './engine-file-lines.ts';
+import { configStoreUrlKey, metricsUrlKey, serviceUrlKey } from './meta-config-keys.ts';
+
+export interface MetaAddresses {
+  readonly serviceUrl: string;
+  readonly healthUrl: string;
+}
+
+interface Address {
+  readonly key: string;
+  readonly line: Line | undefined;
+  readonly scheme: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+const leastPort = 1025;
+const mostPort = 65_535;
+
+/** Each key with what it means when it is absent; the reports that may be wrong, not what is right. */
+const assumed = [
+  { key: serviceUrlKey, scheme: 'tcp', port: 5000, schemes: ['tcp'] },
+  { key: configStoreUrlKey, scheme: 'tcp', port: 6000, schemes: ['tcp'] },
+  // 1.0.x documents it without a scheme, newer versions take https too.
+  { key: metricsUrlKey, scheme: 'http', port: 8000, schemes: ['http', 'https', ''] },
+] as const;
+
+export function readMetaAddresses(lines: Lines, report: Report): MetaAddresses {
+  const addresses = assumed.map((one) => readAddress(one, lines.get(one.key), report));
+  addresses.forEach((address, index) => {
+    reportShared(address, addresses.slice(0, index), report);
+  });
+  const [service, , metrics] = addresses;
+  return {
+    serviceUrl: service === undefined ? '' : textOf(service),
+    healthUrl: metrics === undefined ? '' : `${textOf(reachable(metrics))}/health`,
+  };
+}
+
+function readAddress(
+  { key, scheme, port, schemes }: (typeof assumed)[number],
+  line: Line | undefined,
+  report: Report,
+): Address | undefined {
+  const usual = { key, line, scheme, host: '127.0.0.1', port };
+  if (line === undefined) return usual;
+  const match = /^(?:([a-z]+):\/\/)?(\[[\da-f:.]+\]|[a-z\d._-]+):(\d{1,5})\/?$/i.exec(line.value);
+  const [, given = '', host = '', digits = ''] = match ?? [];
+  const number = Number(digits);
+  if (match === null || !schemes.some((one) => one === given.toLowerCase())) {
+    const wanted = `${schemes.filter(Boolean).join(' or ')}://HOST:PORT`;
+    report(line, notA(wanted, line.value), `${key} = ${textOf(usual)}`);
+  } else if (number < leastPort || number > mostPort) {
+    const problem = `the port must be ${leastPort} to ${mostPort}`;
+    report(line, problem, `${key} = ${textOf({ ...usual, host })}`);
+  } else {
+    return { key, line, scheme: given.toLowerCase() || scheme, host, port: number };
+  }
+  return undefined;
+}
+
+/** Two servers of one process cannot listen on one port. */
+function reportShared(
+  address: Address | undefined,
+  earlier: readonly (Address | undefined)[],
+  report: Report,
+): void {
+  const other = earlier.find((one) => one !== undefined && overlap(one, address));
+  if (address === undefined || other === undefined) return;
+  // What was not written cannot be changed.
+  const blamed = address.line === undefined ? other : address;
+  const taken = [...earlier, address].map((one) => one?.port);
+  let port = address.port + 1;
+  while (taken.includes(port) || port > mostPort) port = port >= mostPort ? leastPort : port + 1;
+  const both = blamed === address ? other : address;
+  const problem = `${both.key} has the same port, ${address.port}`;
+  report(blamed.line, problem, `${blamed.key} = ${textOf({ ...blamed, port })}`);
+}
+
+function overlap(one: Address, other: Address | undefined): boolean {
+  if (one.port !== other?.port) return false;
+  return one.host === other.host || isAny(one.host) || isAny(other.host);
+}
+
+const isAny = (host: string) => host === '0.0.0.0' || host === '[::]';
+
+/** An address that stands for all of the machine's is asked at the loopback one. */
+function reachable(address: Address): Address {
+  if (!isAny(address.host)) return address;
+  return { ...address, host: net.isIPv4(address.host) ? '127.0.0.1' : '[::1]' };
+}
+
+function textOf({ scheme, host, port }: Pick<Address, 'scheme' | 'host' | 'port'>): string {
+  return `${scheme}://${host}:${port}`;
+}

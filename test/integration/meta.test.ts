@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, afterEach, describe, it } from 'node:test';
+import { type GatewayProcess, gatewayCommand, isAlive, spawnProgram } from '../helpers/gateway.ts';
+import { freePort, writeMetaService } from '../helpers/meta-service.ts';
+import { until } from '../helpers/until.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'meta-'));
+const bin = writeMetaService(path.join(folder, 'bin'));
+after(() => rmSync(folder, { recursive: true }));
+
+const started: { meta: GatewayProcess; service: () => number }[] = [];
+afterEach(async () => {
+  for (const { meta, service } of started.splice(0)) {
+    // Killed, it takes its service along no more than a shell does.
+    const pid = service();
+    await meta.kill();
+    if (pid > 0 && isAlive(pid)) process.kill(pid, 'SIGKILL');
+  }
+});
+
+interface Options {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** `memcache-gateway meta`, without what the environment of the tests may name. */
+function spawnMeta({ args = [], env = {} }: Options) {
+  const command: [string, ...string[]] = [process.execPath, ...gatewayCommand(), 'meta'];
+  const none = { MMC_META_CONFIG_PATH: '', GATEWAY_ENGINE: '' };
+  const meta = spawnProgram({ command, args, env: { ...none, ...env } });
+  const service = () => Number(/^serving (\d+)$/m.exec(meta.stdout())?.[1] ?? 0);
+  started.push({ meta, service });
+  const readyLine = () => meta.logged().find(({ msg }) => msg === 'ready');
+  return { ...meta, service, readyLine };
+}
+
+async function configuration(): Promise<{ conf: string; port: number }> {
+  const port = await freePort();
+  const conf = path.join(folder, `mmc-meta-${port}.conf`);
+  writeFileSync(conf, `ock.mmc.meta_service.metrics_url = http://127.0.0.1:${port}\n`);
+  return { conf, port };
+}
+
+/** With a configuration of its own, and waited for. */
+async function startMeta({ args = ['--bin', bin], env = {} }: Options = {}) {
+  const { conf, port } = await configuration();
+  const meta = spawnMeta({ args, env: { MMC_META_CONFIG_PATH: conf, ...env } });
+  await until(() => meta.readyLine() !== undefined, { what: 'the ready line' });
+  return { ...meta, conf, port };
+}
+
+describe('memcache-gateway meta', () => {
+  it('runs the service, passes its output through, and says in one line when it is ready', async () => {
+    const meta = await startMeta();
+    const line = meta.readyLine();
+    assert(line);
+    assert.equal(line['address'], 'tcp://127.0.0.1:5000');
+    assert.equal(line['health'], `http://127.0.0.1:${meta.port}/health`);
+    assert.equal(line['program'], bin);
+    assert.equal(line['servicePid'], meta.service());
+    assert.equal(line['pid'], meta.pid);
+    assert.equal(meta.stderr(), 'on stderr\n');
+    assert.equal(meta.logged().length, 1);
+  });
+
+  it('is ready only when the service says that it is', async () => {
+    const ready = path.join(folder, 'in-service');
+    const { conf } = await configuration();
+    const meta = spawnMeta({
+      args: ['--bin', bin],
+      env: { MMC_META_CONFIG_PATH: conf, FAKE_READY: ready },
+    });
+    await until(() => meta.service() > 0);
+    assert.equal(meta.readyLine(), undefined);
+    writeFileSync(ready, '');
+    await until(() => meta.readyLine() !== undefined);
+  });
+
+  it('finds the service beside the library, and tells readiness in words if it is to', async () => {
+    const engine = path.join(folder, 'lib64/libmf_memcache.so');
+    const { conf } = await configuration();
+    const meta = spawnMeta({
+      args: ['--log-format', 'pretty'],
+      env: { MMC_META_CONFIG_PATH: conf, GATEWAY_ENGINE: engine },
+    });
+    await until(() => /^The meta service is ready at tcp:\/\/127/m.test(meta.stdout()));
+    assert.deepEqual(meta.logged(), []);
+  });
+
+  it('warns of what is doubtful in the configuration, and starts all the same', async () => {
+    const { conf } = await configuration();
+    writeFileSync(conf, 'ock.mmc.nonsense = 1\n', { flag: 'a' });
+    const meta = await startMeta({ env: { MMC_META_CONFIG_PATH: conf } });
+    const [warning] = meta.logged();
+    assert.equal(warning?.['level'], 'warn');
+    assert.match(String(warning['msg']), /:2: ock\.mmc\.nonsense is no documented key/);
+  });
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`passes ${signal} on once, and the exit code of the service back`, async () => {
+      const meta = await startMeta({ env: { FAKE_EXIT: '7' } });
+      // As timeout(1) and npm do it: twice for one wish.
+      meta.signal(signal);
+      meta.signal(signal);
+      assert.deepEqual(await meta.ended, { code: 7, signal: null });
+      assert.deepEqual(meta.stdout().match(/told \w+/g), [`told ${signal}`]);
+      assert.equal(isAlive(meta.service()), false);
+    });
+  }
+
+  it('kills the service at a second signal', async () => {
+    const meta = await startMeta({ env: { FAKE_STUBBORN: '1' } });
+    meta.signal('SIGTERM');
+    await until(() => meta.stdout().includes('told SIGTERM'));
+    assert.equal(isAlive(meta.service()), true);
+    meta.signal('SIGINT');
+    assert.deepEqual(await meta.ended, { code: 128 + 9, signal: null });
+    assert.equal(isAlive(meta.service()), false);
+  });
+
+  it('ends with 128+n when signal n has ended the service, and says nothing of readiness', async () => {
+    const { conf } = await configuration();
+    const meta = spawnMeta({
+      args: ['--bin', bin],
+      env: { MMC_META_CONFIG_PATH: conf, FAKE_END: 'SIGKILL' },
+    });
+    assert.deepEqual(await meta.ended, { code: 128 + 9, signal: null });
+    assert.equal(meta.readyLine(), undefined);
+  });
+
+  it('ends with 1 when somebody else answers where its health is to be', async (t) => {
+    const { conf, port } = await configuration();
+    const other = net.createServer((socket) => socket.destroy());
+    other.listen(port, '127.0.0.1');
+    await once(other, 'listening');
+    t.after(() => other.close());
+    const meta = spawnMeta({ args: ['--bin', bin], env: { MMC_META_CONFIG_PATH: conf } });
+    assert.deepEqual(await meta.ended, { code: 1, signal: null });
+    assert.match(
+      meta.stderr(),
+      /somebody answers at http:\S+ already, .*metrics_url in .*\.conf$/m,
+    );
+    assert.equal(meta.stdout(), '');
+  });
+
+  it('ends with 1 when the system cannot run the program', async () => {
+    const { conf } = await configuration();
+    const script = path.join(folder, 'script');
+    writeFileSync(script, '#!/nowhere/interpreter\n', { mode: 0o755 });
+    const meta = spawnMeta({ args: ['--bin', script], env: { MMC_META_CONFIG_PATH: conf } });
+    assert.deepEqual(await meta.ended, { code: 1, signal: null });
+    assert.match(meta.stderr(), /script cannot be started: .*ENOENT/);
+  });
+
+  it('says that the embedded engine needs none, and ends with 0', async () => {
+    const meta = spawnMeta({});
+    assert.deepEqual(await meta.ended, { code: 0, signal: null });
+    assert.match(meta.stdout(), /^The embedded engine needs no meta service/);
+    assert.equal(meta.stderr(), '');
+  });
+
+  it('lists every fault at once, and ends with 2 before anything is started', async () => {
+    const conf = path.join(folder, 'faulty.conf');
+    const wrong = 'ock.mmc.meta_service_url = localhost';
+    writeFileSync(conf, `# first\n${wrong}\n`);
+    const meta = spawnMeta({
+      args: ['--bin', path.join(folder, 'absent'), '--nonsense'],
+      env: { MMC_META_CONFIG_PATH: conf },
+    });
+    assert.deepEqual(await meta.ended, { code: 2, signal: null });
+    const faults = meta.stderr();
+    assert.match(faults, /3 faults in the configuration/);
+    assert.match(faults, /unknown flag --nonsense/);
+    assert.match(faults, /--bin: there is no file .*absent; give the path of mmc_meta_service/);
+    const line = `faulty.conf:2: '[^\n]+\n +line: +${wrong}\n +change to: ock\\S+ = tcp://127`;
+    assert.match(faults, new RegExp(line));
+    assert.equal(meta.stdout(), '');
+  });
+
+  it('says what to set when no configuration is named, or to create one that is absent', async () => {
+    const unset = spawnMeta({ args: ['--bin', bin] });
+    assert.deepEqual(await unset.ended, { code: 2, signal: null });
+    assert.match(
+      unset.stderr(),
+      /MMC_META_CONFIG_PATH: is not set, .*\n +set MMC_META_CONFIG_PATH=/,
+    );
+    const env = { MMC_META_CONFIG_PATH: '/nowhere/mmc-meta.conf' };
+    const absent = spawnMeta({ args: ['--bin', bin], env });
+    assert.deepEqual(await absent.ended, { code: 2, signal: null });
+    assert.match(absent.stderr(), /\/nowhere\/mmc-meta\.conf: does not exist\n +create it/);
+  });
+
+  it('only checks, and says what it would run, with --check-config', async () => {
+    const { conf, port } = await configuration();
+    const args = ['--check-config', '--bin', bin];
+    const meta = spawnMeta({ args, env: { MMC_META_CONFIG_PATH: conf } });
+    assert.deepEqual(await meta.ended, { code: 0, signal: null });
+    assert.match(meta.stdout(), new RegExp(`^program +${bin}$`, 'm'));
+    assert.match(meta.stdout(), new RegExp(`^health +http://127\\.0\\.0\\.1:${port}/health$`, 'm'));
+    assert.equal(meta.service(), 0);
+  });
+});

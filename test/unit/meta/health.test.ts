@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import { afterEach, describe, it } from 'node:test';
+import { askHealth, awaitServing } from '../../../src/meta/health.ts';
+
+const servers: net.Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    if (server instanceof http.Server) server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  }
+});
+
+async function listening(server: net.Server): Promise<string> {
+  servers.push(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/health`;
+}
+
+const answering = (answer: () => [status: number, body: string]) =>
+  listening(
+    http.createServer((_request, response) => {
+      const [status, body] = answer();
+      response.writeHead(status).end(body);
+    }),
+  );
+
+async function freeUrl(): Promise<string> {
+  const url = await answering(() => [200, 'OK']);
+  const server = servers.pop();
+  server?.close();
+  await once(server ?? net.createServer(), 'close');
+  return url;
+}
+
+describe('the health of the meta service', () => {
+  const answers: [status: number, body: string, state: string][] = [
+    [200, 'OK', 'serving'],
+    [200, '{"status":"ok","role":"master","service_ready":true}', 'serving'],
+    [200, '{"status":"ok"}', 'serving'],
+    [200, '{"status":"ok","role":"standby","service_ready":false}', 'waiting'],
+    [200, '{"service_ready":"false"}', 'waiting'],
+    [200, '{"success":false,"error_message":"not yet"}', 'waiting'],
+    [404, '', 'waiting'],
+    [503, 'OK', 'waiting'],
+  ];
+  for (const [status, body, state] of answers) {
+    it(`is ${state} when it answers ${status} ${JSON.stringify(body)}`, async () => {
+      const url = await answering(() => [status, body]);
+      assert.equal((await askHealth(url)).state, state);
+    });
+  }
+
+  it('is silent where nobody listens, and waiting where somebody hangs up or never ends', async () => {
+    assert.equal((await askHealth(await freeUrl())).state, 'silent');
+    const rude = await listening(net.createServer((socket) => socket.destroy()));
+    assert.equal((await askHealth(rude)).state, 'waiting');
+    const endless = await listening(
+      http.createServer((_request, response) => {
+        const more = () => response.write('x'.repeat(65_536), () => setImmediate(more));
+        response.once('error', () => {});
+        more();
+      }),
+    );
+    assert.deepEqual(await askHealth(endless), { state: 'waiting', why: 'the answer has no end' });
+  });
+});
+
+describe('the wait for the meta service', () => {
+  it('ends when it serves; what it said before is told once, when that takes long', async () => {
+    let asked = 0;
+    const told: string[] = [];
+    const url = await answering(() => {
+      asked += 1;
+      return asked < 4 ? [503, ''] : [200, 'OK'];
+    });
+    const serving = await awaitServing({
+      url,
+      signal: new AbortController().signal,
+      warnAfterMs: 0,
+      onSlow: (why) => told.push(why),
+    });
+    assert.equal(serving, true);
+    assert.equal(asked, 4);
+    assert.deepEqual(told, ['it answers 503']);
+  });
+
+  it('says nothing before it is long', async () => {
+    let asked = 0;
+    const url = await answering(() => {
+      asked += 1;
+      return asked < 2 ? [503, ''] : [200, 'OK'];
+    });
+    const onSlow = () => assert.fail('too early');
+    const { signal } = new AbortController();
+    assert.equal(await awaitServing({ url, signal, warnAfterMs: 60_000, onSlow }), true);
+  });
+
+  it('ends at once when there is nothing to wait for, in the middle of a question too', async () => {
+    const controller = new AbortController();
+    const url = await listening(net.createServer(() => controller.abort()));
+    const onSlow = () => assert.fail('too early');
+    const { signal } = controller;
+    const begin = performance.now();
+    assert.equal(await awaitServing({ url, signal, warnAfterMs: 60_000, onSlow }), false);
+    assert.ok(performance.now() - begin < 1500);
+  });
+});
