@@ -33,15 +33,19 @@ function exitCode(code: unknown, signal: unknown): number {
 const sameWishMs = 100;
 
 /** Passes the first signal on; the second one kills. Returns what takes the handlers away. */
-export function passSignalsOn(service: ServiceProcess, onStopping: () => void): () => void {
+export function passSignalsOn(
+  service: Pick<ServiceProcess, 'kill'>,
+  onStopping: () => void,
+  now = () => performance.now(),
+): () => void {
   let first: { signal: NodeJS.Signals; time: number } | undefined;
   const handle = (signal: NodeJS.Signals) => {
     if (first === undefined) {
-      first = { signal, time: performance.now() };
+      first = { signal, time: now() };
       onStopping();
       // The service has no handler for a terminal that hangs up.
       service.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal);
-    } else if (first.signal !== signal || performance.now() - first.time > sameWishMs) {
+    } else if (first.signal !== signal || now() - first.time > sameWishMs) {
       service.kill('SIGKILL');
     }
   };
