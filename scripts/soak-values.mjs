@@ -6,7 +6,7 @@
 /** Bytes that tell key and version apart anywhere in them. */
 export function bytesOf(key, { version, length }) {
   const bytes = Buffer.allocUnsafe(length);
-  let state = version | 1;
+  let state = Math.imul(version, 0x9e3779b1);
   for (const character of key) state = Math.imul(state ^ character.charCodeAt(0), 0x01000193);
   for (let at = 0; at < length; at += 1) {
     state = Math.imul(state ^ (state >>> 15), 0x85ebca6b) + 0x6d2b79f5;
