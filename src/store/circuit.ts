@@ -5,10 +5,9 @@ interface Breakable {
   readonly stuck: boolean;
 }
 
-/** Of what a worker serves requests with. */
+/** Of what a worker serves requests with: when only batches are refused, others are free. */
 export interface Breakers {
   readonly store: Breakable;
-  readonly batches: Breakable;
 }
 
 /**
@@ -17,11 +16,11 @@ export interface Breakers {
  */
 export function openCircuit(
   engine: Pick<EngineClient, 'calls' | 'deadlineMs' | 'stuck'>,
-  { store, batches }: Breakers,
+  { store }: Breakers,
 ): string | undefined {
   const whose = engine.stuck
     ? 'they hold every call slot'
-    : store.stuck || batches.stuck
+    : store.stuck
       ? 'they are all that one kind of operation may have'
       : undefined;
   if (whose === undefined) return undefined;
