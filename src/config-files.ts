@@ -31,7 +31,7 @@ export async function findFileFaults(
   }
   const preloadFault = config.enginePreload && fileFault(config.enginePreload);
   if (preloadFault) faults.push(`--engine-preload: ${preloadFault}; give a libpython3.N.so.1.0`);
-  const local = await checkLocalConfig(env, 1);
+  const local = await checkLocalConfig(env, config.devices.length);
   return {
     faults: [...faults, ...local.faults],
     warnings: [...warnings, ...local.warnings],
