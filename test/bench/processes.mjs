@@ -1,7 +1,7 @@
 // Starts and stops what is measured: bare servers and gateways, each on a free port.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -34,7 +34,8 @@ export async function startGateway(...given) {
     return {
       port: Number(new URL(entry.address).port),
       readyMs: performance.now() - startedMs,
-      worker: () => workerOf(child.pid),
+      worker: () => workersOf(child.pid)[0],
+      workers: () => workersOf(child.pid),
       stop: () => stop(child),
     };
   }
@@ -72,18 +73,12 @@ async function stop(child) {
   await once(child, 'exit');
 }
 
-function workerOf(supervisor) {
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-      if (parent === supervisor) return Number(name);
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  throw new Error(`process ${supervisor} has no worker`);
+/** Pids of a supervisor's workers, by the kernel's word. */
+function workersOf(supervisor) {
+  const text = readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8');
+  const pids = text.split(' ').filter(Boolean).map(Number);
+  if (pids.length === 0) throw new Error(`process ${supervisor} has no worker`);
+  return pids;
 }
 
 /** Anonymous memory of a process in bytes (RssAnon of /proc/PID/status). */

@@ -3,7 +3,7 @@
 import { request } from 'node:http';
 import { parseArgs } from 'node:util';
 import { drive, generator } from './load.mjs';
-import { anonymousBytes, slowEngine, startBare, startGateway } from './processes.mjs';
+import { anonymousBytes, cpuMs, slowEngine, startBare, startGateway } from './processes.mjs';
 
 const BLOCK = 8_994_816; // A KV-cache block of 122 layers.
 const MIB = 1 << 20;
@@ -254,6 +254,36 @@ const benchmarks = {
     const shown = `${throughput(median(rates))} = ${ratio(rates, wholeRates).toFixed(2)} of GET whole`;
     report('8.57 MiB GET in 122 layers, 4 connections', shown, '');
     await gateway.stop();
+  },
+
+  /** The generator shares the cores, so what counts is what a second of the workers' time is worth. */
+  async workers() {
+    const paths = keys(64, 'small');
+    const worth = [];
+    for (const devices of ['0', '0,1']) {
+      const gateway = await startGateway('--devices', devices, '--ready-when', 'all');
+      for (const path of paths) await put(gateway.port, path, 1024);
+      const load = { port: gateway.port, paths, connections: 32, seconds };
+      await drive(load);
+      const spent = () => gateway.workers().map(cpuMs);
+      const rates = [];
+      const shares = [];
+      for (let round = 0; round < rounds; round++) {
+        const before = spent();
+        const rate = await drive(load);
+        const each = spent().map((ms, at) => ms - before[at]);
+        const all = each.reduce((sum, ms) => sum + ms, 0);
+        rates.push((rate * seconds * 1000) / all);
+        shares.push(Math.max(...each) / all);
+      }
+      worth.push({ rates, share: median(shares) });
+      await gateway.stop();
+    }
+    const [one, two] = worth;
+    const show = (rate) => `${perSecond(rate)} of CPU`;
+    reportRatio('1 KiB GET, two workers to one', two.rates, one.rates, 0.9, show);
+    const figure = `${(two.share * 100).toFixed(1)} % of the time by the busier one`;
+    report('their spread', figure, '<= 55 %', two.share <= 0.55);
   },
 
   async memory() {
