@@ -14,6 +14,7 @@ import { createWaitingLog, silentLog } from './pool/log.ts';
 import { ListenError } from './pool/open-server.ts';
 import type { WorkerFacts } from './pool/protocol.ts';
 import type { PoolReport } from './pool/report.ts';
+import { keepHeapSteady } from './pool/steady-heap.ts';
 import { Supervisor } from './pool/supervisor.ts';
 
 export interface StartOptions {
@@ -59,6 +60,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
     complain(error.message);
     return 1;
   }
+  keepHeapSteady();
   // An error before is the end: there is no service yet that could go on.
   guardAgainstErrors({
     log: waiting.log,
