@@ -36,10 +36,12 @@ export function createTransferWatch(options: {
   idleTimeoutMs: number;
   minRateBytes: number;
   now?: () => number;
+  /** How often all are looked at, where that is not to follow from the limits. */
+  lookMs?: number;
 }): TransferWatch {
   const now = options.now ?? (() => performance.now());
   const active = new Set<Transfer>();
-  const periodMs = Math.min(1000, Math.max(10, options.idleTimeoutMs / 4));
+  const periodMs = options.lookMs ?? Math.min(1000, Math.max(10, options.idleTimeoutMs / 4));
   const timer = setInterval(look, periodMs);
   timer.unref();
 
