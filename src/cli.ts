@@ -1,9 +1,9 @@
 /** The command line: what is asked for, and the exit code that answers it (0, 1, or 2 for configuration). */
 import { readFileSync } from 'node:fs';
-import { interpretConfig } from './config.ts';
 import { findFileFaults } from './config-files.ts';
 import { metaCommand, parseCommandLine } from './config-flags.ts';
 import { refuse } from './config-refusal.ts';
+import { readConfig } from './config-settings.ts';
 
 /** Does what `argv` says; resolves with the exit code, for a server when it has stopped. */
 export async function runCommandLine(
@@ -25,7 +25,7 @@ export async function runCommandLine(
     process.stdout.write(`${version}\n`);
     return 0;
   }
-  const interpreted = interpretConfig(line, env);
+  const interpreted = await readConfig(line, env);
   if ('faults' in interpreted) return refuse(interpreted.faults);
   const { config, origins } = interpreted;
   const files = await findFileFaults(config, env);

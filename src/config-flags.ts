@@ -1,12 +1,14 @@
 /** From a command line to texts by setting name; nothing is interpreted here but what a flag is. */
 import { isSwitchWord } from './config-kinds.ts';
-import { flagOf, type SettingName, settingNames, table } from './config-table.ts';
+import { flagOf, type SettingName, settingNames, table, variableOf } from './config-table.ts';
 import { editDistance } from './native/edit-distance.ts';
 
 export interface Given {
   readonly texts: readonly string[];
-  /** The flag or variable as the operator wrote it, for messages. */
+  /** The flag or variable as the operator wrote it, or the file and line; for messages. */
   readonly source: string;
+  /** In a file, whose source does not tell what is given there. */
+  readonly variable?: string;
 }
 
 /** What the command line asks for besides settings. */
@@ -101,6 +103,18 @@ function unknownWord(word: string): string {
   }
   const near = nearest(word, [...namesByFlag.keys(), ...commands.keys()]);
   return `unknown flag ${word}${near === undefined ? '; --help lists them' : `; did you mean ${near}?`}`;
+}
+
+/** Of a variable's name, with or without the prefix: the setting's that was meant, if any is close. */
+export function nearestVariable(variable: string): string | undefined {
+  const prefix = 'GATEWAY_';
+  const known = settingNames.map((name) => variableOf(name).slice(prefix.length));
+  // The prefix that all share makes no two of them alike.
+  const near = nearest(
+    variable.startsWith(prefix) ? variable.slice(prefix.length) : variable,
+    known,
+  );
+  return near === undefined ? undefined : prefix + near;
 }
 
 /** The closest spelling, or undefined when none is close enough to be meant. */

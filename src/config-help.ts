@@ -19,7 +19,7 @@ export function helpText(): string {
     '       memcache-gateway meta [--flag value]...',
     '',
     ...wrap(
-      'An HTTP gateway in front of MemCache Hybrid. Each setting is a flag, or the environment variable beside it; the flag wins. Sizes are plain bytes, or 64k, 512MiB, 1GiB (powers of 1024). Switches take on or off, or stand alone, or as --no-flag.',
+      'An HTTP gateway in front of MemCache Hybrid. Each setting is a flag, or the environment variable beside it, or a line of the settings file; the flag wins, then the variable. Sizes are plain bytes, or 64k, 512MiB, 1GiB (powers of 1024). Switches take on or off, or stand alone, or as --no-flag.',
       0,
     ),
     '',
@@ -84,9 +84,9 @@ const pageIntroduction = `# Configuration
 
 <!-- Generated from src/config-table.ts by \`npm run generate\`; edit the table, not this page. -->
 
-Each setting is a flag, or an environment variable; the flag wins over the variable, the variable
-over the default. An empty variable counts as absent. The gateway reads no configuration file of its
-own.
+Each setting is a flag, an environment variable, or a line of [the settings file](#the-settings-file);
+the flag wins over the variable, the variable over the file, the file over the default. An empty
+variable counts as absent.
 
 - Sizes are plain bytes, or take a unit: \`64k\`, \`512MiB\`, \`1.5GiB\`. All units are powers of 1024;
   \`512MB\` is refused, because some mean 1000 by it and some 1024.
@@ -102,6 +102,22 @@ The distributed engine reads its own file, named by \`MMC_LOCAL_CONFIG_PATH\`; s
 
 In Kubernetes, a Service called \`gateway\` puts \`GATEWAY_PORT=tcp://…\` into every pod beside it: set
 \`enableServiceLinks: false\`.
+
+## The settings file
+
+\`--settings-file /etc/memcache-gateway.conf\` names a file of \`VARIABLE=value\` lines:
+
+\`\`\`ini
+# One server's models.
+GATEWAY_LAYOUT=deepseek-r1=131072x61,16384x61;small=4096x2
+GATEWAY_LOG_LEVEL=info
+\`\`\`
+
+- A line that begins with \`#\` is a comment. What stands behind the first \`=\`, without the blanks
+  around it, is the value: there are no quotes, no escapes and no comments behind it.
+- Each name is given once; an empty value counts as absent. An unknown name is a fault, as is a value
+  that the flag would not take; each is told with its line.
+- The file is UTF-8, and no larger than 1 MiB.
 
 `;
 

@@ -245,6 +245,12 @@ export const table = {
     'Origins whose requests are admitted, such as https://console.example; CORS headers are not sent yet.',
   ),
 
+  settingsFile: setting(
+    'Process',
+    path(),
+    undefined,
+    'A file of VARIABLE=value lines, for what neither a flag nor the environment gives.',
+  ),
   heartbeatMs: setting(
     'Process',
     integer(0, 3_600_000, 'MS'),

@@ -2,9 +2,10 @@
  * The configuration: default, interpret, validate, in that order and in this place. All faults are
  * found in one pass, so that an operator mends them in one go.
  */
-import { type CommandLine, type Given, nearest } from './config-flags.ts';
+import { type CommandLine, type Given, nearestVariable } from './config-flags.ts';
 import type { Reading } from './config-kinds.ts';
 import { rules, shortFormFault } from './config-rules.ts';
+import type { Settings } from './config-settings.ts';
 import {
   type Config,
   flagOf,
@@ -16,7 +17,7 @@ import {
 
 export type { Config } from './config-table.ts';
 
-/** Where each value came from: the flag or variable as given, or undefined for a default. */
+/** Where each value came from: the flag or variable as given, `file:line`, or undefined for a default. */
 export type Origins = ReadonlyMap<SettingName, string>;
 
 export type Interpreted =
@@ -25,23 +26,32 @@ export type Interpreted =
 
 /**
  * Takes each setting from its flag, else its `GATEWAY_*` variable (an empty one counts as absent),
- * else its default. Touches no file: `findFileFaults` does.
+ * else the settings file, else its default. Touches no file: `readConfig` and `findFileFaults` do.
  */
-export function interpretConfig(line: CommandLine, env: NodeJS.ProcessEnv): Interpreted {
-  const faults = [...line.faults];
+export function interpretConfig(
+  line: CommandLine,
+  env: NodeJS.ProcessEnv,
+  settings?: Settings,
+): Interpreted {
+  const faults = [...line.faults, ...(settings?.faults ?? [])];
   const values: Record<string, unknown> = {};
   const origins = new Map<SettingName, string>();
+  /** As origins, but that of a file says which setting it is about. */
+  const blamed = new Map<SettingName, string>();
   const faulty = new Set<SettingName>();
   for (const name of settingNames) {
     values[name] = table[name].fallback;
-    const given = line.given.get(name) ?? fromEnvironment(name, env);
+    const given = line.given.get(name) ?? fromEnvironment(name, env) ?? settings?.given.get(name);
     if (given === undefined) continue;
-    origins.set(name, given.source);
+    const { source, variable } = given;
+    const blame = variable === undefined ? source : `${source}: ${variable}`;
+    origins.set(name, source);
+    blamed.set(name, blame);
     const reading = read(name, given);
     if ('value' in reading) {
       values[name] = reading.value;
     } else {
-      faults.push(`${given.source}: ${reading.fault}`);
+      faults.push(`${blame}: ${reading.fault}`);
       faulty.add(name);
     }
   }
@@ -50,10 +60,10 @@ export function interpretConfig(line: CommandLine, env: NodeJS.ProcessEnv): Inte
     // A default that stands in for an unreadable value must not be blamed for anything.
     if (rule.settings.some((name) => faulty.has(name))) continue;
     const fault = rule.fault(config);
-    const [blamed] = rule.settings;
-    if (fault !== undefined) faults.push(`${origins.get(blamed) ?? flagOf(blamed)}: ${fault}`);
+    const [first] = rule.settings;
+    if (fault !== undefined) faults.push(`${blamed.get(first) ?? flagOf(first)}: ${fault}`);
   }
-  const short = shortFormFault(origins);
+  const short = shortFormFault(blamed);
   if (short !== undefined) faults.push(short);
   if (faults.length > 0) return { faults };
   return { config: Object.freeze(config), origins, warnings: misspeltVariables(env) };
@@ -94,15 +104,13 @@ function fitDefaults(config: Config, origins: Origins): Config {
 
 /** Variables that look like a setting; only a warning, since others may use the prefix too. */
 function misspeltVariables(env: NodeJS.ProcessEnv): string[] {
-  const prefix = 'GATEWAY_';
-  const known = settingNames.map((name) => variableOf(name).slice(prefix.length));
+  const known = new Set(settingNames.map(variableOf));
   const strangers = Object.keys(env).filter(
-    (variable) => variable.startsWith(prefix) && !known.includes(variable.slice(prefix.length)),
+    (variable) => variable.startsWith('GATEWAY_') && !known.has(variable),
   );
   return strangers.flatMap((variable) => {
-    // The prefix that all share makes no two of them alike.
-    const near = nearest(variable.slice(prefix.length), known);
-    const advice = `${variable} is no setting and was ignored; did you mean ${prefix}${near}?`;
+    const near = nearestVariable(variable);
+    const advice = `${variable} is no setting and was ignored; did you mean ${near}?`;
     return near === undefined ? [] : [advice];
   });
 }

@@ -108,6 +108,18 @@ describe('--check-config', () => {
     assert.match(stderr, /GATEWAY_LOG_LEVL is no setting .* GATEWAY_LOG_LEVEL\?/);
   });
 
+  it('tells which line of the settings file a value comes from', async () => {
+    const conf = fileWith('settings.conf', '# of this host\nGATEWAY_PORT=1234\n');
+    const args = ['--check-config', '--settings-file', conf];
+    const { code, stderr, stdout } = await run(args);
+    assert.equal(code, 0, stderr);
+    assert.ok(stdout.includes(`  1234  [${conf}:2]\n`), stdout);
+    writeFileSync(conf, 'GATEWAY_PORT=x\n');
+    const faulty = await run(args);
+    assert.equal(faulty.code, 2);
+    assert.ok(faulty.stderr.includes(`  - ${conf}:1: GATEWAY_PORT: "x" is not`), faulty.stderr);
+  });
+
   it('looks at every file that is named', async () => {
     const { code, stderr } = await run(
       ['--check-config', '--engine', '/nowhere/libmf_memcache.so', '--engine-preload', folder],
