@@ -50,7 +50,8 @@ export async function createLog(options: LoggerOptions): Promise<Log> {
       destination.end();
       return closed.then(
         () => {},
-        () => {},
+        // On exit it would write what is left again and again, for ever where the terminal is gone.
+        () => destination.destroy(),
       );
     },
   };
