@@ -38,7 +38,14 @@ export async function runCommandLine(
     return 0;
   }
   const { startGateway } = await import('./start.ts');
-  return startGateway({ config, version, warnings, reserve: files.reserve });
+  return startGateway({
+    config,
+    origins,
+    reread: () => readConfig(line, env),
+    version,
+    warnings,
+    reserve: files.reserve,
+  });
 }
 
 function readVersion(): string {

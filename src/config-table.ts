@@ -249,7 +249,7 @@ export const table = {
     'Process',
     path(),
     undefined,
-    'A file of VARIABLE=value lines, for what neither a flag nor the environment gives.',
+    'A file of VARIABLE=value lines, for what neither a flag nor the environment gives. SIGHUP reads it again and applies --layout and --log-level.',
   ),
   heartbeatMs: setting(
     'Process',

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Config } from './config.ts';
+import type { Layout } from './config-layouts.ts';
 import { answerClientError } from './http/client-error.ts';
 import { respondToConnect } from './http/connect.ts';
 import { createConnectionServer } from './http/connection-server.ts';
@@ -54,6 +55,8 @@ export interface GatewayServer {
   isStuck(): boolean;
   /** Readiness fails from now on; everything is served as before. */
   announceStop(): void;
+  /** Those that requests may name from now on. */
+  setLayouts(layouts: readonly Layout[]): void;
   readonly registry: Registry;
 }
 
@@ -215,6 +218,9 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     isStuck: () => openCircuit(engine, gateway) !== undefined,
     announceStop() {
       gateway.unready = true;
+    },
+    setLayouts(layouts) {
+      gateway.layouts = layouts;
     },
     accept(socket) {
       sockets.add(socket);

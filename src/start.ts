@@ -3,22 +3,25 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import tty from 'node:tty';
 import { fileURLToPath } from 'node:url';
-import type { Config } from './config.ts';
+import type { Config, Interpreted } from './config.ts';
 import { formatBytes } from './config-kinds.ts';
+import type { Reloadable, Sound } from './config-reload.ts';
 import { table } from './config-table.ts';
 import type { Log } from './logger.ts';
 import { newPoolName, workerEnvironment } from './pool/environment.ts';
 import { guardAgainstErrors } from './pool/guard.ts';
 import type { Listeners } from './pool/listeners.ts';
-import { createWaitingLog, silentLog } from './pool/log.ts';
+import { createWaitingLog, type PoolLog, silentLog } from './pool/log.ts';
 import { ListenError } from './pool/open-server.ts';
 import type { WorkerFacts } from './pool/protocol.ts';
 import type { PoolReport } from './pool/report.ts';
 import { keepHeapSteady } from './pool/steady-heap.ts';
 import { Supervisor } from './pool/supervisor.ts';
+import { createReload, meaningOfHangup } from './reload.ts';
 
-export interface StartOptions {
-  readonly config: Config;
+export interface StartOptions extends Sound {
+  /** Interprets flags, environment and settings file anew. */
+  readonly reread: () => Promise<Interpreted>;
   readonly version: string;
   readonly warnings: readonly string[];
   readonly reserve: { readonly library: string; readonly bytes: number } | undefined;
@@ -52,7 +55,16 @@ export async function startGateway(options: StartOptions): Promise<number> {
     complain,
     renderMetrics: async (workers, own) => (await loadMetrics()).renderPool(workers, own),
   });
-  stopOnSignals(supervisor);
+  let { logLevel } = config;
+  /** Until there is a log, it is enough to know the level. */
+  let setLogLevel = () => {};
+  const apply = (settings: Reloadable) => {
+    logLevel = settings.logLevel;
+    setLogLevel();
+    supervisor.reconfigure(settings);
+  };
+  const stop = stopOnSignals(supervisor);
+  reloadOnHangup({ options, apply, stop, log: waiting.log });
   try {
     await supervisor.start();
   } catch (error) {
@@ -73,8 +85,13 @@ export async function startGateway(options: StartOptions): Promise<number> {
   // Only now that the worker is on its way: both load at the same time.
   const logging = openLog(config);
   const log = await logging;
-  waiting.attach(log.logger);
-  for (const warning of warnings) log.logger.warn(warning);
+  const { logger } = log;
+  setLogLevel = () => {
+    logger.level = logLevel;
+  };
+  setLogLevel();
+  waiting.attach(logger);
+  for (const warning of warnings) logger.warn(warning);
   const code = await supervisor.finished;
   // A worker that was killed could not take its pool away, and the name is ours alone.
   rmSync(`/dev/shm/${poolName}`, { force: true });
@@ -109,7 +126,8 @@ function resolveFormat(config: Config): 'json' | 'pretty' {
   return tty.isatty(stdout) ? 'pretty' : 'json';
 }
 
-function stopOnSignals(supervisor: Supervisor): void {
+/** Gives what handles these signals, for another that means the same. */
+function stopOnSignals(supervisor: Supervisor): (signal: NodeJS.Signals) => void {
   let last: { signal: NodeJS.Signals; time: number } | undefined;
   const handle = (signal: NodeJS.Signals) => {
     const time = performance.now();
@@ -119,7 +137,28 @@ function stopOnSignals(supervisor: Supervisor): void {
     if (supervisor.stopping) supervisor.kill(`a second signal, ${signal}`);
     else supervisor.stop(signal);
   };
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, handle);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, handle);
+  return handle;
+}
+
+interface HangupOptions {
+  readonly options: StartOptions;
+  readonly apply: (settings: Reloadable) => void;
+  readonly stop: (signal: NodeJS.Signals) => void;
+  readonly log: PoolLog;
+}
+
+function reloadOnHangup({ options, apply, stop, log }: HangupOptions): void {
+  const { settingsFile } = options.config;
+  const startedOnTerminal = tty.isatty(stdout);
+  const reload = createReload({ started: options, reread: options.reread, apply, log });
+  process.on('SIGHUP', () => {
+    const onTerminal = tty.isatty(stdout);
+    const meaning = meaningOfHangup({ settingsFile, startedOnTerminal, onTerminal });
+    if (meaning === 'stop') stop('SIGHUP');
+    else if (meaning === 'reload') void reload();
+    else log.warn({}, 'SIGHUP: nothing to read again, since there is no --settings-file');
+  });
 }
 
 function readyLine(

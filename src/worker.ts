@@ -11,9 +11,18 @@ export function becomeWorker(): void {
   let logging: Promise<Log> | undefined;
   // pino is loaded once the worker is ready: nothing before that is urgent to tell.
   const waiting = createWaitingLog();
+  /** Set when it was changed, perhaps before there is a log. */
+  let logLevel: Config['logLevel'] | undefined;
   const startLog = (config: Config, device: number) => {
-    logging = openLog(config, device);
+    logging = openLog({ ...config, logLevel: logLevel ?? config.logLevel }, device);
     void logging.then(({ logger }) => waiting.attach(logger));
+  };
+
+  const setLogLevel = (level: Config['logLevel']) => {
+    logLevel = level;
+    void logging?.then(({ logger }) => {
+      logger.level = level;
+    });
   };
 
   const closeLog = async () => {
@@ -64,6 +73,10 @@ export function becomeWorker(): void {
         return { inFlight, late, stuck: server.isStuck() };
       },
       announceStop: () => server.announceStop(),
+      reconfigure({ layout, logLevel: level }) {
+        server.setLayouts(layout);
+        setLogLevel(level);
+      },
       collect: () => server.registry.getMetricsAsJSON(),
       closeEngine: (deadlineMs) => engine.close(deadlineMs),
     } satisfies RunningGateway;

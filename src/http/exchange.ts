@@ -31,8 +31,8 @@ export interface Gateway {
   /** JSON bodies and headers that are held on the JavaScript side, all together. */
   readonly heldText: HeldBytes;
   readonly limits: Limits;
-  /** Those that requests may name. */
-  readonly layouts: readonly Layout[];
+  /** Those that requests may name; replaced as a whole when the settings are read again. */
+  layouts: readonly Layout[];
   readonly watch: TransferWatch;
   /** Set when the worker drains: responses then close their connections. */
   draining: boolean;

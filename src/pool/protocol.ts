@@ -3,6 +3,7 @@
  * its type follows. What does not pass is dropped by the receiver: a worker that lost its mind must
  * not take the supervisor along.
  */
+import type { Layout } from '../config-layouts.ts';
 import { type Config, settingNames, table } from '../config-table.ts';
 import type { PoolReport } from './report.ts';
 
@@ -37,6 +38,17 @@ const isConfig = (value: unknown): value is Config =>
     const { fallback } = table[name];
     return fallback === undefined || typeof value[name] === typeof fallback;
   });
+const isLayouts = (value: unknown): value is readonly Layout[] =>
+  Array.isArray(value) &&
+  value.every(
+    (layout) =>
+      isRecord(layout) &&
+      isString(layout['name']) &&
+      Array.isArray(layout['sizes']) &&
+      layout['sizes'].every(isCount),
+  );
+const isLogLevel = (value: unknown): value is Config['logLevel'] =>
+  isString(value) && 'value' in table.logLevel.kind.read(value);
 
 /** The answer to GET /metrics. */
 export interface MetricsText {
@@ -75,6 +87,8 @@ const toWorkerShapes = {
   surveyed: { id: isCount, report: isReport },
   /** A stop is near: readiness fails from now on, everything else is served as before. */
   unready: {},
+  /** Settings that have changed while it runs. */
+  reconfigure: { layout: isLayouts, logLevel: isLogLevel },
   /** Finish what is in flight, at most for so long, then uninitialise and leave. */
   drain: { deadlineMs: isCount },
 };

@@ -4,6 +4,7 @@
  * it down.
  */
 import type { Config } from '../config.ts';
+import type { Reloadable } from '../config-reload.ts';
 import { type ComingUp, createComingUp } from './coming-up.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
 import type { TcpListener } from './listener.ts';
@@ -143,6 +144,11 @@ export class Supervisor {
       drainMs + closeEngineMs + slackMs,
     );
     for (const slot of this.#slots) slot.stop(drainMs);
+  }
+
+  /** Gives all workers other settings, and those that start later. */
+  reconfigure(settings: Reloadable): void {
+    for (const slot of this.#slots) slot.reconfigure(settings);
   }
 
   /** Ends at once, and says what was not finished. */

@@ -25,7 +25,7 @@ export interface WorkerProcessOptions {
   readonly program: WorkerProgram;
   readonly device: number;
   readonly env: NodeJS.ProcessEnv;
-  /** Whether what the engine prints is wanted in the log; it is read in any case. */
+  /** Whether what the engine prints is wanted in the log, until `showNoise` says otherwise; it is read in any case. */
   readonly showNoise: boolean;
   /** How long it may take to answer when it is given a connection. */
   readonly answerMs: number;
@@ -52,6 +52,8 @@ export class WorkerProcess {
   readonly #startedAt = performance.now();
   readonly #noise: NoiseFilter[] = [];
   #answers = true;
+  #noiseShown = false;
+  #noiseFiltered = false;
   readonly #lastWords = createTail(lastWordsBytes);
 
   constructor(options: WorkerProcessOptions) {
@@ -63,11 +65,7 @@ export class WorkerProcess {
       stdio: ['ignore', 'pipe', 'pipe', 1, 'ipc'],
     });
     this.#filter('stderr', 'warn', isKeylessWarning);
-    if (options.showNoise) {
-      // The distributed engine names keys wherever it prints.
-      this.#filter('stderr', 'debug', (line) => !isKeylessWarning(line));
-      this.#filter('stdout', 'debug');
-    }
+    this.showNoise(options.showNoise);
     this.#child.stdout?.resume();
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#lastWords.push(chunk));
     this.#child.on('message', (value) => this.#receive(value));
@@ -97,6 +95,16 @@ export class WorkerProcess {
   /** False once it has left a connection unanswered, until it says anything. */
   get answers(): boolean {
     return this.#answers;
+  }
+
+  /** From now on; to take noise apart costs something, so that it begins when it is first wanted. */
+  showNoise(shown: boolean): void {
+    this.#noiseShown = shown;
+    if (!shown || this.#noiseFiltered) return;
+    this.#noiseFiltered = true;
+    // The distributed engine names keys wherever it prints.
+    this.#filter('stderr', 'debug', (line) => this.#noiseShown && !isKeylessWarning(line));
+    this.#filter('stdout', 'debug', () => this.#noiseShown);
   }
 
   /** A drain waits until the connection that is under way has been decided on. */
@@ -181,9 +189,9 @@ export class WorkerProcess {
       reported = true;
       clearInterval(reports);
       this.#reportNoise();
-      const { showNoise, onExit } = this.#options;
+      const { onExit } = this.#options;
       const words = this.#lastWords;
-      const lastWords = showNoise ? words.text() : withoutKeys(words.lines());
+      const lastWords = this.#noiseShown ? words.text() : withoutKeys(words.lines());
       try {
         this.#handOver.end();
       } finally {

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Config } from '../config.ts';
+import type { Reloadable } from '../config-reload.ts';
 import { createBackoff } from './backoff.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { type HeartbeatWatch, watchHeartbeat } from './heartbeat-watch.ts';
@@ -44,6 +45,9 @@ const firstBackoffMs = 100;
 const mostBackoffMs = 10_000;
 const calmMs = 60_000;
 
+const showsNoise = ({ logLevel }: Pick<Config, 'logLevel'>): boolean =>
+  logLevel === 'debug' || logLevel === 'trace';
+
 export class WorkerSlot {
   readonly device: number;
   readonly #options: SlotOptions;
@@ -61,6 +65,8 @@ export class WorkerSlot {
   #readySince: number | undefined;
   #stopping = false;
   #unready = false;
+  /** What has changed since the gateway was started. */
+  #reloaded: Reloadable | undefined;
   #remaining: Extract<FromWorker, { type: 'draining' }> | undefined;
   #clean = true;
 
@@ -119,14 +125,15 @@ export class WorkerSlot {
 
   /** Starts the first worker, or the next one. */
   start(): void {
-    const { answerMs, config, device, env, program, version } = this.#options;
+    const { answerMs, device, env, program, version } = this.#options;
+    const config = { ...this.#options.config, ...this.#reloaded };
     this.#move('due');
     this.#remaining = undefined;
     this.#process = new WorkerProcess({
       program,
       device,
       env,
-      showNoise: config.logLevel === 'debug' || config.logLevel === 'trace',
+      showNoise: showsNoise(config),
       answerMs,
       log: (level, fields, message) => this.#log(level, fields, message),
       onMessage: (message) => this.#receive(message),
@@ -175,6 +182,13 @@ export class WorkerSlot {
   announceStop(): void {
     this.#unready = true;
     this.#process?.send({ type: 'unready' });
+  }
+
+  /** Gives its worker other settings, and its successors. */
+  reconfigure(settings: Reloadable): void {
+    this.#reloaded = settings;
+    this.#process?.showNoise(showsNoise(settings));
+    this.#process?.send({ type: 'reconfigure', ...settings });
   }
 
   /** Drains the worker and starts no other; `onStopped` follows when it is gone. */

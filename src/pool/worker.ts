@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
+import type { Reloadable } from '../config-reload.ts';
 import { type Handle, socketOf } from './handle.ts';
 import { type CallHealth, startHeartbeat } from './heartbeat.ts';
 import {
@@ -30,6 +31,8 @@ export interface RunningGateway {
   health(): CallHealth;
   /** From now on it says that it is not ready, and serves all the same. */
   announceStop(): void;
+  /** From now on requests are served and logged by these settings. */
+  reconfigure(settings: Reloadable): void;
   collect(): Promise<MetricJson[]>;
   /** Uninitialises the engine; false when it had to be given up. */
   closeEngine(deadlineMs: number): Promise<boolean>;
@@ -63,6 +66,7 @@ export function runWorker(parts: WorkerParts): void {
   let gateway: RunningGateway | undefined;
   let stopping = false;
   let unready = false;
+  let reloaded: Reloadable | undefined;
   let stage: DrainStage = 'requests';
   /** A connection that is not ours yet. */
   let offered: { readonly id: number; readonly handle: Handle } | undefined;
@@ -94,6 +98,7 @@ export function runWorker(parts: WorkerParts): void {
       const opened = await promised;
       gateway = opened;
       if (unready) opened.announceStop();
+      if (reloaded !== undefined) opened.reconfigure(reloaded);
       if (!stopping) send({ type: 'ready', ...opened.facts });
     } catch (error) {
       // Nothing was opened that a stop would have to wait for; `stop` then leaves.
@@ -188,6 +193,10 @@ export function runWorker(parts: WorkerParts): void {
       case 'unready':
         unready = true;
         gateway?.announceStop();
+        break;
+      case 'reconfigure':
+        reloaded = message;
+        gateway?.reconfigure(message);
         break;
       case 'drain':
         void stop(message.deadlineMs);

@@ -27,6 +27,7 @@ describe('messages to a worker', () => {
       { type: 'collect', id: 0 },
       { type: 'metrics', id: 2, contentType: 'text/plain', body: '' },
       { type: 'unready' },
+      { type: 'reconfigure', layout: [{ name: 'a', sizes: [1, 2] }], logLevel: 'debug' },
       { type: 'drain', deadlineMs: 0 },
       { type: 'surveyed', id: 1, report: { ready: true, detail: '', clients: [] } },
     ]) {
@@ -42,6 +43,9 @@ describe('messages to a worker', () => {
       { type: 'start', config: { ...config, devices: '0' }, device: 0, version: '1' },
       { type: 'start', config, version: '1' },
       { type: 'drain' },
+      { type: 'reconfigure', layout: [], logLevel: 'loud' },
+      { type: 'reconfigure', layout: [{ name: 'a', sizes: ['1'] }], logLevel: 'info' },
+      { type: 'reconfigure', logLevel: 'info' },
       { type: 'drain', deadlineMs: -1 },
       { type: 'drain', deadlineMs: 0.5 },
       { type: 'collect', id: '1' },

@@ -345,6 +345,18 @@ describe('a supervisor', () => {
     assert.equal(shown[0].fields['stream'], 'stdout');
   });
 
+  it('shows what an engine prints once the level has become debug', async () => {
+    const pool = await startReadyPool({ noiseLines: 10 });
+    assert.equal(
+      pool.seen.lines.some(({ message }) => message.startsWith('ERROR copy')),
+      false,
+    );
+    pool.supervisor.reconfigure({ layout: [], logLevel: 'debug' });
+    const shown = () => pool.seen.lines.find(({ message }) => message === 'the level is debug');
+    await until(() => shown() !== undefined);
+    assert.equal(shown()?.level, 'debug');
+  });
+
   it('warns of what the embedded engine and Node complain of, and keeps keys of others to debug', async () => {
     const stderr = [
       'memcache-embedded warning: /dev/shm has 64 MiB',
