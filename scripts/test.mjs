@@ -34,7 +34,7 @@ function run(files, runnerOptions) {
     '--import',
     'tsx',
     '--test',
-    '--test-concurrency=2',
+    '--test-concurrency=3',
     '--test-reporter=spec',
     longest,
   ];

@@ -19,7 +19,7 @@ export interface Turns<Thing> {
 }
 
 /** How far one may be ahead of another that is busy. */
-const lead = 4;
+const lead = 2;
 /** How many one that was busy for longer gets at most before the others. */
 const mostOwed = 16;
 /** How long one that is behind is waited for, in milliseconds. */

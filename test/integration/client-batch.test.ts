@@ -3,14 +3,14 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { createClient, GatewayError } from '../../src/client/index.ts';
 import { clientOf } from '../helpers/checked-client.ts';
-import { withBothLanes } from '../helpers/lanes.ts';
+import { withGateway } from '../helpers/lanes.ts';
 import { untilIdle } from '../helpers/metrics.ts';
 
 const mebibyte = 1 << 20;
 /** Windows of 4 MiB, an eighth of the arena. */
 const tight = ['--arena-bytes', '32MiB', '--pool-bytes', '512MiB', '--batch-keys', '1000'];
 
-withBothLanes({ args: tight }, (gateway) => {
+withGateway({ args: tight }, (gateway) => {
   const client = clientOf(gateway);
   const { batch } = client;
   /** What is not read whole before it is seen. */

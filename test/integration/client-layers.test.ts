@@ -3,11 +3,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { GatewayError } from '../../src/client/index.ts';
 import { clientOf } from '../helpers/checked-client.ts';
-import { withBothLanes } from '../helpers/lanes.ts';
+import { withGateway } from '../helpers/lanes.ts';
 import { blockSizes, layerLimits, randomLayers } from '../helpers/layers.ts';
 import { untilIdle } from '../helpers/metrics.ts';
 
-withBothLanes({ args: layerLimits }, (gateway) => {
+withGateway({ args: layerLimits }, (gateway) => {
   const { put, get, putLayers, getLayers, batch } = clientOf(gateway);
   const newKey = (): string => `client/${randomUUID()}/ü?`;
   const same = (found: Uint8Array | undefined, bytes: Uint8Array | undefined): boolean =>

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { abortAfter, ways } from '../helpers/aborts.ts';
 import { batchesOf } from '../helpers/batches.ts';
 import { clientOf } from '../helpers/checked-client.ts';
-import { withBothLanes } from '../helpers/lanes.ts';
+import { withGateway } from '../helpers/lanes.ts';
 import { metric, untilIdle, usedBlocks } from '../helpers/metrics.ts';
 import { formOf } from '../helpers/multipart.ts';
 import { chunked, connectRaw, requestHead } from '../helpers/raw-connection.ts';
@@ -23,7 +23,7 @@ const tight = [
   ...['--pool-bytes', '512MiB', '--batch-json-bytes', '4MiB'],
 ];
 
-withBothLanes({ args: tight }, (gateway) => {
+withGateway({ args: tight }, (gateway) => {
   const { batch, post } = batchesOf(gateway);
 
   const head = (operation: string, headers: Record<string, string | number>) =>

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import { type BatchAnswer, batchesOf, told } from '../helpers/batches.ts';
 import { createInjection, injectingLibrary, type Rule } from '../helpers/injecting.ts';
-import { withBothLanes } from '../helpers/lanes.ts';
+import { withGateway } from '../helpers/lanes.ts';
 import { untilIdle } from '../helpers/metrics.ts';
 import { formOf, readMixed } from '../helpers/multipart.ts';
 import { requestTo } from '../helpers/requests.ts';
@@ -38,7 +38,7 @@ const json = { 'content-type': 'application/json' };
 const asMixed = { ...json, accept: 'multipart/mixed' };
 const asTensors = { ...json, accept: 'application/vnd.safetensors' };
 
-withBothLanes(failingEngine, (gateway) => {
+withGateway(failingEngine, (gateway) => {
   const { batch, put, post, refused } = batchesOf(gateway);
   const { store, value } = requestTo(gateway);
 

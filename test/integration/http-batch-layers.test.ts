@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { batchesOf, told } from '../helpers/batches.ts';
-import { withBothLanes } from '../helpers/lanes.ts';
+import { withGateway } from '../helpers/lanes.ts';
 import { json, layerLimits, mebibyte, TENSORS } from '../helpers/layers.ts';
 import { untilIdle } from '../helpers/metrics.ts';
 import { readMixed } from '../helpers/multipart.ts';
@@ -12,7 +12,7 @@ import { requestTo } from '../helpers/requests.ts';
 import { readSafetensors } from '../helpers/safetensors.ts';
 import { until } from '../helpers/until.ts';
 
-withBothLanes({ args: layerLimits }, (gateway) => {
+withGateway({ args: layerLimits }, (gateway) => {
   const { request, newKey, value, store } = requestTo(gateway);
   const { batch, post } = batchesOf(gateway);
 

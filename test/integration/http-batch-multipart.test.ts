@@ -8,7 +8,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { type BatchAnswer, batchesOf, told } from '../helpers/batches.ts';
-import { withBothLanes } from '../helpers/lanes.ts';
+import { withGateway } from '../helpers/lanes.ts';
 import { untilIdle } from '../helpers/metrics.ts';
 import { formOf, readMixed } from '../helpers/multipart.ts';
 import { anonymousBytes } from '../helpers/process-memory.ts';
@@ -24,7 +24,7 @@ const limits = [
 ];
 const run = promisify(execFile);
 
-withBothLanes({ args: limits }, (gateway) => {
+withGateway({ args: limits }, (gateway) => {
   const { batch, post, refused } = batchesOf(gateway);
   const { value, store } = requestTo(gateway);
 

@@ -3,7 +3,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { describe, it } from 'node:test';
 import { type BatchAnswer, batchesOf, told } from '../helpers/batches.ts';
-import { withBothLanes } from '../helpers/lanes.ts';
+import { withGateway } from '../helpers/lanes.ts';
 import { untilIdle } from '../helpers/metrics.ts';
 import { anonymousBytes } from '../helpers/process-memory.ts';
 import { requestTo } from '../helpers/requests.ts';
@@ -19,7 +19,7 @@ const limits = [
   ...['--batch-keys', '20000', '--batch-json-bytes', '4MiB'],
 ];
 
-withBothLanes({ args: limits }, (gateway) => {
+withGateway({ args: limits }, (gateway) => {
   const { batch, post, refused } = batchesOf(gateway);
   const { value, store } = requestTo(gateway);
 

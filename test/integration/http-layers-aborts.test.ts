@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { abortAfter, ways } from '../helpers/aborts.ts';
-import { withBothLanes } from '../helpers/lanes.ts';
+import { withGateway } from '../helpers/lanes.ts';
 import {
   fileOf,
   form,
@@ -23,7 +23,7 @@ const below = (limit: number): number => Math.floor(Math.random() * limit);
 const sizes = [1, 5_000, 70_000, 200_000, 500_000];
 const named = `sizes=${sizes.join(',')}`;
 
-withBothLanes({ args: layerLimits }, (gateway) => {
+withGateway({ args: layerLimits }, (gateway) => {
   const { request, newKey, store } = requestTo(gateway);
   const { put, get } = layersTo(gateway);
 
