@@ -249,13 +249,15 @@ withBothLanes(failingEngine, (gateway) => {
 
   describe('a success that cannot be trusted', () => {
     it('is read once more, and is 503 when nothing was moved again', async () => {
-      // Of fewer bytes the second canary may well be the value itself, which is then 503 as well.
-      for (const size of [3, 7, 100, 300_000]) {
+      for (const size of [1, 7, 100, 300_000]) {
         const bytes = randomBytes(size);
         const key = await store(bytes);
-        await under([{ on: 'get', noCopy: true, prefix: key, first: 1 }], async () => {
-          assert.ok((await value(key)).equals(bytes));
-        });
+        // One in 256 single bytes is the second canary itself, and 503 as below.
+        if (size > 1) {
+          await under([{ on: 'get', noCopy: true, prefix: key, first: 1 }], async () => {
+            assert.ok((await value(key)).equals(bytes));
+          });
+        }
         await under([{ on: 'get', noCopy: true, prefix: key }], async () => {
           const { json, headers } = await problem('GET', key, 503, 'read-not-trusted');
           assert.equal(json['retryable'], true);
