@@ -117,7 +117,7 @@ export const table = {
     'Engine',
     integer(1, MAX_CALL_SLOTS),
     16,
-    'Engine calls in flight at a time, besides one of the readiness probe; the distributed engine breaks from 32.',
+    'Engine calls in flight at a time. Probes, and calls in the place of lost ones, come on top, to 31 in all; the distributed engine breaks from 32.',
   ),
   deadlineMs: setting(
     'Engine',

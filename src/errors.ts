@@ -231,8 +231,8 @@ export const problemKinds = {
   ),
   'engine-stuck': kind(
     503,
-    'All engine calls are stuck',
-    'Every call slot is held by a call past its deadline, so new requests are refused at once until calls return.',
+    'Engine calls are stuck',
+    'All engine calls that this operation may make are past their deadline, so new requests are refused at once until one returns, or the engine answers a probe.',
     2,
   ),
   'arena-full': kind(

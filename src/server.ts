@@ -29,7 +29,7 @@ import { serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
 import type { PoolBytes } from './store/admission.ts';
 import { batchStore } from './store/batch-store.ts';
-import { openCircuit } from './store/circuit.ts';
+import { createCircuit } from './store/circuit.ts';
 import { engineStore } from './store/engine-store.ts';
 
 export interface GatewayDeps {
@@ -108,9 +108,19 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     },
   };
   storeMetrics(registry, gateway.store, gateway.batches);
+  const circuit = createCircuit({
+    engine,
+    ...gateway,
+    onSubstituted: (calls) =>
+      logger.info(
+        { substituted: calls, ...engine.calls() },
+        'the engine has answered a probe: as many calls that hang are counted no more',
+      ),
+  });
   const guard = browserGuard({ allowHosts: config.allowHost, allowOrigins: config.allowOrigin });
   const health = operations({
     ...deps,
+    circuit,
     needsAll: config.readyWhen === 'all' && config.devices.length > 1,
   });
   /** Express is loaded on first use, or when the worker has nothing better to do. */
@@ -215,7 +225,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   return {
     registry,
     inFlight: () => inFlight,
-    isStuck: () => openCircuit(engine, gateway) !== undefined,
+    isStuck: () => circuit.openReason !== undefined,
     announceStop() {
       gateway.unready = true;
     },
@@ -242,6 +252,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
         await elapse(DRAIN_LOOK_MS);
       }
       gateway.watch.close();
+      circuit.end();
       return !isBusy();
     },
     destroyAll() {

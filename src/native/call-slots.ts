@@ -28,27 +28,52 @@ export interface CallCounts {
 /**
  * Bounds the engine calls in flight: each holds a slot (its argument memory) until it returns, the
  * rest wait in order. A call has one deadline for waiting and running; past it the caller is told,
- * while slot and blocks stay with the call. When every slot is late nobody waits: the circuit is
- * open until one returns (design.md §4).
+ * while slot and blocks stay with the call. When every slot is late nobody waits, until one returns
+ * (design.md §4) or is substituted.
  */
 export class CallSlots<Slot> {
-  readonly #total: number;
+  readonly #size: number;
   readonly #free: Slot[];
   readonly #deadlineMs: number;
+  /** Slots that nobody has, unless they stand in for those of late calls. */
+  readonly #substitutes: Slot[];
   readonly #queue = new Set<Call<Slot>>();
+  #lent = 0;
   #late = 0;
   #closed = false;
   #drained: (() => void) | undefined;
 
-  constructor(slots: readonly Slot[], deadlineMs: number) {
-    this.#total = slots.length;
+  constructor(slots: readonly Slot[], deadlineMs: number, substitutes: readonly Slot[] = []) {
+    this.#size = slots.length;
     this.#free = [...slots];
     this.#deadlineMs = deadlineMs;
+    this.#substitutes = [...substitutes];
+  }
+
+  /** Whether nobody is served or waits, since every slot is held by a late call. */
+  get stuck(): boolean {
+    return this.#late === this.#total;
+  }
+
+  /**
+   * Adds a slot for as long as some call is late: false when there is none left to add. When late
+   * calls return, as many slots go.
+   */
+  substitute(): boolean {
+    const slot = this.#substitutes.pop();
+    if (slot === undefined) return false;
+    this.#lent++;
+    this.#give(slot);
+    return true;
+  }
+
+  get #total(): number {
+    return this.#size + this.#lent;
   }
 
   counts(): CallCounts {
     return {
-      slots: this.#total,
+      slots: this.#size,
       inFlight: this.#total - this.#free.length,
       late: this.#late,
       queued: this.#queue.size,
@@ -117,8 +142,7 @@ export class CallSlots<Slot> {
 
   #refusal(operation: string): Error | undefined {
     if (this.#closed) return new EngineClosedError(operation);
-    if (this.#late === this.#total) return new EngineStuckError(operation, this.#total);
-    return undefined;
+    return this.stuck ? new EngineStuckError(operation, this.#total) : undefined;
   }
 
   #begin(call: Call<Slot>, slot: Slot): void {
@@ -131,13 +155,21 @@ export class CallSlots<Slot> {
     if (call.late) this.#late--;
     call.letGo();
     const slot = call.slot as Slot;
+    if (this.#lent > this.#late) {
+      this.#lent--;
+      this.#substitutes.push(slot);
+    } else this.#give(slot);
+    if (this.#idle()) this.#drained?.();
+  }
+
+  /** To the first in line, if there is one. */
+  #give(slot: Slot): void {
     for (const next of this.#queue) {
       this.#queue.delete(next);
       this.#begin(next, slot);
       return;
     }
     this.#free.push(slot);
-    if (this.#idle()) this.#drained?.();
   }
 
   /**
@@ -148,7 +180,7 @@ export class CallSlots<Slot> {
     call.late = true;
     this.#late++;
     call.reject(new EngineDeadlineError(call.operation, this.#deadlineMs));
-    if (this.#late === this.#total) {
+    if (this.stuck) {
       this.#emptyQueue((operation) => new EngineStuckError(operation, this.#total));
     }
   }

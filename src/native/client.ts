@@ -2,9 +2,8 @@ import type { Address } from './abi.ts';
 import type { MemoryArena } from './arena.ts';
 import type { CallBody, CallSlots } from './call-slots.ts';
 import type { EngineContext, Slot } from './engine-context.ts';
-import { EngineClosedError, EngineStuckError } from './errors.ts';
 import { asNative, type NativeBlock } from './native-block.ts';
-import type { Probe } from './self-test.ts';
+import type { Probes } from './probes.ts';
 import {
   type BatchReadResult,
   type BatchResult,
@@ -35,9 +34,8 @@ export interface ClientParts {
   readonly arena: MemoryArena;
   readonly context: EngineContext;
   readonly slots: CallSlots<Slot>;
-  /** The slot that is kept for the probe, whatever the others do. */
-  readonly spare: CallSlots<Slot>;
-  readonly probe: Probe;
+  /** They have slots of their own, whatever the others do. */
+  readonly probes: Probes;
   readonly sync: DirectCalls | undefined;
   /** Leaves the pool: true when the engine answered in time. */
   readonly leave: (deadlineMs: number) => Promise<boolean>;
@@ -54,8 +52,7 @@ export class Client implements EngineClient {
   readonly sync: DirectCalls | undefined;
   readonly #context: EngineContext;
   readonly #slots: CallSlots<Slot>;
-  readonly #spare: CallSlots<Slot>;
-  readonly #probe: Probe;
+  readonly #probes: Probes;
   readonly #leave: (deadlineMs: number) => Promise<boolean>;
   #closing: Promise<boolean> | undefined;
 
@@ -69,8 +66,7 @@ export class Client implements EngineClient {
     this.sync = parts.sync;
     this.#context = parts.context;
     this.#slots = parts.slots;
-    this.#spare = parts.spare;
-    this.#probe = parts.probe;
+    this.#probes = parts.probes;
     this.#leave = parts.leave;
   }
 
@@ -191,22 +187,22 @@ export class Client implements EngineClient {
     });
   }
 
-  async probe(deadlineMs: number): Promise<void> {
-    if (this.#closing !== undefined) throw new EngineClosedError('probe');
-    // Its own slot would answer, but every other call is refused (design.md §4).
-    if (this.stuck) throw new EngineStuckError('probe', this.#slots.counts().slots);
-    await this.#probe.run(deadlineMs, { toleratesFullPool: true });
+  probe(deadlineMs: number): Promise<void> {
+    return this.#probes.run(deadlineMs, { toleratesFullPool: true });
   }
 
   calls(): { slots: number; inFlight: number; late: number; queued: number } {
     const { slots, inFlight, late, queued } = this.#slots.counts();
-    const probe = this.#spare.counts();
-    return { slots, inFlight: inFlight + probe.inFlight, late: late + probe.late, queued };
+    const probes = this.#probes.counts();
+    return { slots, inFlight: inFlight + probes.inFlight, late: late + probes.late, queued };
   }
 
   get stuck(): boolean {
-    const { slots, late } = this.#slots.counts();
-    return late === slots;
+    return this.#slots.stuck;
+  }
+
+  substitute(): boolean {
+    return this.#slots.substitute();
   }
 
   close(deadlineMs: number): Promise<boolean> {
@@ -232,7 +228,7 @@ export class Client implements EngineClient {
     const since = performance.now();
     // What is left must be enough to uninitialise: to be killed meanwhile is a death, to the others.
     const drainMs = deadlineMs / 2;
-    const drained = await Promise.all([this.#slots.close(drainMs), this.#spare.close(drainMs)]);
+    const drained = await Promise.all([this.#slots.close(drainMs), this.#probes.close(drainMs)]);
     // With a call in flight the engine's uninit hangs and then crashes (engine.md §1).
     if (drained.includes(false)) return false;
     return this.#leave(deadlineMs - (performance.now() - since));

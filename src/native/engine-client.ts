@@ -6,9 +6,10 @@ import { type EngineMemory, makeSlots, mapArena } from './engine-memory.ts';
 import { joinPool, type PoolMember } from './engine-pool.ts';
 import { EngineDeadlineError, EngineLoadError, MmcError } from './errors.ts';
 import { loadEngineLibrary } from './library.ts';
-import { MAX_CALL_SLOTS } from './limits.ts';
+import { MAX_CALL_SLOTS, mostCalls, SPARE_THREADS, spareCalls } from './limits.ts';
 import { Opening } from './opening.ts';
-import { Probe } from './self-test.ts';
+import { Probes } from './probes.ts';
+import { Probe, type ProbeBlocks } from './self-test.ts';
 import { DirectCalls } from './sync-calls.ts';
 
 export interface EngineOptions {
@@ -17,7 +18,10 @@ export interface EngineOptions {
   /** 0…383. */
   device: number;
   arenaBytes: number;
-  /** Calls in flight beside the probe's, 1…30; the engine breaks from 32 (engine.md §2). */
+  /**
+   * Calls in flight, 1…30; the engine breaks from 32 (engine.md §2). Of what is left, probes have
+   * some, and calls that are made in the place of late ones (limits.ts).
+   */
   callSlots: number;
   /** For each call, its wait for a slot included. */
   deadlineMs: number;
@@ -123,12 +127,20 @@ async function equip(
 ): Promise<Client> {
   warnOfFewThreads(options.callSlots, warn);
   const context: EngineContext = { functions: library.functions, onCall: undefined };
-  const [spareSlot, syncSlot, ...callSlots] = makeSlots(options.callSlots + 2);
-  const spare = new CallSlots([spareSlot as Slot], options.deadlineMs);
-  const slots = new CallSlots(callSlots, options.deadlineMs);
-  const probe = new Probe(context, spare, probeBlocks);
-  member.busy = () => slots.counts().inFlight + spare.counts().inFlight > 0;
-  await proveEngine(probe, options.deadlineMs);
+  const spare = spareCalls(options.callSlots);
+  const [syncSlot, ...made] = makeSlots(1 + options.callSlots + spare.substitutes + spare.probes);
+  const slots = new CallSlots(
+    made.splice(0, options.callSlots),
+    options.deadlineMs,
+    made.splice(0, spare.substitutes),
+  );
+  const probes = new Probes(
+    made.map(
+      (slot, at) => new Probe(context, slot, probeBlocks[at] as ProbeBlocks, options.deadlineMs),
+    ),
+  );
+  member.busy = () => slots.counts().inFlight + probes.counts().inFlight > 0;
+  await proveEngine(probes, options.deadlineMs);
   return new Client({
     library: library.path,
     embedded: options.engine === 'embedded',
@@ -138,8 +150,7 @@ async function equip(
     arena,
     context,
     slots,
-    spare,
-    probe,
+    probes,
     sync: library.nonblocking ? new DirectCalls(context, syncSlot as Slot) : undefined,
     leave: async (deadlineMs) => {
       const clean = await member.leave(deadlineMs);
@@ -152,9 +163,9 @@ async function equip(
   });
 }
 
-async function proveEngine(probe: Probe, deadlineMs: number): Promise<void> {
+async function proveEngine(probes: Probes, deadlineMs: number): Promise<void> {
   try {
-    await probe.run(deadlineMs, { toleratesFullPool: false });
+    await probes.run(deadlineMs, { toleratesFullPool: false });
   } catch (cause) {
     const code = codeOf(cause);
     const advice = code === MMC_UNUSABLE_POOL ? unusablePoolAdvice : selfTestAdvice;
@@ -182,10 +193,11 @@ const selfTestAdvice =
 
 function warnOfFewThreads(callSlots: number, warn: (text: string) => void): void {
   const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
-  if (threads >= callSlots + 2) return;
+  const needed = mostCalls(callSlots);
+  if (threads >= needed) return;
   warn(
     `UV_THREADPOOL_SIZE is ${threads} with ${callSlots} call slots: calls will wait for threads. ` +
-      `Set it to ${callSlots + 4} before the process starts.`,
+      `Set it to ${needed + SPARE_THREADS} before the process starts.`,
   );
 }
 

@@ -8,20 +8,22 @@ import { EngineLoadError } from './errors.ts';
 import { discardMemory, type MappedRegion, mapMemory } from './memory.ts';
 import { MemorySlice, type NativeBlock, ownerless } from './native-block.ts';
 import type { Opening } from './opening.ts';
-import { PROBE_BYTES } from './self-test.ts';
+import { PROBE_BYTES, type ProbeBlocks } from './self-test.ts';
 
 const PAGE_BYTES = 4096;
+/** More than there ever are (limits.ts). */
+const PROBES_PER_PAGE = PAGE_BYTES / (2 * PROBE_BYTES);
 
 export interface EngineMemory {
   readonly arena: MemoryArena;
-  /** Beside the arena, so that the probe waits for no room and the arena can be given out whole. */
-  readonly probeBlocks: { written: NativeBlock; read: NativeBlock };
+  /** Beside the arena, so that no probe waits for room and the arena can be given out whole. */
+  readonly probeBlocks: readonly ProbeBlocks[];
   /** Gives the pages back; the mapping stays, for views that may still exist. */
   readonly discard: () => void;
 }
 
 /**
- * Maps the arena and a page for the probe behind it, and makes both known to the engine at once.
+ * Maps the arena and a page for the probes behind it, and makes both known to the engine at once.
  * @throws EngineLoadError when the engine refuses the memory.
  */
 export async function mapArena(
@@ -47,7 +49,10 @@ export async function mapArena(
   const last = memory.at(-1) as MappedRegion;
   return {
     arena,
-    probeBlocks: { written: probeBlock(last, 0), read: probeBlock(last, 1) },
+    probeBlocks: Array.from({ length: PROBES_PER_PAGE }, (_, index) => ({
+      written: probeBlock(last, 2 * index),
+      read: probeBlock(last, 2 * index + 1),
+    })),
     discard: () => {
       if (arena.stats().blocks === 0) discardMemory(memory);
     },

@@ -28,7 +28,7 @@ export class EngineDeadlineError extends Error {
   }
 }
 
-/** Every call slot is held by a call past its deadline: nothing can be asked until one returns. */
+/** Every call slot is held by a call past its deadline: nothing can be asked until one returns or is substituted. */
 export class EngineStuckError extends Error {
   override readonly name = 'EngineStuckError';
   readonly operation: string;

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { CallSlots } from './call-slots.ts';
+import { type CallCounts, CallSlots } from './call-slots.ts';
 import {
   MMC_DUPLICATED_OBJECT,
   MMC_ERROR,
@@ -9,55 +9,64 @@ import {
   UNTRUSTED_READ,
 } from './codes.ts';
 import type { EngineContext, Slot } from './engine-context.ts';
-import { EngineDeadlineError, MmcError, UntrustedReadError } from './errors.ts';
+import { MmcError, UntrustedReadError } from './errors.ts';
 import type { NativeBlock } from './native-block.ts';
 import { getOnSlot, keyOnSlot, putOnSlot, queryOnSlot } from './slot-calls.ts';
 
 export const PROBE_BYTES = 256;
 const noRoomCodes: readonly number[] = [MMC_ERROR, MMC_EXCEED_CAPACITY, MMC_NOT_ENOUGH_MEMORY];
 
+/** The memory of one probe: what it writes, and where it reads that again. */
+export interface ProbeBlocks {
+  readonly written: NativeBlock;
+  readonly read: NativeBlock;
+}
+
 /**
  * Proves that the engine stores and returns bytes, with an object of its own. It has a slot and two
- * blocks to itself, so it neither waits for other calls nor for room; callers that come while it
- * runs share it, each with its own patience.
+ * blocks to itself, so it neither waits for other calls nor for room.
  */
 export class Probe {
   readonly #context: EngineContext;
   readonly #slots: CallSlots<Slot>;
   readonly #written: NativeBlock;
   readonly #read: NativeBlock;
-  /** One for the client's life: what a probe that never returned leaves behind, the next one finds. */
+  /** One for the client's life: what a run that never returned leaves behind, the next one finds. */
   readonly #key = `mcg-probe-${process.pid}-${randomUUID()}`;
-  #running: Promise<void> | undefined;
+  #running = false;
 
-  constructor(
-    context: EngineContext,
-    slots: CallSlots<Slot>,
-    blocks: { written: NativeBlock; read: NativeBlock },
-  ) {
+  constructor(context: EngineContext, slot: Slot, blocks: ProbeBlocks, deadlineMs: number) {
     this.#context = context;
-    this.#slots = slots;
+    this.#slots = new CallSlots([slot], deadlineMs);
     this.#written = blocks.written;
     this.#read = blocks.read;
   }
 
+  /** Whether it can run now: it does not, and no call of its last run is still out. */
+  get free(): boolean {
+    return !this.#running && this.counts().inFlight === 0;
+  }
+
+  counts(): CallCounts {
+    return this.#slots.counts();
+  }
+
   /**
+   * Only while it is free.
    * @throws MmcError when a call failed, UntrustedReadError when other bytes came back,
-   * EngineDeadlineError when it took longer than `deadlineMs`.
+   * EngineDeadlineError when a call outlasted its deadline.
    */
-  async run(deadlineMs: number, options: { toleratesFullPool: boolean }): Promise<void> {
-    this.#running ??= this.#prove(options.toleratesFullPool).finally(() => {
-      this.#running = undefined;
-    });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new EngineDeadlineError('probe', deadlineMs)), deadlineMs);
-    });
+  async run(options: { toleratesFullPool: boolean }): Promise<void> {
+    this.#running = true;
     try {
-      await Promise.race([this.#running, late]);
+      await this.#prove(options.toleratesFullPool);
     } finally {
-      clearTimeout(timer);
+      this.#running = false;
     }
+  }
+
+  close(deadlineMs: number): Promise<boolean> {
+    return this.#slots.close(deadlineMs);
   }
 
   async #prove(toleratesFullPool: boolean): Promise<void> {

@@ -104,7 +104,7 @@ export type Returned = () => void;
 
 /**
  * One process-wide client of an engine. Asynchronous calls run on libuv's pool, at most `slots` at a
- * time (one more while the probe runs), in order. Each resolves with the engine's code; each rejects with
+ * time (besides probes, and calls in the place of late ones), in order. Each resolves with the engine's code; each rejects with
  * - EngineDeadlineError when the call, its wait for a slot included, outlasts `deadlineMs`: the call
  *   goes on, and keeps its block and its slot until it returns;
  * - EngineStuckError at once when every slot is held by a call past its deadline; those in line are
@@ -167,17 +167,22 @@ export interface EngineClient {
     returned?: Returned,
   ): Promise<Replaced>;
   /**
-   * One put, get and remove of a key of its own, bytes compared, on the slot kept for it; used after
-   * init and by readiness. Fails as other calls do while every slot is held by a late call.
+   * One put, get and remove of a key of its own, bytes compared, on a slot kept for it; used after
+   * init, by readiness, and to find out whether an engine whose calls hang works again.
    */
   probe(deadlineMs: number): Promise<void>;
   /**
-   * `inFlight` calls are running; `late` of them are past their deadline; `queued` wait for a slot. The
-   * probe's call is counted, and has no part of `slots`.
+   * `inFlight` calls are running; `late` of them are past their deadline; `queued` wait for a slot.
+   * Calls of probes are counted, and have no part of `slots`.
    */
   calls(): { slots: number; inFlight: number; late: number; queued: number };
   /** Whether every slot is held by a call past its deadline, so that calls are refused at once. */
   readonly stuck: boolean;
+  /**
+   * Adds a slot in the place of one that a late call holds, and takes it away when late calls return.
+   * False when the engine bears no more calls.
+   */
+  substitute(): boolean;
   /** Set by the metrics: called after every engine call, sync ones too. Null costs nothing. */
   onCall:
     | ((operation: EngineOperation, code: number, elapsedMs: number, bytes: number) => void)

@@ -1,9 +1,7 @@
 /** A worker's environment: what libuv, the engines and the loader read before any of our code runs. */
 import { randomBytes } from 'node:crypto';
 import type { Config } from '../config.ts';
-
-/** libuv threads besides the engine calls: files and DNS (design.md §4). */
-const spareThreads = 4;
+import { mostCalls, SPARE_THREADS } from '../native/limits.ts';
 
 export interface EnvironmentOptions {
   readonly config: Config;
@@ -20,7 +18,7 @@ export function workerEnvironment(
   const { config, poolName, reserve } = options;
   const env: NodeJS.ProcessEnv = {
     ...base,
-    UV_THREADPOOL_SIZE: String(config.callSlots + spareThreads),
+    UV_THREADPOOL_SIZE: String(mostCalls(config.callSlots) + SPARE_THREADS),
     MMC_EMBEDDED_POOL: poolName,
     MMC_EMBEDDED_BYTES: String(config.poolBytes),
   };

@@ -5,7 +5,7 @@ import { parseQuery, switched } from '../http/query.ts';
 import { respond, respondJson } from '../http/respond.ts';
 import { MmcError } from '../native/errors.ts';
 import type { EngineClient } from '../native/types.ts';
-import { openCircuit } from '../store/circuit.ts';
+import type { Circuit } from '../store/circuit.ts';
 import { problemOfCode, problemOfThrown } from '../store/engine-problem.ts';
 
 /** Longest wait for the engine's proof of life, within a probe's usual timeout of a few seconds. */
@@ -21,6 +21,7 @@ interface PoolReport {
 
 export interface OperationsDeps {
   readonly engine: EngineClient;
+  readonly circuit: Pick<Circuit, 'openReason'>;
   /** Metrics of all workers and the supervisor, added up. */
   readonly metricsText: () => Promise<{ contentType: string; body: string }>;
   readonly poolReport: () => Promise<PoolReport>;
@@ -44,7 +45,7 @@ export interface Operations {
 
 /** /livez, /readyz, /metrics and /v1/clients. All readiness requests at one time share one probe of the engine. */
 export function operations(deps: OperationsDeps): Operations {
-  const { engine, metricsText, poolReport, needsAll } = deps;
+  const { engine, circuit, metricsText, poolReport, needsAll } = deps;
   let probing: Promise<void> | undefined;
   const probe = () => {
     probing ??= engine.probe(PROBE_DEADLINE_MS).finally(() => {
@@ -54,8 +55,7 @@ export function operations(deps: OperationsDeps): Operations {
   };
   async function requireReady(gateway: Gateway): Promise<void> {
     if (gateway.draining || gateway.unready) throw notReady('The gateway is stopping.');
-    const stuck = openCircuit(engine, gateway);
-    if (stuck !== undefined) throw notReady(stuck);
+    if (circuit.openReason !== undefined) throw notReady(circuit.openReason);
     try {
       await probe();
     } catch (error) {

@@ -10,6 +10,7 @@ import type {
 } from '../native/types.ts';
 import { type Caller, hasLeft } from './arena-room.ts';
 import { callShares } from './call-shares.ts';
+import type { Breaker } from './circuit.ts';
 import { freshWish, Lane, type Wish } from './lane.ts';
 
 /** The engine, as batch requests may use it. */
@@ -41,6 +42,7 @@ export interface SharedBatchCalls {
   of(caller?: Caller): BatchCalls;
   /** Calls that wait for their turn. */
   readonly waiting: number;
+  readonly breakers: readonly Breaker[];
 }
 
 interface CallWish extends Wish {
@@ -89,6 +91,7 @@ export function sharedBatchCalls(engine: EngineClient): SharedBatchCalls {
     get waiting() {
       return [...lanes].reduce((sum, { waiting }) => sum + waiting, 0);
     },
+    breakers: [...lanes],
   };
 }
 

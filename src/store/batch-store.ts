@@ -4,6 +4,7 @@ import { sharedBatchCalls } from './batch-calls.ts';
 import { askForKeys, type ItemCodes, type ItemInfos, queryKeys } from './batch-keys.ts';
 import { planRead, type ReadPlan, type ReadWindow, readWindow } from './batch-read.ts';
 import { BatchWriter } from './batch-writer.ts';
+import type { Breaker } from './circuit.ts';
 import type { ObjectStore } from './object-store.ts';
 
 /** Many objects at a time. What concerns one of them is its own problem, and no other's. */
@@ -16,6 +17,8 @@ export interface BatchStore {
   writer(limits: WriterLimits, caller?: Caller): BatchWriter;
   /** Engine calls that wait for their turn. */
   readonly waiting: number;
+  /** Of the kinds of calls that batches make. */
+  readonly breakers: readonly Breaker[];
 }
 
 export interface WriterLimits {
@@ -50,5 +53,6 @@ export function batchStore(
     get waiting() {
       return calls.waiting;
     },
+    breakers: calls.breakers,
   };
 }

@@ -1,5 +1,6 @@
 import type { Block, DataInfo, EngineClient, PutOptions, Returned } from '../native/types.ts';
 import { callShares } from './call-shares.ts';
+import type { Breaker } from './circuit.ts';
 import type { EngineCalls } from './engine-calls.ts';
 import { freshWish, Lane, type Wish } from './lane.ts';
 
@@ -33,8 +34,8 @@ export interface CoalescingCounts {
 
 export interface CoalescedCalls extends EngineCalls {
   counts(): CoalescingCounts;
-  /** Whether some kind of call is refused at once, since all of its calls are past their deadline. */
-  readonly stuck: boolean;
+  /** Of each kind of call. */
+  readonly breakers: readonly Breaker[];
 }
 
 /**
@@ -47,7 +48,7 @@ export function coalescedCalls(engine: EngineClient): CoalescedCalls {
   const { slots } = engine.calls();
   const { deadlineMs } = engine;
   const shares = callShares(slots);
-  const lanes: { readonly stuck: boolean; readonly waiting: number }[] = [];
+  const lanes: (Breaker & { readonly waiting: number })[] = [];
   let keys = 0;
   let calls = 0;
 
@@ -170,9 +171,7 @@ export function coalescedCalls(engine: EngineClient): CoalescedCalls {
       calls,
       waiting: lanes.reduce((sum, { waiting }) => sum + waiting, 0),
     }),
-    get stuck() {
-      return lanes.some(({ stuck }) => stuck);
-    },
+    breakers: lanes,
   };
 }
 

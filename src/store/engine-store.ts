@@ -209,9 +209,7 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
       forget(key);
       if (bytes !== undefined) sizes.learn(key, bytes);
     },
-    get stuck() {
-      return coalesced?.stuck === true;
-    },
+    breakers: coalesced?.breakers ?? [],
     counts: () => ({
       ...(coalesced?.counts() ?? { keys: 0, calls: 0, waiting: 0 }),
       sharedReads: flights?.joined ?? 0,

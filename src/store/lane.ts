@@ -22,6 +22,8 @@ export const freshWish = { expiresAtMs: 0, settled: false, call: undefined };
 interface Call {
   /** Somebody has given it up. */
   late: boolean;
+  /** Another may be made in its place; it does not count any more. */
+  substituted: boolean;
 }
 
 export interface LaneOptions<W extends Wish> {
@@ -50,7 +52,7 @@ export interface LaneOptions<W extends Wish> {
  * leaves at its end, a lone wish included.
  *
  * A wish has one deadline for waiting and being served. When every call of the lane is past it, the
- * lane is stuck: nobody waits for it any more until one returns.
+ * lane is stuck: nobody waits for it any more until one returns, or is substituted.
  */
 export class Lane<W extends Wish> {
   readonly #options: LaneOptions<W>;
@@ -58,7 +60,7 @@ export class Lane<W extends Wish> {
   /** Those under way too, in order of coming. */
   readonly #open = new Set<W>();
   #inFlight = 0;
-  #late = 0;
+  readonly #late = new Set<Call>();
   #scheduled = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -67,7 +69,7 @@ export class Lane<W extends Wish> {
   }
 
   get stuck(): boolean {
-    return this.#late >= this.#options.callsInFlight;
+    return this.#late.size >= this.#options.callsInFlight;
   }
 
   /** Whether a wish that comes now has to wait until a call returns. */
@@ -98,6 +100,16 @@ export class Lane<W extends Wish> {
     });
   }
 
+  /** Lets a call be made in the place of a late one, if there is one. */
+  substitute(): void {
+    const [call] = this.#late;
+    if (call === undefined) return;
+    call.substituted = true;
+    this.#late.delete(call);
+    this.#inFlight -= 1;
+    this.#depart();
+  }
+
   /** To be asked before a wish is answered: false when it was given up before. */
   settle(wish: W): boolean {
     if (wish.settled) return false;
@@ -119,15 +131,16 @@ export class Lane<W extends Wish> {
   }
 
   #send(wishes: readonly W[]): void {
-    const call: Call = { late: false };
+    const call: Call = { late: false, substituted: false };
     for (const wish of wishes) wish.call = call;
     this.#inFlight += 1;
     let back = false;
     const returned = (): void => {
       if (back) return;
       back = true;
+      if (call.substituted) return;
       this.#inFlight -= 1;
-      if (call.late) this.#late -= 1;
+      this.#late.delete(call);
       this.#depart();
     };
     this.#options.send(wishes, returned).catch((error: unknown) => {
@@ -171,7 +184,7 @@ export class Lane<W extends Wish> {
   #giveUp(call: Call): void {
     if (call.late) return;
     call.late = true;
-    this.#late += 1;
+    this.#late.add(call);
     if (!this.stuck) return;
     const waiting = this.#waiting;
     this.#waiting = [];

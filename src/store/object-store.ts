@@ -1,6 +1,7 @@
 import type { Arena, Block, DataInfo, PutOptions } from '../native/types.ts';
 import type { PoolBytes } from './admission.ts';
 import type { Caller } from './arena-room.ts';
+import type { Breaker } from './circuit.ts';
 
 /** What a PUT does about an object that is there already. */
 export type IfExists = 'fail' | 'keep' | 'replace';
@@ -43,8 +44,8 @@ export interface ObjectStore {
    * has now, where that is known.
    */
   changed(key: string, bytes: number | undefined): void;
-  /** Whether some kind of operation is refused at once, since all calls made for it are late. */
-  readonly stuck: boolean;
+  /** Of each kind of operation: whether it is refused at once, since all calls made for it are late. */
+  readonly breakers: readonly Breaker[];
   counts(): StoreCounts;
 }
 

@@ -158,4 +158,49 @@ describe('CallSlots', () => {
   it('closes at once when nothing runs', async () => {
     assert.equal(await new CallSlots([1], LONG).close(0), true);
   });
+
+  it('makes calls in the place of late ones, and no longer when these have returned', async () => {
+    const slots = new CallSlots([1, 2], 20, [3]);
+    const late = [call(slots), call(slots)];
+    for (const { promise } of late) await assert.rejects(promise, EngineDeadlineError);
+    assert.equal(slots.stuck, true);
+    assert.equal(slots.substitute(), true);
+    assert.equal(slots.stuck, false);
+    assert.equal(slots.substitute(), false, 'there is one');
+    const substitute = call(slots);
+    assert.equal(substitute.state.slot, 3);
+    assert.deepEqual(slots.counts(), { slots: 2, inFlight: 3, late: 2, queued: 0 });
+    substitute.state.end('3');
+    const next = call(slots);
+    assert.equal(next.state.slot, 3, 'its slot stays as long as it is needed');
+    const waiting = call(slots);
+    late[0]?.state.end('late');
+    assert.deepEqual(slots.counts(), { slots: 2, inFlight: 3, late: 1, queued: 0 });
+    assert.equal(slots.substitute(), false, 'it stands for the one that is still late');
+    const last = call(slots);
+    late[1]?.state.end('late');
+    assert.equal(last.state.slot, -1, 'its slot is one too many now');
+    assert.deepEqual(slots.counts(), { slots: 2, inFlight: 2, late: 0, queued: 1 });
+    next.state.end('3');
+    waiting.state.end('1');
+    last.state.end('');
+    assert.deepEqual(slots.counts(), { slots: 2, inFlight: 0, late: 0, queued: 0 });
+    const [a, b, c] = [call(slots), call(slots), call(slots)];
+    assert.equal(c.state.slot, -1, 'two are all there are');
+    for (const { state } of [a, b, c]) state.end('');
+    assert.equal(await slots.close(0), true);
+  });
+
+  it('is stuck again when what was made in the place of late calls is late too', async () => {
+    const slots = new CallSlots([1], 20, [2]);
+    await assert.rejects(call(slots).promise, EngineDeadlineError);
+    slots.substitute();
+    const [second, third] = [call(slots), call(slots)];
+    await assert.rejects(second.promise, EngineDeadlineError);
+    await assert.rejects(third.promise, EngineStuckError);
+    assert.equal(slots.stuck, true);
+    second.state.end('');
+    assert.equal(slots.stuck, false);
+    assert.deepEqual(slots.counts(), { slots: 1, inFlight: 1, late: 1, queued: 0 });
+  });
 });

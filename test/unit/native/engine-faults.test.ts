@@ -229,7 +229,7 @@ describe('calls past their deadline', () => {
     );
   });
 
-  it('in every slot turn new calls, the line and the probe away at once, until one returns', async () => {
+  it('in every slot turn new calls and the line away at once, until one returns', async () => {
     await injection.set([{ on: ['exist', 'batch_exist'], hang: true }]);
     const late = Array.from({ length: SLOTS }, (_, i) => client.exist(`stuck/${i}`));
     const block = emptyBlock(client, 64);
@@ -246,11 +246,30 @@ describe('calls past their deadline', () => {
     await assert.rejects(client.query('any'), EngineStuckError);
     await assert.rejects(client.batchQuery(['any']), EngineStuckError);
     assert.ok(performance.now() - start < 1000);
-    await assert.rejects(client.probe(DEADLINE_MS), EngineStuckError);
+    await client.probe(DEADLINE_MS);
+    assert.equal(client.stuck, true, 'a probe alone changes nothing');
     await injection.clear();
     await until(() => client.calls().late === 0);
     await client.probe(DEADLINE_MS);
     assert.equal((await client.query('any')).code, 0);
+  });
+
+  it('in every slot make room for others where they are substituted', async () => {
+    await injection.set([{ on: 'exist', hang: true }]);
+    const late = Array.from({ length: SLOTS }, (_, i) => client.exist(`stuck/${i}`));
+    await Promise.allSettled(late);
+    assert.equal(client.stuck, true);
+    assert.equal(client.substitute(), true);
+    assert.equal((await client.query('any')).code, 0);
+    assert.deepEqual(client.calls(), { slots: SLOTS, inFlight: SLOTS, late: SLOTS, queued: 0 });
+    const more = Array.from({ length: SLOTS - 1 }, () => client.substitute());
+    assert.ok(more.every(Boolean));
+    assert.equal(client.substitute(), false, 'as many as there are slots');
+    await injection.clear();
+    await until(() => client.calls().late === 0);
+    const again = Array.from({ length: SLOTS + 1 }, (_, i) => client.exist(`free/${i}`));
+    assert.equal(client.calls().queued, 1);
+    await Promise.all(again);
   });
 
   it('do not hold up a probe beyond its own deadline, and leave nothing behind', async () => {

@@ -12,14 +12,14 @@ assert('config' in interpreted);
 const { config } = interpreted;
 
 describe("a worker's environment", () => {
-  it('has a thread for each call slot and four more, and the pool', () => {
+  it('has a thread for each call that may be under way and three more, and the pool', () => {
     const env = workerEnvironment(
       { HOME: '/root', UV_THREADPOOL_SIZE: '4' },
       { config, poolName: 'mcg-x', reserve: undefined },
     );
     assert.deepEqual(env, {
       HOME: '/root',
-      UV_THREADPOOL_SIZE: '11',
+      UV_THREADPOOL_SIZE: '24',
       MMC_EMBEDDED_POOL: 'mcg-x',
       MMC_EMBEDDED_BYTES: '2097152',
     });

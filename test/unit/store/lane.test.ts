@@ -188,4 +188,27 @@ describe('a lane', () => {
     assert.equal(await next, 'b');
     assert.equal(calls.length, 2);
   });
+
+  it('makes a call in the place of a late one, and not one more when that returns', async () => {
+    const { ask, made, calls, lane } = laneOf({ keysPerCall: 1 });
+    lane.substitute();
+    assert.equal(lane.full, false, 'there is nothing to substitute');
+    const answer = ask('a');
+    await nextTurn();
+    const hanging = made('a');
+    hanging.late();
+    await assert.rejects(answer, EngineDeadlineError);
+    lane.substitute();
+    assert.deepEqual([lane.stuck, lane.full], [false, false]);
+    const [second, third] = [ask('b'), ask('c')];
+    await nextTurn();
+    hanging.returned();
+    assert.equal(lane.full, true);
+    assert.equal(calls.length, 2);
+    made('b').answer();
+    assert.equal(await second, 'b');
+    made('c').answer();
+    assert.equal(await third, 'c');
+    assert.equal(lane.full, false);
+  });
 });
