@@ -78,7 +78,16 @@ export function becomeWorker(): void {
         setLogLevel(level);
       },
       collect: () => server.registry.getMetricsAsJSON(),
-      closeEngine: (deadlineMs) => engine.close(deadlineMs),
+      async closeEngine(deadlineMs) {
+        const clean = await engine.close(deadlineMs);
+        if (!clean && engine.calls().inFlight === 0) {
+          waiting.log.warn(
+            { deadlineMs },
+            'the engine does not come back from its uninitialisation and is left; to its pool this client has died',
+          );
+        }
+        return clean;
+      },
     } satisfies RunningGateway;
   };
 

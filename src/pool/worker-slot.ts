@@ -209,9 +209,12 @@ export class WorkerSlot {
     const worker = `the worker of device ${this.device} (pid ${this.#lastPid ?? 'none'})`;
     if (this.#remaining === undefined) return `${worker} was ${this.#state}`;
     const { stage, requests, calls } = this.#remaining;
-    return stage === 'engine'
-      ? `${worker} was uninitialising its engine`
-      : `${worker} was draining (requests in flight: ${requests}, engine calls: ${calls})`;
+    if (stage === 'requests') {
+      return `${worker} was draining (requests in flight: ${requests}, engine calls: ${calls})`;
+    }
+    return calls > 0
+      ? `${worker} was waiting for engine calls that hang: ${calls}`
+      : `${worker} was uninitialising its engine`;
   }
 
   #receive(message: WorkerMessage): void {

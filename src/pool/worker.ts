@@ -139,7 +139,10 @@ export function runWorker(parts: WorkerParts): void {
     if (drained) stage = 'engine';
     if (drained) report();
     const closed = await running.closeEngine(closeEngineMs);
-    parts.exit(drained && closed ? 0 : 1);
+    // An engine that is left without its leave has cut nobody off; a call that hangs is somebody's.
+    const cutOff = !drained || (!closed && running.remaining().calls > 0);
+    if (cutOff) report();
+    parts.exit(cutOff ? 1 : 0);
   }
 
   /**

@@ -203,12 +203,14 @@ describe('an engine at the end', () => {
     assert.equal(isAlive(worker ?? 0), false);
   });
 
-  it('that hangs in its uninitialisation is left behind', async () => {
-    const injected = await inject([{ on: 'uninit', hang: true }]);
+  it('that has lost a call is left behind, and the call named, though its client was told', async () => {
+    const injected = await inject([], ['--deadline-ms', '100']);
     const gateway = await start(injected);
+    await injected.injection.set([{ on: ['put', 'batch_put'], hang: true }]);
+    await assert.rejects(put(gateway, 'a'), /engine-timeout/);
     const worker = gateway.workerPid();
     assert.equal((await gateway.stop()).code, 1);
-    assert.match(gateway.stderr(), /was uninitialising its engine/);
+    assert.match(gateway.stderr(), /was waiting for engine calls that hang: 1/);
     assert.equal(isAlive(worker ?? 0), false);
   });
 
