@@ -261,7 +261,7 @@ export const table = {
     'Process',
     integer(0, 3_600_000, 'MS'),
     0,
-    'How long a gateway that is told to stop still serves everything, while `/readyz` answers 503 so that load balancers turn away.',
+    'How long a gateway that is told to stop still serves everything, while `/readyz` answers 503 so that load balancers turn away, and each answer ends its connection.',
   ),
   drainMs: setting(
     'Process',

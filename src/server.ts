@@ -1,7 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { setTimeout as elapse } from 'node:timers/promises';
 import type { Config } from './config.ts';
 import type { Layout } from './config-layouts.ts';
 import { answerClientError } from './http/client-error.ts';
@@ -12,6 +11,7 @@ import { attachExchange, type Exchange, endExchange, type Gateway } from './http
 import { exchangeLog } from './http/exchange-log.ts';
 import { checkHead, type Expectation, problemOfConnect } from './http/head.ts';
 import { browserGuard } from './http/host.ts';
+import { createLiveConnections } from './http/live-connections.ts';
 import type { Logger } from './http/log.ts';
 import { HeldBytes } from './http/receive-text.ts';
 import { requestIdOf } from './http/request-id.ts';
@@ -53,22 +53,18 @@ export interface GatewayServer {
   inFlight(): number;
   /** Whether some requests are refused at once, since engine calls hang. */
   isStuck(): boolean;
-  /** Readiness fails from now on; everything is served as before. */
+  /** Readiness fails from now on, and answers end their connections; everything is served. */
   announceStop(): void;
   /** Those that requests may name from now on. */
   setLayouts(layouts: readonly Layout[]): void;
   readonly registry: Registry;
 }
 
-/** How often a drain looks whether everything has left: a small answer tells nobody when it has. */
-const DRAIN_LOOK_MS = 10;
-
 /** The HTTP side of a worker: connections in, the store and the pages behind them. */
 export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   const { config, engine, logger } = deps;
   const registry = createRegistry();
   engineMetrics(registry, engine);
-  const sockets = new Set<Socket>();
   /** The request that each connection is busy with. */
   const serving = new Map<Duplex, Exchange>();
   let inFlight = 0;
@@ -96,7 +92,6 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     layouts: config.layout,
     watch: createTransferWatch(config),
     draining: false,
-    unready: false,
     onEnd(exchange) {
       inFlight -= 1;
       serving.delete(exchange.req.socket);
@@ -186,6 +181,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     idleTimeoutMs: config.idleTimeoutMs,
     keepAliveTimeout: config.keepAliveMs,
   });
+  const connections = createLiveConnections(server, () => inFlight);
   server.on('request', (req, res) => begin(req, res, 'none'));
   server.on('checkContinue', (req, res) => begin(req, res, 'continue'));
   server.on('checkExpectation', (req, res) => begin(req, res, 'unknown'));
@@ -205,14 +201,6 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     });
   });
 
-  const hasUnsentBytes = (socket: Socket): boolean => socket.writableLength > 0;
-  /** Also with answers that have not left, and refused uploads that are still read and thrown away. */
-  const isBusy = (): boolean =>
-    inFlight > 0 ||
-    [...sockets].some(
-      (socket) => !socket.destroyed && (socket.writableEnded || hasUnsentBytes(socket)),
-    );
-
   // After the caller has said that it is ready: a start need not wait for what it may not need.
   setImmediate(() => {
     void loadApp().catch(() => undefined);
@@ -227,37 +215,20 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     inFlight: () => inFlight,
     isStuck: () => circuit.openReason !== undefined,
     announceStop() {
-      gateway.unready = true;
+      gateway.draining = true;
     },
     setLayouts(layouts) {
       gateway.layouts = layouts;
     },
-    accept(socket) {
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
-      // node:http listens too, but not on connections that it has let go of.
-      socket.on('error', () => undefined);
-      socket.setNoDelay(true);
-      // A client may end its side before it has the answer; a passed-on socket forgot that it may.
-      socket.allowHalfOpen = true;
-      server.emit('connection', socket);
-    },
+    accept: (socket) => connections.accept(socket),
     async drain(deadlineMs) {
       gateway.draining = true;
-      const deadline = performance.now() + deadlineMs;
-      for (;;) {
-        // To node:http a connection is idle whose last answer still waits for a slow reader.
-        if (![...sockets].some(hasUnsentBytes)) server.closeIdleConnections();
-        if (!isBusy() || performance.now() >= deadline) break;
-        await elapse(DRAIN_LOOK_MS);
-      }
+      const drained = await connections.drain(deadlineMs);
       gateway.watch.close();
       circuit.end();
-      return !isBusy();
+      return drained;
     },
-    destroyAll() {
-      for (const socket of sockets) socket.destroy();
-    },
+    destroyAll: () => connections.destroyAll(),
   };
 }
 

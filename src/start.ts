@@ -1,5 +1,4 @@
 /** The supervisor's role: puts the pool together with this program's worker, log and metrics. */
-import { rmSync } from 'node:fs';
 import path from 'node:path';
 import tty from 'node:tty';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +7,7 @@ import { formatBytes } from './config-kinds.ts';
 import type { Reloadable, Sound } from './config-reload.ts';
 import { table } from './config-table.ts';
 import type { Log } from './logger.ts';
-import { newPoolName, workerEnvironment } from './pool/environment.ts';
+import { newPoolName, removePool, workerEnvironment } from './pool/environment.ts';
 import { guardAgainstErrors } from './pool/guard.ts';
 import type { Listeners } from './pool/listeners.ts';
 import { createWaitingLog, type PoolLog, silentLog } from './pool/log.ts';
@@ -53,7 +52,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
       setTimeout(() => void loadMetrics(), metricsDelayMs).unref();
     },
     complain,
-    renderMetrics: async (workers, own) => (await loadMetrics()).renderPool(workers, own),
+    renderMetrics: async (samples, own) => (await loadMetrics()).renderPool(samples, own),
   });
   let { logLevel } = config;
   /** Until there is a log, it is enough to know the level. */
@@ -94,7 +93,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
   for (const warning of warnings) logger.warn(warning);
   const code = await supervisor.finished;
   // A worker that was killed could not take its pool away, and the name is ours alone.
-  rmSync(`/dev/shm/${poolName}`, { force: true });
+  removePool(poolName);
   // Connections without a worker are still answered, and the log does not take lines as it closes.
   waiting.attach(silentLog);
   await log.close();

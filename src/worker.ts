@@ -1,6 +1,7 @@
 /** The worker's role: the engine first (engine.md §1), then the HTTP side on top of it, then the log. */
 import type { Config } from './config.ts';
 import type { Log } from './logger.ts';
+import { removePool } from './pool/environment.ts';
 import { createWaitingLog, silentLog } from './pool/log.ts';
 import { type RunningGateway, runWorker, type WorkerParts } from './pool/worker.ts';
 
@@ -132,6 +133,8 @@ function explain(error: unknown): { message: string; permanent: boolean } {
 
 /** Without the engine's library there is nothing whose exit handlers could harm. */
 async function leave(code: number): Promise<void> {
+  // Who could not leave the pool leaves its memory behind, which a supervisor takes away, if there is one.
+  if (code !== 0 && !process.connected) removePool(process.env['MMC_EMBEDDED_POOL']);
   try {
     const { exitNow } = await import('./native/process-exit.ts');
     exitNow(code);

@@ -34,10 +34,8 @@ export interface Gateway {
   /** Those that requests may name; replaced as a whole when the settings are read again. */
   layouts: readonly Layout[];
   readonly watch: TransferWatch;
-  /** Set when the worker drains: responses then close their connections. */
+  /** Set when the worker drains, or soon will: readiness fails, and responses close their connections. */
   draining: boolean;
-  /** Set when a stop is near: readiness fails, and everything is served as before. */
-  unready: boolean;
   /** Told of every request that ended, however it ended. */
   onEnd(exchange: Exchange): void;
 }

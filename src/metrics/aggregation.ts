@@ -1,20 +1,27 @@
 /** /metrics for the whole pool: the workers' metrics added up, and the supervisor's own. */
 import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
-import type { MetricJson, MetricsText } from '../pool/protocol.ts';
+import type { MetricJson } from '../pool/protocol.ts';
+import type { PoolSamples, Rendered } from '../pool/scrape.ts';
 import type { PoolNumbers } from '../pool/supervisor.ts';
 
 /** Adds up by each metric's own rule (sum, first, average …), as prom-client's cluster support does. */
-export async function renderPool(
-  workers: readonly MetricJson[][],
-  own: PoolNumbers,
-): Promise<MetricsText> {
+export async function renderPool(samples: PoolSamples, own: PoolNumbers): Promise<Rendered> {
   const registry = ownRegistry(own);
-  const sum = AggregatorRegistry.aggregate([...workers]);
+  const gone = addUp(samples.gone.map(counted));
+  const goneJson = (await gone.getMetricsAsJSON()) as unknown as MetricJson[];
+  const sum = addUp([...samples.live, ...samples.silent.map(counted), goneJson]);
   return {
     contentType: registry.contentType,
     body: `${await registry.metrics()}\n${await sum.metrics()}`,
+    gone: goneJson,
   };
 }
+
+const addUp = (all: readonly MetricJson[][]): Registry => AggregatorRegistry.aggregate([...all]);
+
+/** What only grows, and stays true when who has counted it is gone. */
+const counted = (metrics: readonly MetricJson[]): MetricJson[] =>
+  metrics.filter(({ type }) => type === 'counter' || type === 'histogram');
 
 /** Made anew for each scrape: the supervisor counts in plain numbers, and loads prom-client late. */
 function ownRegistry(own: PoolNumbers): Registry {

@@ -3,8 +3,10 @@
 export interface BackoffOptions {
   /** Wait after the first death. */
   readonly firstMs: number;
-  /** Wait at most. */
+  /** Wait at most for one that was never ready. */
   readonly mostMs: number;
+  /** Wait at most for one that was: it can serve, and while all are waited for nobody does. */
+  readonly mostMsInService: number;
   /** A worker that was ready for so long starts the sequence anew. */
   readonly calmMs: number;
   /** 0 to below 1; for tests. */
@@ -17,18 +19,19 @@ export interface Backoff {
 }
 
 /**
- * Doubles from `firstMs` to `mostMs`. A random half of each wait keeps the workers of a host, which
+ * Doubles from `firstMs` to the most. A random half of each wait keeps the workers of a host, which
  * often die together, from starting together.
  */
 export function createBackoff(options: BackoffOptions): Backoff {
-  const { firstMs, mostMs, calmMs, random = Math.random } = options;
+  const { firstMs, mostMs, mostMsInService, calmMs, random = Math.random } = options;
   let deaths = 0;
   return {
     afterDeath(readyMs) {
       if (readyMs >= calmMs) deaths = 0;
-      const waitMs = Math.min(mostMs, firstMs * 2 ** deaths);
+      const most = readyMs > 0 ? mostMsInService : mostMs;
+      const waitMs = Math.min(most, firstMs * 2 ** deaths);
       // Stops counting at the ceiling, since 2 ** deaths would reach infinity some day.
-      if (waitMs < mostMs) deaths += 1;
+      if (waitMs < most) deaths += 1;
       return waitMs / 2 + (waitMs / 2) * random();
     },
   };

@@ -29,6 +29,9 @@ export interface DispatchOptions {
 export interface Dispatch {
   /** Passes a paused connection on. */
   accept(socket: Socket): void;
+  /** Whoever comes waits from now on, until `release`. */
+  hold(): void;
+  release(): void;
   /** To be called when a place may take a connection again, or takes none any more. */
   turn(): void;
   /** Whether any place is. */
@@ -54,6 +57,7 @@ export function createDispatch({ places, standby, patienceMs }: DispatchOptions)
   );
   let later: NodeJS.Timeout | undefined;
   let standbyConnections = 0;
+  let held = false;
 
   const serving = () => places.some((place) => place.serving);
 
@@ -67,6 +71,7 @@ export function createDispatch({ places, standby, patienceMs }: DispatchOptions)
   function serveLine(): void {
     clearTimeout(later);
     later = undefined;
+    if (held) return;
     line.serve((socket) => {
       if (handOver(socket)) return true;
       if (serving()) return false;
@@ -83,8 +88,15 @@ export function createDispatch({ places, standby, patienceMs }: DispatchOptions)
 
   return {
     accept(socket) {
-      if (line.length === 0 && handOver(socket)) return;
-      if (!serving() || !line.join(socket)) standBy(socket);
+      if (!held && line.length === 0 && handOver(socket)) return;
+      if (!(held || serving()) || !line.join(socket)) standBy(socket);
+    },
+    hold() {
+      held = true;
+    },
+    release() {
+      held = false;
+      serveLine();
     },
     turn: serveLine,
     get serving() {

@@ -1,5 +1,6 @@
 /** A worker's environment: what libuv, the engines and the loader read before any of our code runs. */
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import type { Config } from '../config.ts';
 import { mostCalls, SPARE_THREADS } from '../native/limits.ts';
 
@@ -28,6 +29,11 @@ export function workerEnvironment(
     env['MCG_RESERVE_BYTES'] = String(reserve.bytes);
   }
   return env;
+}
+
+/** Of the embedded engine: the memory of a pool that nobody can join any more. */
+export function removePool(name: string | undefined): void {
+  if (name !== undefined) rmSync(`/dev/shm/${name}`, { force: true });
 }
 
 /** A name that only this gateway's workers share; the prefix lets the engine sweep what killed ones left. */

@@ -20,6 +20,8 @@ export interface HeartbeatJudge {
   heard(beat: Heartbeat): void;
   /** To be called every `beatMs`: it is by these that time goes by. */
   look(): void;
+  /** Since its last heartbeat, or its start. */
+  readonly silentMs: number;
   /** Why the worker is to be killed, in words; undefined when it is not. */
   verdict(state: WorkerState): string | undefined;
 }
@@ -45,6 +47,9 @@ export function createHeartbeatJudge(options: JudgeOptions): HeartbeatJudge {
       else stuckSinceMs ??= time.ms;
     },
     look: () => time.look(),
+    get silentMs() {
+      return time.ms - heardMs;
+    },
     verdict(state) {
       const silentMs = time.ms - heardMs;
       if (silentMs >= silenceLimitMs(state)) {

@@ -1,4 +1,5 @@
 /** All places to listen on, opened together: either every one of them, or none. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { ListenAddress } from '../config-listen.ts';
 import { listen, type TcpListener } from './listener.ts';
@@ -10,6 +11,8 @@ export interface Listeners {
   readonly addresses: readonly string[];
   /** The first with a port, for what can name but one; there may be none. */
   readonly tcp: TcpListener | undefined;
+  /** Takes what the kernel has accepted already, and closes. */
+  finish(): Promise<void>;
   /** Accepts nothing more. */
   close(): void;
 }
@@ -21,10 +24,15 @@ export async function openListeners(
   config: Places,
   onConnection: OnConnection,
 ): Promise<Listeners> {
+  let accepted = 0;
+  const take: OnConnection = (socket) => {
+    accepted += 1;
+    onConnection(socket);
+  };
   const open = (place: ListenAddress): Promise<TcpListener | Listener> =>
     'path' in place
-      ? listenUnix(place.path, config.socketMode, onConnection)
-      : listen(place.host, place.port, onConnection);
+      ? listenUnix(place.path, config.socketMode, take)
+      : listen(place.host, place.port, take);
   const results = await Promise.allSettled(placesOf(config).map(open));
   const opened = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
   const close = () => {
@@ -40,8 +48,28 @@ export async function openListeners(
   return {
     addresses: opened.map(({ address }) => address),
     tcp: opened.find((listener): listener is TcpListener => 'port' in listener),
+    async finish() {
+      await quiet(() => accepted);
+      close();
+    },
     close,
   };
+}
+
+/** Connections whose clients believe that they were accepted are reset when a listener closes. */
+const longestFinishMs = 200;
+/** libuv accepts one connection in a turn of the loop, if there is one. */
+const quietTurns = 3;
+
+/** Waits until nobody has come for some turns of the loop. */
+async function quiet(accepted: () => number): Promise<void> {
+  const until = performance.now() + longestFinishMs;
+  let before = accepted();
+  for (let turns = 0; turns < quietTurns && performance.now() < until; turns += 1) {
+    await nextTurn();
+    if (accepted() !== before) turns = 0;
+    before = accepted();
+  }
 }
 
 /** `--host` and `--port` are short for one place. */

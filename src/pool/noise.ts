@@ -25,8 +25,10 @@ export interface LeftOut {
 
 export interface NoiseFilter {
   push(chunk: Buffer): void;
-  /** To be called each minute, and at the end: shows the counts, and begins to count anew. */
+  /** To be called each minute: shows the counts, and begins to count anew. */
   report(): void;
+  /** Nothing more comes: what has no line's end is a line, and the counts are shown. */
+  end(): void;
 }
 
 /** How often what was left out is to be reported. */
@@ -73,24 +75,31 @@ export function createNoiseFilter(options: NoiseOptions): NoiseFilter {
     tell(text, 0);
   }
 
+  function report(): void {
+    const repeated = [...patterns.values()].filter(({ repeats }) => repeats > 0);
+    repeated.sort((a, b) => b.repeats - a.repeats);
+    for (const { repeats } of repeated.splice(linesInAll)) others += repeats;
+    if (repeated.length === 0 && others > 0) tell('(lines of many kinds)', 0);
+    for (const { first, repeats } of repeated) tell(first, repeats);
+    shown = 0;
+    // What has fallen silent is worth a line when it comes again.
+    for (const [name, pattern] of patterns) {
+      if (pattern.repeats === 0) patterns.delete(name);
+      else pattern.repeats = 0;
+    }
+  }
+
   return {
     push(chunk) {
       const lines = (partial + decoder.write(chunk)).split('\n');
       partial = (lines.pop() ?? '').slice(0, lineCharacters);
       for (const line of lines) consider(line.slice(0, lineCharacters));
     },
-    report() {
-      const repeated = [...patterns.values()].filter(({ repeats }) => repeats > 0);
-      repeated.sort((a, b) => b.repeats - a.repeats);
-      for (const { repeats } of repeated.splice(linesInAll)) others += repeats;
-      if (repeated.length === 0 && others > 0) tell('(lines of many kinds)', 0);
-      for (const { first, repeats } of repeated) tell(first, repeats);
-      shown = 0;
-      // What has fallen silent is worth a line when it comes again.
-      for (const [name, pattern] of patterns) {
-        if (pattern.repeats === 0) patterns.delete(name);
-        else pattern.repeats = 0;
-      }
+    report,
+    end() {
+      consider((partial + decoder.end()).slice(0, lineCharacters));
+      partial = '';
+      report();
     },
   };
 }

@@ -68,6 +68,7 @@ export type DrainStage = 'requests' | 'engine';
 /** One metric of prom-client's `getMetricsAsJSON`; only prom-client looks further into it. */
 export interface MetricJson {
   readonly name: string;
+  readonly type?: unknown;
 }
 
 const toWorkerShapes = {
@@ -85,12 +86,14 @@ const toWorkerShapes = {
   metrics: { id: isCount, contentType: isString, body: isString },
   /** The answer to `survey`. */
   surveyed: { id: isCount, report: isReport },
-  /** A stop is near: readiness fails from now on, everything else is served as before. */
+  /** A stop is near: readiness fails from now on, and answers end their connections; all is served. */
   unready: {},
   /** Settings that have changed while it runs. */
   reconfigure: { layout: isLayouts, logLevel: isLogLevel },
-  /** Finish what is in flight, at most for so long, then uninitialise and leave. */
+  /** Finish what is in flight, at most for so long; `leave` follows once all who end have. */
   drain: { deadlineMs: isCount },
+  /** Nobody needs the objects in its memory any more: a worker that has drained uninitialises. */
+  leave: {},
 };
 
 const fromWorkerShapes = {
@@ -113,6 +116,8 @@ const fromWorkerShapes = {
   scrape: { id: isCount },
   /** The worker is asked about the whole pool. */
   survey: { id: isCount },
+  /** Somebody has sent it SIGTERM, and perhaps the whole process group. */
+  asked: {},
   /** Sent when a drain begins, for whatever reason, and again while it lasts. */
   draining: { stage: isStage, requests: isCount, calls: isCount },
 };

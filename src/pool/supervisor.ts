@@ -7,12 +7,14 @@ import type { Config } from '../config.ts';
 import type { Reloadable } from '../config-reload.ts';
 import { type ComingUp, createComingUp } from './coming-up.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
+import { createEnding, type Ending } from './ending.ts';
 import type { TcpListener } from './listener.ts';
 import { type Listeners, openListeners } from './listeners.ts';
 import type { PoolLog } from './log.ts';
 import { createProgress, type Progress } from './progress.ts';
-import { closeEngineMs, type MetricJson, type MetricsText, type WorkerFacts } from './protocol.ts';
+import type { MetricsText, WorkerFacts } from './protocol.ts';
 import { type PoolReport, reportPool } from './report.ts';
+import { createScrape, type PoolSamples, type Rendered, type Scrape } from './scrape.ts';
 import { describeSituation, type Situation } from './situation.ts';
 import type { Standby, StandbyAnswer, StandbyOptions } from './standby.ts';
 import { takesConnections, type WorkerState } from './state.ts';
@@ -47,16 +49,15 @@ export interface SupervisorOptions {
   readonly onReady: (facts: WorkerFacts, listeners: Listeners, report: PoolReport) => void;
   /** A message for the operator's eyes, besides the log: why the program ends. */
   readonly complain: (message: string) => void;
-  readonly renderMetrics: (workers: MetricJson[][], own: PoolNumbers) => Promise<MetricsText>;
+  readonly renderMetrics: (samples: PoolSamples, own: PoolNumbers) => Promise<Rendered>;
   /** How long a connection waits for a worker that lives; 10 s, but in tests. */
   readonly patienceMs?: number;
   /** How long a worker may take to answer when it is given a connection; 2 s, but in tests. */
   readonly answerMs?: number;
 }
 
-/** A worker that does not tell its metrics in this time is left out of the sum. */
+/** A worker that does not tell its metrics in this time is counted as it last told. */
 const collectMs = 2000;
-const slackMs = 500;
 const patienceMs = 10_000;
 const answerMs = 2000;
 
@@ -66,13 +67,13 @@ export class Supervisor {
   readonly #dispatch: Dispatch;
   readonly #comingUp: ComingUp;
   readonly #progress: Progress;
+  readonly #scrape: Scrape;
+  readonly #ending: Ending;
   #listeners: Listeners | undefined;
   #standby: Promise<Standby> | undefined;
   readonly #standbyAnswers = new Map<number, number>();
   #stopping = false;
   #failed = false;
-  #drainDelay: NodeJS.Timeout | undefined;
-  #deadline: NodeJS.Timeout | undefined;
   #finish: (code: number) => void = () => {};
 
   /** Resolves with the program's exit code when everything has ended. */
@@ -90,6 +91,20 @@ export class Supervisor {
       places: this.#slots,
       standby: () => this.#loadStandby(),
       patienceMs: options.patienceMs ?? patienceMs,
+    });
+    this.#scrape = createScrape({
+      sources: this.#slots,
+      render: (samples) => options.renderMetrics(samples, this.#numbers()),
+      collectMs,
+    });
+    this.#ending = createEnding({
+      config: options.config,
+      log: options.log,
+      places: this.#slots,
+      dispatch: this.#dispatch,
+      listeners: () => this.#listeners,
+      onClosing: () => this.#progress.end(),
+      onOverdue: (reason) => this.kill(reason),
     });
   }
 
@@ -115,35 +130,11 @@ export class Supervisor {
     void this.#loadStandby();
   }
 
-  /**
-   * Ends in order: readiness fails; after a delay, in which load balancers turn away, no new
-   * connections; requests in flight finish; engines are uninitialised.
-   */
+  /** Ends in order (ending.ts). */
   stop(reason: string): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    const { drainDelayMs } = this.#options.config;
-    if (drainDelayMs === 0 || !this.#comingUp.ever) {
-      this.#drain(reason);
-      return;
-    }
-    this.#options.log.info({ reason, drainDelayMs }, 'not ready any more; stopping after a delay');
-    for (const slot of this.#slots) slot.announceStop();
-    this.#drainDelay = setTimeout(() => this.#drain(reason), drainDelayMs);
-  }
-
-  #drain(reason: string): void {
-    clearTimeout(this.#drainDelay);
-    this.#drainDelay = undefined;
-    const { drainMs } = this.#options.config;
-    this.#listeners?.close();
-    this.#progress.end();
-    this.#options.log.info({ reason, drainMs }, 'stopping; requests in flight may finish');
-    this.#deadline = setTimeout(
-      () => this.kill(`${(drainMs + closeEngineMs) / 1000} s have passed`),
-      drainMs + closeEngineMs + slackMs,
-    );
-    for (const slot of this.#slots) slot.stop(drainMs);
+    this.#ending.begin(reason, this.#comingUp.ever);
   }
 
   /** Gives all workers other settings, and those that start later. */
@@ -155,7 +146,8 @@ export class Supervisor {
   kill(reason: string): void {
     this.#failed = true;
     this.#options.complain(`ended at once (${reason}): ${this.describe()}`);
-    if (this.#drainDelay !== undefined) this.#drain(reason);
+    this.#stopping = true;
+    this.#ending.hurry();
     const stuck = this.#slots.filter((slot) => slot.state !== 'stopped');
     for (const slot of stuck) slot.kill();
   }
@@ -186,16 +178,18 @@ export class Supervisor {
     return reportPool(this.#slots, this.#options.config.readyWhen);
   }
 
-  /** The sum over all ready workers and the supervisor's own, in Prometheus's text format. */
-  async metricsText(): Promise<MetricsText> {
-    const answers = await Promise.all(this.#slots.map((slot) => slot.collect(collectMs)));
-    const workers = answers.filter((metrics) => metrics !== undefined);
-    return this.#options.renderMetrics(workers, {
+  /** In Prometheus's text format. */
+  metricsText(): Promise<MetricsText> {
+    return this.#scrape.text();
+  }
+
+  #numbers(): PoolNumbers {
+    return {
       slots: this.#slots,
       waitingConnections: this.#dispatch.waitingConnections,
       standbyConnections: this.#dispatch.standbyConnections,
       standbyAnswers: this.#standbyAnswers,
-    });
+    };
   }
 
   #createSlot(device: number): WorkerSlot {
@@ -213,12 +207,16 @@ export class Supervisor {
       onPermanentFailure: (message) => this.#failPermanently(device, message),
       onSurvey: () => this.report(),
       onScrape: (reply) => {
-        this.metricsText().then(reply, (error: unknown) =>
-          log.error({ err: error }, 'metrics could not be added up'),
-        );
+        this.#scrape
+          .text()
+          .then(reply, (error: unknown) =>
+            log.error({ err: error }, 'metrics could not be added up'),
+          );
       },
       onReturned: (socket) => this.#dispatch.accept(socket),
       onTurn: () => this.#dispatch.turn(),
+      onGone: (metrics) => this.#scrape.ended(metrics),
+      onDrained: () => this.#letGo(device),
       onStopped: () => this.#slotStopped(),
     });
   }
@@ -263,9 +261,19 @@ export class Supervisor {
     this.stop('no worker can start');
   }
 
+  /** One that ends alone leaves at once; all together when the last of them has drained. */
+  #letGo(device: number): void {
+    if (this.#stopping && this.#slots.some(({ drained }) => !drained)) return;
+    const leaving = this.#stopping
+      ? this.#slots
+      : this.#slots.filter((slot) => slot.device === device);
+    for (const slot of leaving) slot.leave();
+  }
+
   #slotStopped(): void {
+    if (this.#slots.every(({ drained }) => drained)) for (const slot of this.#slots) slot.leave();
     if (this.#slots.some((slot) => slot.state !== 'stopped')) return;
-    clearTimeout(this.#deadline);
+    this.#ending.done();
     const unclean = this.#slots.filter((slot) => !slot.clean);
     if (unclean.length > 0 && !this.#failed) {
       this.#failed = true;

@@ -77,7 +77,7 @@ export class WorkerProcess {
       send: (message, handle, failed) => this.#sendNow(message, handle, failed),
       answerMs: options.answerMs,
       onTaken: options.onTaken,
-      onSilent: () => this.#silent(),
+      onSilent: () => this.silent(),
       onReturned: options.onReturned,
     });
     this.#awaitExit();
@@ -118,6 +118,15 @@ export class WorkerProcess {
     return this.#child.connected && this.#answers && this.#handOver.offer(socket);
   }
 
+  /** To be told that it has said nothing for too long; also known when it leaves a connection unanswered. */
+  silent(): void {
+    if (!this.#answers) return;
+    this.#answers = false;
+    const seconds = this.#options.answerMs / 1000;
+    this.#options.log('warn', {}, `worker has not answered for ${seconds} s; it is passed over`);
+    this.#options.onAnswering();
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
@@ -139,13 +148,6 @@ export class WorkerProcess {
     if (!this.#answers) this.#answersAgain();
     if (message.type === 'taken') this.#handOver.taken(message.id);
     else if (message.type !== 'released') this.#options.onMessage(message);
-  }
-
-  #silent(): void {
-    this.#answers = false;
-    const seconds = this.#options.answerMs / 1000;
-    this.#options.log('warn', {}, `worker has not answered for ${seconds} s; it is passed over`);
-    this.#options.onAnswering();
   }
 
   #answersAgain(): void {
@@ -176,19 +178,17 @@ export class WorkerProcess {
     });
   }
 
-  #reportNoise(): void {
-    for (const filter of this.#noise) filter.report();
-  }
-
   /** `close` comes after the last output, but not while someone else holds the pipes; `exit` does. */
   #awaitExit(): void {
-    const reports = setInterval(() => this.#reportNoise(), noiseReportMs).unref();
+    const reports = setInterval(() => {
+      for (const filter of this.#noise) filter.report();
+    }, noiseReportMs).unref();
     let reported = false;
     const report = (code: number | null, signal: NodeJS.Signals | null) => {
       if (reported) return;
       reported = true;
       clearInterval(reports);
-      this.#reportNoise();
+      for (const filter of this.#noise) filter.end();
       const { onExit } = this.#options;
       const words = this.#lastWords;
       const lastWords = this.#noiseShown ? words.text() : withoutKeys(words.lines());

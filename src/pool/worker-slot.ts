@@ -6,44 +6,24 @@ import type { Socket } from 'node:net';
 import type { Config } from '../config.ts';
 import type { Reloadable } from '../config-reload.ts';
 import { createBackoff } from './backoff.ts';
+import { describeExit, describeRemaining, levelOfExit, type Remaining } from './departure.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { type HeartbeatWatch, watchHeartbeat } from './heartbeat-watch.ts';
-import type { LogLevel, PoolLog } from './log.ts';
-import type { FromWorker, MetricJson, MetricsText, WorkerFacts } from './protocol.ts';
-import type { PoolReport } from './report.ts';
+import type { LogLevel } from './log.ts';
+import type { MetricJson } from './protocol.ts';
+import { createSlotMetrics } from './slot-metrics.ts';
+import type { SlotOptions } from './slot-options.ts';
 import { move, takesConnections, type WorkerEvent, type WorkerState } from './state.ts';
-import {
-  type Exit,
-  type WorkerMessage,
-  WorkerProcess,
-  type WorkerProgram,
-} from './worker-process.ts';
+import { type Exit, type WorkerMessage, WorkerProcess } from './worker-process.ts';
 
-export interface SlotOptions {
-  readonly config: Config;
-  readonly version: string;
-  readonly device: number;
-  readonly program: WorkerProgram;
-  readonly env: NodeJS.ProcessEnv;
-  /** How long its worker may take to answer when it is given a connection. */
-  readonly answerMs: number;
-  readonly log: PoolLog;
-  /** A worker is being started. */
-  readonly onStart: () => void;
-  readonly onReady: (facts: WorkerFacts) => void;
-  /** A reason for which starting again cannot help; reported before the process leaves. */
-  readonly onPermanentFailure: (message: string) => void;
-  readonly onScrape: (reply: (text: MetricsText) => void) => void;
-  readonly onSurvey: () => PoolReport;
-  readonly onReturned: (socket: Socket) => void;
-  /** It can take another connection, or takes none any more. */
-  readonly onTurn: () => void;
-  readonly onStopped: () => void;
-}
-
-const firstBackoffMs = 100;
-const mostBackoffMs = 10_000;
-const calmMs = 60_000;
+const backoffLimits = {
+  firstMs: 100,
+  mostMs: 10_000,
+  mostMsInService: 2000,
+  calmMs: 60_000,
+};
+/** A signal for the whole process group reaches the supervisor and its workers in any order. */
+const groupSignalMs = 100;
 
 const showsNoise = ({ logLevel }: Pick<Config, 'logLevel'>): boolean =>
   logLevel === 'debug' || logLevel === 'trace';
@@ -51,14 +31,13 @@ const showsNoise = ({ logLevel }: Pick<Config, 'logLevel'>): boolean =>
 export class WorkerSlot {
   readonly device: number;
   readonly #options: SlotOptions;
-  readonly #backoff = createBackoff({ firstMs: firstBackoffMs, mostMs: mostBackoffMs, calmMs });
-  readonly #collecting = new Map<number, (metrics: MetricJson[]) => void>();
+  readonly #backoff = createBackoff(backoffLimits);
+  readonly #metrics = createSlotMetrics();
   #state: WorkerState = 'dead';
   #process: WorkerProcess | undefined;
   #watch: HeartbeatWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lastPid: number | undefined;
-  #nextId = 1;
   #restarts = 0;
   #handedOver = 0;
   #serviceId: number | undefined;
@@ -67,7 +46,7 @@ export class WorkerSlot {
   #unready = false;
   /** What has changed since the gateway was started. */
   #reloaded: Reloadable | undefined;
-  #remaining: Extract<FromWorker, { type: 'draining' }> | undefined;
+  #remaining: Remaining | undefined;
   #clean = true;
 
   constructor(options: SlotOptions) {
@@ -152,6 +131,9 @@ export class WorkerSlot {
       slot: this.#options,
       pid: this.pid,
       state: () => this.#state,
+      onSilent: () => {
+        if (takesConnections(this.#state)) this.#process?.silent();
+      },
       onVerdict: (reason) => this.#condemn(reason),
     });
     this.#options.onStart();
@@ -161,21 +143,15 @@ export class WorkerSlot {
     return takesConnections(this.#state) && this.#process?.handOver(socket) === true;
   }
 
-  /** The worker's metrics, or undefined when it does not answer in time, or could not be asked. */
-  collect(deadlineMs: number): Promise<MetricJson[] | undefined> {
-    if (!this.serving) return Promise.resolve(undefined);
-    const id = this.#nextId;
-    this.#nextId += 1;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => settle(undefined), deadlineMs);
-      const settle = (metrics: MetricJson[] | undefined) => {
-        clearTimeout(timer);
-        this.#collecting.delete(id);
-        resolve(metrics);
-      };
-      this.#collecting.set(id, settle);
-      this.#process?.send({ type: 'collect', id });
-    });
+  /** Asks its worker for its metrics; true when they are there, false when it does not answer in time. */
+  collect(deadlineMs: number): Promise<boolean> {
+    if (!this.serving) return Promise.resolve(false);
+    return this.#metrics.ask((id) => this.#process?.send({ type: 'collect', id }), deadlineMs);
+  }
+
+  /** The last that its worker has told. */
+  get metrics(): MetricJson[] | undefined {
+    return this.#metrics.last;
   }
 
   /** Readiness fails from now on, that of successors too; nothing else changes. */
@@ -200,21 +176,25 @@ export class WorkerSlot {
     else this.#process?.send({ type: 'drain', deadlineMs });
   }
 
+  /** Whether its worker serves nobody any more, if there is one. */
+  get drained(): boolean {
+    return this.#process === undefined || this.#remaining?.stage === 'engine';
+  }
+
+  /** Lets its worker leave the pool, with the objects in its memory. */
+  leave(): void {
+    this.#process?.send({ type: 'leave' });
+  }
+
   kill(): void {
     this.#process?.kill('SIGKILL');
   }
 
-  /** What this slot is waiting for, in words, for the operator who wonders why it does not end. */
+  /** What this slot is waiting for, in words. */
   describe(): string {
-    const worker = `the worker of device ${this.device} (pid ${this.#lastPid ?? 'none'})`;
-    if (this.#remaining === undefined) return `${worker} was ${this.#state}`;
-    const { stage, requests, calls } = this.#remaining;
-    if (stage === 'requests') {
-      return `${worker} was draining (requests in flight: ${requests}, engine calls: ${calls})`;
-    }
-    return calls > 0
-      ? `${worker} was waiting for engine calls that hang: ${calls}`
-      : `${worker} was uninitialising its engine`;
+    const answers = this.#process?.answers ?? true;
+    const worker = { device: this.device, pid: this.#lastPid, answers };
+    return describeRemaining(worker, this.#state, this.#remaining);
   }
 
   #receive(message: WorkerMessage): void {
@@ -229,20 +209,20 @@ export class WorkerSlot {
       case 'heartbeat':
         this.#beat(message);
         break;
+      case 'asked':
+        setTimeout(() => this.#drainAlone(this.#lastPid), groupSignalMs);
+        break;
       case 'draining':
-        // Of its own accord, or someone else's: nothing more is sent to it, which this tells it.
-        if (this.#state !== 'draining') {
-          this.#move('draining');
-          this.#process?.send({ type: 'drain', deadlineMs: this.#options.config.drainMs });
-        }
+        this.#move('draining');
         this.#remaining = message;
+        if (message.stage === 'engine') this.#options.onDrained();
         break;
       case 'failed':
         this.#log(message.permanent ? 'fatal' : 'error', {}, message.message);
         if (message.permanent) this.#options.onPermanentFailure(message.message);
         break;
       case 'collected':
-        this.#collecting.get(message.id)?.(message.metrics);
+        this.#metrics.collected(message.id, message.metrics);
         break;
       case 'scrape':
         this.#options.onScrape((text) =>
@@ -257,6 +237,14 @@ export class WorkerSlot {
         });
         break;
     }
+  }
+
+  /** On somebody's wish, unless the whole gateway ends: its successor follows. */
+  #drainAlone(pid: number | undefined): void {
+    if (this.#unready || this.#stopping || this.pid !== pid || this.#state === 'draining') return;
+    this.#move('draining');
+    // Behind the last connection: nothing more is sent to it.
+    this.#process?.send({ type: 'drain', deadlineMs: this.#options.config.drainMs });
   }
 
   #beat(beat: Heartbeat): void {
@@ -287,18 +275,19 @@ export class WorkerSlot {
     this.#readySince = undefined;
     this.#serviceId = undefined;
     this.#process = undefined;
-    for (const settle of [...this.#collecting.values()]) settle([]);
+    const told = this.#metrics.end();
+    if (told !== undefined) this.#options.onGone(told);
     const expected = this.#state === 'draining' && exit.code === 0;
     this.#move('exited');
     if (this.#stopping) {
       this.#clean = expected || !cameUp;
-      if (!expected) this.#logDeath('error', exit, pid, {});
+      if (!expected) this.#logExit(exit, pid, { expected, wasted: !cameUp }, {});
       this.#move('stop');
       this.#options.onStopped();
       return;
     }
     const backoffMs = Math.round(this.#backoff.afterDeath(readyMs));
-    this.#logDeath(expected ? 'info' : 'error', exit, pid, { backoffMs });
+    this.#logExit(exit, pid, { expected, wasted: false }, { backoffMs });
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#restarts += 1;
@@ -306,11 +295,14 @@ export class WorkerSlot {
     }, backoffMs);
   }
 
-  #logDeath(level: LogLevel, exit: Exit, pid: number | undefined, fields: object): void {
-    const { code, signal, lastWords } = exit;
-    const end = signal === null ? `exited with code ${code ?? 'none'}` : `was ended by ${signal}`;
-    const words = lastWords === '' ? {} : { stderr: lastWords };
-    this.#log(level, { worker: pid, code, signal, ...words, ...fields }, `worker ${end}`);
+  #logExit(
+    exit: Exit,
+    worker: number | undefined,
+    judgement: Parameters<typeof levelOfExit>[0],
+    others: object,
+  ): void {
+    const { fields, message } = describeExit(exit);
+    this.#log(levelOfExit(judgement), { worker, ...fields, ...others }, message);
   }
 
   #log(level: LogLevel, fields: object, message: string): void {

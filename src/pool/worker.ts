@@ -68,6 +68,7 @@ export function runWorker(parts: WorkerParts): void {
   let unready = false;
   let reloaded: Reloadable | undefined;
   let stage: DrainStage = 'requests';
+  const leave = new AbortController();
   /** A connection that is not ours yet. */
   let offered: { readonly id: number; readonly handle: Handle } | undefined;
 
@@ -110,9 +111,9 @@ export function runWorker(parts: WorkerParts): void {
     send({ type: 'draining', stage, ...(gateway?.remaining() ?? { requests: 0, calls: 0 }) });
   }
 
-  /** The supervisor answers with `drain`, behind the last connection that it sends. */
+  /** The supervisor answers with `drain`, behind the last connection that it sends, unless it ends itself. */
   function askToDrain(): void {
-    if (process.connected) report();
+    if (process.connected) send({ type: 'asked' });
     else void stop(drainMs());
   }
 
@@ -136,8 +137,11 @@ export function runWorker(parts: WorkerParts): void {
     report();
     if (!drained) running.destroyAll();
     // Requests that were cut off are what is to be told, whatever the engine does then.
-    if (drained) stage = 'engine';
-    if (drained) report();
+    if (drained) {
+      stage = 'engine';
+      report();
+      await leaveGiven();
+    }
     const closed = await running.closeEngine(closeEngineMs);
     // An engine that is left without its leave has cut nobody off; a call that hangs is somebody's.
     const cutOff = !drained || (!closed && running.remaining().calls > 0);
@@ -158,6 +162,14 @@ export function runWorker(parts: WorkerParts): void {
     ]);
     patience.abort();
     return running;
+  }
+
+  /** Objects in this client's memory go with it, and others may still be serving them. */
+  function leaveGiven(): Promise<void> {
+    return new Promise((resolve) => {
+      if (leave.signal.aborted || !process.connected) resolve();
+      else leave.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
   }
 
   async function collect(id: number): Promise<void> {
@@ -201,6 +213,9 @@ export function runWorker(parts: WorkerParts): void {
         reloaded = message;
         gateway?.reconfigure(message);
         break;
+      case 'leave':
+        leave.abort();
+        break;
       case 'drain':
         void stop(message.deadlineMs);
         break;
@@ -233,6 +248,7 @@ export function runWorker(parts: WorkerParts): void {
   process.on('disconnect', () => {
     // Who would say whose it is, is gone.
     forget();
+    leave.abort();
     void stop(drainMs());
   });
   process.on('uncaughtException', fail);

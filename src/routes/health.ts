@@ -54,7 +54,7 @@ export function operations(deps: OperationsDeps): Operations {
     return probing;
   };
   async function requireReady(gateway: Gateway): Promise<void> {
-    if (gateway.draining || gateway.unready) throw notReady('The gateway is stopping.');
+    if (gateway.draining) throw notReady('The gateway is stopping.');
     if (circuit.openReason !== undefined) throw notReady(circuit.openReason);
     try {
       await probe();

@@ -5,6 +5,8 @@ import { clientOf } from '../helpers/checked-client.ts';
 import {
   type GatewayProcess,
   isAlive,
+  poolExists,
+  poolOf,
   type ReadyGateway,
   spawnGateway,
   startGateway,
@@ -220,8 +222,10 @@ describe('an engine at the end', () => {
     await injected.injection.set([{ on: ['put', 'batch_put', 'uninit'], hang: true }]);
     put(gateway, 'a').catch(() => {});
     await until(async () => (await calls(gateway)) >= 1);
-    const worker = gateway.workerPid();
+    const worker = gateway.workerPid() ?? assert.fail('no worker');
+    const pool = poolOf(worker);
     gateway.signal('SIGKILL');
-    await until(() => !isAlive(worker ?? 0), { deadlineMs: 20_000 });
+    await until(() => !isAlive(worker), { deadlineMs: 20_000 });
+    assert.equal(poolExists(pool), false);
   });
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { childrenOf, type ReadyGateway, startGateway } from '../helpers/gateway.ts';
+import { metricsOf } from '../helpers/metrics.ts';
 import {
   type OwnAnswer,
   type OwnConnection,
@@ -95,6 +96,7 @@ describe('a worker that is killed under load', () => {
     load.catch(() => {});
     await until(() => seen.done >= killAfter);
     assert.ok(seen.done < (clientCount * requestsOfEach) / 2);
+    const counted = await requestsCounted();
     const killedAt = Date.now();
     process.kill(victimPid, 'SIGKILL');
     await load;
@@ -103,6 +105,8 @@ describe('a worker that is killed under load', () => {
     const each = [...seen.connections.values()];
     assert.ok(each.length === 2 && each.every((count) => count >= 16), String(each));
     assert.ok(seen.retried > 0 && seen.retried <= clientCount, `${seen.retried} resets`);
+    // Counters that fall are taken for a restart, and for as many requests again.
+    assert.ok((await requestsCounted()) >= counted);
     const again = () => gateway.logged().find(({ msg }) => msg === 'worker is ready again');
     await until(() => again() !== undefined);
     const tookMs = Date.parse(String(again()?.['time'])) - killedAt;
@@ -113,6 +117,13 @@ describe('a worker that is killed under load', () => {
     assert.deepEqual(refused, []);
   });
 });
+
+async function requestsCounted(): Promise<number> {
+  const samples = await metricsOf(gateway.url);
+  const name = 'http_server_request_duration_seconds_count{';
+  const counts = [...samples].filter(([sample]) => sample.startsWith(name));
+  return counts.reduce((sum, [, value]) => sum + value, 0);
+}
 
 async function deviceOf(pid: number): Promise<number> {
   const { clients } = (await (await fetch(`${gateway.url}/v1/clients`)).json()) as {

@@ -16,7 +16,6 @@ import {
   injectingLibrary,
   type Rule,
 } from '../helpers/injecting.ts';
-import { fetchChecked } from '../helpers/openapi.ts';
 import { until } from '../helpers/until.ts';
 
 const gateways: ReadyGateway[] = [];
@@ -36,21 +35,26 @@ async function start(rules: readonly Rule[], flags: readonly string[] = []) {
   return { injection, gateway, worker, pool: poolOf(worker) };
 }
 
-/** Clients that put and get objects on connections that they keep, until the gateway takes no more. */
-function startLoad(gateway: ReadyGateway, clients: number) {
+/** Clients that put and get objects, on connections that they keep or not, until the gateway takes no more. */
+function startLoad(gateway: ReadyGateway, clients: number, { keepAlive = true } = {}) {
   const statuses = new Map<number, number>();
-  const agent = new http.Agent({ keepAlive: true, maxSockets: clients });
+  const lost: string[] = [];
+  const agent = new http.Agent({ keepAlive, maxSockets: clients });
   const value = randomBytes(20_000);
   let wrongBytes = 0;
-  /** Undefined when the connection was refused or closed. */
+  /** Undefined when the connection was refused; one that was accepted and then lost is a request that failed. */
   const ask = (method: string, key: string, body?: Buffer) =>
     new Promise<Buffer | undefined>((resolve) => {
       const request = http.request(`${gateway.url}/v1/objects/${key}`, { method, agent });
-      request.on('error', () => resolve(undefined));
+      const lose = (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ECONNREFUSED') lost.push(`${method} ${error.code ?? error.message}`);
+        resolve(undefined);
+      };
+      request.on('error', lose);
       request.on('response', (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', () => resolve(undefined));
+        response.on('error', lose);
         response.on('end', () => {
           const status = response.statusCode ?? 0;
           statuses.set(status, (statuses.get(status) ?? 0) + 1);
@@ -65,7 +69,7 @@ function startLoad(gateway: ReadyGateway, clients: number) {
       if ((await ask('PUT', key, value)) === undefined) return;
       const read = await ask('GET', key);
       if (read === undefined) return;
-      if (!read.equals(value)) wrongBytes += 1;
+      if (read.length === value.length && !read.equals(value)) wrongBytes += 1;
     }
   };
   const ended = Promise.all(Array.from({ length: clients }, work)).then(() => agent.destroy());
@@ -73,7 +77,7 @@ function startLoad(gateway: ReadyGateway, clients: number) {
     ended,
     done: () => statuses.get(200) ?? 0,
     statuses: () => [...statuses.keys()].sort(),
-    wrongBytes: () => wrongBytes,
+    faults: () => [...lost, ...Array<string>(wrongBytes).fill('wrong bytes')],
   };
 }
 
@@ -86,7 +90,7 @@ describe('a gateway under load', () => {
     await gateway.ended;
     await until(() => !isAlive(worker), { deadlineMs: 15_000 });
     await load.ended;
-    assert.deepEqual([load.statuses(), load.wrongBytes()], [[200, 201], 0]);
+    assert.deepEqual([load.statuses(), load.faults()], [[200, 201], []]);
     assert.equal(injection.counters('uninit').returned, 1);
     assert.equal(poolExists(pool), false);
   });
@@ -96,18 +100,51 @@ describe('a gateway under load', () => {
     const load = startLoad(gateway, 16);
     await until(() => load.done() > 200);
     gateway.signal('SIGTERM');
-    const readiness = () => fetchChecked(`${gateway.url}/readyz`);
+    const before = load.done();
+    const readiness = () => fetch(`${gateway.url}/readyz`);
     await until(async () => (await readiness()).status === 503);
     assert.match(await (await readiness()).text(), /"The gateway is stopping\."/);
-    const before = load.done();
-    await until(() => load.done() > before + 100);
     assert.deepEqual(await gateway.ended, { code: 0, signal: null });
     await load.ended;
-    assert.deepEqual([load.statuses(), load.wrongBytes()], [[200, 201], 0]);
+    assert.ok(load.done() > before + 100);
+    assert.deepEqual([load.statuses(), load.faults()], [[200, 201], []]);
     assert.equal(gateway.stderr(), '');
     assert.equal(isAlive(worker), false);
     assert.equal(injection.counters('uninit').returned, 1);
     assert.equal(poolExists(pool), false);
+  });
+
+  for (const keepAlive of [true, false]) {
+    it(`that is told to stop fails none whom it has accepted, ${keepAlive ? 'also who asks again' : 'on connections of their own'}`, async () => {
+      const { gateway, worker } = await start([], ['--devices', '0-1', '--ready-when', 'all']);
+      const load = startLoad(gateway, 32, { keepAlive });
+      await until(() => load.done() > 200);
+      gateway.signal('SIGTERM');
+      assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+      await load.ended;
+      assert.deepEqual([load.statuses(), load.faults()], [[200, 201], []]);
+      assert.equal(gateway.stderr(), '');
+      assert.equal(isAlive(worker), false);
+    });
+  }
+
+  it('loses a worker on purpose, and no request', async () => {
+    const { gateway, worker } = await start([], ['--devices', '0-1', '--ready-when', 'all']);
+    const load = startLoad(gateway, 16);
+    await until(() => load.done() > 200);
+    process.kill(worker, 'SIGTERM');
+    await until(() => gateway.logged().some(({ msg }) => msg === 'worker is ready again'));
+    const before = load.done();
+    await until(() => load.done() > before + 100);
+    gateway.signal('SIGTERM');
+    await gateway.ended;
+    await load.ended;
+    // What lay in the memory of the worker that left is gone with it.
+    assert.deepEqual(
+      load.statuses().filter((status) => status !== 404),
+      [200, 201],
+    );
+    assert.deepEqual(load.faults(), []);
   });
 });
 
@@ -128,7 +165,7 @@ describe('an engine that aborts in exit() and hangs in its uninitialisation', ()
     assert.deepEqual(await gateway.ended, { code: 0, signal: null });
     assert.ok(performance.now() - since < drainMs);
     await load.ended;
-    assert.deepEqual([load.statuses(), load.wrongBytes()], [[200, 201], 0]);
+    assert.deepEqual([load.statuses(), load.faults()], [[200, 201], []]);
     assert.equal(gateway.stderr(), '');
     assert.match(gateway.stdout(), /the engine does not come back from its uninitialisation/);
     assert.doesNotMatch(gateway.stdout(), /SIGABRT/);

@@ -38,11 +38,13 @@ function createWorker(waiting: number) {
 const overChannel = (metrics: MetricJson[][]) =>
   JSON.parse(JSON.stringify(metrics)) as MetricJson[][];
 
+const samplesOf = (live: MetricJson[][]) => ({ live, silent: [], gone: [] });
+
 describe('the metrics of a worker', () => {
   it('are its own and those of its process, and add up over workers', async () => {
     const workers = [createWorker(1), createWorker(2)];
     const read = () => Promise.all(workers.map(({ registry }) => registry.getMetricsAsJSON()));
-    const { body } = await renderPool(overChannel(await read()), noPool);
+    const { body } = await renderPool(samplesOf(overChannel(await read())), noPool);
     const lines = body.split('\n');
     for (const line of [
       '# TYPE waiting gauge',
@@ -69,5 +71,22 @@ describe('the metrics of a worker', () => {
     assert.deepEqual(((await waiting()) as { values?: unknown }).values, values(1));
     state.waiting = 7;
     assert.deepEqual(((await waiting()) as { values?: unknown }).values, values(7));
+  });
+
+  it('hold in what they have counted when it is silent or gone, and not in its state', async () => {
+    const [worker, other] = [createWorker(1), createWorker(2)];
+    const told = overChannel([await worker.registry.getMetricsAsJSON()]);
+    const live = overChannel([await other.registry.getMetricsAsJSON()]);
+    const has = (body: string, line: string) => assert.ok(body.split('\n').includes(line), body);
+    const silent = await renderPool({ live, silent: told, gone: [] }, noPool);
+    has(silent.body, 'seen_total 10');
+    has(silent.body, 'waiting{place="arena"} 2');
+    has(silent.body, 'took_seconds_count{code="0"} 2');
+    const gone = await renderPool({ live, silent: [], gone: told }, noPool);
+    has(gone.body, 'seen_total 10');
+    const later = await renderPool({ live, silent: told, gone: [gone.gone, ...told] }, noPool);
+    has(later.body, 'seen_total 20');
+    has(later.body, 'took_seconds_bucket{le="1",code="0"} 4');
+    has(later.body, 'waiting{place="arena"} 2');
   });
 });

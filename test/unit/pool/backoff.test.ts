@@ -2,13 +2,21 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createBackoff } from '../../../src/pool/backoff.ts';
 
-const times = { firstMs: 100, mostMs: 1000, calmMs: 60_000 };
+const times = { firstMs: 100, mostMs: 1000, mostMsInService: 300, calmMs: 60_000 };
 
 describe('a backoff', () => {
   it('doubles up to its most, and stays there', () => {
     const backoff = createBackoff({ ...times, random: () => 1 });
     const waits = Array.from({ length: 7 }, () => backoff.afterDeath(0));
     assert.deepEqual(waits, [100, 200, 400, 800, 1000, 1000, 1000]);
+  });
+
+  it('waits less for one that was ready, which nobody serves instead', () => {
+    const backoff = createBackoff({ ...times, random: () => 1 });
+    const waits = Array.from({ length: 4 }, () => backoff.afterDeath(1));
+    assert.deepEqual(waits, [100, 200, 300, 300]);
+    assert.deepEqual([backoff.afterDeath(0), backoff.afterDeath(0)], [400, 800]);
+    assert.equal(backoff.afterDeath(1), 300);
   });
 
   it('leaves a random half of each wait', () => {

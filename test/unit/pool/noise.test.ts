@@ -14,7 +14,7 @@ function createFilter() {
     linesInAll: 10,
   });
   const push = (text: string | Buffer) => filter.push(Buffer.from(text));
-  return { shown, others, push, report: () => filter.report() };
+  return { shown, others, push, report: () => filter.report(), end: () => filter.end() };
 }
 
 /** A pattern of its own for each number. */
@@ -103,5 +103,19 @@ describe('what an engine prints', () => {
       shown.length = 0;
     }
     assert(process.memoryUsage().heapUsed - before < 50 * 2 ** 20);
+  });
+
+  it('is shown to its end, which need not be that of a line', () => {
+    const { end, push, shown } = createFilter();
+    push('repeated 1\nrepeated 2\n');
+    push('terminate called without an active exception');
+    assert.deepEqual(shown, [['repeated 1', 0]]);
+    end();
+    assert.deepEqual(shown.slice(1), [
+      ['terminate called without an active exception', 0],
+      ['repeated 1', 1],
+    ]);
+    end();
+    assert.equal(shown.length, 3);
   });
 });

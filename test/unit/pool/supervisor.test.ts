@@ -95,14 +95,17 @@ function createSupervisor(
     },
     complain: (message) => void seen.complaints.push(message),
     ...times,
-    renderMetrics: (workers, { slots, standbyAnswers, waitingConnections }) => {
+    renderMetrics: ({ live, silent, gone }, { slots, standbyAnswers, waitingConnections }) => {
       const own = slots.map(({ device, handedOver, restarts, serving, state }) => {
         return { device, handedOver, restarts, serving, state };
       });
       return Promise.resolve({
         contentType: 'application/json',
+        gone: gone.flat(),
         body: JSON.stringify({
-          workers,
+          workers: live,
+          silent,
+          gone,
           own,
           waitingConnections,
           standbyAnswers: [...standbyAnswers],
@@ -118,6 +121,18 @@ async function startReadyPool(...parameters: Parameters<typeof startPool>): Prom
     deadlineMs: 20_000,
   }).catch((error: unknown) => assert.fail(`${String(error)} ${JSON.stringify(pool.seen.lines)}`));
   return pool;
+}
+
+/** Whether its port is open. */
+function accepts(pool: Pool): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(pool.supervisor.listener?.port ?? 0, '127.0.0.1');
+    const settle = (open: boolean) => {
+      socket.destroy();
+      resolve(open);
+    };
+    socket.once('connect', () => settle(true)).once('error', () => settle(false));
+  });
 }
 
 async function waitingIn({ supervisor }: Pool): Promise<number> {
@@ -476,7 +491,7 @@ describe('a supervisor', () => {
     assert(pool.seen.lines.some((line) => line.message.includes('dropped')));
   });
 
-  it('adds the metrics of workers up, and leaves one out that does not answer', async () => {
+  it('adds the metrics of workers up, and leaves one out that has never answered', async () => {
     const pool = await startReadyPool([{}, {}, { metricsHang: true }]);
     await until(async () => {
       const { body } = await ask(pool, '/metrics');
@@ -493,6 +508,69 @@ describe('a supervisor', () => {
     let text = '';
     for await (const chunk of socket) text += String(chunk);
     assert.match(text, /^HTTP\/1\.1 200 OK/);
+  });
+
+  it('serves who waits for a worker before it stops', async () => {
+    const pool = await startReadyPool({}, [], patient);
+    const pid = await pidOf(pool);
+    process.kill(pid, 'SIGSTOP');
+    const answers = Array.from({ length: 50 }, () => ask(pool, '/pid'));
+    await until(async () => (await waitingIn(pool)) > 40);
+    pool.supervisor.stop('test');
+    await until(async () => !(await accepts(pool)));
+    process.kill(pid, 'SIGCONT');
+    for (const { status, body } of await Promise.all(answers)) {
+      assert.deepEqual([status, body], [200, String(pid)]);
+    }
+    assert.equal(await pool.exitCode, 0);
+  });
+
+  it('lets no worker leave its pool before all have drained, or the time for that is over', async () => {
+    const pool = await startReadyPool([{}, {}], ['--ready-when', 'all', '--drain-ms', '1000']);
+    await until(() => pool.seen.ready > 0);
+    const taken = async () => {
+      const { own } = JSON.parse((await pool.supervisor.metricsText()).body) as {
+        own: { handedOver: number }[];
+      };
+      return own.reduce((sum, { handedOver }) => sum + handedOver, 0);
+    };
+    const before = await taken();
+    const held = ask(pool, '/forever').catch(() => undefined);
+    await until(async () => (await taken()) > before);
+    pool.supervisor.stop('test');
+    const states = () => pool.supervisor.report().clients.map(({ state }) => state);
+    await until(() => pool.supervisor.describe().includes('uninitialising'));
+    assert.deepEqual(states(), ['draining', 'draining']);
+    assert.equal(await pool.exitCode, 1);
+    assert.match(pool.seen.complaints.join(), /\(requests in flight: 1, engine calls: 0\)/);
+    assert.doesNotMatch(pool.seen.complaints.join(), /uninitialising/);
+    await held;
+  });
+
+  it('leaves a worker alone that is sent SIGTERM together with it', async () => {
+    const pool = await startReadyPool({}, ['--drain-delay-ms', '1000']);
+    const pid = await pidOf(pool);
+    process.kill(pid, 'SIGTERM');
+    pool.supervisor.stop('SIGTERM');
+    const { restarts } = pool.supervisor.report().clients[0] ?? {};
+    await until(async () => {
+      const { status, body } = await ask(pool, '/pid').catch(() => ({ status: 0, body: '' }));
+      if (status !== 0) assert.deepEqual([status, body], [200, String(pid)]);
+      return status === 0;
+    });
+    assert.equal(restarts, 0);
+    assert.equal(await pool.exitCode, 0);
+  });
+
+  it('passes over a worker that stands still, though nobody has come to it', async () => {
+    const pool = await startReadyPool();
+    const pid = await pidOf(pool);
+    const state = () => pool.supervisor.report().clients[0]?.state;
+    assert.equal(state(), 'ready');
+    process.kill(pid, 'SIGSTOP');
+    await until(() => state() === 'degraded');
+    process.kill(pid, 'SIGCONT');
+    await until(() => state() === 'ready');
   });
 
   it('replaces a worker that was told to drain from outside', async () => {

@@ -1,0 +1,44 @@
+/** How a worker's end is told to people. */
+import type { LogLevel } from './log.ts';
+import type { FromWorker } from './protocol.ts';
+import type { WorkerState } from './state.ts';
+import type { Exit } from './worker-process.ts';
+
+/** What a draining worker has said last. */
+export type Remaining = Extract<FromWorker, { type: 'draining' }>;
+
+/** What a place in the pool is waiting for, for the operator who wonders why it does not end. */
+export function describeRemaining(
+  worker: { readonly device: number; readonly pid: number | undefined; readonly answers: boolean },
+  state: WorkerState,
+  remaining: Remaining | undefined,
+): string {
+  const name = `the worker of device ${worker.device} (pid ${worker.pid ?? 'none'})`;
+  const silent = worker.answers ? '' : ', and does not answer';
+  if (remaining === undefined) return `${name} was ${state}${silent}`;
+  const { stage, requests, calls } = remaining;
+  if (stage === 'requests') {
+    return `${name} was draining (requests in flight: ${requests}, engine calls: ${calls})${silent}`;
+  }
+  return calls > 0
+    ? `${name} was waiting for engine calls that hang: ${calls}${silent}`
+    : `${name} was uninitialising its engine${silent}`;
+}
+
+/** For the log. */
+export function describeExit({ code, signal, lastWords }: Exit): {
+  readonly fields: object;
+  readonly message: string;
+} {
+  const end = signal === null ? `exited with code ${code ?? 'none'}` : `was ended by ${signal}`;
+  const words = lastWords === '' ? {} : { stderr: lastWords };
+  return { fields: { code, signal, ...words }, message: `worker ${end}` };
+}
+
+/** How bad an exit is: one that was wished for is none, nor that of a worker which has served nobody. */
+export function levelOfExit(exit: {
+  readonly expected: boolean;
+  readonly wasted: boolean;
+}): LogLevel {
+  return exit.expected || exit.wasted ? 'info' : 'error';
+}
