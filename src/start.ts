@@ -7,6 +7,7 @@ import { formatBytes } from './config-kinds.ts';
 import type { Reloadable, Sound } from './config-reload.ts';
 import { table } from './config-table.ts';
 import type { Log } from './logger.ts';
+import { threadsFor } from './native/limits.ts';
 import { newPoolName, removePool, workerEnvironment } from './pool/environment.ts';
 import { guardAgainstErrors } from './pool/guard.ts';
 import type { Listeners } from './pool/listeners.ts';
@@ -43,7 +44,13 @@ export async function startGateway(options: StartOptions): Promise<number> {
     version,
     devices: config.devices,
     program: { file: siblingOf('main'), execArgv: process.execArgv },
-    env: () => workerEnvironment(process.env, { config, poolName, reserve }),
+    env: () =>
+      workerEnvironment(process.env, {
+        config,
+        poolName,
+        reserve,
+        threads: threadsFor(config.callSlots),
+      }),
     log: waiting.log,
     onReady(facts, listeners, report) {
       const line = readyLine(facts, listeners, report, version, config.logFormat);

@@ -6,7 +6,7 @@ import { type EngineMemory, makeSlots, mapArena } from './engine-memory.ts';
 import { joinPool, type PoolMember } from './engine-pool.ts';
 import { EngineDeadlineError, EngineLoadError, MmcError } from './errors.ts';
 import { loadEngineLibrary } from './library.ts';
-import { MAX_CALL_SLOTS, mostCalls, SPARE_THREADS, spareCalls } from './limits.ts';
+import { MAX_CALL_SLOTS, mostCalls, spareCalls, threadsFor } from './limits.ts';
 import { Opening } from './opening.ts';
 import { Probes } from './probes.ts';
 import { Probe, type ProbeBlocks } from './self-test.ts';
@@ -193,11 +193,10 @@ const selfTestAdvice =
 
 function warnOfFewThreads(callSlots: number, warn: (text: string) => void): void {
   const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
-  const needed = mostCalls(callSlots);
-  if (threads >= needed) return;
+  if (threads >= mostCalls(callSlots)) return;
   warn(
     `UV_THREADPOOL_SIZE is ${threads} with ${callSlots} call slots: calls will wait for threads. ` +
-      `Set it to ${needed + SPARE_THREADS} before the process starts.`,
+      `Set it to ${threadsFor(callSlots)} before the process starts.`,
   );
 }
 

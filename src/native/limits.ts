@@ -33,5 +33,8 @@ export function mostCalls(callSlots: number): number {
   return callSlots + probes + substitutes;
 }
 
-/** libuv threads besides those of engine calls: files and DNS (design.md §4). */
-export const SPARE_THREADS = 3;
+/** Besides those of engine calls: files and DNS (design.md §4). */
+const SPARE_THREADS = 3;
+
+/** libuv threads of a worker. */
+export const threadsFor = (callSlots: number): number => mostCalls(callSlots) + SPARE_THREADS;

@@ -25,6 +25,8 @@ export function describeRemaining(
     : `${name} was uninitialising its engine${silent}`;
 }
 
+export const describeNone = (device: number): string => `device ${device} had no worker`;
+
 /** For the log. */
 export function describeExit({ code, signal, lastWords }: Exit): {
   readonly fields: object;

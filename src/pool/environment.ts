@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import type { Config } from '../config.ts';
-import { mostCalls, SPARE_THREADS } from '../native/limits.ts';
 
 export interface EnvironmentOptions {
   readonly config: Config;
   /** The embedded engine's pool; see `newPoolName`. */
   readonly poolName: string;
+  /** Of libuv: for each engine call that may be under way, and a few (native/limits.ts). */
+  readonly threads: number;
   /** For the distributed engine: the library that keeps its address range free, and how large it is. */
   readonly reserve: { readonly library: string; readonly bytes: number } | undefined;
 }
@@ -16,10 +17,10 @@ export function workerEnvironment(
   base: NodeJS.ProcessEnv,
   options: EnvironmentOptions,
 ): NodeJS.ProcessEnv {
-  const { config, poolName, reserve } = options;
+  const { config, poolName, reserve, threads } = options;
   const env: NodeJS.ProcessEnv = {
     ...base,
-    UV_THREADPOOL_SIZE: String(mostCalls(config.callSlots) + SPARE_THREADS),
+    UV_THREADPOOL_SIZE: String(threads),
     MMC_EMBEDDED_POOL: poolName,
     MMC_EMBEDDED_BYTES: String(config.poolBytes),
   };

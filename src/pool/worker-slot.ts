@@ -3,18 +3,16 @@
  * or has been stopped.
  */
 import type { Socket } from 'node:net';
-import type { Config } from '../config.ts';
 import type { Reloadable } from '../config-reload.ts';
 import { createBackoff } from './backoff.ts';
-import { describeExit, describeRemaining, levelOfExit, type Remaining } from './departure.ts';
+import { describeExit, describeNone, levelOfExit } from './departure.ts';
 import type { Heartbeat } from './heartbeat.ts';
-import { type HeartbeatWatch, watchHeartbeat } from './heartbeat-watch.ts';
 import type { LogLevel } from './log.ts';
 import type { MetricJson } from './protocol.ts';
-import { createSlotMetrics } from './slot-metrics.ts';
 import type { SlotOptions } from './slot-options.ts';
 import { move, takesConnections, type WorkerEvent, type WorkerState } from './state.ts';
-import { type Exit, type WorkerMessage, WorkerProcess } from './worker-process.ts';
+import type { Exit, WorkerMessage } from './worker-process.ts';
+import { WorkerTerm } from './worker-term.ts';
 
 const backoffLimits = {
   firstMs: 100,
@@ -25,28 +23,21 @@ const backoffLimits = {
 /** A signal for the whole process group reaches the supervisor and its workers in any order. */
 const groupSignalMs = 100;
 
-const showsNoise = ({ logLevel }: Pick<Config, 'logLevel'>): boolean =>
-  logLevel === 'debug' || logLevel === 'trace';
-
 export class WorkerSlot {
   readonly device: number;
   readonly #options: SlotOptions;
   readonly #backoff = createBackoff(backoffLimits);
-  readonly #metrics = createSlotMetrics();
   #state: WorkerState = 'dead';
-  #process: WorkerProcess | undefined;
-  #watch: HeartbeatWatch | undefined;
+  #term: WorkerTerm | undefined;
+  /** The last one's, which an operator may want to know. */
+  #lastWords: string | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #lastPid: number | undefined;
   #restarts = 0;
   #handedOver = 0;
-  #serviceId: number | undefined;
-  #readySince: number | undefined;
   #stopping = false;
   #unready = false;
   /** What has changed since the gateway was started. */
   #reloaded: Reloadable | undefined;
-  #remaining: Remaining | undefined;
   #clean = true;
 
   constructor(options: SlotOptions) {
@@ -59,17 +50,17 @@ export class WorkerSlot {
   }
 
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#term?.pid;
   }
 
   /** Of its worker's engine, once that is open. */
   get serviceId(): number | undefined {
-    return this.#serviceId;
+    return this.#term?.serviceId;
   }
 
   /** Milliseconds since its worker was started; 0 without one. */
   get uptimeMs(): number {
-    return this.#process?.uptimeMs ?? 0;
+    return this.#term?.uptimeMs ?? 0;
   }
 
   /** Times a worker was started in the place of a dead one. */
@@ -79,7 +70,7 @@ export class WorkerSlot {
 
   /** Whether connections can be given to its worker, however busy. */
   get serving(): boolean {
-    return takesConnections(this.#state) && this.#process?.answers === true;
+    return takesConnections(this.#state) && this.#term?.answers === true;
   }
 
   /** Whether another worker, if there is one, should have the connections that come. */
@@ -89,7 +80,7 @@ export class WorkerSlot {
 
   /** Whether there is no worker, none to come, and no end: which only an error can bring about. */
   get lost(): boolean {
-    return this.#state !== 'stopped' && this.#process === undefined && this.#timer === undefined;
+    return this.#state !== 'stopped' && this.#term === undefined && this.#timer === undefined;
   }
 
   /** Connections that its workers took. */
@@ -104,67 +95,49 @@ export class WorkerSlot {
 
   /** Starts the first worker, or the next one. */
   start(): void {
-    const { answerMs, device, env, program, version } = this.#options;
-    const config = { ...this.#options.config, ...this.#reloaded };
     this.#move('due');
-    this.#remaining = undefined;
-    this.#process = new WorkerProcess({
-      program,
-      device,
-      env,
-      showNoise: showsNoise(config),
-      answerMs,
+    const term: WorkerTerm = new WorkerTerm({
+      slot: this.#options,
+      config: { ...this.#options.config, ...this.#reloaded },
+      state: () => this.#state,
       log: (level, fields, message) => this.#log(level, fields, message),
       onMessage: (message) => this.#receive(message),
       onTaken: () => {
         this.#handedOver += 1;
         this.#options.onTurn();
       },
-      onReturned: this.#options.onReturned,
-      onAnswering: this.#options.onTurn,
-      onExit: (exit) => this.#exited(exit),
+      onCondemned: (reason) => this.#condemn(reason),
+      onExit: (exit) => this.#exited(term, exit),
     });
-    this.#lastPid = this.#process.pid;
-    this.#process.send({ type: 'start', config, device, version });
-    if (this.#unready) this.#process.send({ type: 'unready' });
-    this.#watch = watchHeartbeat({
-      slot: this.#options,
-      pid: this.pid,
-      state: () => this.#state,
-      onSilent: () => {
-        if (takesConnections(this.#state)) this.#process?.silent();
-      },
-      onVerdict: (reason) => this.#condemn(reason),
-    });
+    this.#term = term;
+    if (this.#unready) term.send({ type: 'unready' });
     this.#options.onStart();
   }
 
   handOver(socket: Socket): boolean {
-    return takesConnections(this.#state) && this.#process?.handOver(socket) === true;
+    return takesConnections(this.#state) && this.#term?.handOver(socket) === true;
   }
 
   /** Asks its worker for its metrics; true when they are there, false when it does not answer in time. */
   collect(deadlineMs: number): Promise<boolean> {
-    if (!this.serving) return Promise.resolve(false);
-    return this.#metrics.ask((id) => this.#process?.send({ type: 'collect', id }), deadlineMs);
+    return (this.serving && this.#term?.collect(deadlineMs)) || Promise.resolve(false);
   }
 
   /** The last that its worker has told. */
   get metrics(): MetricJson[] | undefined {
-    return this.#metrics.last;
+    return this.#term?.metrics;
   }
 
   /** Readiness fails from now on, that of successors too; nothing else changes. */
   announceStop(): void {
     this.#unready = true;
-    this.#process?.send({ type: 'unready' });
+    this.#term?.send({ type: 'unready' });
   }
 
   /** Gives its worker other settings, and its successors. */
   reconfigure(settings: Reloadable): void {
     this.#reloaded = settings;
-    this.#process?.showNoise(showsNoise(settings));
-    this.#process?.send({ type: 'reconfigure', ...settings });
+    this.#term?.reconfigure(settings);
   }
 
   /** Drains the worker and starts no other; `onStopped` follows when it is gone. */
@@ -173,36 +146,32 @@ export class WorkerSlot {
     clearTimeout(this.#timer);
     this.#move('stop');
     if (this.#state === 'stopped') this.#options.onStopped();
-    else this.#process?.send({ type: 'drain', deadlineMs });
+    else this.#term?.send({ type: 'drain', deadlineMs });
   }
 
   /** Whether its worker serves nobody any more, if there is one. */
   get drained(): boolean {
-    return this.#process === undefined || this.#remaining?.stage === 'engine';
+    return this.#term === undefined || this.#term.drained;
   }
 
   /** Lets its worker leave the pool, with the objects in its memory. */
   leave(): void {
-    this.#process?.send({ type: 'leave' });
+    this.#term?.send({ type: 'leave' });
   }
 
   kill(): void {
-    this.#process?.kill('SIGKILL');
+    this.#term?.kill();
   }
 
   /** What this slot is waiting for, in words. */
   describe(): string {
-    const answers = this.#process?.answers ?? true;
-    const worker = { device: this.device, pid: this.#lastPid, answers };
-    return describeRemaining(worker, this.#state, this.#remaining);
+    return this.#term?.describe() ?? this.#lastWords ?? describeNone(this.device);
   }
 
   #receive(message: WorkerMessage): void {
     switch (message.type) {
       case 'ready':
         this.#move('ready');
-        this.#readySince = performance.now();
-        this.#serviceId = message.serviceId;
         // A stop that came while it was starting still holds.
         if (this.#state === 'ready') this.#options.onReady(message);
         break;
@@ -210,27 +179,23 @@ export class WorkerSlot {
         this.#beat(message);
         break;
       case 'asked':
-        setTimeout(() => this.#drainAlone(this.#lastPid), groupSignalMs);
+        setTimeout((asking) => this.#drainAlone(asking), groupSignalMs, this.#term);
         break;
       case 'draining':
         this.#move('draining');
-        this.#remaining = message;
         if (message.stage === 'engine') this.#options.onDrained();
         break;
       case 'failed':
         this.#log(message.permanent ? 'fatal' : 'error', {}, message.message);
         if (message.permanent) this.#options.onPermanentFailure(message.message);
         break;
-      case 'collected':
-        this.#metrics.collected(message.id, message.metrics);
-        break;
       case 'scrape':
         this.#options.onScrape((text) =>
-          this.#process?.send({ type: 'metrics', id: message.id, ...text }),
+          this.#term?.send({ type: 'metrics', id: message.id, ...text }),
         );
         break;
       case 'survey':
-        this.#process?.send({
+        this.#term?.send({
           type: 'surveyed',
           id: message.id,
           report: this.#options.onSurvey(),
@@ -240,15 +205,15 @@ export class WorkerSlot {
   }
 
   /** On somebody's wish, unless the whole gateway ends: its successor follows. */
-  #drainAlone(pid: number | undefined): void {
-    if (this.#unready || this.#stopping || this.pid !== pid || this.#state === 'draining') return;
+  #drainAlone(asking: WorkerTerm | undefined): void {
+    if (this.#unready || this.#stopping) return;
+    if (this.#term !== asking || this.#state === 'draining') return;
     this.#move('draining');
     // Behind the last connection: nothing more is sent to it.
-    this.#process?.send({ type: 'drain', deadlineMs: this.#options.config.drainMs });
+    this.#term?.send({ type: 'drain', deadlineMs: this.#options.config.drainMs });
   }
 
   #beat(beat: Heartbeat): void {
-    this.#watch?.heard(beat);
     const before = this.#state;
     const event = beat.stuck ? 'stuck' : 'recovered';
     if (move(before, event) === before) return;
@@ -261,21 +226,15 @@ export class WorkerSlot {
   /** A stop has limits of its own, which tell what was stuck. */
   #condemn(reason: string): void {
     if (this.#stopping) return;
-    this.#watch?.end();
     this.#log('error', {}, `worker is killed and replaced: ${reason}`);
     this.kill();
   }
 
-  #exited(exit: Exit): void {
-    this.#watch?.end();
-    const pid = this.pid;
-    const readyMs = this.#readySince === undefined ? 0 : performance.now() - this.#readySince;
-    // Who has not come up has served nobody, and has no pool to leave.
-    const cameUp = readyMs > 0 || this.#remaining?.stage === 'engine';
-    this.#readySince = undefined;
-    this.#serviceId = undefined;
-    this.#process = undefined;
-    const told = this.#metrics.end();
+  #exited(term: WorkerTerm, exit: Exit): void {
+    const { cameUp, pid, readyMs } = term;
+    this.#lastWords = term.describe();
+    this.#term = undefined;
+    const told = term.end();
     if (told !== undefined) this.#options.onGone(told);
     const expected = this.#state === 'draining' && exit.code === 0;
     this.#move('exited');

@@ -12,10 +12,10 @@ assert('config' in interpreted);
 const { config } = interpreted;
 
 describe("a worker's environment", () => {
-  it('has a thread for each call that may be under way and three more, and the pool', () => {
+  it('has the threads that it needs, and the pool', () => {
     const env = workerEnvironment(
       { HOME: '/root', UV_THREADPOOL_SIZE: '4' },
-      { config, poolName: 'mcg-x', reserve: undefined },
+      { config, poolName: 'mcg-x', reserve: undefined, threads: 24 },
     );
     assert.deepEqual(env, {
       HOME: '/root',
@@ -27,14 +27,16 @@ describe("a worker's environment", () => {
 
   it('preloads the reserving library for the distributed engine, before what others preload', () => {
     const reserve = { library: '/lib/reserve.so', bytes: 2 ** 44 };
-    const alone = workerEnvironment({}, { config, poolName: 'p', reserve });
+    const alone = workerEnvironment({}, { config, poolName: 'p', reserve, threads: 24 });
     assert.equal(alone['LD_PRELOAD'], '/lib/reserve.so');
     assert.equal(alone['MCG_RESERVE_BYTES'], '17592186044416');
     const base = { LD_PRELOAD: '/lib/other.so' };
-    const beside = workerEnvironment(base, { config, poolName: 'p', reserve });
+    const beside = workerEnvironment(base, { config, poolName: 'p', reserve, threads: 24 });
     assert.equal(beside['LD_PRELOAD'], '/lib/reserve.so:/lib/other.so');
     assert.equal(
-      workerEnvironment(base, { config, poolName: 'p', reserve: undefined })['LD_PRELOAD'],
+      workerEnvironment(base, { config, poolName: 'p', reserve: undefined, threads: 24 })[
+        'LD_PRELOAD'
+      ],
       '/lib/other.so',
     );
   });
