@@ -9,6 +9,11 @@ export interface Announcer {
 
 const stdout = 1;
 
+/** A reader that goes away (`| head`) must not end the command, which the service would survive. */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+}
+
 /** Readiness goes to stdout; a warning too as JSON, where a collector reads it, else to stderr. */
 export function createAnnouncer(format: MetaSettings['logFormat']): Announcer {
   const json = format === 'json' || (format === 'auto' && !tty.isatty(stdout));

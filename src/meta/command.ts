@@ -2,7 +2,7 @@
 import { refuse } from '../config-refusal.ts';
 import { EngineFileError } from '../native/engine-file.ts';
 import { type MetaConfig, readMetaConfig } from '../native/meta-config.ts';
-import { createAnnouncer } from './announcement.ts';
+import { createAnnouncer, outliveReaders } from './announcement.ts';
 import { type MetaCommandLine, type MetaSettings, parseMetaCommandLine } from './command-line.ts';
 import { findProgram } from './find-program.ts';
 import { metaHelp } from './help.ts';
@@ -41,6 +41,7 @@ export async function runMetaCommand(
     process.stdout.write(`${[...lines, `health         ${healthUrl}`].join('\n')}\n`);
     return 0;
   }
+  outliveReaders();
   for (const warning of config.warnings) announcer.warn(warning);
   return runService({ file, config, announcer });
 }

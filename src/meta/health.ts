@@ -13,36 +13,50 @@ const answerMs = 2000;
 const pollMs = 100;
 const maxAnswerBytes = 64 * 1024;
 
-/** Asks once; never rejects. */
+/** Asks once, for at most 2 s in all; never rejects. */
 export function askHealth(url: string, signal?: AbortSignal): Promise<Health> {
   return new Promise((resolve) => {
-    const options = {
-      agent: false,
-      timeout: answerMs,
-      ...(signal === undefined ? {} : { signal }),
+    let connected = false;
+    let request: http.ClientRequest;
+    // Whatever comes bit by bit, or without an end, is bounded by this alone.
+    const deadline = setTimeout(() => {
+      request.destroy(new Error(`no whole answer in ${answerMs / 1000} s`));
+    }, answerMs);
+    const settle = (health: Health) => {
+      clearTimeout(deadline);
+      resolve(health);
     };
-    // Not fetch, which refuses some ports.
-    const request = http.get(url, options, (response) => {
+    const fail = (why: string) => settle({ state: connected ? 'waiting' : 'silent', why });
+    try {
+      // Not fetch, which refuses some ports.
+      request = http.get(url, { agent: false, ...(signal === undefined ? {} : { signal }) });
+    } catch (error) {
+      fail(String(error));
+      return;
+    }
+    request.once('socket', (socket) => {
+      socket.once('connect', () => {
+        connected = true;
+      });
+    });
+    request.once('response', (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
         body += chunk;
         if (body.length > maxAnswerBytes) request.destroy(new Error('the answer has no end'));
       });
-      response.once('end', () => resolve(judgeAnswer(response.statusCode ?? 0, body)));
-      response.once('error', (error) => resolve({ state: 'waiting', why: error.message }));
+      response.once('end', () => settle(judgeAnswer(response.statusCode ?? 0, body)));
+      response.on('error', (error) => fail(error.message));
     });
-    let connected = false;
-    request.once('socket', (socket) => {
-      socket.once('connect', () => {
-        connected = true;
-      });
+    request.once('upgrade', ({ statusCode }, socket) => {
+      socket.destroy();
+      fail(`it answers ${statusCode}`);
     });
-    request.once('timeout', () => request.destroy(new Error(`no answer in ${answerMs / 1000} s`)));
-    request.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.message || (error.code ?? 'it cannot be reached');
-      resolve({ state: connected ? 'waiting' : 'silent', why });
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      fail(error.message || (error.code ?? 'it cannot be reached'));
     });
+    request.once('close', () => fail('it has closed the connection'));
   });
 }
 

@@ -25,33 +25,58 @@ export function startService(file: string): ServiceProcess {
 }
 
 function exitCode(code: unknown, signal: unknown): number {
-  if (typeof code === 'number') return code;
-  return 128 + os.constants.signals[signal as NodeJS.Signals];
+  return typeof code === 'number' ? code : codeOfSignal(signal as NodeJS.Signals);
+}
+
+/** As a shell tells that a signal has ended a program. */
+export function codeOfSignal(signal: NodeJS.Signals): number {
+  return 128 + os.constants.signals[signal];
 }
 
 /** npm passes a Ctrl-C on that the terminal has sent already, timeout(1) signals twice: one wish, not two. */
 const sameWishMs = 100;
 
-/** Passes the first signal on; the second one kills. Returns what takes the handlers away. */
+export interface SignalPassing {
+  /** The first that came, which stops. */
+  readonly first: NodeJS.Signals | undefined;
+  /** From now on to this service, with what came before there was one. */
+  to(service: Pick<ServiceProcess, 'kill'>): void;
+  /** Takes the handlers away. */
+  forget(): void;
+}
+
+/** Takes signals from now on, to pass the first one on; the second one kills. */
 export function passSignalsOn(
-  service: Pick<ServiceProcess, 'kill'>,
   onStopping: () => void,
   now = () => performance.now(),
-): () => void {
+): SignalPassing {
   let first: { signal: NodeJS.Signals; time: number } | undefined;
+  let service: Pick<ServiceProcess, 'kill'> | undefined;
+  const pass = (signal: NodeJS.Signals) => {
+    // The service has no handler for a terminal that hangs up.
+    service?.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal);
+  };
   const handle = (signal: NodeJS.Signals) => {
     if (first === undefined) {
       first = { signal, time: now() };
       onStopping();
-      // The service has no handler for a terminal that hangs up.
-      service.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal);
+      pass(signal);
     } else if (first.signal !== signal || now() - first.time > sameWishMs) {
-      service.kill('SIGKILL');
+      service?.kill('SIGKILL');
     }
   };
-  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
   for (const signal of signals) process.on(signal, handle);
-  return () => {
-    for (const signal of signals) process.off(signal, handle);
+  return {
+    get first() {
+      return first?.signal;
+    },
+    to(started) {
+      service = started;
+      if (first !== undefined) pass(first.signal);
+    },
+    forget() {
+      for (const signal of signals) process.off(signal, handle);
+    },
   };
 }

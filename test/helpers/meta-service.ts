@@ -4,7 +4,7 @@ import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
 
 /**
- * It prints what it is told, and ends as the real one does, with FAKE_EXIT on SIGTERM or SIGINT;
+ * It prints what it is told, and ends as the real one does, with FAKE_EXIT on SIGTERM or SIGINT (and SIGQUIT);
  * FAKE_STUBBORN lets it only print. It is in service once the file FAKE_READY exists, if one is named.
  */
 const program = `#!${process.execPath}
@@ -12,7 +12,7 @@ const { existsSync, readFileSync } = require('node:fs');
 const conf = readFileSync(process.env.MMC_META_CONFIG_PATH, 'utf8');
 const port = Number(/metrics_url *= *\\S+:(\\d+)/.exec(conf)[1]);
 const { FAKE_EXIT, FAKE_STUBBORN, FAKE_READY, FAKE_END } = process.env;
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) {
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']) {
   process.on(signal, () => {
     console.log('told ' + signal);
     if (!FAKE_STUBBORN) process.exit(Number(FAKE_EXIT ?? 0));

@@ -5,6 +5,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
+import { askHealth } from '../../src/meta/health.ts';
 import { type GatewayProcess, gatewayCommand, isAlive, spawnProgram } from '../helpers/gateway.ts';
 import { freePort, writeMetaService } from '../helpers/meta-service.ts';
 import { until } from '../helpers/until.ts';
@@ -24,13 +25,16 @@ afterEach(async () => {
 });
 
 interface Options {
+  /** What runs the program, given as its arguments. */
+  readonly through?: readonly string[];
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** `memcache-gateway meta`, without what the environment of the tests may name. */
-function spawnMeta({ args = [], env = {} }: Options) {
-  const command: [string, ...string[]] = [process.execPath, ...gatewayCommand(), 'meta'];
+function spawnMeta({ through = [], args = [], env = {} }: Options) {
+  const [first = '', ...more]: string[] = [...through, process.execPath];
+  const command: [string, ...string[]] = [first, ...more, ...gatewayCommand(), 'meta'];
   const none = { MMC_META_CONFIG_PATH: '', GATEWAY_ENGINE: '' };
   const meta = spawnProgram({ command, args, env: { ...none, ...env } });
   const service = () => Number(/^serving (\d+)$/m.exec(meta.stdout())?.[1] ?? 0);
@@ -121,6 +125,49 @@ describe('memcache-gateway meta', () => {
     meta.signal('SIGINT');
     assert.deepEqual(await meta.ended, { code: 128 + 9, signal: null });
     assert.equal(isAlive(meta.service()), false);
+  });
+
+  it('serves on when nobody reads its output, and passes SIGQUIT on', async () => {
+    const { conf, port } = await configuration();
+    writeFileSync(conf, 'ock.mmc.nonsense = 1\n', { flag: 'a' });
+    const meta = spawnMeta({
+      through: ['bash', '-c', 'exec "$@" > >(true) 2> >(true)', 'bash'],
+      args: ['--bin', bin],
+      env: { MMC_META_CONFIG_PATH: conf, FAKE_EXIT: '7' },
+    });
+    const url = `http://127.0.0.1:${port}/health`;
+    await until(async () => (await askHealth(url)).state === 'serving');
+    meta.signal('SIGQUIT');
+    assert.deepEqual(await meta.ended, { code: 7, signal: null });
+    assert.equal((await askHealth(url)).state, 'silent');
+  });
+
+  it('ends the service when an error of its own is its end', async () => {
+    const script = "process.on('SIGUSR2',()=>{throw%20new%20Error('boom')})";
+    const meta = await startMeta({
+      env: { NODE_OPTIONS: `--import=data:text/javascript,${script}` },
+    });
+    meta.signal('SIGUSR2');
+    assert.deepEqual(await meta.ended, { code: 1, signal: null });
+    assert.match(meta.stderr(), /the meta service is told to end: Error: boom\n +at /);
+    assert.match(meta.stdout(), /^told SIGTERM$/m);
+    assert.equal(isAlive(meta.service()), false);
+  });
+
+  it('starts nothing when it is told to end before', async (t) => {
+    const { conf, port } = await configuration();
+    let asked = false;
+    const other = net.createServer(() => {
+      asked = true;
+    });
+    other.listen(port, '127.0.0.1');
+    await once(other, 'listening');
+    t.after(() => other.close());
+    const meta = spawnMeta({ args: ['--bin', bin], env: { MMC_META_CONFIG_PATH: conf } });
+    await until(() => asked);
+    meta.signal('SIGTERM');
+    assert.deepEqual(await meta.ended, { code: 128 + 15, signal: null });
+    assert.equal(`${meta.stdout()}${meta.stderr()}`, '');
   });
 
   it('ends with 128+n when signal n has ended the service, and says nothing of readiness', async () => {

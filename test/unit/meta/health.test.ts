@@ -68,6 +68,33 @@ describe('the health of the meta service', () => {
     );
     assert.deepEqual(await askHealth(endless), { state: 'waiting', why: 'the answer has no end' });
   });
+
+  it('is waiting after 2 s, where an answer comes bit by bit or in interim ones alone', async (t) => {
+    /** Sends `first`, then `more` again and again. */
+    const dripping = (first: string, more: string) =>
+      listening(
+        net.createServer((socket) => {
+          socket.on('error', () => {}).write(first);
+          const drip = setInterval(() => socket.write(more), 200);
+          t.after(() => clearInterval(drip));
+        }),
+      );
+    const begin = performance.now();
+    const healths = await Promise.all([
+      dripping('HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n', 'x').then(askHealth),
+      dripping('', 'HTTP/1.1 102 Processing\r\n\r\n').then(askHealth),
+    ]);
+    const late = { state: 'waiting', why: 'no whole answer in 2 s' };
+    assert.deepEqual(healths, [late, late]);
+    assert.ok(performance.now() - begin < 5000);
+  });
+
+  it('is waiting where the answer is another protocol, and silent at no URL', async () => {
+    const head = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n';
+    const upgrading = await listening(net.createServer((socket) => socket.resume().write(head)));
+    assert.deepEqual(await askHealth(upgrading), { state: 'waiting', why: 'it answers 101' });
+    assert.equal((await askHealth('http://[1:2]:8000/health')).state, 'silent');
+  });
 });
 
 describe('the wait for the meta service', () => {

@@ -10,18 +10,18 @@ function passedOn(...told: Told[]): NodeJS.Signals[] {
   let time = 0;
   let stopping = 0;
   const service = { kill: (signal: NodeJS.Signals) => void passed.push(signal) };
-  const forget = passSignalsOn(
-    service,
+  const signals = passSignalsOn(
     () => {
       stopping += 1;
     },
     () => time,
   );
+  signals.to(service);
   for (const [signal, atMs] of told) {
     time = atMs;
     process.emit(signal, signal);
   }
-  forget();
+  signals.forget();
   assert.equal(stopping, 1);
   return passed;
 }
@@ -30,6 +30,7 @@ describe('signals to the command', () => {
   it('are passed on as they are; a terminal that hangs up is a stop', () => {
     assert.deepEqual(passedOn(['SIGTERM', 0]), ['SIGTERM']);
     assert.deepEqual(passedOn(['SIGINT', 0]), ['SIGINT']);
+    assert.deepEqual(passedOn(['SIGQUIT', 0]), ['SIGQUIT']);
     assert.deepEqual(passedOn(['SIGHUP', 0]), ['SIGTERM']);
   });
 
@@ -41,7 +42,7 @@ describe('signals to the command', () => {
 
   it('are handled no more when the service has ended', () => {
     const before = process.listenerCount('SIGTERM');
-    passSignalsOn({ kill() {} }, () => {})();
+    passSignalsOn(() => {}).forget();
     assert.equal(process.listenerCount('SIGTERM'), before);
   });
 });
