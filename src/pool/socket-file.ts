@@ -1,5 +1,5 @@
 /** The file of a Unix socket: whose it is, and making room where one is to be. */
-import { type BigIntStats, lstatSync, unlinkSync } from 'node:fs';
+import { type BigIntStats, lstatSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { ListenError } from './open-server.ts';
@@ -9,11 +9,16 @@ export function fileAt(file: string): BigIntStats | undefined {
   return lstatSync(file, { bigint: true, throwIfNoEntry: false });
 }
 
-/** Removes a file if it is still the one that was seen, and answers whether it was. */
-export function removeIfSame(file: string, seen: BigIntStats): boolean {
+/** A file of its own: an inode's number is soon given to another one. */
+export type Identity = Pick<BigIntStats, 'dev' | 'ino' | 'birthtimeNs'>;
+
+/** Removes a file if it is still the one that was seen, and answers whether that is gone. */
+export function removeIfSame(file: string, seen: Identity): boolean {
   const now = fileAt(file);
-  if (now?.ino !== seen.ino || now.dev !== seen.dev) return false;
-  unlinkSync(file);
+  if (now === undefined) return true;
+  const { dev, ino, birthtimeNs } = now;
+  if (dev !== seen.dev || ino !== seen.ino || birthtimeNs !== seen.birthtimeNs) return false;
+  rmSync(file, { force: true });
   return true;
 }
 

@@ -4,6 +4,7 @@ import { existsSync, linkSync, unlinkSync } from 'node:fs';
 import type net from 'node:net';
 import path from 'node:path';
 import { ListenError, type Listener, type OnConnection, openServer } from './open-server.ts';
+import { withPlaceLock } from './place-lock.ts';
 import { fileAt, makeRoom, removeIfSame } from './socket-file.ts';
 
 /** Opens the socket; a stale file at its path is replaced. @throws ListenError */
@@ -13,9 +14,11 @@ export async function listenUnix(
   onConnection: OnConnection,
 ): Promise<Listener> {
   try {
-    await makeRoom(file);
-    const server = await openAt(file, mode, onConnection);
-    const own = fileAt(file);
+    const { server, own } = await withPlaceLock(file, async () => {
+      await makeRoom(file);
+      const opened = await openAt(file, mode, onConnection);
+      return { server: opened, own: fileAt(file) };
+    });
     return {
       address: `unix:${file}`,
       close() {

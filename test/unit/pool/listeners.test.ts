@@ -7,6 +7,8 @@ import path from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
 import { openListeners } from '../../../src/pool/listeners.ts';
 import type { ListenError } from '../../../src/pool/open-server.ts';
+import { withPlaceLock } from '../../../src/pool/place-lock.ts';
+import { removeIfSame } from '../../../src/pool/socket-file.ts';
 import { listenUnix } from '../../../src/pool/unix-listener.ts';
 import { until } from '../../helpers/until.ts';
 
@@ -103,6 +105,25 @@ describe('a socket file', () => {
     listener.close();
   });
 
+  it('that is stale is taken by one, however many want it at a time', async () => {
+    const file = newFile();
+    for (let round = 0; round < 20; round++) {
+      await staleSocket(file);
+      const results = await Promise.allSettled(Array.from({ length: 6 }, () => accepting(file)));
+      const winners = results.filter(({ status }) => status === 'fulfilled');
+      assert.equal(winners.length, 1, `round ${round}`);
+      for (const result of results) {
+        if (result.status === 'fulfilled') continue;
+        assert.match(String(result.reason), /is already in use; stop the program/);
+      }
+      const client = net.connect(file);
+      await once(client, 'connect');
+      client.destroy();
+      for (const listener of opened.splice(0)) listener.close();
+      assert.equal(fs.existsSync(file), false);
+    }
+  });
+
   it('leaves one alone that somebody listens on', async () => {
     const file = newFile();
     await accepting(file);
@@ -154,6 +175,36 @@ describe('a socket file', () => {
     const file = newFile();
     fs.writeFileSync(file, '');
     assert.match(await failure(accepting(path.join(file, 'a.sock'))), expected);
+  });
+});
+
+describe('the place of a socket file', () => {
+  it('is one\u2019s alone, by whatever way to the folder, and waited for no longer than told', async () => {
+    const file = newFile();
+    const link = path.join(folder, 'link');
+    fs.symlinkSync(folder, link);
+    const other = path.join(link, path.basename(file));
+    await withPlaceLock(file, async () => {
+      const late = withPlaceLock(other, () => Promise.resolve(), 20);
+      await assert.rejects(late, {
+        name: 'ListenError',
+        message: /sock is being opened by another program, which has not done that in 0\.02 s \(ss/,
+      });
+    });
+    fs.unlinkSync(link);
+    assert.equal(await withPlaceLock(other.replace('/link', ''), () => Promise.resolve(1)), 1);
+  });
+
+  it('is not taken from a younger file with the same inode; one that has gone is gone', () => {
+    const file = newFile();
+    fs.writeFileSync(file, '');
+    const { dev, ino, birthtimeNs } = fs.lstatSync(file, { bigint: true });
+    assert.equal(removeIfSame(file, { dev, ino, birthtimeNs: birthtimeNs - 1n }), false);
+    assert.equal(fs.existsSync(file), true);
+    for (const again of [1, 2]) {
+      assert.equal(removeIfSame(file, { dev, ino, birthtimeNs }), true, String(again));
+    }
+    assert.equal(fs.existsSync(file), false);
   });
 });
 
