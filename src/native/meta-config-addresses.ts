@@ -1,6 +1,7 @@
 /** The three addresses in the meta service's configuration file: clients, their start, and HTTP. */
 import net from 'node:net';
 import { type Line, type Lines, notA, type Report } from './engine-file-lines.ts';
+import { canonicalHost, isNameOrIPv4, isPlainIPv6 } from './host-text.ts';
 import { configStoreUrlKey, metricsUrlKey, serviceUrlKey } from './meta-config-keys.ts';
 
 export interface MetaAddresses {
@@ -49,16 +50,25 @@ function readAddress(
   const match = /^(?:([a-z]+):\/\/)?(\[[\da-f:.]+\]|[a-z\d._-]+):(\d{1,5})\/?$/i.exec(line.value);
   const [, given = '', host = '', digits = ''] = match ?? [];
   const number = Number(digits);
+  const inRange = number >= leastPort && number <= mostPort;
   if (match === null || !schemes.some((one) => one === given.toLowerCase())) {
     const wanted = `${schemes.filter(Boolean).join(' or ')}://HOST:PORT`;
     report(line, notA(wanted, line.value), `${key} = ${textOf(usual)}`);
-  } else if (number < leastPort || number > mostPort) {
+  } else if (!isHost(host)) {
+    const change = textOf(inRange ? { ...usual, port: number } : usual);
+    report(line, `'${host}' is neither an address nor a name`, `${key} = ${change}`);
+  } else if (!inRange) {
     const problem = `the port must be ${leastPort} to ${mostPort}`;
     report(line, problem, `${key} = ${textOf({ ...usual, host })}`);
   } else {
     return { key, line, scheme: given.toLowerCase() || scheme, host, port: number };
   }
   return undefined;
+}
+
+function isHost(host: string): boolean {
+  const [, bracketed] = /^\[(.*)\]$/.exec(host) ?? [];
+  return bracketed === undefined ? isNameOrIPv4(host) : isPlainIPv6(bracketed);
 }
 
 /** Two servers of one process cannot listen on one port. */
@@ -81,10 +91,12 @@ function reportShared(
 
 function overlap(one: Address, other: Address | undefined): boolean {
   if (one.port !== other?.port) return false;
-  return one.host === other.host || isAny(one.host) || isAny(other.host);
+  return (
+    canonicalHost(one.host) === canonicalHost(other.host) || isAny(one.host) || isAny(other.host)
+  );
 }
 
-const isAny = (host: string) => host === '0.0.0.0' || host === '[::]';
+const isAny = (host: string) => ['0.0.0.0', '::'].includes(canonicalHost(host));
 
 /** An address that stands for all of the machine's is asked at the loopback one. */
 function reachable(address: Address): Address {
