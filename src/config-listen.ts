@@ -2,6 +2,7 @@
 import net from 'node:net';
 import path from 'node:path';
 import { type Kind, list, type Reading } from './config-kinds.ts';
+import { isNameOrIPv4, isPlainIPv6 } from './native/host-text.ts';
 
 /** An address or name of this machine with a port, or a socket file. */
 export type ListenAddress =
@@ -49,13 +50,20 @@ function readListenAddress(word: string): Reading<ListenAddress> {
     };
   }
   const bare = host.replace(/^\[(.*)\]$/, '$1');
-  if (!(host === bare ? isNameOrIPv4(host) : net.isIPv6(bare))) {
-    return { fault: `"${host}" is neither an address nor a name; write ${examples}` };
-  }
+  // Only an IPv6 address has brackets.
+  const fault = hostFault(host === bare || net.isIPv6(bare) ? bare : host, examples);
+  if (fault !== undefined) return { fault };
   if (!/^\d+$/.test(port) || Number(port) > mostPort) {
     return { fault: `"${word}" has no port from 0 to ${mostPort}; 0 takes any free one` };
   }
   return { value: { host: bare, port: Number(port) } };
+}
+
+/** What is wrong with a host, without brackets, and what to write instead. */
+export function hostFault(host: string, instead: string): string | undefined {
+  if (isPlainIPv6(host) || isNameOrIPv4(host)) return undefined;
+  if (!net.isIPv6(host)) return `"${host}" is neither an address nor a name; write ${instead}`;
+  return `"${host}" has a zone, with which no URL can name it; give another address, or :: for all of this machine`;
 }
 
 function readPath(word: string): Reading<ListenAddress> {
@@ -81,18 +89,15 @@ function misshapen(word: string): string {
   if (/^[a-z][a-z+]*:\/\//i.test(word)) {
     return `"${word}" is a URL; leave out the scheme and what is behind the port: ${examples}`;
   }
-  if (word.includes('/')) return `"${word}" is no address; a socket file is written unix:${word}`;
+  if (word.includes('/')) {
+    const file = word.replace(/^unix:/i, '');
+    return `"${word}" is no address; a socket file is written unix:${file}`;
+  }
   if (net.isIPv6(word.replace(/^\[(.*)\]$/, '$1'))) {
     return `"${word}" has no port, or no brackets around the address; write [::1]:8080`;
   }
   if (/^\d+$/.test(word)) return `"${word}" has no address; write 127.0.0.1:${word}`;
   return `"${word}" is no address with a port; write ${examples}`;
-}
-
-/** Digits and dots alone are meant as an address, and no name. */
-function isNameOrIPv4(host: string): boolean {
-  if (/^[\d.]+$/.test(host)) return net.isIPv4(host);
-  return /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?$/i.test(host);
 }
 
 /** Permissions of a file, in octal; one that lets nobody write lets nobody connect. */

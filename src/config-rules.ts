@@ -1,7 +1,8 @@
 /** What must hold between settings. Each rule names the settings it reads, the one to blame first. */
 import net from 'node:net';
 import { formatBytes, mebibyte } from './config-kinds.ts';
-import { writeListenAddress } from './config-listen.ts';
+import { hostFault, writeListenAddress } from './config-listen.ts';
+import { sharedPlaceFault } from './config-places.ts';
 import type { Config, SettingName } from './config-table.ts';
 
 export interface Rule {
@@ -47,9 +48,11 @@ export const rules: readonly Rule[] = [
       return `a worker beats every 500 ms, and a busy machine delays that; give at least ${leastHeartbeatMs}, or 0 to kill no worker`;
     },
   },
+  { settings: ['host'], fault: ({ host }) => hostFault(host, '127.0.0.1 or ::1') },
   {
     settings: ['host', 'insecure'],
     fault({ host, insecure }) {
+      if (hostFault(host, '') !== undefined) return undefined;
       return isLoopback(host) || insecure ? undefined : exposed([host]);
     },
   },
@@ -62,16 +65,7 @@ export const rules: readonly Rule[] = [
       return exposed(reachable.map(writeListenAddress));
     },
   },
-  {
-    settings: ['listen'],
-    fault({ listen }) {
-      const places = listen
-        .filter((place) => 'path' in place || place.port !== 0)
-        .map((place) => writeListenAddress(place).toLowerCase());
-      const twice = new Set(places.filter((place, index) => places.indexOf(place) !== index));
-      return twice.size === 0 ? undefined : `${[...twice].join(', ')} is given more than once`;
-    },
-  },
+  { settings: ['listen'], fault: ({ listen }) => sharedPlaceFault(listen) },
 ];
 
 const exposed = (places: readonly string[]): string =>

@@ -1,4 +1,5 @@
 /** A port: opened once, kept for the supervisor's whole life, whatever happens to the workers. */
+import { lookup } from 'node:dns/promises';
 import net from 'node:net';
 import { ListenError, type Listener, type OnConnection, openServer } from './open-server.ts';
 
@@ -8,18 +9,44 @@ export interface TcpListener extends Listener {
   readonly port: number;
 }
 
-/** Opens the port. @throws ListenError */
-export async function listen(
-  host: string,
-  port: number,
-  onConnection: OnConnection,
-): Promise<TcpListener> {
-  const server = await openServer({ host, port }, onConnection).catch((error: unknown) => {
-    throw new ListenError(explain(error as NodeJS.ErrnoException, host, port), { cause: error });
+/** Where it is: `lookUp` gives it. */
+export interface PortPlace {
+  readonly host: string;
+  readonly port: number;
+  /** The host's, as the kernel writes it. */
+  readonly address: string;
+}
+
+/** @throws ListenError when the name of the host is not known. */
+export async function lookUp({ host, port }: Omit<PortPlace, 'address'>): Promise<PortPlace> {
+  if (net.isIPv6(host)) {
+    const { address } = new net.SocketAddress({ address: host, family: 'ipv6' });
+    return { host, port, address };
+  }
+  const { address } = await lookup(host).catch((error: unknown) => {
+    throw failure(error, host, port);
   });
+  return { host, port, address };
+}
+
+/** Opens the port; with `ipv6Only`, that of all addresses leaves those of IPv4 alone. @throws ListenError */
+export async function listen(
+  { host, port, address: where }: PortPlace,
+  onConnection: OnConnection,
+  ipv6Only = false,
+): Promise<TcpListener> {
+  const server = await openServer({ host: where, port, ipv6Only }, onConnection).catch(
+    (error: unknown) => {
+      throw failure(error, host, port);
+    },
+  );
   const address = server.address();
   const taken = typeof address === 'object' && address !== null ? address.port : port;
   return { host, port: taken, address: urlOf(host, taken), close: () => void server.close() };
+}
+
+function failure(error: unknown, host: string, port: number): ListenError {
+  return new ListenError(explain(error as NodeJS.ErrnoException, host, port), { cause: error });
 }
 
 function explain(error: NodeJS.ErrnoException, host: string, port: number): string {

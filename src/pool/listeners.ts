@@ -2,8 +2,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { ListenAddress } from '../config-listen.ts';
-import { listen, type TcpListener } from './listener.ts';
+import { listen, lookUp, type PortPlace, type TcpListener } from './listener.ts';
 import { ListenError, type Listener, type OnConnection } from './open-server.ts';
+import { needsIPv6Only, type Place, sharedWith } from './same-place.ts';
 import { listenUnix } from './unix-listener.ts';
 
 export interface Listeners {
@@ -29,18 +30,25 @@ export async function openListeners(
     accepted += 1;
     onConnection(socket);
   };
-  const open = (place: ListenAddress): Promise<TcpListener | Listener> =>
+  const places = await Promise.allSettled(placesOf(config).map(find));
+  const found = fulfilled(places);
+  const open = (place: Place): Promise<TcpListener | Listener> =>
     'path' in place
       ? listenUnix(place.path, config.socketMode, take)
-      : listen(place.host, place.port, take);
-  const results = await Promise.allSettled(placesOf(config).map(open));
-  const opened = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+      : listen(place, take, needsIPv6Only(place, found));
+  const results = await Promise.allSettled(found.map(open));
+  const opened = fulfilled(results);
   const close = () => {
     for (const listener of opened) listener.close();
   };
-  const reasons = results.flatMap((result) =>
-    result.status === 'rejected' ? [result.reason as unknown] : [],
-  );
+  const taken = found.filter((_, index) => results[index]?.status === 'fulfilled');
+  const failures = results.flatMap((result, index) => {
+    if (result.status === 'fulfilled') return [];
+    // It is no stranger who has it.
+    const own = sharedWith(found[index], taken);
+    return [own === undefined ? (result.reason as unknown) : new ListenError(own)];
+  });
+  const reasons = [...rejected(places), ...failures];
   if (reasons.length > 0) {
     close();
     throw failure(reasons);
@@ -75,6 +83,20 @@ async function quiet(accepted: () => number): Promise<void> {
 /** `--host` and `--port` are short for one place. */
 function placesOf({ host, port, listen: places }: Places): readonly ListenAddress[] {
   return places.length > 0 ? places : [{ host, port }];
+}
+
+async function find(place: ListenAddress): Promise<PortPlace | { readonly path: string }> {
+  return 'path' in place ? place : await lookUp(place);
+}
+
+function fulfilled<T>(results: readonly PromiseSettledResult<T>[]): T[] {
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+function rejected(results: readonly PromiseSettledResult<unknown>[]): unknown[] {
+  return results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  );
 }
 
 /** One error for all; what nobody foresaw is passed on as it is. */

@@ -9,7 +9,7 @@ export type OnConnection = (socket: net.Socket) => void;
 
 /** Begins to listen before it returns, and resolves when that is known to work. */
 export function openServer(
-  where: { host: string; port: number } | { path: string },
+  where: { host: string; port: number; ipv6Only: boolean } | { path: string },
   onConnection: OnConnection,
 ): Promise<net.Server> {
   return new Promise((resolve, reject) => {

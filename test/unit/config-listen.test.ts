@@ -36,7 +36,7 @@ describe('a place to listen on', () => {
   const places: [string, ListenAddress][] = [
     ['127.0.0.1:8080', { host: '127.0.0.1', port: 8080 }],
     ['[::1]:8080', { host: '::1', port: 8080 }],
-    ['[fe80::1%eth0]:1', { host: 'fe80::1%eth0', port: 1 }],
+    ['[fe80::1]:1', { host: 'fe80::1', port: 1 }],
     ['localhost:0', { host: 'localhost', port: 0 }],
     ['gateway.example:65535', { host: 'gateway.example', port: 65_535 }],
     ['unix:/run/gateway.sock', { path: '/run/gateway.sock' }],
@@ -85,12 +85,15 @@ describe('a place to listen on', () => {
     ['[]:8080', /is neither an address nor a name/],
     ['256.0.0.1:8080', /"256\.0\.0\.1" is neither an address nor a name/],
     ['127.1:8080', /"127\.1" is neither an address nor a name/],
+    ['[fe80::1%eth0]:1', /"fe80::1%eth0" has a zone, with which no URL can name it/],
+    ['0x100000000:1', /"0x100000000" is neither an address nor a name/],
     ['a b:8080', /is neither an address nor a name/],
     ['-a:8080', /is neither an address nor a name/],
     ['http://127.0.0.1:8080', /is a URL; leave out the scheme/],
     ['tcp://127.0.0.1:8080', /is a URL; leave out the scheme/],
     ['127.0.0.1:8080/', /is no address/],
     ['/run/gateway.sock', /a socket file is written unix:\/run\/gateway\.sock/],
+    ['UNIX:/run/gateway.sock', /a socket file is written unix:\/run\/gateway\.sock/],
     ['unix:', /has no absolute path/],
     ['unix:gateway.sock', /has no absolute path/],
     ['unix:@gateway', /has no absolute path/],
@@ -144,7 +147,28 @@ describe('--listen', () => {
       onlyFault(['--listen', 'localhost:1,unix:/run/a', '--listen', 'LOCALHOST:1,unix:/run//a']),
       /localhost:1, unix:\/run\/a is given more than once/,
     );
+    assert.match(
+      onlyFault(['--listen', '[::1]:1,[0:0::1]:1,127.0.0.1:1,[::ffff:127.0.0.1]:1']),
+      /^--listen: \[::1\]:1, 127\.0\.0\.1:1 is given more than once$/,
+    );
+    assert.match(
+      onlyFault(['--insecure', '--listen', '0.0.0.0:1,[::]:1,127.0.0.1:1,[::1]:1']),
+      /127\.0\.0\.1:1 is a part of 0\.0\.0\.0:1, \[::1\]:1 is a part of \[::\]:1; leave one/,
+    );
+    assert.deepEqual(faultsOf(['--listen', 'unix:/run/a,unix:/run/A,localhost:1,[::1]:1']), []);
+    assert.deepEqual(faultsOf(['--insecure', '--listen', '[::]:1,127.0.0.1:1']), []);
     assert.deepEqual(faultsOf(['--listen', 'localhost:0,localhost:0']), []);
+  });
+});
+
+describe('--host', () => {
+  it('is an address or a name, and one that a URL can have', () => {
+    assert.match(
+      onlyFault(['--host', '256.1.1.1']),
+      /^--host: "256\.1\.1\.1" is neither an address/,
+    );
+    assert.match(onlyFault(['--host', '::1%lo']), /^--host: "::1%lo" has a zone/);
+    assert.deepEqual(faultsOf(['--host', '[::1]']), []);
   });
 });
 

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { describe, it } from 'node:test';
-import { listen, urlOf } from '../../../src/pool/listener.ts';
-import type { ListenError } from '../../../src/pool/open-server.ts';
+import { listen, lookUp, urlOf } from '../../../src/pool/listener.ts';
+import type { ListenError, OnConnection } from '../../../src/pool/open-server.ts';
 import { until } from '../../helpers/until.ts';
 
+const open = async (host: string, port: number, onConnection: OnConnection = () => {}) =>
+  listen(await lookUp({ host, port }), onConnection);
+
 const failure = async (host: string, port: number): Promise<string> => {
-  const error = await listen(host, port, () => {}).then(
+  const error = await open(host, port).then(
     (listener) => listener.close(),
     (caught: unknown) => caught as ListenError,
   );
@@ -17,7 +20,7 @@ const failure = async (host: string, port: number): Promise<string> => {
 describe('a port', () => {
   it('hands on connections of which not a byte has been read', async () => {
     const accepted: net.Socket[] = [];
-    const listener = await listen('127.0.0.1', 0, (socket) => accepted.push(socket));
+    const listener = await open('127.0.0.1', 0, (socket) => accepted.push(socket));
     const client = net.connect(listener.port);
     client.end('hello');
     await until(() => accepted.length === 1);
@@ -34,7 +37,7 @@ describe('a port', () => {
 
   it('accepts nothing more once it is closed, and leaves open what was accepted', async () => {
     const accepted: net.Socket[] = [];
-    const listener = await listen('127.0.0.1', 0, (socket) => accepted.push(socket));
+    const listener = await open('127.0.0.1', 0, (socket) => accepted.push(socket));
     const client = net.connect(listener.port);
     await until(() => accepted.length === 1);
     listener.close();
@@ -50,7 +53,7 @@ describe('a port', () => {
   });
 
   it('says what to do when it cannot be opened', async () => {
-    const taken = await listen('127.0.0.1', 0, () => {});
+    const taken = await open('127.0.0.1', 0);
     assert.match(await failure('127.0.0.1', taken.port), /already in use.*--port$/);
     taken.close();
     assert.match(await failure('192.0.2.1', 0), /192\.0\.2\.1 is not an address of this machine/);

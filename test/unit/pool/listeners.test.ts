@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -240,5 +241,49 @@ describe('listeners', () => {
     assert.match(message, /^port \d+ on 127\.0\.0\.1 is already in use.*\n.* is no socket/);
     assert.equal(fs.existsSync(file), false);
     taken.close();
+  });
+
+  /** A port that is free now. */
+  const freePort = async (): Promise<number> => {
+    const { tcp, close } = await openListeners(config, ignore);
+    close();
+    return tcp?.port ?? 0;
+  };
+
+  it('of all IPv6 addresses leave IPv4 to another one with the same port, in any order', async () => {
+    const port = await freePort();
+    const places = ['0.0.0.0', '0:0::0'].map((host) => ({ host, port }));
+    for (const listen of [places, places.reverse()]) {
+      const listeners = await openListeners({ ...config, listen }, ignore);
+      for (const host of ['127.0.0.1', '::1']) {
+        const client = net.connect({ host, port });
+        await once(client, 'connect');
+        client.destroy();
+      }
+      listeners.close();
+    }
+  });
+
+  it('that have each other\u2019s place are told so, and no stranger is blamed', async () => {
+    const port = await freePort();
+    const [file, link] = [newFile(), path.join(folder, 'a.link')];
+    fs.symlinkSync(folder, link);
+    const linked = path.join(link, path.basename(file));
+    const listen = [
+      ...[
+        { host: 'localhost', port },
+        { host: '127.0.0.1', port },
+        { host: '::1', port },
+      ],
+      ...[{ path: file }, { path: linked }],
+    ];
+    const message = await failure(openListeners({ ...config, listen }, ignore));
+    fs.unlinkSync(link);
+    const same = /^(\S+) is where (\S+) listens, which is given as well; leave one of them out$/;
+    const told = message.split('\n').map((line) => same.exec(line)?.slice(1).sort().join(' '));
+    const { address } = await lookup('localhost');
+    const own = net.isIPv6(address) ? `[::1]:${port}` : `127.0.0.1:${port}`;
+    const sockets = [`unix:${file}`, `unix:${linked}`].sort().join(' ');
+    assert.deepEqual(told, [`${own} localhost:${port}`, sockets], message);
   });
 });

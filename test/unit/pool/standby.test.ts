@@ -25,7 +25,9 @@ before(async () => {
     report: () => ({ ready: false, detail: '', clients }),
     onAnswer: (answer) => void answers.push(answer),
   });
-  listener = await listen('127.0.0.1', 0, (socket) => standby.accept(socket));
+  listener = await listen({ host: '127.0.0.1', address: '127.0.0.1', port: 0 }, (socket) =>
+    standby.accept(socket),
+  );
 });
 after(() => listener.close());
 

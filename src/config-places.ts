@@ -1,0 +1,34 @@
+/** Places to listen on that are one, in whatever spelling, or of which one is a part of the other. */
+import net from 'node:net';
+import { type ListenAddress, writeListenAddress } from './config-listen.ts';
+import { canonicalHost } from './native/host-text.ts';
+
+/** What names are is not known before they are looked up, which the start does (pool/listeners.ts). */
+export function sharedPlaceFault(listen: readonly ListenAddress[]): string | undefined {
+  // Each free port is another one.
+  const places = listen.filter((place) => 'path' in place || place.port !== 0).map(canonical);
+  const texts = places.map(writeListenAddress);
+  const twice = new Set(texts.filter((text, index) => texts.indexOf(text) !== index));
+  const parts = places.flatMap((place) => {
+    const whole = places.find((other) => isPart(place, other));
+    if (whole === undefined) return [];
+    return `${writeListenAddress(place)} is a part of ${writeListenAddress(whole)}`;
+  });
+  const faults = twice.size === 0 ? [] : [`${[...twice].join(', ')} is given more than once`];
+  if (parts.length > 0) faults.push(`${[...new Set(parts)].join(', ')}; leave one of the two out`);
+  return faults.length === 0 ? undefined : faults.join('; ');
+}
+
+function canonical(place: ListenAddress): ListenAddress {
+  return 'path' in place ? place : { ...place, host: canonicalHost(place.host) };
+}
+
+/** `[::]` beside IPv4 addresses takes those of IPv6 alone. */
+function isPart(place: ListenAddress, whole: ListenAddress): boolean {
+  if ('path' in place || 'path' in whole || place.port !== whole.port) return false;
+  if (place.host === whole.host) return false;
+  return (
+    (whole.host === '0.0.0.0' && net.isIPv4(place.host)) ||
+    (whole.host === '::' && net.isIPv6(place.host))
+  );
+}
