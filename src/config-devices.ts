@@ -11,14 +11,14 @@ export function devices(): Kind<readonly number[]> {
   return {
     placeholder: 'LIST',
     accepts: `0…${HIGHEST_DEVICE}, at most ${MOST_DEVICES}`,
-    repeatable: false,
     read: readDevices,
+    join: joinDevices,
     write: writeDevices,
   };
 }
 
 function readDevices(text: string): Reading<readonly number[]> {
-  const found = new Set<number>();
+  const named: number[] = [];
   for (const word of text.split(',').map((part) => part.trim())) {
     const [, first = '', last = first] = /^(\d{1,15})(?:-(\d{1,15}))?$/.exec(word) ?? [];
     const [from, to] = [Number(first), Number(last)];
@@ -29,15 +29,19 @@ function readDevices(text: string): Reading<readonly number[]> {
       return { fault: `${word} is out of range; give devices from 0 to ${HIGHEST_DEVICE}` };
     }
     if (to < from) return { fault: `the range ${word} runs backwards; write ${to}-${from}` };
-    for (let device = from; device <= to; device++) {
-      if (found.has(device)) return { fault: `names device ${device} twice; give each once` };
-      found.add(device);
-    }
+    for (let device = from; device <= to; device++) named.push(device);
   }
-  if (found.size > MOST_DEVICES) {
-    return { fault: `names ${found.size} devices; give at most ${MOST_DEVICES}` };
+  return joinDevices([named]);
+}
+
+function joinDevices(parts: readonly (readonly number[])[]): Reading<readonly number[]> {
+  const ascending = parts.flat().sort((a, b) => a - b);
+  const twice = ascending.find((device, at) => device === ascending[at + 1]);
+  if (twice !== undefined) return { fault: `names device ${twice} twice; give each once` };
+  if (ascending.length > MOST_DEVICES) {
+    return { fault: `names ${ascending.length} devices; give at most ${MOST_DEVICES}` };
   }
-  return { value: [...found].sort((a, b) => a - b) };
+  return { value: ascending };
 }
 
 function writeDevices(ascending: readonly number[]): string {

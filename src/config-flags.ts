@@ -92,7 +92,7 @@ function add(
   source: string,
   text: string,
 ): void {
-  const before = table[name].kind.repeatable ? (given.get(name)?.texts ?? []) : [];
+  const before = 'join' in table[name].kind ? (given.get(name)?.texts ?? []) : [];
   given.set(name, { texts: [...before, text], source });
 }
 

@@ -86,7 +86,8 @@ const pageIntroduction = `# Configuration
 
 Each setting is a flag, an environment variable, or a line of [the settings file](#the-settings-file);
 the flag wins over the variable, the variable over the file, the file over the default. An empty
-variable counts as absent.
+variable counts as absent. \`--listen\` and its short form, \`--host\` and \`--port\`, are not given
+together; but what the file gives of the one yields to a flag or variable of the other.
 
 - Sizes are plain bytes, or take a unit: \`64k\`, \`512MiB\`, \`1.5GiB\`. All units are powers of 1024;
   \`512MB\` is refused, because some mean 1000 by it and some 1024.

@@ -10,9 +10,9 @@ export interface Kind<T> {
   readonly placeholder: string;
   /** What is accepted, for the documentation. */
   readonly accepts: string;
-  /** A list collects every time its flag is given; anything else keeps the last. */
-  readonly repeatable: boolean;
   read(text: string): Reading<T>;
+  /** Makes one of what a flag says that is given several times; without it, the last counts. */
+  join?(parts: readonly T[]): Reading<T>;
   /** The text that reads back as `value`. */
   write(value: T): string;
 }
@@ -28,7 +28,6 @@ export function integer(min: number, max: number, placeholder = 'N'): Kind<numbe
   return {
     placeholder,
     accepts,
-    repeatable: false,
     read(text) {
       const value = Number(text);
       if (!/^[+-]?\d+$/.test(text)) {
@@ -64,7 +63,6 @@ export function size(min: number, max: number): Kind<number> {
   return {
     placeholder: 'SIZE',
     accepts: `${formatBytes(min)}…${formatBytes(max)}`,
-    repeatable: false,
     read(text) {
       const [, digits = '', unit = ''] = sizePattern.exec(text.trim()) ?? [];
       if (/^[kmgt]b$/i.test(unit)) {
@@ -118,7 +116,6 @@ export function toggle(): Kind<boolean> {
   return {
     placeholder: '',
     accepts: 'on, off',
-    repeatable: false,
     read(text) {
       const value = switchWords[text.toLowerCase()];
       return value === undefined
@@ -138,7 +135,6 @@ export function choice<const T extends string>(...words: readonly T[]): Kind<T> 
   return {
     placeholder: words.join('|'),
     accepts: words.join(', '),
-    repeatable: false,
     read(text) {
       const value = words.find((word) => word === text.toLowerCase());
       return value === undefined
@@ -154,7 +150,6 @@ export function text(placeholder: string, accepts: string): Kind<string> {
   return {
     placeholder,
     accepts,
-    repeatable: false,
     read(given) {
       if (/[\x00-\x1f\x7f]/.test(given)) return { fault: 'contains control characters' };
       if (given.trim() === '') return { fault: 'is empty; give a value or leave it out' };
@@ -178,7 +173,6 @@ export function list(
   return {
     placeholder,
     accepts,
-    repeatable: true,
     read(given) {
       const words = given.split(',').map((word) => word.trim());
       for (const word of words) {
@@ -187,6 +181,7 @@ export function list(
       }
       return { value: words };
     },
+    join: (parts) => ({ value: parts.flat() }),
     write: (value) => value.join(','),
   };
 }

@@ -52,7 +52,6 @@ export function layouts(): Kind<readonly Layout[]> {
   return {
     placeholder: 'NAME=SIZES',
     accepts: 'names and sizes',
-    repeatable: true,
     read(text) {
       const value: Layout[] = [];
       for (const word of text.split(';')) {
@@ -66,10 +65,20 @@ export function layouts(): Kind<readonly Layout[]> {
         if ('fault' in sizes) return { fault: `layout ${name} ${sizes.fault}` };
         value.push({ name, sizes: sizes.value });
       }
-      return { value };
+      return joinLayouts([value]);
     },
+    join: joinLayouts,
     write: (value) => value.map(({ name, sizes }) => `${name}=${writeLayerSizes(sizes)}`).join(';'),
   };
+}
+
+function joinLayouts(parts: readonly (readonly Layout[])[]): Reading<readonly Layout[]> {
+  const value = parts.flat();
+  const names = value.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  return twice === undefined
+    ? { value }
+    : { fault: `names layout ${twice} twice; give each name once` };
 }
 
 const shown = (text: string): string => text.slice(0, 64).replaceAll(/[\p{C}'"]/gu, '\uFFFD');

@@ -28,6 +28,7 @@ export function listenAddresses(): Kind<readonly ListenAddress[]> {
       const readings = reading.value.map(readListenAddress);
       return { value: readings.flatMap((each) => ('value' in each ? [each.value] : [])) };
     },
+    join: (parts) => ({ value: parts.flat() }),
     write: (value) => value.map(writeListenAddress).join(','),
   };
 }
@@ -105,7 +106,6 @@ export function socketFileMode(): Kind<number> {
   return {
     placeholder: 'MODE',
     accepts: 'three octal digits, with or without a 0 before them',
-    repeatable: false,
     read(text) {
       if (!/^(0o?)?[0-7]{3}$/.test(text)) {
         return { fault: `"${text}" is no mode; give three octal digits, such as 0660` };

@@ -1,7 +1,24 @@
-/** Places to listen on that are one, in whatever spelling, or of which one is a part of the other. */
+/** Where to listen, which can be said in two forms; and places of which one is the other, or a part of it. */
 import net from 'node:net';
 import { type ListenAddress, writeListenAddress } from './config-listen.ts';
+import type { SettingName } from './config-table.ts';
 import { canonicalHost } from './native/host-text.ts';
+
+const shortForm: readonly SettingName[] = ['host', 'port'];
+
+/** The settings that say the same in the other form: `--listen`, or `--host` and `--port`. */
+export function otherFormOf(name: SettingName): readonly SettingName[] {
+  if (name === 'listen') return shortForm;
+  return shortForm.includes(name) ? ['listen'] : [];
+}
+
+/** `--listen` and its short form beside it: whether the short form adds a place or is replaced, who knows? */
+export function shortFormFault(origins: ReadonlyMap<SettingName, string>): string | undefined {
+  const listen = origins.get('listen');
+  const short = shortForm.flatMap((name) => origins.get(name) ?? []);
+  if (listen === undefined || short.length === 0) return undefined;
+  return `${listen}: given together with ${short.join(' and ')}, the short form for a single place; make that one more --listen, or leave it out (an empty variable counts as absent)`;
+}
 
 /** What names are is not known before they are looked up, which the start does (pool/listeners.ts). */
 export function sharedPlaceFault(listen: readonly ListenAddress[]): string | undefined {

@@ -71,14 +71,6 @@ export const rules: readonly Rule[] = [
 const exposed = (places: readonly string[]): string =>
   `${places.join(' and ')} can be reached from other machines, and without tokens everyone there may read, store and remove every object; listen on 127.0.0.1, or accept that with --insecure (GATEWAY_INSECURE=1)`;
 
-/** `--listen` and its short form beside it: whether the short form adds a place or is replaced, who knows? */
-export function shortFormFault(origins: ReadonlyMap<SettingName, string>): string | undefined {
-  const listen = origins.get('listen');
-  const short = (['host', 'port'] as const).flatMap((name) => origins.get(name) ?? []);
-  if (listen === undefined || short.length === 0) return undefined;
-  return `${listen}: given together with ${short.join(' and ')}, the short form for a single place; make that one more --listen, or leave it out (an empty variable counts as absent)`;
-}
-
 /** Addresses that only this machine reaches. A name other than localhost is not looked up. */
 export function isLoopback(host: string): boolean {
   if (net.isIPv4(host)) return host.startsWith('127.');

@@ -3,8 +3,9 @@
  * found in one pass, so that an operator mends them in one go.
  */
 import { type CommandLine, type Given, nearestVariable } from './config-flags.ts';
-import type { Reading } from './config-kinds.ts';
-import { rules, shortFormFault } from './config-rules.ts';
+import type { Kind, Reading } from './config-kinds.ts';
+import { otherFormOf, shortFormFault } from './config-places.ts';
+import { rules } from './config-rules.ts';
 import type { Settings } from './config-settings.ts';
 import {
   type Config,
@@ -39,9 +40,12 @@ export function interpretConfig(
   /** As origins, but that of a file says which setting it is about. */
   const blamed = new Map<SettingName, string>();
   const faulty = new Set<SettingName>();
+  const foremost = (name: SettingName) => line.given.get(name) ?? fromEnvironment(name, env);
+  /** What the file says of a place yields to what stands before it, in the other form too. */
+  const yields = (name: SettingName) => otherFormOf(name).some((other) => foremost(other));
   for (const name of settingNames) {
     values[name] = table[name].fallback;
-    const given = line.given.get(name) ?? fromEnvironment(name, env) ?? settings?.given.get(name);
+    const given = foremost(name) ?? (yields(name) ? undefined : settings?.given.get(name));
     if (given === undefined) continue;
     const { source, variable } = given;
     const blame = variable === undefined ? source : `${source}: ${variable}`;
@@ -76,14 +80,14 @@ function fromEnvironment(name: SettingName, env: NodeJS.ProcessEnv): Given | und
 }
 
 function read(name: SettingName, given: Given): Reading<unknown> {
-  const { kind } = table[name];
+  const kind: Kind<unknown> = table[name].kind;
   const collected: unknown[] = [];
   for (const text of given.texts) {
     const reading = kind.read(text);
     if ('fault' in reading) return { fault: reading.fault + linkAdvice(given.source, text) };
     collected.push(reading.value);
   }
-  return { value: kind.repeatable ? collected.flat() : collected[0] };
+  return kind.join?.(collected) ?? { value: collected[0] };
 }
 
 /** Kubernetes sets `GATEWAY_PORT=tcp://…` in every pod beside a Service called "gateway". */

@@ -45,6 +45,25 @@ describe('a settings file', () => {
     assert.deepEqual(given('GATEWAY_HOST=a#b'), [['host', 'a#b', 's.conf:1']]);
   });
 
+  it('says where to listen only where no flag or variable does, in whatever form', () => {
+    const file = 'GATEWAY_HOST=localhost\nGATEWAY_PORT=1\n';
+    const flag = interpret(file, ['--listen', '127.0.0.1:2']);
+    assert('config' in flag, JSON.stringify(flag));
+    assert.deepEqual(flag.config.listen, [{ host: '127.0.0.1', port: 2 }]);
+    assert.deepEqual([...flag.origins], [['listen', '--listen']]);
+    const variable = interpret('GATEWAY_LISTEN=localhost:1', [], { GATEWAY_PORT: '2' });
+    assert('config' in variable, JSON.stringify(variable));
+    assert.deepEqual([variable.config.port, variable.config.listen], [2, []]);
+    const same = interpret(file, ['--port', '2']);
+    assert('config' in same);
+    assert.deepEqual([same.config.host, same.config.port], ['localhost', 2]);
+    const [fault] = faultsOf(`${file}GATEWAY_LISTEN=localhost:1`);
+    assert.match(
+      fault ?? '',
+      /^s\.conf:3: GATEWAY_LISTEN: given together with s\.conf:1: GATEWAY_H/,
+    );
+  });
+
   it('treats an empty value as absent', () => {
     assert.deepEqual(parse('GATEWAY_PORT=\n'), { given: new Map(), faults: [] });
   });

@@ -186,6 +186,17 @@ describe('lists', () => {
   it('collect commas and repeated flags', () => {
     const { allowHost } = configOf(['--allow-host', 'a.example,b', '--allow-host=c.example']);
     assert.deepEqual(allowHost, ['a.example', 'b', 'c.example']);
+    assert.deepEqual(configOf(['--devices', '5,0-1', '--devices', '3']).devices, [0, 1, 3, 5]);
+    assert.equal(configOf(['--layout', 'a=1', '--layout', 'b=2;c=3']).layout.length, 3);
+  });
+
+  it('have each device and each name of a layout once, over all flags', () => {
+    const devices = ['--devices', '0-3', '--devices', '2'];
+    assert.equal(onlyFault(devices), '--devices: names device 2 twice; give each once');
+    assert.match(onlyFault(['--devices', '0-63', '--devices', '64']), /names 65 devices; give at/);
+    const twice = 'names layout a twice; give each name once';
+    assert.equal(onlyFault(['--layout', 'a=1', '--layout', 'a=2']), `--layout: ${twice}`);
+    assert.equal(onlyFault([], { GATEWAY_LAYOUT: 'a=1;b=2;a=1' }), `GATEWAY_LAYOUT: ${twice}`);
   });
 
   it('check each entry', () => {
