@@ -4,7 +4,7 @@
  *
  *   npm run soak:kills -- [--kills 100] [--seconds 60] [--callers 8] [flags of the gateway]
  *
- * Prints its figures; exits with 1 on any breach.
+ * Prints its figures; exits with 1 on any breach, and with 2 where it is asked for no number.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,13 +20,24 @@ const growthLimitBytes = 10 * 2 ** 20;
 const warmUpMs = 5000;
 const drainMs = 30_000;
 
+/** A word to the operator, and the end; the gateway goes along. */
+function fail(message, code) {
+  process.stderr.write(`soak-kills: ${message}\n`);
+  process.exit(code);
+}
+
 const own = { kills: 100, seconds: 60, callers: 8 };
 const flags = [];
 const words = process.argv.slice(2);
 for (let word = words.shift(); word !== undefined; word = words.shift()) {
-  const name = word.slice(2);
-  if (word.startsWith('--') && Object.hasOwn(own, name)) own[name] = Number(words.shift());
-  else flags.push(word);
+  const [, name, attached] = /^--(\w+)(?:=(.*))?$/.exec(word) ?? [];
+  if (name === undefined || !Object.hasOwn(own, name)) {
+    flags.push(word);
+    continue;
+  }
+  const text = attached ?? words.shift() ?? '';
+  if (!/^[1-9]\d{0,8}$/.test(text)) fail(`--${name}: "${text}" is no whole number from 1`, 2);
+  own[name] = Number(text);
 }
 
 const statusOf = (pid) => {
@@ -97,6 +108,7 @@ async function killWorkers(endMs) {
 
 const url = await address();
 const pool = poolOf(livingWorkers(gateway.pid)[0]);
+if (pool === '') fail('the pool has no name here, so what is left of it could not be told', 1);
 const figures = createFigures();
 const { faults } = figures;
 const stopping = new AbortController();
@@ -130,9 +142,9 @@ const last = childrenOf(gateway.pid);
 gateway.kill('SIGTERM');
 const drained = await Promise.race([ended, elapse(drainMs, undefined, { ref: false })]);
 if (drained?.[0] !== 0) faults.push(`the stop ended with ${drained ?? 'nothing'} instead of 0`);
-const left = [...seen, ...last].filter((pid) => pool !== '' && poolOf(pid) === pool);
+const left = [...seen, ...last].filter((pid) => poolOf(pid) === pool);
 if (left.length > 0) faults.push(`processes that are left: ${left.join(', ')}`);
-const leaked = readdirSync('/dev/shm').filter((name) => pool !== '' && name.startsWith(pool));
+const leaked = readdirSync('/dev/shm').filter((name) => name.startsWith(pool));
 if (leaked.length > 0) faults.push(`left in /dev/shm: ${leaked.join(', ')}`);
 
 const { requests, checkedBytes, cutOff, refused, missing } = figures;
