@@ -49,33 +49,24 @@ export function readLines(text: string, known: KnownKeys, report: Report, warn: 
     if (Buffer.byteLength(trimmed) > maxLineBytes) {
       const start = { ...line, text: `${trimmed.slice(0, 80)}…` };
       report(start, 'the line is longer than 4096 bytes', `${key.slice(0, 80)} = (shorter)`);
-    } else if (at < 0) {
-      judgeNoEquals(line, key, known, report, warn);
+    } else if (at < 0 && !isKnown(key, known)) {
+      // The engine passes over such a line.
+      warn(line, `the engine ignores a line without '=': ${trimmed}`);
     } else if (key === '') {
       report(line, "nothing stands before the '='", `# ${trimmed}`);
     } else if (first !== undefined) {
       report(line, `${key} stands in line ${first.number} already`, `# ${trimmed}`);
+    } else if (at < 0) {
+      // And so over a setting that somebody meant, whose value is judged as it will be read.
+      const meant = { ...line, value: trimmed.slice(key.length).trim() };
+      report(line, "the '=' is missing", `${key} = ${meant.value || '…'}`);
+      lines.set(key, meant);
     } else {
       lines.set(key, line);
       hintAtUnknown(line, key, known, warn);
     }
   }
   return lines;
-}
-
-/** The engine passes over such a line, and so over a setting that somebody meant. */
-function judgeNoEquals(
-  line: Line,
-  key: string,
-  known: KnownKeys,
-  report: Report,
-  warn: Warn,
-): void {
-  if (isKnown(key, known)) {
-    report(line, "the '=' is missing", `${key} = ${line.text.slice(key.length).trim() || '…'}`);
-  } else {
-    warn(line, `the engine ignores a line without '=': ${line.text}`);
-  }
 }
 
 function hintAtUnknown(line: Line, key: string, known: KnownKeys, warn: Warn): void {

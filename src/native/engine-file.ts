@@ -106,6 +106,20 @@ export function judgeLines<T>(
     );
   const warn: Warn = (line, hint) => warnings.push(`${path}:${line.number}: ${hint}`);
   const value = judge(readLines(text, known, report, warn), report, warn);
-  if (faults.length > 0) throw new EngineFileError(faults.sort((a, b) => a.line - b.line));
+  if (faults.length > 0) {
+    throw new EngineFileError(ofLines(faults).sort((a, b) => a.line - b.line));
+  }
   return { value, warnings };
+}
+
+/** A line has one fault, and the change that mends all of it: what is found last knows what it means. */
+function ofLines(faults: readonly EngineFileFault[]): EngineFileFault[] {
+  const merged: EngineFileFault[] = [];
+  for (const fault of faults) {
+    const at = fault.line === 0 ? -1 : merged.findIndex(({ line }) => line === fault.line);
+    const before = merged[at];
+    if (before === undefined) merged.push(fault);
+    else merged[at] = { ...fault, problem: `${before.problem}; ${fault.problem}` };
+  }
+  return merged;
 }

@@ -137,6 +137,22 @@ describe('a faulty configuration file of the engine', () => {
     });
   }
 
+  it("has a line without '=', to be changed to one that is taken", () => {
+    const key = `${service}.world_size`;
+    for (const [line, better] of [
+      [`${key} 1`, `${key} = 2`],
+      [`${key} 8`, `${key} = 8`],
+      [key, `${key} = 256`],
+      [`\uFEFF${key} = 1`, `${key} = 2`],
+    ] as const) {
+      assert.deepEqual(faultOf(line), [1, better]);
+      assert.deepEqual(parse(`${service}.max.dram.size = 1GB`, better).warnings, []);
+    }
+    const [fault] = faultsOf(() => parse(`${key} 1`));
+    assert.match(fault?.problem ?? '', /^the '=' is missing; the engine crashes with/);
+    assert.deepEqual(faultOf(`${key} = 8`, `${key} 8`), [2, `# ${key} 8`]);
+  });
+
   it('has no fault at the ends of the range of world_size', () => {
     const small = `${service}.max.dram.size = 1GB`;
     assert.equal(parse(small, `${service}.world_size = 2`).worldSize, 2);
