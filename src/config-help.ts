@@ -123,8 +123,8 @@ GATEWAY_LOG_LEVEL=info
 SIGHUP reads it again, with the flags and variables of the start, which still win. \`--layout\` and
 \`--log-level\` are applied to all workers at once, without breaking a connection; of anything else
 that has changed, a warning says that it takes effect at the next start. If there is a fault, it is
-logged, and everything stays as it was. Without a settings file there is nothing to read again, and
-SIGHUP does nothing but say so.
+logged, and everything stays as it was. What comes of it is logged before a level that logs less is
+applied. Without a settings file there is nothing to read again, and SIGHUP does nothing but say so.
 
 A terminal that closes sends SIGHUP too. A gateway that was started with its stdout on a terminal
 stops, as by SIGTERM, when that terminal is gone, and, without a settings file, by any SIGHUP.

@@ -1,7 +1,7 @@
 /** What of the configuration can change while the gateway runs, and what of a new one has. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Config, Origins } from './config.ts';
-import { flagOf, type SettingName, settingNames } from './config-table.ts';
+import { flagOf, logLevels, type SettingName, settingNames } from './config-table.ts';
 
 const reloadable = ['layout', 'logLevel'] as const;
 
@@ -20,6 +20,8 @@ export interface Changes {
   readonly applied: readonly string[];
   /** Flags of what is otherwise than at the start, and stays as it was then. */
   readonly postponed: readonly string[];
+  /** Whether less is logged than before. */
+  readonly quieter: boolean;
 }
 
 /** `running` is what the gateway was last given, by its start or since. */
@@ -34,7 +36,8 @@ export function changesOf(started: Sound, running: Reloadable, next: Sound): Cha
       (started.origins.has(name) || next.origins.has(name)) &&
       !isDeepStrictEqual(started.config[name], next.config[name]),
   );
-  return { settings, applied: applied.map(flagOf), postponed: postponed.map(flagOf) };
+  const quieter = logLevels.indexOf(logLevel) > logLevels.indexOf(running.logLevel);
+  return { settings, applied: applied.map(flagOf), postponed: postponed.map(flagOf), quieter };
 }
 
 function isReloadable(name: SettingName): boolean {

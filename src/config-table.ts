@@ -33,6 +33,9 @@ export const groups = [
   'Logs',
 ] as const;
 
+/** From the one that logs most. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
 export interface Setting<T> {
   readonly group: (typeof groups)[number];
   readonly kind: Kind<T>;
@@ -276,12 +279,7 @@ export const table = {
     'Poison freed blocks and check every release; for tests, slow.',
   ),
 
-  logLevel: setting(
-    'Logs',
-    choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
-    'info',
-    'Least level that is logged.',
-  ),
+  logLevel: setting('Logs', choice(...logLevels), 'info', 'Least level that is logged.'),
   logFormat: setting(
     'Logs',
     choice('auto', 'json', 'pretty'),

@@ -43,13 +43,18 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
       log.error({ faults }, 'the settings were read again and have faults; nothing is changed');
       return;
     }
-    const { settings, applied, postponed } = changesOf(started, running, next);
+    const { settings, applied, postponed, quieter } = changesOf(started, running, next);
     running = settings;
+    const tell = () => {
+      log.info({ applied }, 'the settings were read again');
+      if (postponed.length > 0) {
+        log.warn({}, `takes effect at the next start: ${postponed.join(', ')}`);
+      }
+    };
+    // At that of the two levels that says more.
+    if (quieter) tell();
     if (applied.length > 0) apply(settings);
-    log.info({ applied }, 'the settings were read again');
-    if (postponed.length > 0) {
-      log.warn({}, `takes effect at the next start: ${postponed.join(', ')}`);
-    }
+    if (!quieter) tell();
   }
 
   async function work(): Promise<void> {

@@ -131,6 +131,10 @@ describe('SIGHUP with a settings file', () => {
       for (const connection of both) await connection.device();
       return new Set(linesOf(gateway, 'request').map(({ device }) => device)).size === 2;
     });
+    // The last word before silence.
+    writeFileSync(file, 'GATEWAY_LOG_LEVEL=silent\nGATEWAY_KEEP_ALIVE_MS=1000\n');
+    await hangUp(gateway, 'takes effect at the next start: --keep-alive-ms');
+    assert.deepEqual(linesOf(gateway, readAgain).at(-1)?.['applied'], ['--log-level']);
   });
 
   it('keeps everything as it was where the file has a fault, and logs its line', async () => {

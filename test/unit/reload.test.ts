@@ -75,4 +75,27 @@ describe('reading again', () => {
     await reload();
     assert.equal(applied, 1);
   });
+
+  it('is told at the level that says more, the old one or the new one', async () => {
+    let level = 'info';
+    let next = interpreted('--log-level', 'silent', '--keep-alive-ms', '1000');
+    const told: string[] = [];
+    const tell = (_: object, message: string) => void told.push(`${level}: ${message}`);
+    const reload = createReload({
+      started,
+      reread: () => Promise.resolve(next),
+      apply: ({ logLevel }) => {
+        level = logLevel;
+      },
+      log: { ...silentLog, info: tell, warn: tell },
+    });
+    await reload();
+    next = interpreted('--log-level', 'debug');
+    await reload();
+    assert.deepEqual(told, [
+      'info: the settings were read again',
+      'info: takes effect at the next start: --keep-alive-ms',
+      'debug: the settings were read again',
+    ]);
+  });
 });
