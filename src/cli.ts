@@ -4,17 +4,21 @@ import { findFileFaults } from './config-files.ts';
 import { metaCommand, parseCommandLine } from './config-flags.ts';
 import { refuse } from './config-refusal.ts';
 import { readConfig } from './config-settings.ts';
+import type { EarlySignals } from './early-signals.ts';
 
 /** Does what `argv` says; resolves with the exit code, for a server when it has stopped. */
 export async function runCommandLine(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
+  signals: EarlySignals,
 ): Promise<number> {
   if (argv[0] === metaCommand) {
     const { runMetaCommand } = await import('./meta/command.ts');
-    return runMetaCommand(argv.slice(1), env, readVersion());
+    return runMetaCommand(argv.slice(1), env, { version: readVersion(), signals });
   }
   const line = parseCommandLine(argv);
+  // Whatever is no server ends by them.
+  if (line.command !== 'start') signals.handOver();
   if (line.command === 'help') {
     const { helpText } = await import('./config-help.ts');
     process.stdout.write(helpText());
@@ -45,6 +49,7 @@ export async function runCommandLine(
     version,
     warnings,
     reserve: files.reserve,
+    signals,
   });
 }
 

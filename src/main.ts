@@ -11,8 +11,10 @@ async function main(): Promise<number | undefined> {
     becomeWorker();
     return undefined;
   }
+  const { holdSignals } = await import('./early-signals.ts');
+  const signals = holdSignals();
   const { runCommandLine } = await import('./cli.ts');
-  return runCommandLine(argv, process.env);
+  return runCommandLine(argv, process.env, signals);
 }
 
 if (Number(process.versions.node.split('.')[0]) < oldest) {

@@ -6,6 +6,7 @@ import type { Config, Interpreted } from './config.ts';
 import { formatBytes } from './config-kinds.ts';
 import type { Reloadable, Sound } from './config-reload.ts';
 import { table } from './config-table.ts';
+import type { EarlySignals } from './early-signals.ts';
 import type { Log } from './logger.ts';
 import { threadsFor } from './native/limits.ts';
 import { newPoolName, removePool, workerEnvironment } from './pool/environment.ts';
@@ -25,6 +26,8 @@ export interface StartOptions extends Sound {
   readonly version: string;
   readonly warnings: readonly string[];
   readonly reserve: { readonly library: string; readonly bytes: number } | undefined;
+  /** Since the program began. */
+  readonly signals: EarlySignals;
 }
 
 const stdout = 1;
@@ -71,6 +74,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
   };
   const stop = stopOnSignals(supervisor);
   reloadOnHangup({ options, apply, stop, log: waiting.log });
+  options.signals.handOver();
   try {
     await supervisor.start();
   } catch (error) {

@@ -1,5 +1,6 @@
 /** `memcache-gateway meta`: the engine's meta service in the foreground, checked, watched and stopped. */
 import { refuse } from '../config-refusal.ts';
+import type { EarlySignals } from '../early-signals.ts';
 import { EngineFileError } from '../native/engine-file.ts';
 import { type MetaConfig, readMetaConfig } from '../native/meta-config.ts';
 import { createAnnouncer, outliveReaders } from './announcement.ts';
@@ -15,9 +16,10 @@ const notNeeded =
 export async function runMetaCommand(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
-  version: string,
+  { version, signals }: { readonly version: string; readonly signals: EarlySignals },
 ): Promise<number> {
   const line = parseMetaCommandLine(argv, env);
+  if (line.command !== 'start') signals.handOver();
   if (line.command === 'help' || line.command === 'version') {
     process.stdout.write(line.command === 'help' ? metaHelp : `${version}\n`);
     return 0;
@@ -43,7 +45,7 @@ export async function runMetaCommand(
   }
   outliveReaders();
   for (const warning of config.warnings) announcer.warn(warning);
-  return runService({ file, config, announcer });
+  return runService({ file, config, announcer, signals });
 }
 
 type Checked =

@@ -1,4 +1,5 @@
 /** From the start of the meta service to its end; readiness is told between the two. */
+import type { EarlySignals } from '../early-signals.ts';
 import type { MetaConfig } from '../native/meta-config.ts';
 import type { Announcer } from './announcement.ts';
 import { askHealth, awaitServing } from './health.ts';
@@ -13,6 +14,8 @@ export interface RunOptions {
   readonly file: string;
   readonly config: MetaConfig;
   readonly announcer: Announcer;
+  /** Since the program began. */
+  readonly signals: EarlySignals;
 }
 
 const slowMs = 30_000;
@@ -25,6 +28,7 @@ export async function runService(options: RunOptions): Promise<number> {
   const { file, config } = options;
   const ending = new AbortController();
   const signals = passSignalsOn(() => ending.abort());
+  options.signals.handOver();
   try {
     const occupied = await othersAnswer(config, ending.signal);
     if (signals.first !== undefined) return codeOfSignal(signals.first);

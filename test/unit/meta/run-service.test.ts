@@ -16,6 +16,7 @@ writeFileSync(file, '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
 const healthUrl = 'https://127.0.0.1:1/health';
 const config = { path: '', serviceUrl: 'tcp://127.0.0.1:5000', healthUrl, warnings: [] };
 const announcer = { ready() {}, warn() {} };
+const signals = { handOver() {} };
 
 /** Runs the service, and the action when it is about to be started; gives its exit code and its pid. */
 async function runDuringSpawn(action: () => void): Promise<{ code: number; pid: number }> {
@@ -26,7 +27,7 @@ async function runDuringSpawn(action: () => void): Promise<{ code: number; pid: 
   };
   subscribe('child_process', onSpawn);
   try {
-    const code = await runService({ file, config, announcer });
+    const code = await runService({ file, config, announcer, signals });
     assert.equal(children.length, 1);
     return { code, pid: children[0]?.pid ?? 0 };
   } finally {
