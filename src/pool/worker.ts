@@ -145,7 +145,7 @@ export function runWorker(parts: WorkerParts): void {
     const closed = await running.closeEngine(closeEngineMs);
     // An engine that is left without its leave has cut nobody off; a call that hangs is somebody's.
     const cutOff = !drained || (!closed && running.remaining().calls > 0);
-    if (cutOff) report();
+    if (drained && cutOff) report();
     parts.exit(cutOff ? 1 : 0);
   }
 

@@ -350,7 +350,7 @@ describe('DistributedObjectStore', () => {
 
 describe('a store without room', () => {
   it('rejects with ArenaFullError after its deadline', async () => {
-    const store = newStore(50);
+    const store = newStore(500);
     await store.init(0);
     const all = await store.arena.allocate(ARENA_BYTES, { deadlineMs: 1000 });
     await assert.rejects(store.put('a', Buffer.from('v')), ArenaFullError);

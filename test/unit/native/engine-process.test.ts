@@ -45,7 +45,7 @@ async function run(scenario: string, options: Run = {}): Promise<Ran> {
   const library = options.embedded === true ? 'embedded' : await injectingLibrary();
   const args = [...(options.nodeArgs ?? []), '--import', 'tsx', program, scenario, library];
   const child = spawn(process.execPath, args, {
-    env: { ...process.env, UV_THREADPOOL_SIZE: '12', ...injection.env, ...options.env },
+    env: { ...process.env, UV_THREADPOOL_SIZE: '20', ...injection.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // One that waits on its JavaScript thread could not end itself.
     timeout: 60_000,
