@@ -2,7 +2,7 @@
 import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
 import type { MetricJson } from '../pool/protocol.ts';
 import type { PoolSamples, Rendered } from '../pool/scrape.ts';
-import type { PoolNumbers } from '../pool/supervisor.ts';
+import type { PoolNumbers } from '../pool/supervisor-options.ts';
 
 /** Adds up by each metric's own rule (sum, first, average …), as prom-client's cluster support does. */
 export async function renderPool(samples: PoolSamples, own: PoolNumbers): Promise<Rendered> {

@@ -3,58 +3,21 @@
  * order. It loads no native code, and guards itself (guard.ts), so that nothing but a signal can bring
  * it down.
  */
-import type { Config } from '../config.ts';
 import type { Reloadable } from '../config-reload.ts';
 import { type ComingUp, createComingUp } from './coming-up.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
 import { createEnding, type Ending } from './ending.ts';
 import type { TcpListener } from './listener.ts';
 import { type Listeners, openListeners } from './listeners.ts';
-import type { PoolLog } from './log.ts';
 import { createProgress, type Progress } from './progress.ts';
 import type { MetricsText, WorkerFacts } from './protocol.ts';
 import { type PoolReport, reportPool } from './report.ts';
-import { createScrape, type PoolSamples, type Rendered, type Scrape } from './scrape.ts';
+import { createScrape, type Scrape } from './scrape.ts';
 import { describeSituation, type Situation } from './situation.ts';
 import type { Standby, StandbyAnswer, StandbyOptions } from './standby.ts';
-import { takesConnections, type WorkerState } from './state.ts';
-import type { WorkerProgram } from './worker-process.ts';
+import { takesConnections } from './state.ts';
+import type { PoolNumbers, SupervisorOptions } from './supervisor-options.ts';
 import { WorkerSlot } from './worker-slot.ts';
-
-/** What the supervisor itself counts, for /metrics. */
-export interface PoolNumbers {
-  readonly slots: readonly {
-    readonly device: number;
-    readonly state: WorkerState;
-    readonly serving: boolean;
-    readonly restarts: number;
-    readonly handedOver: number;
-  }[];
-  /** Connections that wait for a worker to take them. */
-  readonly waitingConnections: number;
-  /** Connections answered without a worker. */
-  readonly standbyConnections: number;
-  /** Answers given without a worker, by status. */
-  readonly standbyAnswers: ReadonlyMap<number, number>;
-}
-
-export interface SupervisorOptions {
-  readonly config: Config;
-  readonly version: string;
-  readonly devices: readonly number[];
-  readonly program: WorkerProgram;
-  readonly env: (device: number) => NodeJS.ProcessEnv;
-  readonly log: PoolLog;
-  /** Called once, when the gateway is ready, with what its worker that has just come up says. */
-  readonly onReady: (facts: WorkerFacts, listeners: Listeners, report: PoolReport) => void;
-  /** A message for the operator's eyes, besides the log: why the program ends. */
-  readonly complain: (message: string) => void;
-  readonly renderMetrics: (samples: PoolSamples, own: PoolNumbers) => Promise<Rendered>;
-  /** How long a connection waits for a worker that lives; 10 s, but in tests. */
-  readonly patienceMs?: number;
-  /** How long a worker may take to answer when it is given a connection; 2 s, but in tests. */
-  readonly answerMs?: number;
-}
 
 /** A worker that does not tell its metrics in this time is counted as it last told. */
 const collectMs = 2000;
