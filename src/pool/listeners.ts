@@ -66,16 +66,18 @@ export async function openListeners(
 
 /** Connections whose clients believe that they were accepted are reset when a listener closes. */
 const longestFinishMs = 200;
-/** libuv accepts one connection in a turn of the loop, if there is one. */
-const quietTurns = 3;
+/** Clients that have just been answered come again within this time, if they come again at once. */
+const quietMs = 20;
 
-/** Waits until nobody has come for some turns of the loop. */
+/** Waits until nobody has come for a while. libuv accepts one connection in a turn of the loop. */
 async function quiet(accepted: () => number): Promise<void> {
-  const until = performance.now() + longestFinishMs;
+  const began = performance.now();
+  let last = began;
   let before = accepted();
-  for (let turns = 0; turns < quietTurns && performance.now() < until; turns += 1) {
+  for (let now = began; now - last < quietMs && now - began < longestFinishMs; ) {
     await nextTurn();
-    if (accepted() !== before) turns = 0;
+    now = performance.now();
+    if (accepted() !== before) last = now;
     before = accepted();
   }
 }
