@@ -68,7 +68,7 @@ export function becomeWorker(): void {
       accept: (socket) => server.accept(socket),
       drain: (deadlineMs) => server.drain(deadlineMs),
       destroyAll: () => server.destroyAll(),
-      remaining: () => ({ requests: server.inFlight(), calls: engine.calls().inFlight }),
+      remaining: () => ({ requests: server.inFlight(), calls: engine.callsOfRequests }),
       health() {
         const { inFlight, late } = engine.calls();
         return { inFlight, late, stuck: server.isStuck() };
@@ -81,10 +81,10 @@ export function becomeWorker(): void {
       collect: () => server.registry.getMetricsAsJSON(),
       async closeEngine(deadlineMs) {
         const clean = await engine.close(deadlineMs);
-        if (!clean && engine.calls().inFlight === 0) {
+        if (!clean && engine.callsOfRequests === 0) {
           waiting.log.warn(
             { deadlineMs },
-            'the engine does not come back from its uninitialisation and is left; to its pool this client has died',
+            'the engine could not be uninitialised in time and is left; to its pool this client has died',
           );
         }
         return clean;

@@ -63,14 +63,13 @@ export function createLiveConnections(server: Server, inFlight: () => number): L
         // To node:http a connection is idle whose last answer still waits for a slow reader.
         if (graceIsOver && ![...sockets].some(hasUnsentBytes)) server.closeIdleConnections();
         const finished = !isBusy() && (graceIsOver || sockets.size === 0);
-        if (finished) break;
-        if (elapsedMs >= deadlineMs) {
-          server.closeIdleConnections();
-          break;
-        }
+        if (finished || elapsedMs >= deadlineMs) break;
         await elapse(DRAIN_LOOK_MS);
       }
-      return !isBusy();
+      const drained = !isBusy();
+      // Also who has never asked, or stopped in the middle of it: nobody reads what they send now.
+      if (drained) for (const socket of sockets) socket.destroy();
+      return drained;
     },
     destroyAll() {
       for (const socket of sockets) socket.destroy();

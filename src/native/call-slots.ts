@@ -56,10 +56,11 @@ export class CallSlots<Slot> {
   }
 
   /**
-   * Adds a slot for as long as some call is late: false when there is none left to add. When late
-   * calls return, as many slots go.
+   * Adds a slot in the place of one that a late call holds: false when there is none left to add, or
+   * none to stand in for. When late calls return, as many slots go.
    */
   substitute(): boolean {
+    if (this.#lent >= this.#late) return false;
     const slot = this.#substitutes.pop();
     if (slot === undefined) return false;
     this.#lent++;

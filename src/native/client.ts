@@ -197,6 +197,10 @@ export class Client implements EngineClient {
     return { slots, inFlight: inFlight + probes.inFlight, late: late + probes.late, queued };
   }
 
+  get callsOfRequests(): number {
+    return this.#slots.counts().inFlight;
+  }
+
   get stuck(): boolean {
     return this.#slots.stuck;
   }

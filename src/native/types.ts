@@ -176,6 +176,8 @@ export interface EngineClient {
    * Calls of probes are counted, and have no part of `slots`.
    */
   calls(): { slots: number; inFlight: number; late: number; queued: number };
+  /** Those under way that are no probe's: somebody asked for them. */
+  readonly callsOfRequests: number;
   /** Whether every slot is held by a call past its deadline, so that calls are refused at once. */
   readonly stuck: boolean;
   /**

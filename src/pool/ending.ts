@@ -12,6 +12,8 @@ import { closeEngineMs } from './protocol.ts';
 
 /** A place in the pool. */
 interface Place {
+  /** Whether a connection is under way to its worker, and may come back. */
+  readonly offering: boolean;
   announceStop(): void;
   /** Drains its worker, and starts no other. */
   stop(deadlineMs: number): void;
@@ -63,9 +65,9 @@ export function createEnding(options: EndingOptions): Ending {
   }
 
   async function run(reason: string, delayMs: number): Promise<void> {
+    for (const place of places) place.announceStop();
     if (delayMs > 0) {
       log.info({ reason, drainDelayMs }, 'not ready any more; stopping after a delay');
-      for (const place of places) place.announceStop();
       await pause(delayMs);
     }
     const started = performance.now();
@@ -81,11 +83,14 @@ export function createEnding(options: EndingOptions): Ending {
     dispatch.hold();
     await listeners()?.finish();
     dispatch.release();
-    while (dispatch.waitingConnections > 0 && leftMs() > 0 && !hurried.signal.aborted) {
+    while (isWaitedFor() && leftMs() > 0 && !hurried.signal.aborted) {
       await pause(lookMs);
     }
     stopWorkers(leftMs());
   }
+
+  const isWaitedFor = (): boolean =>
+    dispatch.waitingConnections > 0 || places.some(({ offering }) => offering);
 
   const pause = (ms: number): Promise<void> =>
     elapse(ms, undefined, { signal: hurried.signal }).catch(() => undefined);

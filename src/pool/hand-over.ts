@@ -28,6 +28,8 @@ export interface HandOver {
   offer(socket: Socket): boolean;
   /** To be told of each `taken`, also of one that comes too late. */
   taken(id: number): void;
+  /** Whether a connection is under way. */
+  readonly busy: boolean;
   /** Calls back once no connection is under way: what is sent then is behind all of them. */
   whenIdle(action: () => void): void;
   /** The worker is gone: takes back what is under way. */
@@ -82,6 +84,9 @@ export function createHandOver(options: HandOverOptions): HandOver {
       current.socket.destroy();
       settle();
       onTaken();
+    },
+    get busy() {
+      return current !== undefined;
     },
     whenIdle(action) {
       if (current === undefined) action();

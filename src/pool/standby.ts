@@ -54,6 +54,8 @@ const connectionMs = 35_000;
 const mostUnanswered = 100;
 
 export interface Standby {
+  /** That are open; each has one answer, and ends. */
+  readonly connections: number;
   /** Serves one paused connection. */
   accept(socket: Socket): void;
 }
@@ -155,10 +157,19 @@ export function createStandby(options: StandbyOptions): Standby {
     }
   });
 
+  let connections = 0;
+
   return {
+    get connections() {
+      return connections;
+    },
     accept(socket) {
+      connections += 1;
       const timer = setTimeout(() => socket.destroy(), connectionMs).unref();
-      socket.once('close', () => clearTimeout(timer));
+      socket.once('close', () => {
+        connections -= 1;
+        clearTimeout(timer);
+      });
       socket.on('error', () => {});
       server.emit('connection', socket);
       socket.resume();

@@ -3,6 +3,7 @@
  * order. It loads no native code, and guards itself (guard.ts), so that nothing but a signal can bring
  * it down.
  */
+import { setTimeout as elapse } from 'node:timers/promises';
 import type { Reloadable } from '../config-reload.ts';
 import { type ComingUp, createComingUp } from './coming-up.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
@@ -23,6 +24,8 @@ import { WorkerSlot } from './worker-slot.ts';
 const collectMs = 2000;
 const patienceMs = 10_000;
 const answerMs = 2000;
+const lastAnswersMs = 300;
+const lookMs = 5;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -243,7 +246,16 @@ export class Supervisor {
       const what = unclean.map((slot) => slot.describe()).join('; ');
       this.#options.complain(`ended with requests or calls cut off: ${what}`);
     }
-    this.#finish(this.#failed ? 1 : 0);
+    void this.#lastAnswers().then(() => this.#finish(this.#failed ? 1 : 0));
+  }
+
+  /** Those that came without a worker are told so, before the process is gone. */
+  async #lastAnswers(): Promise<void> {
+    const standby = await this.#standby;
+    const until = performance.now() + lastAnswersMs;
+    while ((standby?.connections ?? 0) > 0 && !this.#failed && performance.now() < until) {
+      await elapse(lookMs);
+    }
   }
 
   #situation(): Situation {

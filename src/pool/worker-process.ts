@@ -97,6 +97,11 @@ export class WorkerProcess {
     return this.#answers;
   }
 
+  /** Whether a connection is under way to it. */
+  get offering(): boolean {
+    return this.#handOver.busy;
+  }
+
   /** From now on; to take noise apart costs something, so that it begins when it is first wanted. */
   showNoise(shown: boolean): void {
     this.#noiseShown = shown;

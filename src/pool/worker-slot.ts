@@ -154,6 +154,10 @@ export class WorkerSlot {
     return this.#term === undefined || this.#term.drained;
   }
 
+  get offering(): boolean {
+    return this.#term?.offering === true;
+  }
+
   /** Lets its worker leave the pool, with the objects in its memory. */
   leave(): void {
     this.#term?.send({ type: 'leave' });
@@ -231,7 +235,7 @@ export class WorkerSlot {
   }
 
   #exited(term: WorkerTerm, exit: Exit): void {
-    const { cameUp, pid, readyMs } = term;
+    const { cameUp, finished, pid, readyMs } = term;
     this.#lastWords = term.describe();
     this.#term = undefined;
     const told = term.end();
@@ -239,7 +243,7 @@ export class WorkerSlot {
     const expected = this.#state === 'draining' && exit.code === 0;
     this.#move('exited');
     if (this.#stopping) {
-      this.#clean = expected || !cameUp;
+      this.#clean = expected || finished;
       if (!expected) this.#logExit(exit, pid, { expected, wasted: !cameUp }, {});
       this.#move('stop');
       this.#options.onStopped();

@@ -89,7 +89,12 @@ export class WorkerTerm {
 
   /** Whether it has an engine: who has not come up has served nobody, and has no pool to leave. */
   get cameUp(): boolean {
-    return this.#readySince !== undefined || this.drained;
+    return this.#readySince !== undefined || this.#isLeaving;
+  }
+
+  /** Whether a connection is under way to it. */
+  get offering(): boolean {
+    return this.#process.offering;
   }
 
   get answers(): boolean {
@@ -98,6 +103,16 @@ export class WorkerTerm {
 
   /** Whether it serves nobody any more. */
   get drained(): boolean {
+    return this.#isLeaving || (!this.cameUp && this.#options.state() === 'draining');
+  }
+
+  /** Whether nobody was cut off by its end, whatever that was. */
+  get finished(): boolean {
+    const { requests, calls } = this.#remaining ?? { requests: 0, calls: 0 };
+    return !this.cameUp || (this.#isLeaving && requests + calls === 0);
+  }
+
+  get #isLeaving(): boolean {
     return this.#remaining?.stage === 'engine';
   }
 

@@ -173,8 +173,9 @@ export function runWorker(parts: WorkerParts): void {
   }
 
   async function collect(id: number): Promise<void> {
-    const metrics = (await gateway?.collect().catch(() => undefined)) ?? [];
-    send({ type: 'collected', id, metrics });
+    const metrics = await gateway?.collect().catch(() => undefined);
+    // Without an answer it is counted as it last told.
+    if (metrics !== undefined) send({ type: 'collected', id, metrics });
   }
 
   function receive(value: unknown, handle: Handle | undefined): void {

@@ -112,4 +112,20 @@ describe('while a gateway drains', () => {
     destroy();
     assert.deepEqual(await gateway.ended, { code: 0, signal: null });
   });
+
+  it('nobody holds it up who has come and does not ask, whole or at all', async (t) => {
+    const gateway = await startGateway();
+    t.after(() => gateway.kill());
+    const [silent, half] = [await connectRaw(gateway.port), await connectRaw(gateway.port)];
+    half.send(requestHead('GET', '/livez').slice(0, -2));
+    const asking = await connectRaw(gateway.port);
+    asking.send(requestHead('GET', '/livez'));
+    assert.equal((await asking.next({ path: '/livez' })).status, 200);
+    await beginStop(gateway);
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+    for (const connection of [silent, half, asking]) {
+      await connection.closed();
+      connection.destroy();
+    }
+  });
 });

@@ -167,7 +167,7 @@ describe('an engine that aborts in exit() and hangs in its uninitialisation', ()
     await load.ended;
     assert.deepEqual([load.statuses(), load.faults()], [[200, 201], []]);
     assert.equal(gateway.stderr(), '');
-    assert.match(gateway.stdout(), /the engine does not come back from its uninitialisation/);
+    assert.match(gateway.stdout(), /the engine could not be uninitialised in time/);
     assert.doesNotMatch(gateway.stdout(), /SIGABRT/);
     assert.equal(isAlive(worker), false);
     assert.equal(poolExists(pool), false);

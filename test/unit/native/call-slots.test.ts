@@ -162,6 +162,7 @@ describe('CallSlots', () => {
   it('makes calls in the place of late ones, and no longer when these have returned', async () => {
     const slots = new CallSlots([1, 2], 20, [3]);
     const late = [call(slots), call(slots)];
+    assert.equal(slots.substitute(), false, 'none is late');
     for (const { promise } of late) await assert.rejects(promise, EngineDeadlineError);
     assert.equal(slots.stuck, true);
     assert.equal(slots.substitute(), true);

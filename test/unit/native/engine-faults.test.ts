@@ -277,6 +277,7 @@ describe('calls past their deadline', () => {
     const start = performance.now();
     await assert.rejects(client.probe(200), EngineDeadlineError);
     await assert.rejects(client.probe(100), EngineDeadlineError);
+    assert.equal(client.callsOfRequests, 0, 'nobody has asked for it');
     assert.ok(performance.now() - start < 2000);
     assert.deepEqual(client.calls(), { slots: SLOTS, inFlight: 1, late: 0, queued: 0 });
     await injection.clear();
