@@ -1,5 +1,5 @@
 /** All places to listen on, opened together: either every one of them, or none. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { ListenAddress } from '../config-listen.ts';
 import { listen, lookUp, type PortPlace, type TcpListener } from './listener.ts';
@@ -64,20 +64,27 @@ export async function openListeners(
   };
 }
 
-/** Connections whose clients believe that they were accepted are reset when a listener closes. */
-const longestFinishMs = 200;
-/** Clients that have just been answered come again within this time, if they come again at once. */
-const quietMs = 20;
+/**
+ * Connections whose clients believe that they were accepted are reset when a listener closes. Clients
+ * that have just been answered come again before so many looks are over, if they come again at once.
+ */
+const quietLooks = 5;
+const lookMs = 5;
+const mostLooks = 60;
 
-/** Waits until nobody has come for a while. libuv accepts one connection in a turn of the loop. */
+/**
+ * Waits until nobody has come for some looks, of which each is a turn of the loop or more: libuv accepts
+ * one connection in a turn. By the clock alone, a process that had to wait for its processor would
+ * believe that nobody came meanwhile.
+ */
 async function quiet(accepted: () => number): Promise<void> {
-  const began = performance.now();
-  let last = began;
   let before = accepted();
-  for (let now = began; now - last < quietMs && now - began < longestFinishMs; ) {
+  let silent = 0;
+  for (let looks = 0; silent < quietLooks && looks < mostLooks; looks += 1) {
+    await elapse(lookMs);
+    // A timer is served before what has come.
     await nextTurn();
-    now = performance.now();
-    if (accepted() !== before) last = now;
+    silent = accepted() === before ? silent + 1 : 0;
     before = accepted();
   }
 }

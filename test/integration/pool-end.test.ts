@@ -39,7 +39,8 @@ async function start(rules: readonly Rule[], flags: readonly string[] = []) {
 function startLoad(gateway: ReadyGateway, clients: number, { keepAlive = true } = {}) {
   const statuses = new Map<number, number>();
   const lost: string[] = [];
-  const agent = new http.Agent({ keepAlive, maxSockets: clients });
+  // In turn, so that no connection is idle for longer than a stop waits.
+  const agent = new http.Agent({ keepAlive, maxSockets: clients, scheduling: 'fifo' });
   const value = randomBytes(20_000);
   let wrongBytes = 0;
   /** Undefined when the connection was refused; one that was accepted and then lost is a request that failed. */
