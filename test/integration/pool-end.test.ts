@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import http from 'node:http';
+import net from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import {
   isAlive,
@@ -16,6 +17,7 @@ import {
   injectingLibrary,
   type Rule,
 } from '../helpers/injecting.ts';
+import { requestHead } from '../helpers/raw-connection.ts';
 import { until } from '../helpers/until.ts';
 
 const gateways: ReadyGateway[] = [];
@@ -82,6 +84,29 @@ function startLoad(gateway: ReadyGateway, clients: number, { keepAlive = true } 
   };
 }
 
+/** One request on a connection of its own: the status, `refused`, or how an accepted one was lost. */
+function askOnce(port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1');
+    let answer = '';
+    let accepted = false;
+    socket.once('connect', () => {
+      accepted = true;
+      socket.write(requestHead('GET', '/livez', { Connection: 'close' }));
+    });
+    socket.on('data', (chunk: Buffer) => {
+      answer += chunk.toString('latin1');
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(accepted ? `accepted, then ${error.code ?? error.message}` : 'refused'),
+    );
+    socket.once('end', () => {
+      socket.destroy();
+      resolve(answer.split(' ')[1] ?? 'accepted, then nothing');
+    });
+  });
+}
+
 describe('a gateway under load', () => {
   it('that loses its supervisor answers what it has begun, uninitialises and leaves nothing', async () => {
     const { injection, gateway, worker, pool } = await start([], ['--drain-ms', '5000']);
@@ -128,6 +153,24 @@ describe('a gateway under load', () => {
       assert.equal(isAlive(worker), false);
     });
   }
+
+  it('that is told to stop in a burst answers each connection that was accepted', async () => {
+    const { gateway } = await start([]);
+    const count = 400;
+    const outcomes: string[] = [];
+    const all = Promise.all(
+      Array.from({ length: count }, async () => void outcomes.push(await askOnce(gateway.port))),
+    );
+    await until(() => outcomes.length >= 20);
+    assert.ok(outcomes.length < count / 2, 'the burst is over');
+    gateway.signal('SIGTERM');
+    await all;
+    assert.deepEqual(
+      [...new Set(outcomes)].filter((outcome) => outcome !== 'refused'),
+      ['200'],
+    );
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+  });
 
   it('loses a worker on purpose, and no request', async () => {
     const { gateway, worker } = await start([], ['--devices', '0-1', '--ready-when', 'all']);
