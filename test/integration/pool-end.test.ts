@@ -84,25 +84,22 @@ function startLoad(gateway: ReadyGateway, clients: number, { keepAlive = true } 
   };
 }
 
-/** One request on a connection of its own: the status, `refused`, or how an accepted one was lost. */
-function askOnce(port: number): Promise<string> {
+/** One request on a connection of its own: the status, or how the connection was lost. */
+function askOnce(port: number, onConnect: () => void): Promise<string> {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1');
     let answer = '';
-    let accepted = false;
     socket.once('connect', () => {
-      accepted = true;
       socket.write(requestHead('GET', '/livez', { Connection: 'close' }));
+      onConnect();
     });
     socket.on('data', (chunk: Buffer) => {
       answer += chunk.toString('latin1');
     });
-    socket.once('error', (error: NodeJS.ErrnoException) =>
-      resolve(accepted ? `accepted, then ${error.code ?? error.message}` : 'refused'),
-    );
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     socket.once('end', () => {
       socket.destroy();
-      resolve(answer.split(' ')[1] ?? 'accepted, then nothing');
+      resolve(answer.split(' ')[1] ?? 'no answer');
     });
   });
 }
@@ -154,21 +151,18 @@ describe('a gateway under load', () => {
     });
   }
 
-  it('that is told to stop in a burst answers each connection that was accepted', async () => {
+  it('that is told to stop answers those whom only the kernel has accepted', async () => {
     const { gateway } = await start([]);
-    const count = 400;
-    const outcomes: string[] = [];
-    const all = Promise.all(
-      Array.from({ length: count }, async () => void outcomes.push(await askOnce(gateway.port))),
+    const count = 200;
+    let connected = 0;
+    gateway.signal('SIGSTOP');
+    const outcomes = Promise.all(
+      Array.from({ length: count }, () => askOnce(gateway.port, () => (connected += 1))),
     );
-    await until(() => outcomes.length >= 20);
-    assert.ok(outcomes.length < count / 2, 'the burst is over');
+    await until(() => connected === count);
     gateway.signal('SIGTERM');
-    await all;
-    assert.deepEqual(
-      [...new Set(outcomes)].filter((outcome) => outcome !== 'refused'),
-      ['200'],
-    );
+    gateway.signal('SIGCONT');
+    assert.deepEqual([...new Set(await outcomes)], ['200']);
     assert.deepEqual(await gateway.ended, { code: 0, signal: null });
   });
 
