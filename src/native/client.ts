@@ -2,7 +2,7 @@ import type { Address } from './abi.ts';
 import type { MemoryArena } from './arena.ts';
 import type { CallBody, CallSlots } from './call-slots.ts';
 import type { EngineContext, Slot } from './engine-context.ts';
-import { asNative, type NativeBlock } from './native-block.ts';
+import { allRetained, type NativeBlock, retained } from './native-block.ts';
 import type { Probes } from './probes.ts';
 import {
   type BatchReadResult,
@@ -237,20 +237,4 @@ export class Client implements EngineClient {
     if (drained.includes(false)) return false;
     return this.#leave(deadlineMs - (performance.now() - since));
   }
-}
-
-function retained(block: Block, length: number): NativeBlock {
-  if (!(Number.isInteger(length) && length >= 1 && length <= block.length)) {
-    throw new RangeError(`${length} bytes of a block of ${block.length}`);
-  }
-  const memory = asNative(block);
-  memory.retain();
-  return memory;
-}
-
-function allRetained(keys: readonly string[], blocks: readonly Block[]): NativeBlock[] {
-  if (blocks.length !== keys.length) {
-    throw new RangeError(`${keys.length} keys and ${blocks.length} blocks`);
-  }
-  return blocks.map((block) => retained(block, block.length));
 }

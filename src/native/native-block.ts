@@ -70,3 +70,21 @@ export function sliceBlock(block: NativeBlock, offset: number, length: number): 
     length,
   });
 }
+
+/** A hold on it for a call of so many of its bytes. @throws RangeError for more than it has. */
+export function retained(block: Block, length: number): NativeBlock {
+  if (!(Number.isInteger(length) && length >= 1 && length <= block.length)) {
+    throw new RangeError(`${length} bytes of a block of ${block.length}`);
+  }
+  const memory = asNative(block);
+  memory.retain();
+  return memory;
+}
+
+/** A hold on each, for a call of as many keys. @throws RangeError when there are not as many. */
+export function allRetained(keys: readonly string[], blocks: readonly Block[]): NativeBlock[] {
+  if (blocks.length !== keys.length) {
+    throw new RangeError(`${keys.length} keys and ${blocks.length} blocks`);
+  }
+  return blocks.map((block) => retained(block, block.length));
+}

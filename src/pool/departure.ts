@@ -27,20 +27,16 @@ export function describeRemaining(
 
 export const describeNone = (device: number): string => `device ${device} had no worker`;
 
-/** For the log. */
-export function describeExit({ code, signal, lastWords }: Exit): {
-  readonly fields: object;
-  readonly message: string;
-} {
+/** `calm` when the exit was wished for, or is that of a worker which has served nobody. */
+export function logExit(
+  log: (level: LogLevel, fields: object, message: string) => void,
+  { code, signal, lastWords }: Exit,
+  {
+    calm,
+    ...others
+  }: { readonly calm: boolean; readonly worker: number | undefined; readonly backoffMs?: number },
+): void {
   const end = signal === null ? `exited with code ${code ?? 'none'}` : `was ended by ${signal}`;
   const words = lastWords === '' ? {} : { stderr: lastWords };
-  return { fields: { code, signal, ...words }, message: `worker ${end}` };
-}
-
-/** How bad an exit is: one that was wished for is none, nor that of a worker which has served nobody. */
-export function levelOfExit(exit: {
-  readonly expected: boolean;
-  readonly wasted: boolean;
-}): LogLevel {
-  return exit.expected || exit.wasted ? 'info' : 'error';
+  log(calm ? 'info' : 'error', { ...others, code, signal, ...words }, `worker ${end}`);
 }

@@ -3,7 +3,6 @@
  * order. It loads no native code, and guards itself (guard.ts), so that nothing but a signal can bring
  * it down.
  */
-import { setTimeout as elapse } from 'node:timers/promises';
 import type { Reloadable } from '../config-reload.ts';
 import { type ComingUp, createComingUp } from './coming-up.ts';
 import { createDispatch, type Dispatch } from './dispatch.ts';
@@ -15,7 +14,7 @@ import type { MetricsText, WorkerFacts } from './protocol.ts';
 import { type PoolReport, reportPool } from './report.ts';
 import { createScrape, type Scrape } from './scrape.ts';
 import { describeSituation, type Situation } from './situation.ts';
-import type { Standby, StandbyAnswer, StandbyOptions } from './standby.ts';
+import { createStandbyHost, type StandbyHost } from './standby-host.ts';
 import { takesConnections } from './state.ts';
 import type { PoolNumbers, SupervisorOptions } from './supervisor-options.ts';
 import { WorkerSlot } from './worker-slot.ts';
@@ -24,8 +23,6 @@ import { WorkerSlot } from './worker-slot.ts';
 const collectMs = 2000;
 const patienceMs = 10_000;
 const answerMs = 2000;
-const lastAnswersMs = 300;
-const lookMs = 5;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
@@ -36,8 +33,7 @@ export class Supervisor {
   readonly #scrape: Scrape;
   readonly #ending: Ending;
   #listeners: Listeners | undefined;
-  #standby: Promise<Standby> | undefined;
-  readonly #standbyAnswers = new Map<number, number>();
+  readonly #standby: StandbyHost;
   #stopping = false;
   #failed = false;
   #finish: (code: number) => void = () => {};
@@ -53,9 +49,16 @@ export class Supervisor {
     this.#comingUp = createComingUp(options.devices, options.config.readyWhen);
     const clients = () => this.report().clients;
     this.#progress = createProgress({ log: options.log, clients });
+    this.#standby = createStandbyHost({
+      config: options.config,
+      log: options.log,
+      situation: () => this.#situation(),
+      metricsText: () => this.metricsText(),
+      report: () => this.report(),
+    });
     this.#dispatch = createDispatch({
       places: this.#slots,
-      standby: () => this.#loadStandby(),
+      standby: () => this.#standby.load(),
       patienceMs: options.patienceMs ?? patienceMs,
     });
     this.#scrape = createScrape({
@@ -93,7 +96,7 @@ export class Supervisor {
     );
     for (const slot of this.#slots) slot.start();
     // Behind the fork, so that both load at the same time.
-    void this.#loadStandby();
+    void this.#standby.load();
   }
 
   /** Ends in order (ending.ts). */
@@ -154,7 +157,7 @@ export class Supervisor {
       slots: this.#slots,
       waitingConnections: this.#dispatch.waitingConnections,
       standbyConnections: this.#dispatch.standbyConnections,
-      standbyAnswers: this.#standbyAnswers,
+      standbyAnswers: this.#standby.answers,
     };
   }
 
@@ -185,30 +188,6 @@ export class Supervisor {
       onDrained: () => this.#letGo(device),
       onStopped: () => this.#slotStopped(),
     });
-  }
-
-  #loadStandby(): Promise<Standby> {
-    const { allowHost, allowOrigin, idleTimeoutMs } = this.#options.config;
-    const options: StandbyOptions = {
-      allowHosts: allowHost,
-      allowOrigins: allowOrigin,
-      idleTimeoutMs,
-      situation: () => this.#situation(),
-      metricsText: () => this.metricsText(),
-      report: () => this.report(),
-      onAnswer: (answer) => this.#answered(answer),
-    };
-    this.#standby ??= import('./standby.ts').then(({ createStandby }) => createStandby(options));
-    return this.#standby;
-  }
-
-  #answered({ error, ...answer }: StandbyAnswer): void {
-    const { status } = answer;
-    this.#standbyAnswers.set(status, (this.#standbyAnswers.get(status) ?? 0) + 1);
-    const { log } = this.#options;
-    if (error !== undefined) log.error({ ...answer, err: error }, 'request failed');
-    else if (status >= 500) log.warn(answer, 'no worker for a request');
-    else if (status >= 400) log.info(answer, 'request refused');
   }
 
   #ready(facts: WorkerFacts): void {
@@ -246,16 +225,9 @@ export class Supervisor {
       const what = unclean.map((slot) => slot.describe()).join('; ');
       this.#options.complain(`ended with requests or calls cut off: ${what}`);
     }
-    void this.#lastAnswers().then(() => this.#finish(this.#failed ? 1 : 0));
-  }
-
-  /** Those that came without a worker are told so, before the process is gone. */
-  async #lastAnswers(): Promise<void> {
-    const standby = await this.#standby;
-    const until = performance.now() + lastAnswersMs;
-    while ((standby?.connections ?? 0) > 0 && !this.#failed && performance.now() < until) {
-      await elapse(lookMs);
-    }
+    void this.#standby
+      .lastAnswers(() => this.#failed)
+      .then(() => this.#finish(this.#failed ? 1 : 0));
   }
 
   #situation(): Situation {

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import type { Reloadable } from '../config-reload.ts';
 import { createBackoff } from './backoff.ts';
-import { describeExit, describeNone, levelOfExit } from './departure.ts';
+import { describeNone, logExit } from './departure.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { LogLevel } from './log.ts';
 import type { MetricJson } from './protocol.ts';
@@ -193,18 +193,6 @@ export class WorkerSlot {
         this.#log(message.permanent ? 'fatal' : 'error', {}, message.message);
         if (message.permanent) this.#options.onPermanentFailure(message.message);
         break;
-      case 'scrape':
-        this.#options.onScrape((text) =>
-          this.#term?.send({ type: 'metrics', id: message.id, ...text }),
-        );
-        break;
-      case 'survey':
-        this.#term?.send({
-          type: 'surveyed',
-          id: message.id,
-          report: this.#options.onSurvey(),
-        });
-        break;
     }
   }
 
@@ -240,32 +228,23 @@ export class WorkerSlot {
     this.#term = undefined;
     const told = term.end();
     if (told !== undefined) this.#options.onGone(told);
+    const log = this.#log.bind(this);
     const expected = this.#state === 'draining' && exit.code === 0;
     this.#move('exited');
     if (this.#stopping) {
       this.#clean = expected || finished;
-      if (!expected) this.#logExit(exit, pid, { expected, wasted: !cameUp }, {});
+      if (!expected) logExit(log, exit, { calm: !cameUp, worker: pid });
       this.#move('stop');
       this.#options.onStopped();
       return;
     }
     const backoffMs = Math.round(this.#backoff.afterDeath(readyMs));
-    this.#logExit(exit, pid, { expected, wasted: false }, { backoffMs });
+    logExit(log, exit, { calm: expected, worker: pid, backoffMs });
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#restarts += 1;
       this.start();
     }, backoffMs);
-  }
-
-  #logExit(
-    exit: Exit,
-    worker: number | undefined,
-    judgement: Parameters<typeof levelOfExit>[0],
-    others: object,
-  ): void {
-    const { fields, message } = describeExit(exit);
-    this.#log(levelOfExit(judgement), { worker, ...fields, ...others }, message);
   }
 
   #log(level: LogLevel, fields: object, message: string): void {

@@ -163,6 +163,14 @@ export class WorkerTerm {
     } else if (message.type === 'heartbeat') this.#watch.heard(message);
     else if (message.type === 'draining') this.#remaining = message;
     else if (message.type === 'collected') this.#metrics.collected(message.id, message.metrics);
+    else if (message.type === 'scrape') this.#answerScrape(message.id);
+    else if (message.type === 'survey') {
+      this.send({ type: 'surveyed', id: message.id, report: this.#options.slot.onSurvey() });
+    }
     this.#options.onMessage(message);
+  }
+
+  #answerScrape(id: number): void {
+    this.#options.slot.onScrape((text) => this.send({ type: 'metrics', id, ...text }));
   }
 }

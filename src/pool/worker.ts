@@ -6,8 +6,9 @@ import type { Socket } from 'node:net';
 import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { Reloadable } from '../config-reload.ts';
-import { type Handle, socketOf } from './handle.ts';
+import type { Handle } from './handle.ts';
 import { type CallHealth, startHeartbeat } from './heartbeat.ts';
+import { createOfferedConnection } from './offered-connection.ts';
 import {
   closeEngineMs,
   type DrainStage,
@@ -69,8 +70,10 @@ export function runWorker(parts: WorkerParts): void {
   let reloaded: Reloadable | undefined;
   let stage: DrainStage = 'requests';
   const leave = new AbortController();
-  /** A connection that is not ours yet. */
-  let offered: { readonly id: number; readonly handle: Handle } | undefined;
+  const offered = createOfferedConnection(() => {
+    const server = gateway;
+    return server && ((socket) => server.accept(socket));
+  });
 
   function send(message: FromWorker, sent?: () => void): void {
     if (process.connected && process.send) {
@@ -185,16 +188,14 @@ export function runWorker(parts: WorkerParts): void {
         void start(message.config, message.device, message.version);
         break;
       case 'connection':
-        // It may have been closed on its way.
-        if (handle !== undefined) offered = { id: message.id, handle };
+        offered.offer(message.id, handle);
         send({ type: 'taken', id: message.id });
         break;
       case 'yours':
-        if (offered?.id === message.id) serve(offered.handle);
-        offered = undefined;
+        offered.take(message.id);
         break;
       case 'returned':
-        forget();
+        offered.forget();
         send({ type: 'released', id: message.id });
         break;
       case 'collect':
@@ -225,22 +226,6 @@ export function runWorker(parts: WorkerParts): void {
     }
   }
 
-  function serve(handle: Handle): void {
-    if (gateway === undefined) {
-      handle.close();
-      return;
-    }
-    const socket = socketOf(handle);
-    // Small answers leave at once.
-    socket.setNoDelay(true);
-    gateway.accept(socket);
-  }
-
-  function forget(): void {
-    offered?.handle.close();
-    offered = undefined;
-  }
-
   const drainMs = () => config?.drainMs ?? 0;
   // The supervisor decides what a terminal's signals mean; a drain meant for this worker alone is SIGTERM.
   process.on('SIGINT', () => {});
@@ -248,7 +233,7 @@ export function runWorker(parts: WorkerParts): void {
   process.on('SIGTERM', askToDrain);
   process.on('disconnect', () => {
     // Who would say whose it is, is gone.
-    forget();
+    offered.forget();
     leave.abort();
     void stop(drainMs());
   });

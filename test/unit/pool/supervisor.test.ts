@@ -124,6 +124,17 @@ async function startReadyPool(...parameters: Parameters<typeof startPool>): Prom
   return pool;
 }
 
+/** A pool whose worker is stopped, and who waits for it to go on. */
+async function startWaited(clients: number) {
+  const pool = await startReadyPool({}, [], patient);
+  const pid = await pidOf(pool);
+  process.kill(pid, 'SIGSTOP');
+  const answers = Array.from({ length: clients }, () => ask(pool, '/pid'));
+  // One is under way to the worker.
+  await until(async () => (await waitingIn(pool)) === clients - 1);
+  return { pool, pid, answers };
+}
+
 /** Connections that its workers have taken. */
 async function handedOver({ supervisor }: Pool): Promise<number> {
   const { own } = JSON.parse((await supervisor.metricsText()).body) as {
@@ -441,11 +452,7 @@ describe('a supervisor', () => {
   });
 
   it('answers those who wait when the worker that they wait for dies', async () => {
-    const pool = await startReadyPool({}, [], patient);
-    const pid = await pidOf(pool);
-    process.kill(pid, 'SIGSTOP');
-    const answers = Array.from({ length: 200 }, () => ask(pool, '/pid'));
-    await until(async () => (await waitingIn(pool)) > 100);
+    const { pid, answers } = await startWaited(200);
     process.kill(pid, 'SIGKILL');
     for (const { status, body } of await Promise.all(answers)) {
       assert.equal(status, 503);
@@ -520,11 +527,7 @@ describe('a supervisor', () => {
   });
 
   it('serves who waits for a worker before it stops', async () => {
-    const pool = await startReadyPool({}, [], patient);
-    const pid = await pidOf(pool);
-    process.kill(pid, 'SIGSTOP');
-    const answers = Array.from({ length: 50 }, () => ask(pool, '/pid'));
-    await until(async () => (await waitingIn(pool)) > 40);
+    const { pool, pid, answers } = await startWaited(50);
     pool.supervisor.stop('test');
     await until(async () => !(await accepts(pool)));
     process.kill(pid, 'SIGCONT');
