@@ -6,7 +6,6 @@ import type { Layout } from './config-layouts.ts';
 import { answerClientError } from './http/client-error.ts';
 import { respondToConnect } from './http/connect.ts';
 import { createConnectionServer } from './http/connection-server.ts';
-import { tryDirectReading } from './http/direct-read-trial.ts';
 import { attachExchange, type Exchange, endExchange, type Gateway } from './http/exchange.ts';
 import { exchangeLog } from './http/exchange-log.ts';
 import { checkHead, type Expectation, problemOfConnect } from './http/head.ts';
@@ -23,7 +22,9 @@ import { engineMetrics } from './metrics/engine.ts';
 import { httpMetrics } from './metrics/http.ts';
 import { createRegistry, type Registry } from './metrics/registry.ts';
 import { storeMetrics } from './metrics/store.ts';
+import { socketPair } from './native/socket-pair.ts';
 import type { EngineClient } from './native/types.ts';
+import { tryDirectReading } from './node-internals/direct-read-trial.ts';
 import type { PoolReport } from './pool/report.ts';
 import { serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
@@ -204,7 +205,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   // After the caller has said that it is ready: a start need not wait for what it may not need.
   setImmediate(() => {
     void loadApp().catch(() => undefined);
-    void tryDirectReading().then((works) => {
+    void tryDirectReading(socketPair).then((works) => {
       if (!works)
         logger.warn({}, 'this Node reads large bodies the long way: it is not one that was tested');
     });

@@ -1,6 +1,6 @@
 import { unsentBytes } from '../native/unsent-bytes.ts';
+import { noHeaders } from '../node-internals/one-write.ts';
 import { type Exchange, endExchange, type Gateway } from './exchange.ts';
-import { noHeaders } from './one-write.ts';
 import { ClientGoneError } from './receive.ts';
 import { type HeaderList, writeHead } from './respond.ts';
 import type { Transfer } from './transfer-watch.ts';

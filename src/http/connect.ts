@@ -1,9 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { currentResponse } from '../node-internals/current-response.ts';
 import { closeGently } from './client-error.ts';
-
-/** The response that has the connection; node:http notes it there, and has no other way to ask. */
-const holder = (socket: Socket & { _httpMessage?: ServerResponse | null }) => socket._httpMessage;
 
 /**
  * Makes a response for a CONNECT, once those to earlier requests have left. node:http makes none: it
@@ -17,9 +15,9 @@ export function respondToConnect(
 ): void {
   // Nobody else looks after it now, nor after the responses that are still on their way.
   socket.on('timeout', () => socket.destroy());
-  socket.on('drain', () => holder(socket)?.emit('drain'));
+  socket.on('drain', () => currentResponse(socket)?.emit('drain'));
   const begin = (): void => {
-    const earlier = holder(socket);
+    const earlier = currentResponse(socket);
     if (earlier) {
       earlier.once('close', begin);
       return;

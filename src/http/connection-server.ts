@@ -1,4 +1,6 @@
 import { createServer, type Server, type ServerOptions } from 'node:http';
+import { startConnectionChecks } from '../node-internals/connection-checks.ts';
+import { allowHalfOpen } from '../node-internals/half-open.ts';
 
 /** All headers of a request together, in bytes; more gets 431. */
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -25,10 +27,7 @@ export function createConnectionServer(
   });
   // Those past a number would be lost; their bytes are bounded.
   server.maxHeadersCount = 0;
-  // A client may end its side before it has the answer. Not in the types, nor documented.
-  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
-  // It never listens by itself, and node:http begins to watch over idle connections and slow heads
-  // when it does.
-  server.emit('listening');
+  allowHalfOpen(server);
+  startConnectionChecks(server);
   return server;
 }

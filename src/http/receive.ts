@@ -1,9 +1,13 @@
 import { ProblemError } from '../errors.ts';
 import type { Block } from '../native/types.ts';
+import { type BodyTap, tapBody, untapBody } from '../node-internals/body-tap.ts';
+import {
+  type DirectTarget,
+  readDirectly,
+  stopReadingDirectly,
+} from '../node-internals/direct-read.ts';
 import { grown, UNSIZED_START_BYTES } from '../store/grown-block.ts';
-import { type BodyTap, tapBody, untapBody } from './body-tap.ts';
 import type { DigestCheck } from './digest.ts';
-import { type DirectTarget, readDirectly, stopReadingDirectly } from './direct-read.ts';
 import type { Exchange, Gateway } from './exchange.ts';
 import type { Transfer } from './transfer-watch.ts';
 

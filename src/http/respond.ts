@@ -1,6 +1,6 @@
 import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.ts';
+import { type FixedHeaders, noHeaders, sendInOneWrite } from '../node-internals/one-write.ts';
 import { type Exchange, endExchange, type Gateway } from './exchange.ts';
-import { type FixedHeaders, noHeaders, sendInOneWrite } from './one-write.ts';
 import { problemResponse } from './problem.ts';
 import { hasUnreadBody, refuse } from './refuse.ts';
 

@@ -1,7 +1,7 @@
 import type { Block } from '../native/types.ts';
 import { unsentBytes } from '../native/unsent-bytes.ts';
+import { type FixedHeaders, ONE_WRITE_BYTES } from '../node-internals/one-write.ts';
 import { type Exchange, endExchange, type Gateway } from './exchange.ts';
-import { type FixedHeaders, ONE_WRITE_BYTES } from './one-write.ts';
 import { type HeaderList, sendWhole, writeHead } from './respond.ts';
 
 /** Written at a time: more than a few system calls, and less than would hold up other connections. */

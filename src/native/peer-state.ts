@@ -1,3 +1,4 @@
+import { descriptorOf } from '../node-internals/socket-descriptor.ts';
 import { libc } from './abi.ts';
 
 /** The peer has ended its side, or there is no connection any more (poll(2)). */
@@ -15,7 +16,7 @@ asked.writeInt16LE(POLLRDHUP, 4);
  * told, for what is no connection.
  */
 export function peerHasLeft(connection: object): boolean {
-  const { fd = -1 } = (connection as { _handle?: { fd?: number } | null })._handle ?? {};
+  const fd = descriptorOf(connection);
   if (fd < 0) return false;
   asked.writeInt32LE(fd, 0);
   if (libc().poll(asked, 1, 0) <= 0) return false;

@@ -1,15 +1,10 @@
 import type { Socket } from 'node:net';
+import { descriptorOf } from '../node-internals/socket-descriptor.ts';
+import { queuedBytes } from '../node-internals/write-queue.ts';
 import { libc } from './abi.ts';
 
 /** ioctl's request for what a socket's peer has not acknowledged yet (tcp(7)). */
 const SIOCOUTQ = 0x5411;
-
-/** What Node knows below a socket, undocumented: hence every part of it is asked for. */
-interface Handle {
-  readonly fd?: number;
-  readonly bytesWritten?: number;
-  readonly writeQueueSize?: number;
-}
 
 const answer = Buffer.alloc(4);
 
@@ -19,9 +14,9 @@ const answer = Buffer.alloc(4);
  * takes megabytes at a time. Undefined when they can't be told.
  */
 export function unsentBytes(socket: Socket): number | undefined {
-  const handle = (socket as { _handle?: Handle | null })._handle;
-  const { fd = -1, bytesWritten, writeQueueSize } = handle ?? {};
-  if (fd < 0 || bytesWritten === undefined || writeQueueSize === undefined) return undefined;
+  const fd = descriptorOf(socket);
+  const queued = queuedBytes(socket);
+  if (fd < 0 || queued === undefined) return undefined;
   if (libc().ioctl(fd, SIOCOUTQ, answer) !== 0) return undefined;
-  return socket.bytesWritten - bytesWritten + writeQueueSize + answer.readInt32LE(0);
+  return queued + answer.readInt32LE(0);
 }

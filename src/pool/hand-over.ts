@@ -7,7 +7,7 @@
  * connection is decided here, once, and no clock and no order of events can make it two.
  */
 import type { Socket } from 'node:net';
-import { type Handle, handleOf } from './handle.ts';
+import { type Handle, handleOf } from '../node-internals/connection-handle.ts';
 import type { ToWorker } from './protocol.ts';
 
 export interface HandOverOptions {

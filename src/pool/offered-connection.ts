@@ -1,6 +1,6 @@
 /** The worker's side of a hand-over (hand-over.ts): a connection that is not its own yet. */
 import type { Socket } from 'node:net';
-import { type Handle, socketOf } from './handle.ts';
+import { type Handle, socketOf } from '../node-internals/connection-handle.ts';
 
 export interface OfferedConnection {
   /** One has come; it may have been closed on its way. */

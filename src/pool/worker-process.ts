@@ -1,8 +1,8 @@
 /** One operating-system process of a worker: from fork to exit, with its messages, sockets and output. */
 import { type ChildProcess, fork, type SendHandle } from 'node:child_process';
 import type { Socket } from 'node:net';
+import type { Handle } from '../node-internals/connection-handle.ts';
 import { createHandOver, type HandOver } from './hand-over.ts';
-import type { Handle } from './handle.ts';
 import { createTail, isKeylessWarning, withoutKeys } from './last-words.ts';
 import type { LogLevel } from './log.ts';
 import { createNoiseFilter, type NoiseFilter, noiseReportMs } from './noise.ts';

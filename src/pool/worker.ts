@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { Reloadable } from '../config-reload.ts';
-import type { Handle } from './handle.ts';
+import type { Handle } from '../node-internals/connection-handle.ts';
 import { type CallHealth, startHeartbeat } from './heartbeat.ts';
 import { createOfferedConnection } from './offered-connection.ts';
 import {

@@ -1,10 +1,10 @@
-import { skipBody } from '../http/body-tap.ts';
 import type { BatchOperation, Exchange, Gateway, RouteTemplate } from '../http/exchange.ts';
 import { endExchange } from '../http/exchange.ts';
 import { ClientGoneError } from '../http/receive.ts';
 import { announcesBody, bodyNotTaken, methodNotAllowed } from '../http/refuse.ts';
 import { respondError } from '../http/respond.ts';
 import type { Target } from '../http/target.ts';
+import { skipBody } from '../node-internals/body-tap.ts';
 import { batchExists } from './batch-exists.ts';
 import { batchGet } from './batch-get.ts';
 import { batchInfo } from './batch-info.ts';

@@ -4,13 +4,13 @@ import { requireAcceptable } from '../http/accept.ts';
 import { evaluateConditions, isConditional } from '../http/conditional.ts';
 import { reprDigest, wantedDigest } from '../http/digest.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
-import { fixedHeaders } from '../http/one-write.ts';
 import { parseQuery } from '../http/query.ts';
 import { parseRange } from '../http/range.ts';
 import { type HeaderList, respond } from '../http/respond.ts';
 import { decodeKey } from '../http/target.ts';
 import { transmit } from '../http/transmit.ts';
 import type { Block } from '../native/types.ts';
+import { fixedHeaders } from '../node-internals/one-write.ts';
 import type { Handler } from './handler.ts';
 
 export const OCTETS = 'application/octet-stream';

@@ -101,6 +101,8 @@ describe('imports', () => {
     none(
       ours.filter(({ from, to }) => {
         if (rank(from) < 0) return false;
+        if (layerOf(to) === 'node-internals')
+          return layerOf(from) === 'store' || layerOf(from) === 'codecs';
         // From src itself a layer may know errors and configuration, and nothing that wires.
         if (!to.includes('/')) return to !== 'errors.ts' && !isConfig(to);
         if (layerOf(to) === 'metrics' || layerOf(to) === 'pool') return true;
@@ -113,6 +115,7 @@ describe('imports', () => {
     none(
       ours.filter(({ from, to, typesOnly }) => {
         if (layerOf(from) !== 'native' || layerOf(to) === 'native') return false;
+        if (layerOf(to) === 'node-internals') return false;
         return !(typesOnly && (to === 'errors.ts' || isConfig(to)));
       }),
     );
@@ -127,9 +130,18 @@ describe('imports', () => {
     none(
       ours.filter(({ from, to, typesOnly }) => {
         if (layerOf(from) !== 'pool' || layerOf(to) === 'pool') return false;
+        if (layerOf(to) === 'node-internals') return false;
         if (from === 'pool/standby.ts' && standbyNeeds.includes(to)) return false;
         return !(to === 'errors.ts' || (isConfig(to) && typesOnly) || to === 'config-table.ts');
       }),
+    );
+  });
+
+  it('of node-internals are its own', () => {
+    none(
+      ours.filter(
+        ({ from, to }) => layerOf(from) === 'node-internals' && layerOf(to) !== 'node-internals',
+      ),
     );
   });
 
@@ -220,6 +232,33 @@ describe('imports', () => {
     const known = new Set(modules);
     none(ours.filter(({ to }) => !known.has(to) && !to.startsWith('generated/')));
     none(imports.filter(({ from, late }) => from === 'main.ts' && !late));
+  });
+});
+
+describe('what Node does not document', () => {
+  const undocumented = new Set([
+    ...['_handle', '_header', '_headerSent', '_consuming', '_consumed', 'httpAllowHalfOpen'],
+    ...['useUserBuffer', 'kOnBody', 'unconsume', 'onread', '_httpMessage', 'writeQueueSize'],
+    ...['_readableState', '_writableState', '_last', '_getActiveHandles', 'binding'],
+  ]);
+
+  function namesIn(module: string): string[] {
+    const text = readFileSync(path.join(root, module), 'utf8');
+    const found: string[] = [];
+    const visit = (node: ts.Node): void => {
+      if ((ts.isIdentifier(node) || ts.isStringLiteral(node)) && undocumented.has(node.text)) {
+        found.push(`${module} names ${node.text}`);
+      }
+      ts.forEachChild(node, visit);
+    };
+    visit(ts.createSourceFile(module, text, ts.ScriptTarget.Latest));
+    return found;
+  }
+
+  it('is used in node-internals and nowhere else', () => {
+    const outside = modules.filter((module) => layerOf(module) !== 'node-internals');
+    assert.deepEqual(outside.flatMap(namesIn), []);
+    assert.ok(namesIn('node-internals/direct-read.ts').length > 0);
   });
 });
 

@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { interpretConfig } from '../../../src/config.ts';
 import { parseCommandLine } from '../../../src/config-flags.ts';
-import { handleOf } from '../../../src/pool/handle.ts';
+import { handleOf } from '../../../src/node-internals/connection-handle.ts';
 import { type ToWorker, workerRole } from '../../../src/pool/protocol.ts';
 
 const file = fileURLToPath(new URL('../../fixtures/pool-worker.ts', import.meta.url));

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { socketPair } from '../native/socket-pair.ts';
 import { tapBody } from './body-tap.ts';
 import { readDirectly, trustDirectReading } from './direct-read.ts';
 
@@ -14,14 +13,16 @@ const DEADLINE_MS = 2_000;
  * a small one in between as ever. Only when every byte is where it belongs are the bodies of clients
  * read so. Answers whether they are.
  */
-export async function tryDirectReading(): Promise<boolean> {
+export async function tryDirectReading(
+  socketPair: () => readonly [Socket, Socket],
+): Promise<boolean> {
   trustDirectReading(true);
-  const works = await tryOut().catch(() => false);
+  const works = await tryOut(socketPair).catch(() => false);
   trustDirectReading(works);
   return works;
 }
 
-async function tryOut(): Promise<boolean> {
+async function tryOut(socketPair: () => readonly [Socket, Socket]): Promise<boolean> {
   const [inside, outside] = socketPair();
   const bodies = [BODY_BYTES, 3, BODY_BYTES + 1].map((bytes, seed) => pattern(bytes, seed));
   const server = createServer();

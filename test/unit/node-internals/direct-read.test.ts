@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { tapBody, untapBody } from '../../../src/http/body-tap.ts';
+import { socketPair } from '../../../src/native/socket-pair.ts';
+import { tapBody, untapBody } from '../../../src/node-internals/body-tap.ts';
 import {
   readDirectly,
   stopReadingDirectly,
   trustDirectReading,
-} from '../../../src/http/direct-read.ts';
-import { tryDirectReading } from '../../../src/http/direct-read-trial.ts';
+} from '../../../src/node-internals/direct-read.ts';
+import { tryDirectReading } from '../../../src/node-internals/direct-read-trial.ts';
 import { until } from '../../helpers/until.ts';
 
 /** A body that is received as the gateway does it, and how. */
@@ -68,7 +69,7 @@ describe('direct reading', { timeout: 30_000 }, () => {
   before(async () => {
     server = createServer((req, res) => serve(req, res)).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    assert.equal(await tryDirectReading(), true);
+    assert.equal(await tryDirectReading(socketPair), true);
   });
   after(async () => {
     server.closeAllConnections();

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
+import type { HeaderList } from '../../../src/http/respond.ts';
 import {
   fixedHeaders,
   noHeaders,
   ONE_WRITE_BYTES,
   sendInOneWrite,
-} from '../../../src/http/one-write.ts';
-import type { HeaderList } from '../../../src/http/respond.ts';
+} from '../../../src/node-internals/one-write.ts';
 
 const keepAliveMs = 75_000;
 

@@ -1,7 +1,6 @@
 import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { HeaderList } from './respond.ts';
 
 /** What node:http keeps of a response's head; its other users (compression, Express) read them too. */
 interface HeadState {
@@ -11,11 +10,11 @@ interface HeadState {
 
 /** Headers that are the same in every answer of a kind: joined once, since joining is what costs. */
 export interface FixedHeaders {
-  readonly list: HeaderList;
+  readonly list: readonly string[];
   readonly text: string;
 }
 
-export function fixedHeaders(list: HeaderList): FixedHeaders {
+export function fixedHeaders(list: readonly string[]): FixedHeaders {
   let text = '';
   for (let at = 0; at < list.length; at += 2) text += `${list[at]}: ${list[at + 1]}\r\n`;
   return { list, text };
@@ -39,7 +38,7 @@ export function sendInOneWrite(
   res: ServerResponse,
   status: number,
   fixed: FixedHeaders,
-  headers: HeaderList,
+  headers: readonly string[],
   keepAliveMs: number,
   body: string,
   encoding: 'latin1' | 'utf8',

@@ -10,7 +10,7 @@ import {
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { skipBody, tapBody, untapBody } from '../../../src/http/body-tap.ts';
+import { skipBody, tapBody, untapBody } from '../../../src/node-internals/body-tap.ts';
 
 describe('a tapped body', () => {
   let server: Server;
