@@ -134,6 +134,12 @@ export const table = {
     90_000,
     'Longest wait for the engine to start; then its worker is started anew. It takes 0.2 to 20 s, and 60 s to find that there is no meta service.',
   ),
+  slowReadMs: setting(
+    'Engine',
+    integer(1, 3_600_000, 'MS'),
+    1500,
+    'A read that takes longer is not trusted: it is repeated once, then answered with 503. Keep it below the read lease of the pool, ock.mmc.meta.lease_ttl_ms of the meta service, which is 2000 unless configured. The embedded engine has no leases.',
+  ),
 
   degradedLimitMs: setting(
     'Engine',

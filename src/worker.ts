@@ -107,6 +107,7 @@ function engineOptions(config: Config, device: number) {
     callSlots: config.callSlots,
     deadlineMs: config.deadlineMs,
     initDeadlineMs: config.initDeadlineMs,
+    slowReadMs: config.slowReadMs,
     preload: config.enginePreload,
     // Absent leaves it to the environment.
     ...(config.debugArena ? { debugArena: true } : {}),

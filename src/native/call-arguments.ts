@@ -10,7 +10,10 @@ export const MAX_BATCH_KEYS = 16_384;
 const CAPACITY = MAX_BATCH_KEYS + 1;
 
 const BUFFER_BYTES = 32;
-const INFO_BYTES = 64;
+/** Bytes of one mmc_data_info: 64 from version 1.0.1 to 1.1, 128 from 1.2 on. */
+export type InfoBytes = 64 | 128;
+export const INFO_LAYOUTS: readonly InfoBytes[] = [64, 128];
+const MAX_INFO_BYTES = 128;
 const MEDIUM_DRAM = 1;
 const media: readonly (Medium | undefined)[] = ['HBM', 'DRAM', 'SSD'];
 
@@ -22,9 +25,9 @@ export const UNANSWERED = 0x7eadbeef;
 /** Where each argument lies within a slot's memory, in bytes; all are multiples of 8. */
 const OPTIONS = 0;
 const POINTERS = 64;
-/** Buffers or infos: a call has one or the other. */
+/** Buffers or infos: a call has one or the other. There is room for infos of the largest layout. */
 const STRUCTS = POINTERS + CAPACITY * 8;
-const RESULTS = STRUCTS + CAPACITY * INFO_BYTES;
+const RESULTS = STRUCTS + CAPACITY * MAX_INFO_BYTES;
 const KEYS = RESULTS + CAPACITY * 8;
 /** Virtual; physical pages come with the size of the batches that are really made. */
 export const ARGUMENT_BYTES = KEYS + CAPACITY * (MAX_ENCODED_KEY_BYTES + 1);
@@ -42,6 +45,11 @@ export class CallArguments {
   readonly options: Address;
   /** The same options for a call that takes them by value; koffi copies them as the call is made. */
   readonly optionsValue: PutOptionsValue;
+  /**
+   * How far the infos of a batch lie apart: set once, before requests are served (info-layout.ts). With
+   * a wrong one, every info but the first is read from the bytes of another.
+   */
+  infoBytes: InfoBytes = MAX_INFO_BYTES;
   readonly #base: number;
   readonly #bytes: Buffer;
   readonly #words: Uint32Array;
@@ -115,7 +123,7 @@ export class CallArguments {
   clearInfos(count: number): void {
     const words = this.#words;
     for (let i = 0; i < count; i++) {
-      const word = (STRUCTS + i * INFO_BYTES) >>> 2;
+      const word = (STRUCTS + i * this.infoBytes) >>> 2;
       words[word] = 0;
       words[word + 1] = 0;
       words[word + 2] = UNWRITTEN << 24;
@@ -123,20 +131,20 @@ export class CallArguments {
   }
 
   infoWritten(index: number): boolean {
-    return this.#bytes[STRUCTS + index * INFO_BYTES + 11] !== UNWRITTEN;
+    return this.#bytes[STRUCTS + index * this.infoBytes + 11] !== UNWRITTEN;
   }
 
   infoValid(index: number): boolean {
-    return this.#bytes[STRUCTS + index * INFO_BYTES + 11] === 1;
+    return this.#bytes[STRUCTS + index * this.infoBytes + 11] === 1;
   }
 
   infoSize(index: number): number {
-    const word = (STRUCTS + index * INFO_BYTES) >>> 2;
+    const word = (STRUCTS + index * this.infoBytes) >>> 2;
     return (this.#words[word] as number) + (this.#words[word + 1] as number) * 2 ** 32;
   }
 
   infoReplicas(index: number): Replica[] {
-    const at = STRUCTS + index * INFO_BYTES;
+    const at = STRUCTS + index * this.infoBytes;
     const count = Math.min(this.#bytes[at + 10] as number, MAX_REPLICAS);
     const replicas: Replica[] = [];
     for (let i = 0; i < count; i++) {
@@ -151,6 +159,11 @@ export class CallArguments {
   info(index: number): DataInfo {
     if (!this.infoValid(index)) return { valid: false, size: 0, replicas: [] };
     return { valid: true, size: this.infoSize(index), replicas: this.infoReplicas(index) };
+  }
+
+  /** The first bytes of the memory that infos are written to. */
+  infoMemory(length: number): Buffer {
+    return this.#bytes.subarray(STRUCTS, STRUCTS + length);
   }
 
   clearResults(count: number): void {

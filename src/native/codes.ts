@@ -21,6 +21,7 @@ export const MMC_EXCEED_CAPACITY = -3013;
 export const MMC_NOT_ENOUGH_MEMORY = -3016;
 export const MMC_CLIENT_NOT_INIT = -3019;
 export const MMC_UNMATCHED_KEY = -3102;
+export const MMC_LEASE_EXPIRED = -3106;
 
 /**
  * Ours, and far from any of the engine's: a read that it called a success twice and that cannot be
@@ -55,11 +56,14 @@ export const mmcCodes: readonly MmcCode[] = [
   row(-3017, 'MMC_NOT_CONNET_META', 'not connected to the meta service'),
   row(-3018, 'MMC_NOT_CONNET_LOCAL', 'not connected to the local service'),
   row(MMC_CLIENT_NOT_INIT, 'MMC_CLIENT_NOT_INIT', 'the client is not initialised'),
+  row(-3020, 'MMC_SSD_NOT_AVAILABLE', 'the SSD that holds the object is not available'),
   row(-3101, 'MMC_UNMATCHED_STATE', 'the object is in a state that does not allow this'),
   row(MMC_UNMATCHED_KEY, 'MMC_UNMATCHED_KEY', 'there is no object of this key'),
   row(-3103, 'MMC_UNMATCHED_RET', 'replicas gave different answers'),
   row(-3104, 'MMC_LEASE_NOT_EXPIRED', 'a reader still holds the object'),
   row(-3105, 'MMC_META_BACKUP_ERROR', 'the meta service could not back up its state'),
+  row(MMC_LEASE_EXPIRED, 'MMC_LEASE_EXPIRED', 'the read outlasted the lease of its object'),
+  row(-3107, 'MMC_RANGE_ALREADY_WRITTEN', 'this range of the object is already written'),
   row(UNTRUSTED_READ, 'MCG_UNTRUSTED_READ', 'the read cannot be trusted; try again'),
 ];
 

@@ -5,6 +5,7 @@ import type { EngineContext, Slot } from './engine-context.ts';
 import { type EngineMemory, makeSlots, mapArena } from './engine-memory.ts';
 import { joinPool, type PoolMember } from './engine-pool.ts';
 import { EngineDeadlineError, EngineLoadError, MmcError } from './errors.ts';
+import { findInfoBytes } from './info-layout.ts';
 import { loadEngineLibrary } from './library.ts';
 import { MAX_CALL_SLOTS, mostCalls, spareCalls, threadsFor } from './limits.ts';
 import { Opening } from './opening.ts';
@@ -27,6 +28,11 @@ export interface EngineOptions {
   deadlineMs: number;
   /** For all that comes before the first call of a slot: initialisation, its repetitions, the arena. */
   initDeadlineMs?: number | undefined;
+  /**
+   * A read that takes longer is not trusted, 1…3,600,000; less than the read lease of the pool, which
+   * is 2 s unless the meta service's configuration says otherwise. Default 1500.
+   */
+  slowReadMs?: number | undefined;
   /** libpython to load before the engine; found by itself when absent. */
   preload?: string | undefined;
   /** Poison freed blocks; GATEWAY_DEBUG_ARENA=1 does it too. */
@@ -35,6 +41,8 @@ export interface EngineOptions {
 }
 
 const MAX_DEVICE = 383;
+const DEFAULT_SLOW_READ_MS = 1500;
+const MAX_SLOW_READ_MS = 3_600_000;
 /** More than the 60 s after which the engine itself says that it found no meta service (engine.md §1). */
 const DEFAULT_INIT_DEADLINE_MS = 90_000;
 const MIN_ARENA_BYTES = 4096;
@@ -126,9 +134,14 @@ async function equip(
   { member, memory: { arena, probeBlocks, discard } }: Entered,
 ): Promise<Client> {
   warnOfFewThreads(options.callSlots, warn);
-  const context: EngineContext = { functions: library.functions, onCall: undefined };
+  const context: EngineContext = {
+    functions: library.functions,
+    slowReadMs: options.slowReadMs ?? DEFAULT_SLOW_READ_MS,
+    onCall: undefined,
+  };
   const spare = spareCalls(options.callSlots);
-  const [syncSlot, ...made] = makeSlots(1 + options.callSlots + spare.substitutes + spare.probes);
+  const everySlot = makeSlots(1 + options.callSlots + spare.substitutes + spare.probes);
+  const [syncSlot, ...made] = everySlot;
   const slots = new CallSlots(
     made.splice(0, options.callSlots),
     options.deadlineMs,
@@ -140,7 +153,11 @@ async function equip(
     ),
   );
   member.busy = () => slots.counts().inFlight + probes.counts().inFlight > 0;
-  await proveEngine(probes, options.deadlineMs);
+  await testEngine(async () => {
+    await probes.run(options.deadlineMs, { toleratesFullPool: false });
+    const infoBytes = await findInfoBytes(context, slots, arena);
+    for (const { args } of everySlot) args.infoBytes = infoBytes;
+  });
   return new Client({
     library: library.path,
     embedded: options.engine === 'embedded',
@@ -163,10 +180,12 @@ async function equip(
   });
 }
 
-async function proveEngine(probes: Probes, deadlineMs: number): Promise<void> {
+/** Runs the self-test; a call that fails or is too late becomes an error with advice. */
+async function testEngine(run: () => Promise<void>): Promise<void> {
   try {
-    await probes.run(deadlineMs, { toleratesFullPool: false });
+    await run();
   } catch (cause) {
+    if (cause instanceof EngineLoadError) throw cause;
     const code = codeOf(cause);
     const advice = code === MMC_UNUSABLE_POOL ? unusablePoolAdvice : selfTestAdvice;
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -201,12 +220,13 @@ function warnOfFewThreads(callSlots: number, warn: (text: string) => void): void
 }
 
 function checkOptions(options: EngineOptions): void {
-  const { device, arenaBytes, callSlots, deadlineMs, initDeadlineMs } = options;
+  const { device, arenaBytes, callSlots, deadlineMs, initDeadlineMs, slowReadMs } = options;
   checkInteger('device', device, 0, MAX_DEVICE);
   checkInteger('arenaBytes', arenaBytes, MIN_ARENA_BYTES, MAX_ARENA_BYTES);
   checkInteger('callSlots', callSlots, 1, MAX_CALL_SLOTS);
   checkInteger('deadlineMs', deadlineMs, 1, 2 ** 31 - 1);
   checkInteger('initDeadlineMs', initDeadlineMs ?? 1, 1, 2 ** 31 - 1);
+  checkInteger('slowReadMs', slowReadMs ?? 1, 1, MAX_SLOW_READ_MS);
 }
 
 function checkInteger(name: string, value: number, least: number, most: number): void {

@@ -6,6 +6,11 @@ import type { EngineClient } from './types.ts';
 /** What every call needs: the functions, and who is told of each call. */
 export interface EngineContext {
   readonly functions: EngineFunctions;
+  /**
+   * A read that takes longer than so many ms is not trusted: its lease may have ended before its bytes
+   * were moved, and then they may be another object's.
+   */
+  readonly slowReadMs: number;
   onCall: EngineClient['onCall'];
 }
 
@@ -14,6 +19,3 @@ export interface Slot {
   readonly args: CallArguments;
   readonly canaries: Canaries;
 }
-
-/** Past this a read's lease may have ended before its bytes were moved (design.md §2). */
-export const SLOW_READ_MS = 1500;

@@ -1,5 +1,5 @@
-import { MMC_INVALID_PARAM, MMC_OK, UNTRUSTED_READ } from './codes.ts';
-import { type EngineContext, SLOW_READ_MS, type Slot } from './engine-context.ts';
+import { MMC_INVALID_PARAM, MMC_LEASE_EXPIRED, MMC_OK, UNTRUSTED_READ } from './codes.ts';
+import type { EngineContext, Slot } from './engine-context.ts';
 import type { NativeBlock } from './native-block.ts';
 import { refuse, submit } from './slot-calls.ts';
 import type { DataInfo, PutOptions } from './types.ts';
@@ -23,8 +23,9 @@ function invalidBatch(count: number): BatchReadResult {
 }
 
 /**
- * Reads all, then once more those that the engine called read and that cannot be trusted: items with
- * a canary left in place, or every item when the call was slow. What is doubtful twice has failed.
+ * Reads all, then once more those whose lease expired, and those that the engine called read and that
+ * cannot be trusted: items with a canary left in place, or every item when the call was slow. What is
+ * doubtful twice has failed.
  */
 export function batchGetOnSlot(
   context: EngineContext,
@@ -42,7 +43,7 @@ export function batchGetOnSlot(
     blocks,
     0,
     (first) => {
-      const doubtful = doubtfulItems(slot, blocks, first, 0);
+      const doubtful = doubtfulItems(context, slot, blocks, first, 0);
       if (doubtful.length === 0) {
         finish(first);
         return;
@@ -56,8 +57,8 @@ export function batchGetOnSlot(
         againBlocks,
         1,
         (second) => {
-          for (const index of doubtfulItems(slot, againBlocks, second, 1)) {
-            second.results[index] = UNTRUSTED_READ;
+          for (const index of doubtfulItems(context, slot, againBlocks, second, 1)) {
+            if (second.results[index] === MMC_OK) second.results[index] = UNTRUSTED_READ;
           }
           doubtful.forEach((index, position) => {
             first.results[index] = second.results[position] as number;
@@ -107,15 +108,18 @@ function readItems(
 }
 
 function doubtfulItems(
+  { slowReadMs }: EngineContext,
   { canaries }: Slot,
   blocks: readonly NativeBlock[],
   read: BatchReadResult,
   attempt: 0 | 1,
 ): number[] {
-  const slow = read.elapsedMs > SLOW_READ_MS;
+  const slow = read.elapsedMs > slowReadMs;
   const doubtful: number[] = [];
   for (let i = 0; i < blocks.length; i++) {
-    if (read.results[i] !== MMC_OK) continue;
+    const code = read.results[i];
+    if (code === MMC_LEASE_EXPIRED) doubtful.push(i);
+    if (code !== MMC_OK) continue;
     const { memory, start, length } = blocks[i] as NativeBlock;
     if (slow || canaries.leftInPlace(memory, start, length, attempt)) doubtful.push(i);
   }

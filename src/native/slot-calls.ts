@@ -1,6 +1,6 @@
 import type { NativeFunction } from './abi.ts';
-import { MMC_INVALID_PARAM, MMC_OK, UNTRUSTED_READ } from './codes.ts';
-import { type EngineContext, SLOW_READ_MS, type Slot } from './engine-context.ts';
+import { MMC_INVALID_PARAM, MMC_LEASE_EXPIRED, MMC_OK, UNTRUSTED_READ } from './codes.ts';
+import type { EngineContext, Slot } from './engine-context.ts';
 import type { NativeBlock } from './native-block.ts';
 import type { CallResult, DataInfo, EngineOperation, PutOptions } from './types.ts';
 
@@ -75,13 +75,12 @@ export function getOnSlot(
       context.functions.mmcc_get,
       [args.keys, args.structs, 0],
       (code, elapsedMs) => {
-        const doubtful =
+        const untrusted =
           code === MMC_OK &&
-          (elapsedMs > SLOW_READ_MS ||
+          (elapsedMs > context.slowReadMs ||
             canaries.leftInPlace(block.memory, block.start, length, number));
-        if (!doubtful) finish({ code, elapsedMs });
-        else if (number === 0) attempt(1);
-        else finish({ code: UNTRUSTED_READ, elapsedMs });
+        if (number === 0 && (untrusted || code === MMC_LEASE_EXPIRED)) attempt(1);
+        else finish({ code: untrusted ? UNTRUSTED_READ : code, elapsedMs });
         return code === MMC_OK ? length : 0;
       },
       fail,

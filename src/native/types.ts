@@ -81,7 +81,7 @@ export interface SyncCalls {
 
 /**
  * A code and, for reads, how long the last attempt took. Reads are verified (design.md §2): one that
- * the engine twice called a success, and that left marks of ours in place or took over 1.5 s, has
+ * the engine twice called a success, and that left marks of ours in place or took longer than `slowReadMs`, has
  * the code UNTRUSTED_READ of codes.ts, as do such items of a batch and the reads of SyncCalls.
  */
 export interface CallResult {

@@ -1,5 +1,6 @@
 /*
- * The C ABI of MemCache Hybrid's client, as both engines export it (v1.0.1 to v1.1).
+ * The C ABI of MemCache Hybrid's client, as both engines export it (v1.0.1 to v1.1;
+ * v1.2 appends addresses to mmc_data_info, which then has 128 bytes).
  *
  * This is the only place that states it for C: the embedded engine implements these
  * declarations, the test libraries wrap them, and src/native/abi.ts repeats the offsets
@@ -54,11 +55,14 @@ enum mmc_code {
   MMC_META_SERVICE_NOT_FOUND = -3017,
   MMC_LOCAL_SERVICE_NOT_FOUND = -3018,
   MMC_CLIENT_NOT_INITIALIZED = -3019,
+  MMC_SSD_NOT_AVAILABLE = -3020, /* from 1.2 on */
   MMC_UNMATCHED_STATE = -3101,
   MMC_UNMATCHED_KEY = -3102,
   MMC_UNMATCHED_RETURN = -3103,
   MMC_LEASE_NOT_EXPIRED = -3104,
-  MMC_META_BACKUP_FAILED = -3105
+  MMC_META_BACKUP_FAILED = -3105,
+  MMC_LEASE_EXPIRED = -3106,        /* from 1.2 on: a read outlasted its lease */
+  MMC_RANGE_ALREADY_WRITTEN = -3107 /* from 1.2 on */
 };
 
 enum mmc_medium { MMC_MEDIUM_HBM = 0, MMC_MEDIUM_DRAM = 1, MMC_MEDIUM_SSD = 2 };
