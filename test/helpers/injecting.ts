@@ -48,6 +48,9 @@ export const dataFunctions = [
   'batch_remove',
 ] as const satisfies readonly EngineFunction[];
 
+/** The calls that a client makes before it is open: the probe's three, and four that find a layout. */
+export const selfTestCalls = 7;
+
 /** What happens, and to which calls; at most one of code, itemCode, noCopy, and of nth … every. */
 export interface Rule {
   readonly on: EngineFunction | '*' | readonly EngineFunction[];

@@ -99,31 +99,39 @@ describe('CallArguments', () => {
     });
   }
 
-  it('reads mmc_data_info: size, count at 10, valid at 11, ids from 12, media from 44', () => {
-    const { args, bytes, at } = fresh();
-    args.clearInfos(2);
-    assert.equal(args.infoWritten(1), false);
-    assert.deepEqual(args.info(1), { valid: false, size: 0, replicas: [] });
-    const start = at(args.structs) + 64;
-    bytes.writeBigUInt64LE(2n ** 40n + 5n, start);
-    bytes.writeUInt8(3, start + 10);
-    bytes.writeUInt8(1, start + 11);
-    [7, 4_000_000_000, 9].forEach((id, i) => {
-      bytes.writeUInt32LE(id, start + 12 + i * 4);
-      bytes.writeUInt16LE(i, start + 44 + i * 2);
-    });
-    assert.equal(args.infoWritten(1), true);
-    assert.equal(args.infoWritten(0), false);
-    assert.deepEqual(args.info(1), {
-      valid: true,
-      size: 2 ** 40 + 5,
-      replicas: [
-        { serviceId: 7, medium: 'HBM' },
-        { serviceId: 4_000_000_000, medium: 'DRAM' },
-        { serviceId: 9, medium: 'SSD' },
-      ],
-    });
+  it('holds as many infos of the largest layout as keys, and nothing else overlaps them', () => {
+    const { args } = fresh();
+    assert.ok(args.results - args.structs >= (MAX_BATCH_KEYS + 1) * 128);
   });
+
+  for (const infoBytes of [64, 128] as const) {
+    it(`reads mmc_data_info of ${infoBytes} bytes: size, count at 10, valid at 11, ids from 12, media from 44`, () => {
+      const { args, bytes, at } = fresh();
+      args.infoBytes = infoBytes;
+      args.clearInfos(2);
+      assert.equal(args.infoWritten(1), false);
+      assert.deepEqual(args.info(1), { valid: false, size: 0, replicas: [] });
+      const start = at(args.structs) + infoBytes;
+      bytes.writeBigUInt64LE(2n ** 40n + 5n, start);
+      bytes.writeUInt8(3, start + 10);
+      bytes.writeUInt8(1, start + 11);
+      [7, 4_000_000_000, 9].forEach((id, i) => {
+        bytes.writeUInt32LE(id, start + 12 + i * 4);
+        bytes.writeUInt16LE(i, start + 44 + i * 2);
+      });
+      assert.equal(args.infoWritten(1), true);
+      assert.equal(args.infoWritten(0), false);
+      assert.deepEqual(args.info(1), {
+        valid: true,
+        size: 2 ** 40 + 5,
+        replicas: [
+          { serviceId: 7, medium: 'HBM' },
+          { serviceId: 4_000_000_000, medium: 'DRAM' },
+          { serviceId: 9, medium: 'SSD' },
+        ],
+      });
+    });
+  }
 
   it('gives items that nobody answered the code of the call, or −1 when it succeeded', () => {
     const { args, bytes, at } = fresh();

@@ -12,6 +12,7 @@ import {
   type Injection,
   injectingLibrary,
   type Rule,
+  selfTestCalls,
   unusablePool,
 } from '../../helpers/injecting.ts';
 import { until } from '../../helpers/until.ts';
@@ -262,8 +263,7 @@ describe('the most call slots', () => {
   it('put with the probe one call more than slots into the engine, whatever is asked at once', async () => {
     const ran = await run('crowd', {
       env: { UV_THREADPOOL_SIZE: '64' },
-      // The first three are the self-test's.
-      rules: [{ on: dataFunctions, hang: true, after: 3 }],
+      rules: [{ on: dataFunctions, hang: true, after: selfTestCalls }],
       async meanwhile(injection) {
         await until(() => {
           const { started, returned } = injection.counters('*');
