@@ -180,6 +180,11 @@ export const problemKinds = {
     'The layers do not add up',
     'The sizes that sizes or layout names must add up to the object exactly; expectedBytes is what they add up to, actualBytes what there is. Of layers that are stored, each must have the size that is named for it.',
   ),
+  'range-already-written': kind(
+    409,
+    'This range of the object is already written',
+    'The engine answered -3107. The object is as it was; remove it before it is stored again.',
+  ),
   'lease-active': kind(
     423,
     'The object is being read',
@@ -227,6 +232,18 @@ export const problemKinds = {
     503,
     'The engine could not get what it needed',
     'The engine could not allocate memory or create an object. Try again.',
+    1,
+  ),
+  'ssd-unavailable': kind(
+    503,
+    'The SSD that holds the object is not available',
+    'The engine answered -3020. The object may be readable again when its host is; objects in memory are not affected.',
+    2,
+  ),
+  'lease-expired': kind(
+    503,
+    'The read outlasted its lease',
+    'The engine answered -3106, and a read was repeated once before this. Try again. If it persists, raise ock.mmc.meta.lease_ttl_ms of the meta service.',
     1,
   ),
   'engine-stuck': kind(

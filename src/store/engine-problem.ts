@@ -31,11 +31,14 @@ const SLUG_OF_CODE: Readonly<Record<number, ProblemSlug>> = {
   [-3017]: 'engine-unavailable',
   [-3018]: 'engine-unavailable',
   [-3019]: 'engine-unavailable',
+  [-3020]: 'ssd-unavailable',
   [-3101]: 'unmatched-state',
   [-3102]: 'object-not-found',
   [-3103]: 'engine-error',
   [-3104]: 'lease-active',
   [-3105]: 'engine-error',
+  [-3106]: 'lease-expired',
+  [-3107]: 'range-already-written',
 };
 
 /** A problem that carries the engine's code and its name. */
