@@ -32,9 +32,10 @@ export async function findFileFaults(
   const preloadFault = config.enginePreload && fileFault(config.enginePreload);
   if (preloadFault) faults.push(`--engine-preload: ${preloadFault}; give a libpython3.N.so.1.0`);
   const local = await checkLocalConfig(env, config.devices.length);
+  const lease = await checkLease(config.slowReadMs, env['MMC_META_CONFIG_PATH']);
   return {
-    faults: [...faults, ...local.faults],
-    warnings: [...warnings, ...local.warnings],
+    faults: [...faults, ...local.faults, ...lease.faults],
+    warnings: [...warnings, ...local.warnings, ...lease.warnings],
     reserve: local.reserve,
   };
 }
@@ -57,6 +58,8 @@ async function checkLocalConfig(env: NodeJS.ProcessEnv, clients: number): Promis
     const file = readLocalConfig(env['MMC_LOCAL_CONFIG_PATH'], clients);
     if (file === undefined) return { faults: [], warnings: [], reserve: undefined };
     const { reserveBytes, warnings } = file;
+    // Where no client contributes memory, the engine maps nothing.
+    if (reserveBytes === 0) return { faults: [], warnings, reserve: undefined };
     if (existsSync(reserveLibraryPath)) {
       return {
         faults: [],
@@ -70,4 +73,27 @@ async function checkLocalConfig(env: NodeJS.ProcessEnv, clients: number): Promis
     if (!(error instanceof EngineFileError)) throw error;
     return { faults: error.texts, warnings: [], reserve: undefined };
   }
+}
+
+/**
+ * A read that outlasts its lease may return the bytes of another object, so the limit for trusted reads
+ * lies below the lease. The gateway cannot ask the pool for its lease; it reads the meta service's file,
+ * where there is one.
+ */
+async function checkLease(
+  slowReadMs: number,
+  metaPath: string | undefined,
+): Promise<Pick<FileFindings, 'faults' | 'warnings'>> {
+  const { DEFAULT_LEASE_MS, readLease } = await import('./native/meta-lease.ts');
+  const lease = readLease(metaPath);
+  if (lease === undefined) {
+    if (slowReadMs < DEFAULT_LEASE_MS) return { faults: [], warnings: [] };
+    const warning = `--slow-read-ms: ${slowReadMs} ms is safe only if the read lease of the pool is longer, and it is ${DEFAULT_LEASE_MS} ms unless ock.mmc.meta.lease_ttl_ms says otherwise; let MMC_META_CONFIG_PATH name the meta service's file to have this checked`;
+    return { faults: [], warnings: [warning] };
+  }
+  const { path, line, leaseMs } = lease;
+  if (slowReadMs < leaseMs) return { faults: [], warnings: [] };
+  const source = line === 0 ? `the default, since ${path} does not set it` : `${path}:${line}`;
+  const fault = `--slow-read-ms: a read of ${slowReadMs} ms would be trusted, but the read lease of the pool ends after ${leaseMs} ms (ock.mmc.meta.lease_ttl_ms, ${source}); give less than ${leaseMs}, or raise the lease`;
+  return { faults: [fault], warnings: [] };
 }

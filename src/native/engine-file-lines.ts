@@ -22,13 +22,28 @@ export type Lines = ReadonlyMap<string, Line>;
 export type Report = (line: Line | undefined, problem: string, change: string) => void;
 export type Warn = (line: Line, hint: string) => void;
 
+/** The first version of the engine that knows a key. */
+export type KeyVersion = '1.0' | '1.1' | '1.2';
+
 /** The keys of one kind of file that are documented publicly for some version; for hints. */
 export interface KnownKeys {
-  readonly names: readonly string[];
+  readonly since: ReadonlyMap<string, KeyVersion>;
+  /** Keys that no released version knows, each with what to do instead. */
+  readonly withdrawn?: ReadonlyMap<string, string>;
   /** What becomes of a key that the program which reads the file does not know. */
   readonly consequence: string;
   /** Keys that begin so are handed on unread. */
   readonly foreignPrefix?: string;
+}
+
+/** The first version of each key, from the keys that each version adds. */
+export function sinceVersions(
+  keys: Readonly<Record<KeyVersion, readonly string[]>>,
+): ReadonlyMap<string, KeyVersion> {
+  const versions = Object.keys(keys) as KeyVersion[];
+  return new Map(
+    versions.flatMap((version) => keys[version].map((key) => [key, version] as const)),
+  );
 }
 
 /** The lines by key; what cannot be a line of the file goes to `report`, doubts go to `warn`. */
@@ -70,15 +85,18 @@ export function readLines(text: string, known: KnownKeys, report: Report, warn: 
 }
 
 function hintAtUnknown(line: Line, key: string, known: KnownKeys, warn: Warn): void {
+  const withdrawn = known.withdrawn?.get(key);
+  if (withdrawn !== undefined) warn(line, `${known.consequence}: ${key} ${withdrawn}`);
   if (isKnown(key, known)) return;
   // A slip of the hand is at most two edits.
-  const nearest = known.names.find((name) => editDistance(name, key) <= 2);
+  const nearest = [...known.since.keys()].find((name) => editDistance(name, key) <= 2);
   const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
   warn(line, `${key} is no documented key, and ${known.consequence}${hint}`);
 }
 
-function isKnown(key: string, { names, foreignPrefix }: KnownKeys): boolean {
-  return (foreignPrefix !== undefined && key.startsWith(foreignPrefix)) || names.includes(key);
+function isKnown(key: string, { since, withdrawn, foreignPrefix }: KnownKeys): boolean {
+  if (foreignPrefix !== undefined && key.startsWith(foreignPrefix)) return true;
+  return since.has(key) || withdrawn?.has(key) === true;
 }
 
 /** The problem of a value that is no such thing as its key takes. */

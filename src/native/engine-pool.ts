@@ -58,12 +58,14 @@ async function initialise(opening: Opening, config: Address): Promise<void> {
     const code = await opening.call('mmc_init', library.functions.mmc_init, [config]);
     if (code === MMC_OK) return;
     const hopeless = performance.now() - start > HOPELESS_ATTEMPT_MS;
-    if (code !== MMC_ERROR || attempt >= attempts || hopeless) throw initError(library, code);
+    if (code !== MMC_ERROR || attempt >= attempts || hopeless) {
+      throw await initError(library, code);
+    }
     await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
   }
 }
 
-function initError(library: EngineLibrary, code: number): EngineLoadError {
+async function initError(library: EngineLibrary, code: number): Promise<EngineLoadError> {
   const advice = library.nonblocking
     ? [
         'The embedded engine keeps its pool in /dev/shm: see that it is large enough and writable',
@@ -73,11 +75,20 @@ function initError(library: EngineLibrary, code: number): EngineLoadError {
         'See that the meta service of MMC_LOCAL_CONFIG_PATH runs and can be reached, that the file has',
         "no key this version does not know, and that the engine's address range was free",
         '(world_size x max.dram.size; the worker reserves it with libmcg_reserve.so).',
+        ...(await keyAdvice()),
       ];
   const reason = `${codeName(code)} (${code}): ${codeMeaning(code)}`;
   return new EngineLoadError(`The engine could not be initialised: ${reason}.`, advice.join('\n'), {
     code,
   });
+}
+
+/** A key that the library does not know is a frequent reason, and the engine names none. */
+async function keyAdvice(): Promise<string[]> {
+  const { newerKeyLines } = await import('./local-config.ts');
+  const lines = newerKeyLines(process.env['MMC_LOCAL_CONFIG_PATH']);
+  if (lines.length === 0) return [];
+  return ['Keys of the file that not every version knows:', ...lines.map((line) => `  ${line}`)];
 }
 
 function membership(opening: Opening, serviceId: number): PoolMember {

@@ -2,9 +2,22 @@
  * Checks the engine's configuration file before the engine sees it. The engine answers a fault in it
  * with a bare −1, or with a crash of the process (engine.md §1), and says nowhere which line it was.
  */
-import { judgeLines, readEngineFile, unsetError } from './engine-file.ts';
-import type { Lines, Report, Warn } from './engine-file-lines.ts';
-import { aggregateKey, localKeys, worldSizeKey } from './local-config-keys.ts';
+
+import { EngineFileError, judgeLines, readEngineFile, unsetError } from './engine-file.ts';
+import { type Lines, type Report, readLines, type Warn } from './engine-file-lines.ts';
+import { judgeNumbers, type Numbers } from './engine-file-values.ts';
+import {
+  aggregateKey,
+  aggregateNumberKey,
+  chunkCountKey,
+  localKeys,
+  readThreadsKey,
+  retryKey,
+  timeoutKey,
+  worldSizeKey,
+  writeThreadsKey,
+} from './local-config-keys.ts';
+import { judgeProtocol } from './local-config-protocol.ts';
 import {
   formatSize,
   gibibyte,
@@ -12,7 +25,6 @@ import {
   maxSizeKey,
   readMedium,
   readWorldSize,
-  sizeKey,
   tebibyte,
 } from './local-config-sizes.ts';
 
@@ -64,6 +76,28 @@ export function parseLocalConfig(path: string, text: string, clients = 1): Local
   return { path, ...value, warnings };
 }
 
+/**
+ * The lines of the file whose keys not every version knows, each with the first version that does; for
+ * an engine that failed to initialise and does not say why. Empty when the file cannot be read.
+ */
+export function newerKeyLines(path: string | undefined): readonly string[] {
+  if (path === undefined || path === '' || path === NO_FILE) return [];
+  try {
+    const ignore = (): void => undefined;
+    const lines = readLines(readEngineFile(variable, path), localKeys, ignore, ignore);
+    return [...lines].flatMap(([key, { number }]) => {
+      const since = localKeys.since.get(key);
+      const early = localKeys.withdrawn?.has(key) === true;
+      if (since === '1.0' || (since === undefined && !early)) return [];
+      const known = early ? 'early builds of 1.1 only' : `version ${since} and newer`;
+      return [`${path}:${number}: ${key} (${known})`];
+    });
+  } catch (error) {
+    if (error instanceof EngineFileError) return [];
+    throw error;
+  }
+}
+
 type Sizes = Omit<LocalConfig, 'path' | 'warnings'>;
 
 /** What was reported counts as 0: the sizes are then nobody's. */
@@ -76,16 +110,24 @@ function judge(lines: Lines, clients: number, report: Report, warn: Warn): Sizes
   const worldSize = readWorldSize(lines, clients, report);
   const dram = readMedium('dram', lines, report, warn);
   const hbm = readMedium('hbm', lines, report, warn);
-  if (dram?.ownBytes === 0 && hbm?.ownBytes === 0) {
-    const problem = 'DRAM and HBM may not both be 0: a client contributes memory';
-    report(lines.get(sizeKey('dram')), problem, `${sizeKey('dram')} = 1GB`);
-  }
+  judgeProtocol(lines, dram, hbm, report, warn);
+  judgeNumbers(lines, numbers, report);
   if (worldSize && dram && hbm) checkReservable(worldSize, dram, hbm, lines, report);
   const dramBytes = dram?.maxBytes ?? 0;
   const hbmBytes = hbm?.maxBytes ?? 0;
   const reserveBytes = (worldSize ?? 0) * (dramBytes + hbmBytes);
   return { worldSize: worldSize ?? 0, dramBytes, hbmBytes, reserveBytes };
 }
+
+/** The ranges that all versions have in common. */
+const numbers: Numbers = {
+  [retryKey]: [0, 600_000, 0],
+  [timeoutKey]: [1, 600, 60],
+  [readThreadsKey]: [1, 64, 4],
+  [writeThreadsKey]: [1, 64, 4],
+  [aggregateNumberKey]: [1, 131_072, 122],
+  [chunkCountKey]: [1, 64, 3],
+};
 
 function checkReservable(
   worldSize: number,

@@ -95,6 +95,49 @@ describe('a start on the distributed engine', () => {
   });
 });
 
+describe('the limit for trusted reads', () => {
+  const key = 'ock.mmc.meta.lease_ttl_ms';
+  const check = async (slowReadMs: string, meta: string | undefined) => {
+    const engine = fileWith('libmf_memcache.so', '');
+    const env = { MMC_LOCAL_CONFIG_PATH: 'none', GATEWAY_SLOW_READ_MS: slowReadMs };
+    const more = meta === undefined ? {} : { MMC_META_CONFIG_PATH: meta };
+    const { code, stderr } = await run(['--check-config', '--engine', engine], { ...env, ...more });
+    return { code, stderr };
+  };
+
+  it('is refused at and above the lease of the meta service file, with both figures', async () => {
+    const meta = fileWith('lease.conf', `# read lease\n${key} = 10000\n`);
+    assert.deepEqual(await check('9999', meta), { code: 0, stderr: '' });
+    for (const slowReadMs of ['10000', '10001']) {
+      const { code, stderr } = await check(slowReadMs, meta);
+      assert.equal(code, 2);
+      const figures = `${slowReadMs} ms would be trusted.*ends after 10000 ms.*${meta}:2`;
+      assert.match(stderr, new RegExp(`--slow-read-ms: .*${figures}.*less than 10000`));
+    }
+  });
+
+  it('is held against 2000 ms where the file sets no lease', async () => {
+    const meta = fileWith('no-lease.conf', 'ock.mmc.log_level = info\n');
+    assert.deepEqual(await check('1999', meta), { code: 0, stderr: '' });
+    const { code, stderr } = await check('2000', meta);
+    assert.equal(code, 2);
+    assert.match(
+      stderr,
+      /ends after 2000 ms .*the default, since .*no-lease\.conf does not set it/,
+    );
+  });
+
+  it('brings a warning from 2000 ms on where no file can be read', async () => {
+    const unclear = fileWith('unclear.conf', `${key} = soon\n`);
+    for (const meta of [undefined, '/nowhere/mmc-meta.conf', folder, unclear]) {
+      assert.deepEqual(await check('1999', meta), { code: 0, stderr: '' });
+      const { code, stderr } = await check('2000', meta);
+      assert.equal(code, 0);
+      assert.match(stderr, /2000 ms is safe only if .*lease.*MMC_META_CONFIG_PATH/);
+    }
+  });
+});
+
 describe('--check-config', () => {
   it('prints the effective configuration and where it comes from', async () => {
     const { code, stderr, stdout } = await run(['--check-config', '--port', '1234'], {

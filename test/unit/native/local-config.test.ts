@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { EngineFileError, type EngineFileFault } from '../../../src/native/engine-file.ts';
-import { parseLocalConfig, readLocalConfig } from '../../../src/native/local-config.ts';
+import {
+  newerKeyLines,
+  parseLocalConfig,
+  readLocalConfig,
+} from '../../../src/native/local-config.ts';
 
 const gibibyte = 2 ** 30;
 const tebibyte = 2 ** 40;
@@ -118,6 +122,74 @@ describe('a good configuration file of the engine', () => {
   });
 });
 
+describe('the keys of each version', () => {
+  it('bring no warning, and those that not every version knows are told with it', () => {
+    const lines = [
+      'ock.mmc.meta_service_url = tcp://10.0.0.1:5000',
+      'ock.mmc.client.aggregate.num = 64',
+      `${service}.max.dram.size = 1GB`,
+      'ubsio.disk.path = /dev/nvme0n1',
+      'ock.mmc.client.timeout.seconds = 60',
+      `${service}.storage.enabled = true`,
+      `${service}.dram.best_effort.enabled = true`,
+      'ock.mmc.client.batch_option.chunk.size = 8MB',
+      'ock.mmc.dynamic_config.interval = 10',
+    ];
+    assert.deepEqual(parse(...lines).warnings, []);
+    const folder = mkdtempSync(path.join(tmpdir(), 'mcg-key-versions-'));
+    const file = path.join(folder, 'mmc-local.conf');
+    writeFileSync(
+      file,
+      [...lines, `${service}.memory.pool.mode = 1`, 'no.such.key = 1'].join('\n'),
+    );
+    assert.deepEqual(newerKeyLines(file), [
+      `${file}:2: ock.mmc.client.aggregate.num (version 1.1 and newer)`,
+      `${file}:3: ${service}.max.dram.size (version 1.1 and newer)`,
+      `${file}:5: ock.mmc.client.timeout.seconds (version 1.2 and newer)`,
+      `${file}:6: ${service}.storage.enabled (version 1.2 and newer)`,
+      `${file}:7: ${service}.dram.best_effort.enabled (version 1.2 and newer)`,
+      `${file}:8: ock.mmc.client.batch_option.chunk.size (version 1.2 and newer)`,
+      `${file}:9: ock.mmc.dynamic_config.interval (version 1.2 and newer)`,
+      `${file}:10: ${service}.memory.pool.mode (early builds of 1.1 only)`,
+    ]);
+    rmSync(folder, { recursive: true });
+    for (const absent of [file, undefined, '', 'none']) assert.deepEqual(newerKeyLines(absent), []);
+  });
+
+  it('include none that was in early builds of 1.1 only: it brings a warning', () => {
+    const { warnings } = parse(`${service}.memory.pool.mode = 1`);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', /conf:1: init fails .*memory\.pool\.mode .*remove the line/);
+  });
+
+  it('name the protocols of all versions; one that none has brings a warning', () => {
+    for (const protocol of ['host_tcp', 'device_rdma', 'host_urma', 'device_uboe', 'host_shm']) {
+      assert.deepEqual(parse(`${service}.protocol = ${protocol}`).warnings, []);
+    }
+    const { warnings } = parse(`${service}.protocol = pigeon`);
+    assert.match(
+      warnings.join(),
+      /conf:1: 'pigeon' is not a protocol out of host_rdma, .*device_uboe/,
+    );
+  });
+
+  it('allow a client that contributes nothing on a protocol of 1.2; on others with a warning', () => {
+    const nothing = [`${service}.dram.size = 0`, `${service}.hbm.size = 0MB`];
+    const urma = `${service}.protocol = host_urma`;
+    assert.deepEqual(parse(...nothing, urma).warnings, []);
+    for (const protocol of [[], [`${service}.protocol = host_tcp`]]) {
+      const { warnings } = parse(...nothing, ...protocol);
+      assert.equal(warnings.length, 1);
+      assert.match(
+        warnings[0] ?? '',
+        /conf:1: .*neither DRAM nor HBM .*1\.2 only.*dram\.size = 1GB/,
+      );
+    }
+    const none = [`${service}.max.dram.size = 0`, `${service}.max.hbm.size = 0`];
+    assert.equal(parse(...nothing, ...none, urma).reserveBytes, 0);
+  });
+});
+
 describe('a faulty configuration file of the engine', () => {
   const worldSizes: [string, string][] = [
     ['1', '2'],
@@ -205,10 +277,45 @@ describe('a faulty configuration file of the engine', () => {
     ]);
   });
 
-  it('contributes nothing', () => {
-    const lines = [`${service}.dram.size = 0`, `${service}.hbm.size = 0MB`];
-    assert.deepEqual(faultOf(...lines), [1, `${service}.dram.size = 1GB`]);
+  it('has a client of host_shm that contributes no DRAM, or HBM', () => {
+    const shm = `${service}.protocol = host_shm`;
+    assert.deepEqual(faultOf(shm, `${service}.dram.size = 0`), [2, `${service}.dram.size = 1GB`]);
+    const hbm = [`${service}.hbm.size = 1GB`, `${service}.max.hbm.size = 1GB`];
+    const small = [`${service}.world_size = 2`, `${service}.max.dram.size = 1GB`];
+    assert.deepEqual(faultOf(shm, ...hbm, ...small), [2, `${service}.hbm.size = 0`]);
+    assert.deepEqual(parse(shm, `${service}.dram.size = 2MB`, ...small).warnings, []);
   });
+
+  for (const [value, better] of [
+    ['host-tcp', 'host_tcp'],
+    ['HOST_RDMA', 'host_rdma'],
+    ['device_rmda', 'device_rdma'],
+    ['', 'host_tcp'],
+  ] as const) {
+    it(`has the misspelt protocol "${value}", to be changed to ${better}`, () => {
+      const change = `${service}.protocol = ${better}`;
+      assert.deepEqual(faultOf(`${service}.protocol = ${value}`), [1, change]);
+    });
+  }
+
+  const numbers: [key: string, min: number, max: number, usual: number][] = [
+    ['ock.mmc.client.timeout.seconds', 1, 600, 60],
+    ['ock.mmc.client.retry_milliseconds', 0, 600_000, 0],
+    ['ock.mmc.client.read_thread_pool.size', 1, 64, 4],
+    ['ock.mmc.client.write_thread_pool.size', 1, 64, 4],
+    ['ock.mmc.client.aggregate.num', 1, 131_072, 122],
+    ['ock.mmc.client.batch_option.chunk.count', 1, 64, 3],
+  ];
+  for (const [key, min, max, usual] of numbers) {
+    it(`has a ${key} outside ${min} to ${max}, or that is no number`, () => {
+      for (const value of [min, max]) assert.deepEqual(parse(`${key} = ${value}`).warnings, []);
+      assert.deepEqual(faultOf(`${key} = ${max + 1}`), [1, `${key} = ${max}`]);
+      if (min > 0) assert.deepEqual(faultOf(`${key} = ${min - 1}`), [1, `${key} = ${min}`]);
+      for (const value of ['-1', '1.5', 'many', '']) {
+        assert.deepEqual(faultOf(`${key} = ${value}`), [1, `${key} = ${usual}`]);
+      }
+    });
+  }
 
   it('wants more address space than there is, by one client', () => {
     const sizes = [`${service}.dram.size = 1GB`, `${service}.max.dram.size = 1TB`];

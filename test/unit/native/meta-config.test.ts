@@ -55,6 +55,20 @@ describe('a good configuration file of the meta service', () => {
     parse(`${service} = tcp://10.0.0.7:5000`, `${store} = tcp://10.0.0.8:5000`);
   });
 
+  it('may have the keys of every version', () => {
+    const lines = [
+      'ock.mmc.ubs_io.enable = true',
+      'ock.mmc.meta.backup.enable = true',
+      'ock.mmc.meta.lease_ttl_ms = 30000',
+      'ock.mmc.rewarm.dram_watermark = 80',
+      'ock.mmc.storage.prefetch.enabled = true',
+      'ock.mmc.kv_events.enable = true',
+      'ock.mmc.kv_events.hash_as_int = true',
+      'ock.mmc.metrics.tls.enable = true',
+    ];
+    assert.deepEqual(parse(...lines).warnings, []);
+  });
+
   it('brings warnings for what is probably not meant', () => {
     const { warnings } = parse(
       'ock.mmc.evict_threshold_hihg = 90',
@@ -93,6 +107,8 @@ describe('a fault in the configuration file of the meta service', () => {
     ['ock.mmc.log_level = INFO', 'ock.mmc.log_level = info'],
     ['ock.mmc.log_level = chatty', 'ock.mmc.log_level = info'],
     ['ock.mmc.meta.ha.enable = yes', 'ock.mmc.meta.ha.enable = false'],
+    ['ock.mmc.meta.lease_ttl_ms = 0', 'ock.mmc.meta.lease_ttl_ms = 1'],
+    ['ock.mmc.meta.lease_ttl_ms = 2s', 'ock.mmc.meta.lease_ttl_ms = 2000'],
     [`${service} tcp://10.0.0.7:5000`, `${service} = tcp://10.0.0.7:5000`],
   ];
   for (const [line, change] of lines) {
