@@ -25,18 +25,31 @@ function filesOf(name) {
     .map((file) => path.join(folder, file));
 }
 
+/**
+ * Clients of a named engine share the pool of its configuration, and one whose id is 0 makes the pool
+ * unusable when it leaves while others stay. So their files run one after another.
+ */
+const named = (process.env['ENGINE'] ?? '') !== '';
+
+/** A real engine is tried with a part of the suite only, so the last lines say with which. */
+const skipSummary = [
+  `--test-reporter=${path.join(root, 'scripts', 'skip-summary.mjs')}`,
+  '--test-reporter-destination=stdout',
+];
+
 function run(files, runnerOptions) {
-  // Test files start gateways, engines and browsers of their own: more files at a time than
-  // this would measure the machine instead of the code.
-  // For a file as for a test: one that hangs has failed.
-  const longest = '--test-timeout=180000';
   const args = [
     '--import',
     'tsx',
     '--test',
-    '--test-concurrency=3',
+    // Test files start gateways, engines and browsers of their own: more files at a time than
+    // this would measure the machine instead of the code.
+    `--test-concurrency=${named ? 1 : 3}`,
     '--test-reporter=spec',
-    longest,
+    '--test-reporter-destination=stdout',
+    ...(named ? skipSummary : []),
+    // For a file as for a test: one that hangs has failed.
+    '--test-timeout=180000',
   ];
   const child = spawn(process.execPath, [...args, ...runnerOptions, ...files], {
     cwd: root,

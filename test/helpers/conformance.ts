@@ -22,7 +22,7 @@ if (named === undefined) execFileSync(process.execPath, [builder]);
 const library = path.resolve(named ?? embeddedLibraryPath);
 
 /** Ours: the embedded engine, alone or behind the injecting library, with pools made to order. */
-const ours = isOurs(library);
+export const isEmbedded = isOurs(library);
 
 /**
  * By what it exports, whatever it is called. The names stand in the file: to load it would be too
@@ -44,24 +44,24 @@ const configured = process.env['MMC_LOCAL_CONFIG_PATH'] !== undefined;
 
 /** For every suite: a distributed engine joins the pool that its configuration names. */
 export const withEngine: Skip =
-  ours || configured
+  isEmbedded || configured
     ? false
     : 'this engine needs MMC_LOCAL_CONFIG_PATH, and a running meta service';
 
 /** For cases that fill the pool: it must be empty at the start, and small. */
-export const withOwnPool: Skip = ours
+export const withOwnPool: Skip = isEmbedded
   ? false
   : 'needs an empty pool of 64 MiB to itself, which this engine cannot make';
 
 /** For what the distributed engine is known to do badly, and an embedded one must do well. */
-export const harmful = (what: string): Skip => (ours ? false : `${what} (engine.md §2)`);
+export const harmful = (what: string): Skip => (isEmbedded ? false : `${what} (engine.md §2)`);
 
 export const withoutNpu: Skip = existsSync('/dev/davinci_manager')
   ? 'this host has an NPU, so its memory is a medium like any other'
   : false;
 
 /** For what engine.md says of the one but not of the other. */
-export const embeddedOnly = (what: string): Skip => (ours ? false : what);
+export const embeddedOnly = (what: string): Skip => (isEmbedded ? false : what);
 
 let pools = 0;
 

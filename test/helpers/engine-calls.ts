@@ -7,7 +7,7 @@ import { type Address, addressOf, type NativeFunction } from '../../src/native/a
 import { loadEngineLibrary } from '../../src/native/library.ts';
 import { releaseReservation } from '../../src/native/reservation.ts';
 import {
-  decodeInfo,
+  decodeInfos,
   decodeResults,
   encodeBuffers,
   encodeConfig,
@@ -18,8 +18,8 @@ import {
   encodeValue,
   fillByte,
   type Info,
-  infoBytes,
   type Key,
+  maxInfoBytes,
   type PutChoices,
   untouched,
   type Value,
@@ -108,10 +108,12 @@ export function openEngine(path: string): EngineCalls {
     },
     async query(key) {
       const name = encodeKey(key);
-      const info = Buffer.alloc(infoBytes, fillByte);
+      const info = Buffer.alloc(maxInfoBytes, fillByte);
       const args = [addressOf(name), addressOf(info), 0] as const;
       const code = await call(engine.mmcc_query, args, [name, info]);
-      return { code, info: decodeInfo(info, 0) };
+      const [first] = decodeInfos(info, 1);
+      if (first === undefined) throw new Error('no info');
+      return { code, info: first };
     },
     exist(key) {
       const name = encodeKey(key);
@@ -157,13 +159,13 @@ export function openEngine(path: string): EngineCalls {
     },
     async batchQuery(keys) {
       const names = encodeKeys(keys);
-      const infos = Buffer.alloc(infoBytes * Math.max(keys.length, 1), fillByte);
+      const infos = Buffer.alloc(maxInfoBytes * Math.max(keys.length, 1), fillByte);
       const code = await call(
         engine.mmcc_batch_query,
         [addressOf(names.pointers), keys.length, addressOf(infos), 0],
         [names, infos],
       );
-      return { code, infos: keys.map((_, i) => decodeInfo(infos, i)) };
+      return { code, infos: decodeInfos(infos, keys.length) };
     },
     batchExist: (keys) => batch(engine.mmcc_batch_exist, keys),
     batchRemove: (keys) => batch(engine.mmcc_batch_remove, keys),

@@ -31,7 +31,9 @@ export function untouched(length: number): Buffer {
 }
 
 const bufferBytes = 32;
-export const infoBytes = 64;
+/** Of one mmc_data_info: 64 up to version 1.1, 128 from 1.2 on. */
+export const maxInfoBytes = 128;
+const minInfoBytes = 64;
 
 export function encodeConfig(device: number, contribute: boolean): Buffer {
   const config = Buffer.alloc(8);
@@ -88,8 +90,18 @@ export function decodeResults(results: Buffer, count: number): number[] {
   return Array.from({ length: count }, (_, i) => results.readInt32LE(4 * i));
 }
 
-export function decodeInfo(infos: Buffer, index: number): Info {
-  const at = infoBytes * index;
+/**
+ * The infos of a call into memory that held `fillByte`, room for `maxInfoBytes` an item. Only items of
+ * the larger layout reach beyond the room that so many small ones need; of a single item it does not
+ * matter.
+ */
+export function decodeInfos(infos: Buffer, count: number): Info[] {
+  const beyond = infos.subarray(count * minInfoBytes);
+  const bytes = beyond.some((byte) => byte !== fillByte) ? maxInfoBytes : minInfoBytes;
+  return Array.from({ length: count }, (_, index) => decodeInfo(infos, index * bytes));
+}
+
+function decodeInfo(infos: Buffer, at: number): Info {
   const blobs = infos.readUInt8(at + 10);
   return {
     valid: infos.readUInt8(at + 11) === 1,
