@@ -52,6 +52,9 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
+/** The engine of a gateway that is started without one. */
+export const defaultEngine = process.env['GATEWAY_ENGINE'] || 'embedded';
+
 /** What runs the program: what is built when it is up to date, else the sources. */
 export function gatewayCommand(): string[] {
   return isFresh() ? ['dist/main.js'] : ['--import', 'tsx', 'src/main.ts'];

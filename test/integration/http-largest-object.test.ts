@@ -15,7 +15,10 @@ describe('an object of 4 GiB', () => {
   let gateway: ReadyGateway;
   before(async () => {
     gateway = await startGateway({
-      args: ['--max-object-bytes', '4GiB', '--arena-bytes', '4GiB', '--pool-bytes', '5GiB'],
+      args: [
+        ...['--max-object-bytes', '4GiB', '--arena-bytes', '4GiB', '--pool-bytes', '5GiB'],
+        '--allow-huge-objects',
+      ],
       // Poison would touch every page of its block.
       env: { GATEWAY_DEBUG_ARENA: 'off' },
     });

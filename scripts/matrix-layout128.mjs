@@ -1,0 +1,24 @@
+/**
+ * One run of the test matrix: every HTTP test on an engine whose `mmc_data_info` has 128 bytes. The
+ * gateways of the tests inherit the environment; tests that name a library of their own use the same one.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const folder = path.join('test', 'integration');
+
+/** Built by `scripts/build-engine.mjs --fixtures`. */
+export const name = 'mmc_data_info of 128 bytes';
+export const env = {
+  GATEWAY_ENGINE: path.join(root, 'build', 'native', 'libmcg_injecting.so'),
+  MMC_INJECT_DATA_INFO_BYTES: '128',
+  MMC_LOCAL_CONFIG_PATH: 'none',
+};
+/** Relative to the root of the repository. */
+export const files = fs
+  .readdirSync(path.join(root, folder))
+  .filter((file) => /^http-.*\.test\.ts$/.test(file))
+  .sort()
+  .map((file) => path.join(folder, file));
