@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { errorsPage } from '../../scripts/errors-page.mjs';
 import { isProblemSlug, problemKinds } from '../../src/errors.ts';
 import { mmcCodes } from '../../src/native/codes.ts';
+import type { KnownKeys } from '../../src/native/engine-file-lines.ts';
+import { localKeys } from '../../src/native/local-config-keys.ts';
+import { metaKeys } from '../../src/native/meta-config-keys.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
@@ -54,6 +57,38 @@ describe('docs/errors.md', () => {
       assert.equal(status, String(problemKinds[slug].status), code);
     }
   });
+});
+
+describe('docs/real-engine.md', () => {
+  /** The rows of each table of versions: the client's file, then the meta service's. */
+  const tables = read('docs/real-engine.md')
+    .split('| version | keys that it adds')
+    .slice(1)
+    .map(
+      (text) =>
+        new Map([...text.matchAll(/^\| (1\.\d) \| (.*) \|$/gm)].map((row) => [row[1], row[2]])),
+    );
+
+  const files: [file: string, index: number, known: KnownKeys][] = [
+    ['client', 0, localKeys],
+    ['meta service', 1, metaKeys],
+  ];
+  for (const [file, index, known] of files) {
+    it(`names every key that a version adds to the file of the ${file}`, () => {
+      for (const version of ['1.1', '1.2'] as const) {
+        const keys = [...known.since].filter(([, since]) => since === version);
+        const short = keys.map(([key]) => {
+          return key.replace('ock.mmc.', '').replace(/^(metrics\.tls)\..*/, '$1.*');
+        });
+        const named = [...(tables[index]?.get(version) ?? '').matchAll(/`([^`]+)`/g)];
+        assert.deepEqual(
+          new Set(named.map(([, name]) => name)),
+          new Set(short),
+          `${file} ${version}`,
+        );
+      }
+    });
+  }
 });
 
 describe('generated pages', () => {

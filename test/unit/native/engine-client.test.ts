@@ -15,6 +15,7 @@ describe('openEngine', () => {
     callSlots: 2,
     deadlineMs: 1000,
     initDeadlineMs: 1000,
+    slowReadMs: 1500,
   };
   const faults: [string, Partial<typeof good>][] = [
     ['device', { device: -1 }],
@@ -26,6 +27,8 @@ describe('openEngine', () => {
     ['callSlots', { callSlots: 31 }],
     ['deadlineMs', { deadlineMs: 0 }],
     ['deadlineMs', { deadlineMs: Number.NaN }],
+    ['slowReadMs', { slowReadMs: 0 }],
+    ['slowReadMs', { slowReadMs: 3_600_001 }],
     ['initDeadlineMs', { initDeadlineMs: 0 }],
     ['initDeadlineMs', { initDeadlineMs: 2 ** 31 }],
   ];

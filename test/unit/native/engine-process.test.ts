@@ -1,7 +1,8 @@
 /** How a process with a client begins and ends. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -99,6 +100,18 @@ describe('initialisation', () => {
     assert.equal(ran.started('init'), 5);
     assert.equal(ran.first['code'], -1);
     assert.match(String(ran.first['advice']), /meta service.*MMC_LOCAL_CONFIG_PATH/s);
+  });
+
+  it('that fails names the lines of the configuration file that not every version knows', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'mcg-init-'));
+    const file = path.join(folder, 'mmc-local.conf');
+    writeFileSync(file, 'ock.mmc.log_level = info\nock.mmc.client.timeout.seconds = 60\n');
+    const env = { MMC_LOCAL_CONFIG_PATH: file };
+    const ran = await run('open', { env, rules: [{ on: 'init', code: -1 }] });
+    rmSync(folder, { recursive: true });
+    const line = `${file}:2: ock.mmc.client.timeout.seconds (version 1.2 and newer)`;
+    assert.ok(String(ran.first['advice']).includes(`not every version knows:\n  ${line}`));
+    assert.ok(!String(ran.first['advice']).includes('log_level'));
   });
 
   it('is not tried again after any other code', async () => {
