@@ -16,7 +16,7 @@ describe('the summary of skipped tests', () => {
     const file = path.join(folder, 'some.test.mjs');
     writeFileSync(file, ["import { describe, it } from 'node:test';", ...tests].join('\n'));
     // Inside a test, node:test would report to the test that started it.
-    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
     const args = ['--test', `--test-reporter=${reporter}`, '--test-reporter-destination=stdout'];
     return execFileSync(process.execPath, [...args, file], { env, encoding: 'utf8' });
   }

@@ -25,9 +25,9 @@ describe('the test runner', () => {
         "it('is skipped', { skip: 'needs an NPU' }, () => {});",
       ].join('\n'),
     );
-    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const env = { ...process.env, NODE_TEST_CONTEXT: undefined, ENGINE: engine };
     const output = execFileSync(process.execPath, [runner, file], {
-      env: { ...env, ENGINE: engine },
+      env,
       encoding: 'utf8',
     });
     return { output, command: readFileSync(told, 'utf8').split('\0') };
