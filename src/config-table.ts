@@ -158,7 +158,13 @@ export const table = {
     'Engine',
     toggle(),
     true,
-    'Let requests for one object at the same time share one read of it.',
+    'Let requests that come during a read of an object share the next read of it.',
+  ),
+  staleReadMs: setting(
+    'Engine',
+    integer(0, 60_000, 'MS'),
+    0,
+    'How old shared bytes may be: a GET may receive a block of at least 64 KiB that is still being sent to another client, up to so long after its read began, if the object still exists with the same size. 0 never serves bytes that were read before the request came. Without --single-flight it has no effect.',
   ),
   sizeCacheKeys: setting(
     'Engine',

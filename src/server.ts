@@ -77,6 +77,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     poolBytes: engine.embedded ? poolBytesOf(config) : undefined,
     coalescing: config.coalescing,
     singleFlight: config.singleFlight,
+    staleReadMs: config.staleReadMs,
     sizeCacheKeys: config.sizeCacheKeys,
   });
   const gateway: Gateway = {

@@ -37,7 +37,7 @@ export async function waitForRoom(
   caller.once('end', leave);
   caller.once('close', leave);
   const looking = setInterval(() => {
-    if (peerHasLeft(caller)) leave();
+    if (hasLeft(caller)) leave();
   }, LOOK_MS);
   try {
     return await arena.allocate(bytes, { deadlineMs, signal: left.signal });

@@ -7,8 +7,9 @@ import { engineCalls, SYNC_COPY_BYTES, withinBudget } from './engine-calls.ts';
 import { problemOfCode, problemOfThrown, type StoreOperation } from './engine-problem.ts';
 import type { ObjectStore } from './object-store.ts';
 import { type FirstTry, readObject, sizeOf } from './read-object.ts';
-import { createSingleFlight, type SingleFlight } from './single-flight.ts';
+import { createSingleFlight } from './single-flight.ts';
 import { createSizeCache } from './size-cache.ts';
+import { createStaleBlocks, type StaleBlocks } from './stale-blocks.ts';
 import { type Write, writeObject } from './write-object.ts';
 
 export interface StoreSettings {
@@ -18,6 +19,8 @@ export interface StoreSettings {
   /** Whether single operations share engine calls, and reads of one object one read. */
   readonly coalescing: boolean;
   readonly singleFlight: boolean;
+  /** With single flight: how old the bytes of a shared read may be, in milliseconds; 0 shares none that are older than the request. */
+  readonly staleReadMs: number;
   /** Sizes remembered at most; 0 remembers none. */
   readonly sizeCacheKeys: number;
 }
@@ -30,7 +33,9 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
   const coalesced = sync === undefined && settings.coalescing ? coalescedCalls(engine) : undefined;
   const calls = coalesced ?? engineCalls(engine);
   const sizes = createSizeCache(sync === undefined ? settings.sizeCacheKeys : 0);
-  const flights = settings.singleFlight ? createSingleFlight() : undefined;
+  const { singleFlight, staleReadMs } = settings;
+  const flights = singleFlight ? createSingleFlight(engine) : undefined;
+  const stale = singleFlight && staleReadMs > 0 ? createStaleBlocks(staleReadMs) : undefined;
   let sizedReads = 0;
   let staleReads = 0;
   const slow = {
@@ -48,24 +53,32 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
     known: FirstTry | undefined,
   ): Promise<Block> {
     if (flights === undefined) return readAlone(key, caller, known);
-    if (known === undefined && flights.mayShare(key)) {
-      return sizeOf(calls, key).then((size) => readShared(flights, key, caller, { size }));
-    }
-    return readShared(flights, key, caller, known);
+    const block = known === undefined ? undefined : takeStale(key, known);
+    if (block !== undefined) return Promise.resolve(block);
+    // A read that begins later must not rely on what the engine answered before.
+    return flights.join(key, caller, (all, deferred) => {
+      const fresh = deferred ? undefined : known;
+      return stale === undefined
+        ? readAlone(key, all, fresh)
+        : readOrTakeStale(stale, key, all, fresh);
+    });
   }
 
-  function readShared(
-    among: SingleFlight,
+  /** One query for all requests of a shared read decides whether they may have an older block. */
+  async function readOrTakeStale(
+    blocks: StaleBlocks,
     key: string,
-    caller: Caller | undefined,
+    caller: Caller,
     known: FirstTry | undefined,
   ): Promise<Block> {
-    if (known !== undefined && known.code === undefined) {
-      const shared = among.shared(key, known.size);
-      if (shared !== undefined) return Promise.resolve(shared);
-    }
-    return among.join(key, caller, (all) => readAlone(key, all, known));
+    const asked =
+      known === undefined && blocks.mayHave(key) ? { size: await sizeOf(calls, key) } : known;
+    const block = asked === undefined ? undefined : takeStale(key, asked);
+    return block ?? blocks.read(key, () => readAlone(key, caller, asked));
   }
+
+  const takeStale = (key: string, { size, code }: FirstTry): Block | undefined =>
+    code === undefined ? stale?.take(key, size) : undefined;
 
   /** Of most small objects the size is known and there is room: one call, and one promise for it. */
   function readAlone(
@@ -145,14 +158,14 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
       sizes.forget(key);
       throw error;
     } finally {
-      flights?.forget(key);
+      stale?.forget(key);
     }
   }
 
   /** After a change, and after what may have been one. */
   function forget(key: string): void {
     sizes.forget(key);
-    flights?.forget(key);
+    stale?.forget(key);
   }
 
   /**
@@ -193,7 +206,7 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
       if (sync !== undefined && (bytes <= SYNC_COPY_BYTES || sync.exist(key) === 0)) {
         code = sync.put(key, block, bytes, options);
         if (code === 0) {
-          flights?.forget(key);
+          stale?.forget(key);
           return 'created';
         }
       }
@@ -203,7 +216,7 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
       if (sync === undefined) return slow.remove(key);
       const code = sync.remove(key);
       if (code !== 0) throw problemOfCode('remove', code);
-      flights?.forget(key);
+      stale?.forget(key);
     },
     changed(key, bytes) {
       forget(key);
@@ -212,7 +225,7 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
     breakers: coalesced?.breakers ?? [],
     counts: () => ({
       ...(coalesced?.counts() ?? { keys: 0, calls: 0, waiting: 0 }),
-      sharedReads: flights?.joined ?? 0,
+      sharedReads: (flights?.joined ?? 0) + (stale?.taken ?? 0),
       sizedReads,
       staleReads,
       knownSizes: sizes.size,

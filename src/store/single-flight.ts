@@ -1,190 +1,120 @@
 import type { Block } from '../native/types.ts';
 import type { Caller } from './arena-room.ts';
+import { type Clock, type Passenger, SharedRead, systemClock } from './shared-read.ts';
 
-/** How long after its read began a block may be given to others who ask for the same object. */
-const SHARED_MS = 100;
-/** A smaller block is free again before anybody could ask for it. */
-const WORTH_SHARING_BYTES = 64 * 1024;
+/** Longest wait for the read under way to end, before another one begins beside it. */
+export const NEXT_READ_MS = 50;
+/** With two, one read that hangs does not stop the requests that come after it. */
+const MAX_READS = 2;
 
-/** Reads the whole object, for a caller who is there as long as any of those is who wait for it. */
-export type Read = (caller: Caller) => Promise<Block>;
+/**
+ * Reads the whole object. `caller` stands for all requests that receive the block. `deferred` says
+ * that the read begins later than the first of these requests came.
+ */
+export type Read = (caller: Caller, deferred: boolean) => Promise<Block>;
 
 export interface SingleFlight {
-  /** The object's block, of which the caller is a user: from a read under way, else from `read`. */
+  /** The object's block from a read that begins now or later. The request must release the block. */
   join(key: string, caller: Caller | undefined, read: Read): Promise<Block>;
-  /**
-   * The block of an earlier read that is still in use, with `size` bytes. The caller must have seen
-   * that the object is still there, and so long.
-   */
-  shared(key: string, size: number): Block | undefined;
-  /** Whether `shared` may have one. */
-  mayShare(key: string): boolean;
-  /** The object has changed: who asks from now on gets nothing that was read before. */
-  forget(key: string): void;
-  /** Reads that were saved. */
+  /** Requests that received the block of a read that another request had already asked for. */
   readonly joined: number;
 }
 
+export interface SingleFlightOptions {
+  /** A request that cannot begin its read at once fails so long after its arrival. */
+  readonly deadlineMs: number;
+  readonly clock?: Clock;
+}
+
+/** The reads of one key. */
+interface KeyReads {
+  inFlight: number;
+  /** The read that has not begun yet: requests that come now join it. */
+  next: { readonly read: Read; readonly shared: SharedRead } | undefined;
+  cancelTimer: (() => void) | undefined;
+}
+
 /**
- * Requests for one object at one time share one read of the engine and one block, which is free when
- * the last of them has let go. One who leaves disturbs nobody.
- *
- * A large block that is still being sent is shared too, for a moment: what asks then is told by the
- * engine that the object is still there. An object that another client has replaced by one of the
- * same length within that moment is all that this can miss; replacing is not atomic anyway.
+ * Requests for one object share reads of the engine, as transactions share a group commit. A request
+ * never joins a read that has begun: another worker may have changed the object since, and the
+ * request must see every change that completed before it came. Instead, requests that come during a
+ * read share the next read. That one begins when a read of the key ends, or NEXT_READ_MS after it was
+ * wanted. At most MAX_READS reads of one key are in flight.
  */
-export function createSingleFlight(now: () => number = () => performance.now()): SingleFlight {
-  const flights = new Map<string, Flight>();
-  const blocks = new Map<string, SharedBlock>();
+export function createSingleFlight(options: SingleFlightOptions): SingleFlight {
+  const { deadlineMs, clock = systemClock } = options;
+  const keys = new Map<string, KeyReads>();
   let joined = 0;
 
-  /** Gives the block to all who wait for it, and answers with the first one's hold on it. */
-  function land(key: string, flight: Flight, beganMs: number, block: Block): Block {
-    const isCurrent = flights.get(key) === flight;
-    if (isCurrent) flights.delete(key);
-    const { others } = flight;
-    if (others.length === 0 && block.length < WORTH_SHARING_BYTES) return block;
-    const shared = new SharedBlock(block, beganMs, () => {
-      if (blocks.get(key) === shared) blocks.delete(key);
+  function begin(
+    key: string,
+    reads: KeyReads,
+    shared: SharedRead,
+    read: Read,
+    deferred: boolean,
+  ): void {
+    reads.inFlight += 1;
+    const block = new Promise<Block>((resolve) => {
+      resolve(read(shared, deferred));
     });
-    if (isCurrent) blocks.set(key, shared);
-    for (const other of others) {
-      shared.retain();
-      other.resolve(shared);
+    block.then(
+      (block) => {
+        ended(key, reads);
+        shared.succeed(block);
+      },
+      (error: unknown) => {
+        ended(key, reads);
+        shared.fail(error);
+      },
+    );
+  }
+
+  function beginNext(key: string, reads: KeyReads): void {
+    const { next } = reads;
+    reads.cancelTimer?.();
+    reads.cancelTimer = undefined;
+    reads.next = undefined;
+    if (next !== undefined) begin(key, reads, next.shared, next.read, true);
+  }
+
+  function ended(key: string, reads: KeyReads): void {
+    reads.inFlight -= 1;
+    beginNext(key, reads);
+    if (reads.inFlight === 0) keys.delete(key);
+  }
+
+  function joinNext(key: string, reads: KeyReads, passenger: Passenger, read: Read): void {
+    if (reads.next !== undefined) {
+      joined += 1;
+      reads.next.shared.add(passenger);
+      return;
     }
-    return shared;
+    const shared = new SharedRead(clock);
+    shared.add(passenger);
+    shared.limitWaiting(deadlineMs);
+    reads.next = { read, shared };
+    if (reads.inFlight < MAX_READS) {
+      reads.cancelTimer = clock.after(NEXT_READ_MS, () => beginNext(key, reads));
+    }
   }
 
   return {
-    join(key, caller, read) {
-      const present = flights.get(key);
-      if (present !== undefined) {
-        joined += 1;
-        return new Promise((resolve, reject) => present.board({ caller, resolve, reject }));
-      }
-      const flight = new Flight(caller);
-      flights.set(key, flight);
-      const beganMs = now();
-      return read(flight).then(
-        (block) => land(key, flight, beganMs, block),
-        (error: unknown) => {
-          if (flights.get(key) === flight) flights.delete(key);
-          for (const { reject } of flight.others) reject(error);
-          throw error;
-        },
-      );
-    },
-    shared(key, size) {
-      const block = blocks.get(key);
-      if (block === undefined || block.length !== size || !block.isFresh(now())) return undefined;
-      joined += 1;
-      block.retain();
-      return block;
-    },
-    mayShare: (key) => blocks.get(key)?.isFresh(now()) === true,
-    forget(key) {
-      flights.delete(key);
-      blocks.delete(key);
-    },
+    join: (key, caller, read) =>
+      new Promise((resolve, reject) => {
+        const passenger = { caller, resolve, reject };
+        const present = keys.get(key);
+        if (present !== undefined) {
+          joinNext(key, present, passenger, read);
+          return;
+        }
+        const reads: KeyReads = { inFlight: 0, next: undefined, cancelTimer: undefined };
+        keys.set(key, reads);
+        const shared = new SharedRead(clock);
+        shared.add(passenger);
+        begin(key, reads, shared, read, false);
+      }),
     get joined() {
       return joined;
     },
   };
-}
-
-interface Passenger {
-  readonly caller: Caller | undefined;
-  readonly resolve: (block: Block) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** A read under way, and those who wait for it: to the arena they are one caller. */
-class Flight implements Caller {
-  readonly others: Passenger[] = [];
-  readonly #first: Caller | undefined;
-  readonly #listeners = new Set<() => void>();
-  readonly #look = (): void => {
-    if (this.destroyed) for (const listener of [...this.#listeners]) listener();
-  };
-
-  constructor(first: Caller | undefined) {
-    this.#first = first;
-  }
-
-  board(passenger: Passenger): void {
-    this.others.push(passenger);
-    if (this.#listeners.size > 0) this.#watch(passenger.caller);
-  }
-
-  /** Whether nobody is there any more to whom the block could be given. */
-  get destroyed(): boolean {
-    return this.#callers().every((caller) => caller !== undefined && hasLeft(caller));
-  }
-
-  get readableEnded(): boolean {
-    return this.destroyed;
-  }
-
-  /** The callers are watched only while something is waited for. */
-  once(event: 'end' | 'close', listener: () => void): void {
-    if (event !== 'close') return;
-    if (this.#listeners.size === 0) for (const caller of this.#callers()) this.#watch(caller);
-    this.#listeners.add(listener);
-  }
-
-  off(event: 'end' | 'close', listener: () => void): void {
-    if (event !== 'close' || !this.#listeners.delete(listener) || this.#listeners.size > 0) return;
-    for (const caller of this.#callers()) {
-      caller?.off('end', this.#look);
-      caller?.off('close', this.#look);
-    }
-  }
-
-  #callers(): (Caller | undefined)[] {
-    return [this.#first, ...this.others.map(({ caller }) => caller)];
-  }
-
-  #watch(caller: Caller | undefined): void {
-    caller?.once('end', this.#look);
-    caller?.once('close', this.#look);
-  }
-}
-
-const hasLeft = ({ destroyed, readableEnded }: Caller): boolean => destroyed || readableEnded;
-
-/** A block with many users, that tells when the last has let go. */
-class SharedBlock implements Block {
-  readonly length: number;
-  readonly #block: Block;
-  readonly #beganMs: number;
-  readonly #freed: () => void;
-  #users = 1;
-
-  constructor(block: Block, beganMs: number, freed: () => void) {
-    this.#block = block;
-    this.length = block.length;
-    this.#beganMs = beganMs;
-    this.#freed = freed;
-  }
-
-  get view(): Buffer {
-    return this.#block.view;
-  }
-
-  isFresh(nowMs: number): boolean {
-    return nowMs - this.#beganMs < SHARED_MS;
-  }
-
-  retain(): void {
-    if (this.#users === 0) throw new Error('a freed block was retained');
-    this.#users += 1;
-  }
-
-  release(): void {
-    if (this.#users === 0) throw new Error('a block was released twice');
-    this.#users -= 1;
-    if (this.#users > 0) return;
-    this.#freed();
-    this.#block.release();
-  }
 }

@@ -14,6 +14,7 @@ const plain = {
   poolBytes: undefined,
   coalescing: false,
   singleFlight: false,
+  staleReadMs: 0,
   sizeCacheKeys: 0,
 };
 

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { EngineDeadlineError } from '../../../src/native/errors.ts';
 import type { Block } from '../../../src/native/types.ts';
 import type { Caller } from '../../../src/store/arena-room.ts';
-import { createSingleFlight } from '../../../src/store/single-flight.ts';
+import { createSingleFlight, NEXT_READ_MS } from '../../../src/store/single-flight.ts';
+import { createManualClock } from '../../helpers/manual-clock.ts';
 import { countingArena } from '../../helpers/scripted-engine.ts';
 
-const large = 64 * 1024;
+const deadlineMs = 1000;
 
 class Client extends EventEmitter {
   destroyed = false;
@@ -18,82 +20,245 @@ class Client extends EventEmitter {
   }
 }
 
-/** Reads that are under way until the test ends them. */
-function scene(now?: () => number, size = 8) {
+interface UnderWay {
+  readonly caller: Caller;
+  readonly deferred: boolean;
+  finish(): void;
+  fail(error?: Error): void;
+}
+
+/** Reads that stay in flight until the test ends them. */
+function scene() {
   const arena = countingArena();
-  const flights = createSingleFlight(now);
-  const reads: { finish(): void; fail(): void; caller: Caller }[] = [];
-  const read = (caller: Caller): Promise<Block> =>
+  const clock = createManualClock();
+  const flights = createSingleFlight({ deadlineMs, clock });
+  const reads: UnderWay[] = [];
+  const read = (caller: Caller, deferred: boolean): Promise<Block> =>
     new Promise((resolve, reject) => {
       reads.push({
         caller,
-        finish: () => resolve(arena.tryAllocate(size) as Block),
-        fail: () => reject(new Error('no')),
+        deferred,
+        finish: () => resolve(arena.tryAllocate(8) as Block),
+        fail: (error = new Error('no')) => reject(error),
       });
     });
-  return { arena, flights, reads, read };
+  const join = (caller?: Caller): Promise<Block> => flights.join('a', caller, read);
+  const at = (index: number): UnderWay => {
+    const found = reads[index];
+    assert.ok(found, `read ${index} has not begun`);
+    return found;
+  };
+  /** Ends a read, and lets its outcome take effect. */
+  const finish = async (index: number): Promise<void> => {
+    at(index).finish();
+    await nextTurn();
+  };
+  return { arena, clock, flights, reads, read, join, at, finish };
 }
 
-describe('single flight', () => {
-  it('reads once for all who ask meanwhile, and frees the block after the last', async () => {
-    const { arena, flights, reads, read } = scene();
-    const asked = [1, 2, 3].map(() => flights.join('a', new Client(), read));
-    await nextTurn();
+const isOpen = async (promise: Promise<unknown>): Promise<boolean> =>
+  (await Promise.race([promise.catch(() => undefined), nextTurn('open')])) === 'open';
+
+describe('requests that come while a read of their object is in flight', () => {
+  it('share the next read, which begins when the first ends', async () => {
+    const { arena, flights, reads, join, at, finish, clock } = scene();
+    const first = join();
+    const later = [1, 2, 3].map(() => join(new Client()));
     assert.equal(reads.length, 1);
-    reads[0]?.finish();
-    const blocks = await Promise.all(asked);
+    assert.equal(at(0).deferred, false);
+    await finish(0);
+    (await first).release();
+    for (const each of later) assert.ok(await isOpen(each), 'it got bytes read before it came');
+    assert.equal(reads.length, 2);
+    assert.equal(at(1).deferred, true);
+    await finish(1);
+    const blocks = await Promise.all(later);
     assert.equal(flights.joined, 2);
     for (const block of blocks) {
       assert.equal(arena.used, 1);
-      assert.equal(block.view.length, 8);
       block.release();
     }
     assert.equal(arena.used, 0);
-    assert.throws(() => blocks[0]?.retain());
-    assert.throws(() => blocks[0]?.release());
+    assert.equal(clock.pending, 0);
   });
 
-  it('keeps reads of other objects, and later ones, apart', async () => {
-    const { flights, reads, read, arena } = scene();
-    const asked = [flights.join('a', undefined, read), flights.join('b', undefined, read)];
-    await nextTurn();
+  it('do not join the next read either, once it has begun', async () => {
+    const { reads, join, finish } = scene();
+    const blocks = [join(), join()];
+    await finish(0);
+    const last = join();
     assert.equal(reads.length, 2);
-    for (const each of reads) each.finish();
-    for (const block of await Promise.all(asked)) block.release();
-    const again = flights.join('a', undefined, read);
-    await nextTurn();
+    await finish(1);
+    assert.ok(await isOpen(last));
     assert.equal(reads.length, 3);
-    reads[2]?.finish();
-    (await again).release();
+    await finish(2);
+    for (const block of [...blocks, last]) (await block).release();
+  });
+
+  it(`begin their read after ${NEXT_READ_MS} ms at the latest, and not a millisecond sooner`, async () => {
+    const { clock, reads, join, finish, arena } = scene();
+    const first = join();
+    clock.advance(10);
+    const second = join();
+    clock.advance(NEXT_READ_MS - 1);
+    const third = join();
+    assert.equal(reads.length, 1);
+    clock.advance(1);
+    assert.equal(reads.length, 2);
+    await finish(1);
+    for (const block of await Promise.all([second, third])) block.release();
+    await finish(0);
+    (await first).release();
     assert.equal(arena.used, 0);
   });
 
-  it('fails for all of them, and for none after', async () => {
-    const { flights, reads, read } = scene();
-    const asked = [1, 2].map(() => flights.join('a', undefined, read));
-    await nextTurn();
-    reads[0]?.fail();
-    for (const each of asked) await assert.rejects(each, /no/);
-    const again = flights.join('a', undefined, read);
-    await nextTurn();
-    reads[1]?.finish();
-    (await again).release();
+  it('have two reads in flight at most, however long these take', async () => {
+    const { clock, reads, join, finish } = scene();
+    const asked = [join(), join()];
+    clock.advance(NEXT_READ_MS);
+    asked.push(join(), join());
+    clock.advance(deadlineMs / 2);
+    assert.equal(reads.length, 2);
+    await finish(1);
+    assert.equal(reads.length, 3);
+    asked.push(join());
+    clock.advance(2 * NEXT_READ_MS);
+    assert.equal(reads.length, 3);
+    await finish(2);
+    assert.equal(reads.length, 4);
+    await finish(3);
+    await finish(0);
+    for (const block of asked) (await block).release();
   });
 
-  it('is one caller, who leaves when all of them have left', async () => {
-    const { flights, reads, read } = scene();
-    const clients = [new Client(), new Client(), new Client()];
-    for (const client of clients.slice(0, 2)) {
-      flights.join('a', client, read).catch(() => undefined);
+  it('are not blocked by one read that hangs', async () => {
+    const { clock, join, finish, at, flights, read, reads } = scene();
+    const hanging = join();
+    for (let round = 1; round <= 3; round++) {
+      const asked = join();
+      clock.advance(NEXT_READ_MS);
+      await finish(round);
+      (await asked).release();
     }
+    assert.equal(reads.length, 4);
+    at(0).fail();
+    await assert.rejects(hanging, /no/);
+    // Nothing is left behind: a later request reads at once.
+    const after = flights.join('a', undefined, read);
+    assert.equal(at(4).deferred, false);
+    await finish(4);
+    (await after).release();
+  });
+
+  it('of another object, are kept apart', async () => {
+    const { flights, reads, read, join, finish } = scene();
+    const asked = [join(), flights.join('b', undefined, read)];
+    assert.equal(reads.length, 2);
+    await finish(0);
+    await finish(1);
+    for (const block of asked) (await block).release();
+  });
+});
+
+describe('a shared read that fails', () => {
+  it('fails for its own requests alone, and the next read begins', async () => {
+    const { reads, join, at, finish } = scene();
+    const first = join();
+    const second = [join(), join()];
+    at(0).fail();
+    await assert.rejects(first, /no/);
+    assert.equal(reads.length, 2);
+    const third = join();
+    at(1).fail(new Error('no second'));
+    for (const each of second) await assert.rejects(each, /no second/);
+    await finish(2);
+    (await third).release();
+  });
+
+  it('also when it fails before it returns a promise', async () => {
+    const { flights, join, finish } = scene();
+    const broken = flights.join('a', undefined, () => {
+      throw new Error('at once');
+    });
+    await assert.rejects(broken, /at once/);
+    const next = join();
+    await finish(0);
+    (await next).release();
+  });
+});
+
+describe('the deadline of a request that waits for a read', () => {
+  it('counts from its arrival, while two reads hang', async () => {
+    const { clock, join, at, reads, finish, arena } = scene();
+    const hanging = join();
+    const second = assert.rejects(join(), EngineDeadlineError);
+    clock.advance(NEXT_READ_MS);
+    const older = join();
+    clock.advance(100);
+    const younger = join();
+    clock.advance(deadlineMs - 101);
+    assert.ok(await isOpen(older));
+    const expired = [older, younger].map((each) => assert.rejects(each, EngineDeadlineError));
+    clock.advance(1);
+    await expired[0];
+    assert.ok(await isOpen(younger));
+    await finish(0);
+    assert.equal(reads.length, 3);
+    clock.advance(99);
+    assert.ok(await isOpen(younger));
+    clock.advance(1);
+    await expired[1];
+    at(1).finish();
+    at(2).finish();
+    (await hanging).release();
+    await second;
     await nextTurn();
-    const caller = reads[0]?.caller as Caller;
+    assert.equal(arena.used, 0, 'the block of a read without requests was not freed');
+    assert.equal(clock.pending, 0);
+  });
+
+  it('does not count the wait for room in the arena, which has a limit of its own', async () => {
+    const { clock, join, at, finish } = scene();
+    const first = join();
+    const second = join();
+    clock.advance(NEXT_READ_MS);
+    const { caller } = at(1);
+    const listener = (): void => undefined;
+    caller.once('close', listener);
+    clock.advance(2 * deadlineMs);
+    assert.ok(await isOpen(second));
+    caller.off('close', listener);
+    clock.advance(deadlineMs - NEXT_READ_MS - 1);
+    assert.ok(await isOpen(second));
+    clock.advance(1);
+    await assert.rejects(second, EngineDeadlineError);
+    await finish(0);
+    (await first).release();
+  });
+
+  it('is left to the read where that began at once', async () => {
+    const { clock, join, finish } = scene();
+    const only = join();
+    clock.advance(10 * deadlineMs);
+    assert.ok(await isOpen(only));
+    await finish(0);
+    (await only).release();
+  });
+});
+
+describe('a request that leaves', () => {
+  it('disturbs no other, and the read has left when all its requests have', async () => {
+    const { clock, join, at, finish, arena } = scene();
+    const first = join();
+    const clients = [new Client(), new Client(), new Client()];
+    const asked = clients.map((client) => join(client));
+    clock.advance(NEXT_READ_MS);
+    const { caller } = at(1);
     let left = 0;
-    const leave = (): void => {
+    const listener = (): void => {
       left += 1;
     };
-    caller.once('close', leave);
-    flights.join('a', clients[2], read).catch(() => undefined);
+    caller.once('close', listener);
     clients[0]?.leave();
     clients[1]?.leave();
     assert.equal(left, 0);
@@ -101,76 +266,40 @@ describe('single flight', () => {
     clients[2]?.leave();
     assert.equal(left, 1);
     assert.equal(caller.destroyed, true);
-    caller.off('close', leave);
+    caller.off('close', listener);
     for (const client of clients) {
       assert.equal(client.listenerCount('close') + client.listenerCount('end'), 0);
     }
+    await finish(1);
+    for (const block of asked) (await block).release();
+    await finish(0);
+    (await first).release();
+    assert.equal(arena.used, 0);
   });
 
-  it('stays for somebody who has no connection', async () => {
-    const { flights, reads, read } = scene();
+  it('before its read begins counts, too', async () => {
+    const { join, at, finish } = scene();
+    const first = join();
     const client = new Client();
-    flights.join('a', client, read).catch(() => undefined);
-    flights.join('a', undefined, read).catch(() => undefined);
-    await nextTurn();
+    const second = join(client);
     client.leave();
-    assert.equal(reads[0]?.caller.destroyed, false);
+    await finish(0);
+    (await first).release();
+    assert.equal(at(1).caller.destroyed, true);
+    await finish(1);
+    (await second).release();
   });
 
-  it('shares no small block that only one has asked for', async () => {
-    const { arena, flights, reads, read } = scene();
-    const asked = flights.join('a', undefined, read);
-    await nextTurn();
-    reads[0]?.finish();
-    const block = await asked;
-    assert.equal(flights.mayShare('a'), false);
-    assert.equal(flights.shared('a', 8), undefined);
-    block.release();
-    assert.equal(arena.used, 0);
-  });
-
-  it('shares a block that is still in use, for a moment and if its size is right', async () => {
-    let nowMs = 0;
-    const { arena, flights, reads, read } = scene(() => nowMs, large);
-    const first = flights.join('a', undefined, read);
-    await nextTurn();
-    assert.equal(flights.mayShare('a'), false);
-    reads[0]?.finish();
-    const block = await first;
-    nowMs = 99;
-    assert.equal(flights.mayShare('a'), true);
-    assert.equal(flights.shared('a', large + 1), undefined);
-    const second = flights.shared('a', large);
-    assert.ok(second);
-    block.release();
-    assert.equal(arena.used, 1);
-    nowMs = 100;
-    assert.equal(flights.mayShare('a'), false);
-    assert.equal(flights.shared('a', large), undefined);
-    second.release();
-    assert.equal(arena.used, 0);
-    nowMs = 0;
-    assert.equal(flights.shared('a', large), undefined);
-  });
-
-  it('gives nothing that was read before a change to who asks after it', async () => {
-    const { arena, flights, reads, read } = scene(undefined, large);
-    const before = flights.join('a', undefined, read);
-    await nextTurn();
-    flights.forget('a');
-    const after = flights.join('a', undefined, read);
-    await nextTurn();
-    assert.equal(reads.length, 2);
-    reads[0]?.finish();
-    const old = await before;
-    assert.equal(flights.shared('a', large), undefined);
-    reads[1]?.finish();
-    const current = await after;
-    assert.notEqual(current, old);
-    flights.forget('a');
-    assert.equal(flights.shared('a', large), undefined);
-    old.release();
-    current.release();
-    assert.equal(arena.used, 0);
+  it('leaves the read to a request without a connection', async () => {
+    const { clock, join, at, finish } = scene();
+    const first = join();
+    const client = new Client();
+    const asked = [join(client), join()];
+    clock.advance(NEXT_READ_MS);
+    client.leave();
+    assert.equal(at(1).caller.destroyed, false);
+    await finish(0);
+    await finish(1);
+    for (const block of [first, ...asked]) (await block).release();
   });
 });

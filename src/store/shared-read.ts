@@ -1,0 +1,128 @@
+import { EngineDeadlineError } from '../native/errors.ts';
+import type { Block } from '../native/types.ts';
+import { type Caller, hasLeft } from './arena-room.ts';
+
+/** Time in milliseconds, and one-shot timers. Tests pass their own. */
+export interface Clock {
+  now(): number;
+  /** Calls `callback` after `ms` milliseconds; the result cancels the timer. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms).unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+/** A request that waits for a shared read. */
+export interface Passenger {
+  readonly caller: Caller | undefined;
+  readonly resolve: (block: Block) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Boarded extends Passenger {
+  readonly arrivedMs: number;
+}
+
+/**
+ * One read of an object, and the requests that receive its block. The arena sees them as one caller,
+ * which has left when all of them have left.
+ *
+ * Requests may wait here before the read begins. `limitWaiting` makes that wait count against the
+ * deadline of each request: a request fails `deadlineMs` after its arrival. The time during which the
+ * read waits for room in the arena is left out, because the arena has its own limit.
+ */
+export class SharedRead implements Caller {
+  readonly #clock: Clock;
+  readonly #passengers: Boarded[] = [];
+  readonly #listeners = new Set<() => void>();
+  #roomSinceMs = 0;
+  #roomMs = 0;
+  #cancelTimer: (() => void) | undefined;
+  readonly #notifyIfEmpty = (): void => {
+    if (this.destroyed) for (const listener of [...this.#listeners]) listener();
+  };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(passenger: Passenger): void {
+    this.#passengers.push({ ...passenger, arrivedMs: this.#clock.now() });
+    if (this.#listeners.size > 0) this.#watch(passenger.caller);
+  }
+
+  /** From now on a passenger fails `deadlineMs` after it arrived. */
+  limitWaiting(deadlineMs: number): void {
+    this.#cancelTimer = this.#clock.after(deadlineMs, () => this.#expire(deadlineMs));
+  }
+
+  /** Gives the block to every passenger; each releases it once. Without passengers it is freed here. */
+  succeed(block: Block): void {
+    this.#cancelTimer?.();
+    for (let extra = this.#passengers.length - 1; extra > 0; extra--) block.retain();
+    if (this.#passengers.length === 0) block.release();
+    for (const { resolve } of this.#passengers) resolve(block);
+  }
+
+  fail(error: unknown): void {
+    this.#cancelTimer?.();
+    for (const { reject } of this.#passengers) reject(error);
+  }
+
+  /** Whether every passenger has left, so that no request needs the block. */
+  get destroyed(): boolean {
+    return this.#passengers.every(({ caller }) => caller !== undefined && hasLeft(caller));
+  }
+
+  get readableEnded(): boolean {
+    return this.destroyed;
+  }
+
+  /** Connections are watched only while the read waits for room in the arena. */
+  once(event: 'end' | 'close', listener: () => void): void {
+    if (event !== 'close') return;
+    if (this.#listeners.size === 0) {
+      this.#roomSinceMs = this.#clock.now();
+      for (const { caller } of this.#passengers) this.#watch(caller);
+    }
+    this.#listeners.add(listener);
+  }
+
+  off(event: 'end' | 'close', listener: () => void): void {
+    if (event !== 'close' || !this.#listeners.delete(listener) || this.#listeners.size > 0) return;
+    this.#roomMs += this.#clock.now() - this.#roomSinceMs;
+    for (const { caller } of this.#passengers) this.#unwatch(caller);
+  }
+
+  #expire(deadlineMs: number): void {
+    const waitsForRoom = this.#listeners.size > 0;
+    const now = this.#clock.now();
+    const roomMs = this.#roomMs + (waitsForRoom ? now - this.#roomSinceMs : 0);
+    const remainingMs = ({ arrivedMs }: Boarded) => arrivedMs + deadlineMs + roomMs - now;
+    // Passengers stand in order of arrival.
+    let [oldest] = this.#passengers;
+    while (oldest !== undefined && remainingMs(oldest) <= 0) {
+      this.#passengers.shift();
+      this.#unwatch(oldest.caller);
+      oldest.reject(new EngineDeadlineError('get', deadlineMs));
+      [oldest] = this.#passengers;
+    }
+    const inMs = oldest === undefined ? deadlineMs : Math.ceil(remainingMs(oldest));
+    this.#cancelTimer = this.#clock.after(inMs, () => this.#expire(deadlineMs));
+  }
+
+  #watch(caller: Caller | undefined): void {
+    caller?.once('end', this.#notifyIfEmpty);
+    caller?.once('close', this.#notifyIfEmpty);
+  }
+
+  #unwatch(caller: Caller | undefined): void {
+    caller?.off('end', this.#notifyIfEmpty);
+    caller?.off('close', this.#notifyIfEmpty);
+  }
+}
