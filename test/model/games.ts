@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { startGateway } from '../helpers/gateway.ts';
 import { createInjection, injectingLibrary } from '../helpers/injecting.ts';
+import { playConsistency } from './consistency.ts';
 import { modelFaults } from './faults.ts';
 import { play } from './play.ts';
 import { engineFaults, noProblem, noRoom, type Tolerance } from './verdicts.ts';
@@ -12,6 +13,8 @@ export interface Game {
   readonly args: readonly string[];
   readonly tolerates: Tolerance;
   readonly failing?: true;
+  /** Played by several clients of one key and two workers, instead of clients with keys of their own. */
+  readonly consistency?: true;
 }
 
 /** Windows of 256 KiB, an eighth of it: batches take several, and wait for room. */
@@ -32,6 +35,13 @@ export const games: readonly Game[] = [
     tolerates: engineFaults,
     failing: true,
   },
+  {
+    name: 'consistency',
+    where: 'and every reader sees completed writes of both workers',
+    args: ['--devices', '0,1', '--ready-when', 'all'],
+    tolerates: noProblem,
+    consistency: true,
+  },
 ];
 
 export interface GameOptions {
@@ -42,7 +52,7 @@ export interface GameOptions {
 
 /** Rejects with what was wrong, and when the gateway does not end as it should. */
 export async function playGame(game: Game, options: GameOptions): Promise<void> {
-  const { args, tolerates, failing = false } = game;
+  const { args, tolerates, failing = false, consistency = false } = game;
   const injection = failing ? createInjection() : undefined;
   const gateway = await startGateway({
     args: failing ? [...args, '--engine', await injectingLibrary()] : args,
@@ -50,13 +60,20 @@ export async function playGame(game: Game, options: GameOptions): Promise<void> 
     env: { GATEWAY_DEBUG_ARENA: '1', ...injection?.env },
   });
   try {
-    await play({
-      ...options,
-      url: gateway.url,
-      tolerates,
-      resume: async () => injection?.set(modelFaults),
-      calm: async () => injection?.clear(),
-    });
+    const { url } = gateway;
+    // Its values are large, so that each operation takes as long as many of the other games.
+    if (consistency) {
+      const operations = Math.ceil(options.operations / 10);
+      await playConsistency({ ...options, url, operations });
+    } else {
+      await play({
+        ...options,
+        url,
+        tolerates,
+        resume: async () => injection?.set(modelFaults),
+        calm: async () => injection?.clear(),
+      });
+    }
     assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
   } finally {
     await gateway.kill();

@@ -1,0 +1,58 @@
+/** Whether what several clients saw of one key is possible, when its writes do not overlap. */
+import { absent, type State } from './model.ts';
+
+/** From before the request was sent until its whole response was there. */
+interface Interval {
+  readonly beganMs: number;
+  readonly endedMs: number;
+}
+
+export interface Write extends Interval {
+  readonly state: State;
+}
+
+export interface Read extends Interval {
+  /** Undefined for bytes that nobody has written. */
+  readonly saw: State | undefined;
+}
+
+/**
+ * The first read that saw a state it could not see; undefined when there is none. A read may see each
+ * state that some moment of the read could have had: a write takes effect between its begin and its
+ * end. A read that begins when another has ended sees no older state than that one.
+ *
+ * `writes` stand in their order. To replace a value is to remove and then to put, so a read may find
+ * nothing meanwhile.
+ */
+export function impossibleRead(writes: readonly Write[], reads: readonly Read[]): Read | undefined {
+  const states = statesOf(writes);
+  const byEnd = [...reads].sort((a, b) => a.endedMs - b.endedMs);
+  const places = new Map<Read, number>();
+  let ended = 0;
+  let oldest = 0;
+  for (const read of [...reads].sort((a, b) => a.beganMs - b.beganMs)) {
+    for (; (byEnd[ended] as Read).endedMs < read.beganMs; ended += 1) {
+      oldest = Math.max(oldest, places.get(byEnd[ended] as Read) ?? 0);
+    }
+    const place = states.findIndex(
+      ({ state, beganMs }, at) =>
+        at >= oldest &&
+        state === read.saw &&
+        beganMs <= read.endedMs &&
+        (states[at + 1]?.endedMs ?? Infinity) >= read.beganMs,
+    );
+    if (place < 0) return read;
+    places.set(read, place);
+  }
+  return undefined;
+}
+
+function statesOf(writes: readonly Write[]): Write[] {
+  const states: Write[] = [{ state: absent, beganMs: -Infinity, endedMs: -Infinity }];
+  for (const write of writes) {
+    const replaces = states.at(-1)?.state !== absent && write.state !== absent;
+    if (replaces) states.push({ ...write, state: absent });
+    states.push(write);
+  }
+  return states;
+}
