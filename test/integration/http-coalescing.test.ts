@@ -217,7 +217,7 @@ withBothLanes(slowEngine, (gateway) => {
   });
 
   describe('reads of one object at a time', () => {
-    it('are one read and one block, and whoever leaves disturbs nobody', async () => {
+    it('share the next read and its block, and one that leaves disturbs no other', async () => {
       const body = randomBytes(300_000);
       const key = await store(body);
       const path = `/v1/objects/${key}`;
@@ -234,7 +234,7 @@ withBothLanes(slowEngine, (gateway) => {
           leaving.socket.resetAndDestroy();
           for (const each of await others) assert.ok(each.equals(body));
         });
-        assert.ok(gets.calls('get') <= 2, `${gets.calls('get')} reads`);
+        assert.ok(gets.calls('get') <= 4, `${gets.calls('get')} reads`);
       });
       const shared = await metric(gateway().url, 'memcache_gateway_shared_reads_total');
       assert.ok(shared >= 15, `${shared} shared`);

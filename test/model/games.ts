@@ -38,7 +38,7 @@ export const games: readonly Game[] = [
   {
     name: 'consistency',
     where: 'and every reader sees completed writes of both workers',
-    args: ['--devices', '0,1', '--ready-when', 'all'],
+    args: ['--devices', '0,1', '--ready-when', 'all', '--arena-bytes', '256MiB'],
     tolerates: noProblem,
     consistency: true,
   },

@@ -8,7 +8,7 @@ export interface Value {
 
 /** Each version begins at another place of these, so that they need not be made each time. */
 const PLACES = 1 << 23;
-const LONGEST = 6 << 20;
+const LONGEST = 32 << 20;
 const all = allBytes(PLACES + LONGEST);
 
 /** Not to be written to. */
