@@ -7,6 +7,7 @@
 #include "call.h"
 #include "client.h"
 #include "key.h"
+#include "lock.h"
 #include "log.h"
 #include "mmc_abi.h"
 #include "object.h"
@@ -63,6 +64,11 @@ int32_t mmc_set_log_level(int level) {
 
 int mmc_embedded_nonblocking(void) {
   return 1;
+}
+
+int32_t mmc_embedded_lock_wait_us(uint32_t microseconds) {
+  lock_limit_waits(microseconds == 0 ? INT64_MAX : (int64_t)microseconds * 1000);
+  return MMC_OK;
 }
 
 int32_t mmcc_register_buffer(uint64_t addr, uint64_t size) {

@@ -7,6 +7,8 @@
 #include <sched.h>
 #include <stdatomic.h>
 
+#include "lock.h"
+
 struct slot {
   _Alignas(128) atomic_bool busy;
 };
@@ -27,7 +29,7 @@ static uint32_t claim_slot(void) {
 
 bool call_begin(struct call *call) {
   call->index = claim_slot();
-  call->wait_budget_ns = CALL_WAIT_BUDGET_NS;
+  call->wait_budget_ns = lock_budget(CALL_WAIT_BUDGET_NS);
   last_index = call->index;
   if (atomic_load(&open_for_calls)) return true;
   call_end(call);

@@ -1,7 +1,8 @@
 /*
  * One call of the ABI in progress. Its index names a pin of this client in shared memory, so
  * that others see what it reads, and its budget bounds the time it may wait for locks: one
- * second for the whole call, however many keys a batch has.
+ * second for the whole call, however many keys a batch has, and less on a thread whose waits are
+ * limited (lock.h).
  */
 #ifndef MCG_CALL_H
 #define MCG_CALL_H

@@ -1,6 +1,7 @@
 /* Joining brings up the threads that look after the pool; leaving ends them first. */
 #include "client.h"
 
+#include "lock.h"
 #include "membership.h"
 #include "pool.h"
 #include "touch.h"
@@ -29,6 +30,7 @@ void client_leave(void) {
 
 void client_disown(void) {
   membership_disown();
+  lock_forget_waits();
 }
 
 bool client_contributes(void) {

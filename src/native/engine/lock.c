@@ -21,6 +21,31 @@
 #define SLEEP_NS 5000000ll
 #define SLEEPERS 1u
 
+#define HOLD_NS 100000000ll    /* how long all threads wait for one owner */
+#define VAIN_HOLD_NS 1000000ll /* the same, once a thread has waited for it in vain */
+
+/*
+ * By lock, for this process: nothing, or that a thread waits to the end of its budget, or the
+ * owner for whom a thread has done so in vain. Without this all call slots of a host would wait
+ * for the one lock of a stopped process, and calls that need other locks would wait with them.
+ * Two locks that share an element only make waits shorter.
+ */
+#define WAIT_SLOTS 256u
+#define NO_WAIT 0u
+#define ONE_WAITS 1u
+static _Atomic uint32_t waits[WAIT_SLOTS];
+
+static _Thread_local int64_t wait_limit_ns = INT64_MAX;
+
+/* One thread's wait for one lock. */
+struct wait {
+  int64_t budget_ns;
+  int64_t start_ns;
+  uint32_t owner; /* seen to hold the lock since `seen_ns` */
+  int64_t seen_ns;
+  bool to_the_end;
+};
+
 static inline uint32_t own_token(void) {
   return (pool.self + 1) << 1;
 }
@@ -56,6 +81,30 @@ static bool spin(struct lock *lock) {
   return false;
 }
 
+static inline _Atomic uint32_t *wait_slot(const struct lock *lock) {
+  return &waits[(uintptr_t)lock / 64 % WAIT_SLOTS];
+}
+
+/* Whoever was waited for in vain has let go. */
+static inline void forget_vain_wait(const struct lock *lock) {
+  _Atomic uint32_t *slot = wait_slot(lock);
+  uint32_t seen = atomic_load_explicit(slot, memory_order_relaxed);
+  if (seen > ONE_WAITS) atomic_compare_exchange_strong(slot, &seen, NO_WAIT);
+}
+
+static bool claim_wait_to_the_end(const struct lock *lock, uint32_t owner) {
+  _Atomic uint32_t *slot = wait_slot(lock);
+  uint32_t seen = atomic_load(slot);
+  return seen != ONE_WAITS && seen != owner &&
+         atomic_compare_exchange_strong(slot, &seen, ONE_WAITS);
+}
+
+/* Never too long for a lock of this process, which runs and so will release it. */
+static int64_t longest_hold_ns(const struct lock *lock, const struct wait *wait) {
+  if (wait->to_the_end || wait->owner == own_token()) return INT64_MAX;
+  return atomic_load(wait_slot(lock)) == wait->owner ? VAIN_HOLD_NS : HOLD_NS;
+}
+
 static void sleep_on(struct lock *lock, uint32_t seen, int64_t longest_ns) {
   if (!(seen & SLEEPERS)) {
     uint32_t marked = seen | SLEEPERS;
@@ -66,36 +115,66 @@ static void sleep_on(struct lock *lock, uint32_t seen, int64_t longest_ns) {
   syscall(SYS_futex, (void *)&lock->word, FUTEX_WAIT, seen, &timeout, NULL, 0);
 }
 
+/* How long the thread may sleep before it looks again; 0 when it is to give up. */
+static int64_t patience_ns(struct wait *wait, const struct lock *lock, uint32_t owner) {
+  int64_t now = now_ns();
+  if (wait->owner != owner) {
+    wait->owner = owner;
+    wait->seen_ns = now;
+  }
+  int64_t left_ns = wait->budget_ns - (now - wait->start_ns);
+  if (left_ns <= 0) return 0;
+  int64_t hold_ns = longest_hold_ns(lock, wait) - (now - wait->seen_ns);
+  if (hold_ns > 0) return hold_ns < left_ns ? hold_ns : left_ns;
+  wait->to_the_end = claim_wait_to_the_end(lock, owner);
+  return wait->to_the_end ? left_ns : 0;
+}
+
 /* Whoever slept takes the lock with the sleepers' bit set, since others may sleep too. */
-static enum lock_result wait_for(struct lock *lock, int64_t *budget_ns) {
-  int64_t start_ns = now_ns();
-  int64_t left_ns = *budget_ns;
-  enum lock_result result = LOCK_TIMED_OUT;
+static enum lock_result wait_on(struct wait *wait, struct lock *lock) {
   for (;;) {
-    if (try_take(lock, own_token() | SLEEPERS)) {
-      result = LOCK_TAKEN;
-      break;
-    }
+    if (try_take(lock, own_token() | SLEEPERS)) return LOCK_TAKEN;
     uint32_t seen = atomic_load(&lock->word);
     if (seen == 0) continue;
     if (liveness_is_dead((seen >> 1) - 1)) {
       if (atomic_compare_exchange_strong(&lock->word, &seen, own_token() | SLEEPERS)) {
-        result = LOCK_INHERITED;
-        break;
+        return LOCK_INHERITED;
       }
       continue;
     }
-    if (left_ns <= 0) break;
-    sleep_on(lock, seen, left_ns);
-    left_ns = *budget_ns - (now_ns() - start_ns);
+    int64_t sleep_ns = patience_ns(wait, lock, seen & ~SLEEPERS);
+    if (sleep_ns == 0) return LOCK_TIMED_OUT;
+    sleep_on(lock, seen, sleep_ns);
   }
-  *budget_ns = left_ns > 0 ? left_ns : 0;
+}
+
+static enum lock_result wait_for(struct lock *lock, int64_t *budget_ns) {
+  struct wait wait = {.budget_ns = *budget_ns, .start_ns = now_ns()};
+  enum lock_result result = wait_on(&wait, lock);
+  bool in_vain = result == LOCK_TIMED_OUT;
+  if (wait.to_the_end) atomic_store(wait_slot(lock), in_vain ? wait.owner : NO_WAIT);
+  int64_t left_ns = *budget_ns - (now_ns() - wait.start_ns);
+  *budget_ns = in_vain || left_ns < 0 ? 0 : left_ns;
   return result;
 }
 
 enum lock_result lock_acquire(struct lock *lock, int64_t *budget_ns) {
-  if (try_take(lock, own_token()) || spin(lock)) return LOCK_TAKEN;
-  return wait_for(lock, budget_ns);
+  enum lock_result result = LOCK_TAKEN;
+  if (!try_take(lock, own_token()) && !spin(lock)) result = wait_for(lock, budget_ns);
+  if (result != LOCK_TIMED_OUT) forget_vain_wait(lock);
+  return result;
+}
+
+void lock_limit_waits(int64_t limit_ns) {
+  wait_limit_ns = limit_ns;
+}
+
+int64_t lock_budget(int64_t wanted_ns) {
+  return wanted_ns < wait_limit_ns ? wanted_ns : wait_limit_ns;
+}
+
+void lock_forget_waits(void) {
+  for (uint32_t slot = 0; slot < WAIT_SLOTS; slot++) atomic_store(&waits[slot], NO_WAIT);
 }
 
 void lock_release(struct lock *lock) {

@@ -12,8 +12,20 @@ enum lock_result {
   LOCK_TIMED_OUT
 };
 
-/* Waits at most *budget_ns, and takes off what it waited. */
+/*
+ * Waits at most *budget_ns, and takes off what it waited; a time-out leaves 0, so that a call
+ * which has given up on one lock waits for no other. Of the threads of a process, one at a time
+ * waits that long for a lock that another process keeps. The others give up after 100 ms, or
+ * after 1 ms once that one has waited in vain.
+ */
 enum lock_result lock_acquire(struct lock *lock, int64_t *budget_ns);
+
+/* Bounds all later waits of the calling thread: `lock_budget` answers no more than the limit. */
+void lock_limit_waits(int64_t limit_ns);
+int64_t lock_budget(int64_t wanted_ns);
+
+/* For a forked child, which has none of the threads that wait. */
+void lock_forget_waits(void);
 void lock_release(struct lock *lock);
 
 /* For locks whose owner leaves nothing to rebuild: frees it from an owner in the mask. */

@@ -158,6 +158,13 @@ MMC_API int32_t mmcc_batch_remove(const char **keys, uint32_t count, int32_t *re
  */
 MMC_API int mmc_embedded_nonblocking(void);
 
+/*
+ * Optional, and beside the distributed engine's ABI. Bounds how long each later call on the
+ * calling thread waits for locks, in microseconds; 0 restores the default of one second. A call
+ * on one key that meets the bound answers MMC_TIMEOUT and has changed nothing.
+ */
+MMC_API int32_t mmc_embedded_lock_wait_us(uint32_t microseconds);
+
 #ifdef __cplusplus
 }
 #endif

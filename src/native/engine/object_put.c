@@ -50,6 +50,8 @@ static int32_t find_room(struct call *call, uint32_t shard, uint64_t size,
     evicted = evict_now(&call->wait_budget_ns);
     code = reserve_with_space(call, shard, size, placement, reserved);
   }
+  /* Another client evicts, and this thread may not wait for it: there may be room then. */
+  if (crowded && !evicted && code == MMC_ERROR && call->wait_budget_ns == 0) return MMC_TIMEOUT;
   return code;
 }
 

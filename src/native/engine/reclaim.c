@@ -5,6 +5,7 @@
  */
 #include "reclaim.h"
 
+#include "lock.h"
 #include "pin.h"
 #include "shard.h"
 #include "space.h"
@@ -49,7 +50,7 @@ void reclaim_own(struct entry *entry, int64_t *budget_ns) {
 }
 
 void reclaim_own_locked(uint32_t shard, struct entry *entry) {
-  int64_t budget_ns = RECLAIM_BUDGET_NS;
+  int64_t budget_ns = lock_budget(RECLAIM_BUDGET_NS);
   if (give_back_space(entry, &budget_ns)) {
     shard_give_free(shard, entry);
   } else {
@@ -58,7 +59,7 @@ void reclaim_own_locked(uint32_t shard, struct entry *entry) {
 }
 
 void reclaim_entry(struct entry *entry) {
-  int64_t budget_ns = RECLAIM_BUDGET_NS;
+  int64_t budget_ns = lock_budget(RECLAIM_BUDGET_NS);
   if (claim(entry)) reclaim_own(entry, &budget_ns);
 }
 
