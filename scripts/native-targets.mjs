@@ -37,6 +37,13 @@ export const targets = {
     flags: libraryFlags,
     libraries: ['-ldl', '-lrt'],
   },
+  // The engine once more, which can be stopped while it holds a lock.
+  stopping: {
+    output: path.join(outputDirectory, 'libmcg_stopping.so'),
+    sources: [engineDirectory, path.join(root, 'test', 'fixtures', 'stopping')],
+    flags: [...libraryFlags, ...engineFlags, '-DMCG_STOP_POINTS', '-Wl,-z,nodelete'],
+    libraries: ['-lrt'],
+  },
   bench: {
     output: path.join(outputDirectory, 'engine-bench'),
     sources: [engineDirectory, path.join(engineDirectory, 'bench')],

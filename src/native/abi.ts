@@ -220,6 +220,15 @@ export function engineFunctions(library: LibraryHandle): EngineFunctions {
   return functions as unknown as EngineFunctions;
 }
 
+/** An optional function of the embedded engine that returns an int; undefined where it is missing. */
+export function optionalFunction(
+  library: LibraryHandle,
+  name: string,
+  args: string[],
+): ((...args: number[]) => number) | undefined {
+  return hasSymbol(library, name) ? library.func(name, 'int', args) : undefined;
+}
+
 /** A function without arguments that returns an int: the optional symbols. */
 export function intFunction(library: LibraryHandle, name: string): () => number {
   return library.func(name, 'int', []);

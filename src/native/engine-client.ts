@@ -6,7 +6,7 @@ import { type EngineMemory, makeSlots, mapArena } from './engine-memory.ts';
 import { joinPool, type PoolMember } from './engine-pool.ts';
 import { EngineDeadlineError, EngineLoadError, MmcError } from './errors.ts';
 import { findInfoBytes } from './info-layout.ts';
-import { loadEngineLibrary } from './library.ts';
+import { type EngineLibrary, loadEngineLibrary } from './library.ts';
 import { MAX_CALL_SLOTS, mostCalls, spareCalls, threadsFor } from './limits.ts';
 import { Opening } from './opening.ts';
 import { Probes } from './probes.ts';
@@ -43,6 +43,8 @@ export interface EngineOptions {
 const MAX_DEVICE = 383;
 const DEFAULT_SLOW_READ_MS = 1500;
 const MAX_SLOW_READ_MS = 3_600_000;
+/** Longer than a running process holds a lock; 48 such waits in one turn of the event loop take 5 ms. */
+const SYNC_LOCK_WAIT_US = 50;
 /** More than the 60 s after which the engine itself says that it found no meta service (engine.md §1). */
 const DEFAULT_INIT_DEADLINE_MS = 90_000;
 const MIN_ARENA_BYTES = 4096;
@@ -168,7 +170,7 @@ async function equip(
     context,
     slots,
     probes,
-    sync: library.nonblocking ? new DirectCalls(context, syncSlot as Slot) : undefined,
+    sync: library.nonblocking ? directCalls(library, context, syncSlot as Slot) : undefined,
     leave: async (deadlineMs) => {
       const clean = await member.leave(deadlineMs);
       if (clean) {
@@ -178,6 +180,12 @@ async function equip(
       return clean;
     },
   });
+}
+
+/** The limit is this thread's: asynchronous calls, on libuv's, wait for locks as before. */
+function directCalls(library: EngineLibrary, context: EngineContext, slot: Slot): DirectCalls {
+  library.limitLockWaits?.(SYNC_LOCK_WAIT_US);
+  return new DirectCalls(context, slot);
 }
 
 /** Runs the self-test; a call that fails or is too late becomes an error with advice. */

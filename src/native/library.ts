@@ -8,6 +8,7 @@ import {
   type LibraryHandle,
   loadLibrary,
   missingSymbols,
+  optionalFunction,
 } from './abi.ts';
 import { embeddedLibraryPath } from './built-libraries.ts';
 import { EngineLoadError } from './errors.ts';
@@ -17,6 +18,8 @@ export interface EngineLibrary {
   readonly functions: EngineFunctions;
   /** The engine never waits for a network, so small calls may run on the JavaScript thread. */
   readonly nonblocking: boolean;
+  /** Bounds what calls on this thread wait for locks; undefined where the engine has no such bound. */
+  readonly limitLockWaits: ((microseconds: number) => void) | undefined;
 }
 
 export interface LibraryOptions {
@@ -42,7 +45,12 @@ export function loadEngineLibrary({ engine, preload }: LibraryOptions): EngineLi
   const nonblocking =
     hasSymbol(library, 'mmc_embedded_nonblocking') &&
     intFunction(library, 'mmc_embedded_nonblocking')() === 1;
-  return { path: file, functions: engineFunctions(library), nonblocking };
+  return {
+    path: file,
+    functions: engineFunctions(library),
+    nonblocking,
+    limitLockWaits: optionalFunction(library, 'mmc_embedded_lock_wait_us', ['uint32_t']),
+  };
 }
 
 function checkReadable(file: string, embedded: boolean): void {

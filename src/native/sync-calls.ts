@@ -1,6 +1,12 @@
 import type { CallArguments } from './call-arguments.ts';
 import type { Canaries } from './canaries.ts';
-import { MMC_CLIENT_NOT_INIT, MMC_INVALID_PARAM, MMC_OK, UNTRUSTED_READ } from './codes.ts';
+import {
+  MMC_CLIENT_NOT_INIT,
+  MMC_INVALID_PARAM,
+  MMC_OK,
+  MMC_TIMEOUT,
+  UNTRUSTED_READ,
+} from './codes.ts';
 import type { EngineContext, Slot } from './engine-context.ts';
 import { asNative } from './native-block.ts';
 import type { Block, DataInfo, EngineOperation, PutOptions, Replica, SyncCalls } from './types.ts';
@@ -11,6 +17,9 @@ const noReplicas: Replica[] = [];
  * Calls on the JavaScript thread. This is the path of small reads: it allocates nothing, times
  * nothing unless somebody listens, and sends keys and structs through one slot's memory.
  * Slow reads need no distrust here: such an engine pins what is being read and has no leases.
+ *
+ * `limitLockWaits` keeps a stopped process that holds a lock from stopping this thread: the engine
+ * then answers MMC_TIMEOUT, has changed nothing, and the caller makes the asynchronous call.
  */
 export class DirectCalls implements SyncCalls {
   readonly info: DataInfo = { valid: false, size: 0, replicas: noReplicas };
@@ -30,19 +39,19 @@ export class DirectCalls implements SyncCalls {
     this.#closed = true;
   }
 
-  query(key: string): number {
+  query(key: string): number | undefined {
     const code = this.#query(key);
     this.info.replicas = noReplicas;
     return code;
   }
 
-  queryFull(key: string): number {
+  queryFull(key: string): number | undefined {
     const code = this.#query(key);
     this.info.replicas = this.info.valid ? this.#args.infoReplicas(0) : noReplicas;
     return code;
   }
 
-  get(key: string, block: Block, length: number): number {
+  get(key: string, block: Block, length: number): number | undefined {
     const { memory, start } = checkLength(block, length);
     const refusal = this.#begin(key);
     if (refusal !== MMC_OK) return refusal;
@@ -54,13 +63,14 @@ export class DirectCalls implements SyncCalls {
       canaries.plant(memory, start, length, attempt);
       const since = this.#now();
       const code = this.#context.functions.mmcc_get(args.keys, args.structs, 0);
+      if (code === MMC_TIMEOUT) return undefined;
       this.#report('get', code, since, code === MMC_OK ? length : 0);
       if (code !== MMC_OK || !canaries.leftInPlace(memory, start, length, attempt)) return code;
     }
     return UNTRUSTED_READ;
   }
 
-  put(key: string, block: Block, length: number, options: PutOptions): number {
+  put(key: string, block: Block, length: number, options: PutOptions): number | undefined {
     checkLength(block, length);
     const refusal = this.#begin(key);
     if (refusal !== MMC_OK) return refusal;
@@ -73,29 +83,32 @@ export class DirectCalls implements SyncCalls {
     const { mmcc_batch_put } = this.#context.functions;
     const { pointers, structs, options: optionsAt, results } = args;
     const code = args.itemCode(mmcc_batch_put(pointers, 1, structs, optionsAt, 0, results));
+    if (code === MMC_TIMEOUT) return undefined;
     this.#report('put', code, since, code === MMC_OK ? length : 0);
     return code;
   }
 
-  exist(key: string): number {
+  exist(key: string): number | undefined {
     const refusal = this.#begin(key);
     if (refusal !== MMC_OK) return refusal;
     const since = this.#now();
     const code = this.#context.functions.mmcc_exist(this.#args.keys, 0);
+    if (code === MMC_TIMEOUT) return undefined;
     this.#report('exist', code, since, 0);
     return code;
   }
 
-  remove(key: string): number {
+  remove(key: string): number | undefined {
     const refusal = this.#begin(key);
     if (refusal !== MMC_OK) return refusal;
     const since = this.#now();
     const code = this.#context.functions.mmcc_remove(this.#args.keys, 0);
+    if (code === MMC_TIMEOUT) return undefined;
     this.#report('remove', code, since, 0);
     return code;
   }
 
-  #query(key: string): number {
+  #query(key: string): number | undefined {
     const info = this.info;
     info.valid = false;
     info.size = 0;
@@ -105,6 +118,7 @@ export class DirectCalls implements SyncCalls {
     args.clearInfos(1);
     const since = this.#now();
     const code = this.#context.functions.mmcc_query(args.keys, args.structs, 0);
+    if (code === MMC_TIMEOUT) return undefined;
     this.#report('query', code, since, 0);
     // A success that wrote nothing is no answer.
     if (code === MMC_OK && !args.infoWritten(0)) return -1;

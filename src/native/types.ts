@@ -66,17 +66,19 @@ export interface Arena {
 
 /**
  * Calls made on the JavaScript thread, for an engine that never waits (`mmc_embedded_nonblocking`).
- * Each returns the engine's code, any but 0 a failure. `info` is overwritten by each query.
+ * Each returns the engine's code, any but 0 a failure; or undefined when another process holds a lock
+ * that the call needs: it has changed nothing, and the asynchronous call waits for the lock. `info` is
+ * overwritten by each query.
  */
 export interface SyncCalls {
   readonly info: Readonly<DataInfo>;
   /** Fills `size` and `valid` of `info` only: replicas are read by `queryFull`. */
-  query(key: string): number;
-  queryFull(key: string): number;
-  get(key: string, block: Block, length: number): number;
-  put(key: string, block: Block, length: number, options: PutOptions): number;
-  exist(key: string): number;
-  remove(key: string): number;
+  query(key: string): number | undefined;
+  queryFull(key: string): number | undefined;
+  get(key: string, block: Block, length: number): number | undefined;
+  put(key: string, block: Block, length: number, options: PutOptions): number | undefined;
+  exist(key: string): number | undefined;
+  remove(key: string): number | undefined;
 }
 
 /**

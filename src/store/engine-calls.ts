@@ -5,8 +5,8 @@ import type { Block, DataInfo, EngineClient, PutOptions } from '../native/types.
 export const SYNC_COPY_BYTES = 128 * 1024;
 
 /**
- * The engine's single operations, on this thread where the engine allows it and the copy is small,
- * else on the pool's threads; so that the paths that explain and retry are written once.
+ * The engine's single operations, on this thread where the engine allows it, the copy is small and no
+ * other process holds a lock that is needed, else on the pool's threads; so that the paths that explain and retry are written once.
  */
 export interface EngineCalls {
   query(key: string): Promise<{ code: number; info: DataInfo }>;
@@ -30,19 +30,21 @@ export function engineCalls(engine: EngineClient): EngineCalls {
   return {
     query: (key) => {
       const code = sync.queryFull(key);
+      if (code === undefined) return engine.query(key);
       const { valid, size, replicas } = sync.info;
       return Promise.resolve({ code, info: { valid, size, replicas: [...replicas] } });
     },
-    get: async (key, block) =>
-      block.length <= SYNC_COPY_BYTES
-        ? sync.get(key, block, block.length)
-        : (await engine.get(key, block, block.length)).code,
-    put: async (key, block, bytes, options) =>
-      bytes <= SYNC_COPY_BYTES
-        ? sync.put(key, block, bytes, options)
-        : engine.put(key, block, bytes, options),
-    exist: (key) => Promise.resolve(sync.exist(key)),
-    remove: (key) => Promise.resolve(sync.remove(key)),
+    get: async (key, block) => {
+      const isSmall = block.length <= SYNC_COPY_BYTES;
+      const code = isSmall ? sync.get(key, block, block.length) : undefined;
+      return code ?? (await engine.get(key, block, block.length)).code;
+    },
+    put: async (key, block, bytes, options) => {
+      const code = bytes <= SYNC_COPY_BYTES ? sync.put(key, block, bytes, options) : undefined;
+      return code ?? engine.put(key, block, bytes, options);
+    },
+    exist: async (key) => sync.exist(key) ?? engine.exist(key),
+    remove: async (key) => sync.remove(key) ?? engine.remove(key),
   };
 }
 

@@ -175,6 +175,7 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
   function read(key: string, caller?: Caller): Block | Promise<Block> {
     if (sync === undefined) return slow.read(key, caller);
     const found = sync.query(key);
+    if (found === undefined) return slow.read(key, caller);
     if (found !== 0) throw problemOfCode('read', found);
     const { valid, size } = sync.info;
     if (!valid) throw problemOfCode('read', -3102);
@@ -188,7 +189,8 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
     } finally {
       if (code !== 0) block.release();
     }
-    return code === 0 ? block : slow.read(key, caller, { size, code });
+    if (code === 0) return block;
+    return slow.read(key, caller, code === undefined ? { size } : { size, code });
   }
 
   return {
@@ -215,6 +217,7 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
     remove: (key) => {
       if (sync === undefined) return slow.remove(key);
       const code = sync.remove(key);
+      if (code === undefined) return slow.remove(key);
       if (code !== 0) throw problemOfCode('remove', code);
       stale?.forget(key);
     },

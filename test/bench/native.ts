@@ -83,7 +83,7 @@ const keys = Array.from({ length: 1000 }, (_, i) => `objects/model-7b/layer-${i}
 const block = must(arena.tryAllocate(1024));
 block.view.fill(1);
 for (const key of keys) await client.put(key, block, 1024, options);
-const succeeds = (code: number): void => {
+const succeeds = (code: number | undefined): void => {
   if (code !== 0) throw new Error(`the engine answered ${code}`);
 };
 const keyAt = (i: number): string => keys[i % keys.length] as string;

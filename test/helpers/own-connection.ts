@@ -10,7 +10,7 @@ export interface OwnAnswer {
 
 export interface OwnConnection {
   /** Rejects with the error of the connection when that breaks. */
-  ask(method: string, path: string, body?: string): Promise<OwnAnswer>;
+  ask(method: string, path: string, body?: string, type?: string): Promise<OwnAnswer>;
   /** The device of the worker that has the connection, by its word. */
   device(): Promise<number>;
   /** Closes the connection; the next request opens another. */
@@ -20,9 +20,10 @@ export interface OwnConnection {
 export function openOwnConnection(url: string): OwnConnection {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 
-  function ask(method: string, path: string, body?: string): Promise<OwnAnswer> {
+  function ask(method: string, path: string, body?: string, type?: string): Promise<OwnAnswer> {
+    const headers = type === undefined ? {} : { 'content-type': type };
     return new Promise((resolve, reject) => {
-      const request = http.request(`${url}${path}`, { agent, method }, (response) => {
+      const request = http.request(`${url}${path}`, { agent, method, headers }, (response) => {
         let text = '';
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => {

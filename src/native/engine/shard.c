@@ -9,6 +9,7 @@
 
 #include "lock.h"
 #include "log.h"
+#include "stop_point.h"
 
 static inline uint32_t *bucket_of(uint32_t shard, uint64_t hash) {
   return &pool.shards[shard].buckets[(hash / SHARDS) % SHARD_BUCKETS];
@@ -46,8 +47,10 @@ static void rebuild(uint32_t index) {
 
 bool shard_lock(uint32_t shard, int64_t *budget_ns) {
   enum lock_result result = lock_acquire(&pool.shards[shard].lock, budget_ns);
+  if (result == LOCK_TIMED_OUT) return false;
   if (result == LOCK_INHERITED) rebuild(shard);
-  return result != LOCK_TIMED_OUT;
+  stop_point();
+  return true;
 }
 
 void shard_unlock(uint32_t shard) {
