@@ -33,6 +33,7 @@ beforeEach(() => {
   stopping = createStops();
 });
 afterEach(async () => {
+  if (process.env['LOCK_DEBUG']) console.error(running?.logged().slice(2), running?.stderr());
   for (const connection of open.splice(0)) connection.close();
   await running?.kill();
   stopping.dispose();

@@ -71,20 +71,22 @@ int32_t mmc_embedded_lock_wait_us(uint32_t microseconds) {
   return MMC_OK;
 }
 
+int mmc_embedded_is_member(void) {
+  return calls_are_open() ? 1 : 0;
+}
+
 int32_t mmcc_register_buffer(uint64_t addr, uint64_t size) {
   struct call call;
   if (!call_begin(&call)) return MMC_CLIENT_NOT_INITIALIZED;
   int32_t code = client_contributes() ? registration_add(addr, size) : MMC_ERROR;
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }
 
 int32_t mmcc_unregister_buffer(uint64_t addr, uint64_t size) {
   struct call call;
   if (!call_begin(&call)) return MMC_CLIENT_NOT_INITIALIZED;
   registration_remove(addr, size);
-  call_end(&call);
-  return MMC_OK;
+  return call_end(&call, MMC_OK);
 }
 
 int32_t mmcc_local_service_id(uint32_t *id) {
@@ -98,8 +100,7 @@ int32_t mmcc_local_service_id(uint32_t *id) {
   } else {
     *id = client_service_id();
   }
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }
 
 int32_t mmcc_put(const char *key, mmc_buffer *buffer, mmc_put_options options, uint32_t flags) {
@@ -111,8 +112,7 @@ int32_t mmcc_put(const char *key, mmc_buffer *buffer, mmc_put_options options, u
   if (key_read(key, &checked) && buffer != NULL) {
     code = object_put(&call, &checked, buffer, &options);
   }
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }
 
 int32_t mmcc_get(const char *key, mmc_buffer *buffer, uint32_t flags) {
@@ -122,8 +122,7 @@ int32_t mmcc_get(const char *key, mmc_buffer *buffer, uint32_t flags) {
   if (!call_begin(&call)) return MMC_CLIENT_NOT_INITIALIZED;
   int32_t code = MMC_INVALID_PARAM;
   if (key_read(key, &checked) && buffer != NULL) code = object_get(&call, &checked, buffer);
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }
 
 int32_t mmcc_query(const char *key, mmc_data_info *info, uint32_t flags) {
@@ -133,8 +132,7 @@ int32_t mmcc_query(const char *key, mmc_data_info *info, uint32_t flags) {
   if (!call_begin(&call)) return MMC_CLIENT_NOT_INITIALIZED;
   int32_t code = MMC_INVALID_PARAM;
   if (key_read(key, &checked) && info != NULL) code = object_query(&call, &checked, info);
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }
 
 int32_t mmcc_exist(const char *key, uint32_t flags) {
@@ -143,8 +141,7 @@ int32_t mmcc_exist(const char *key, uint32_t flags) {
   struct key checked;
   if (!call_begin(&call)) return MMC_CLIENT_NOT_INITIALIZED;
   int32_t code = key_read(key, &checked) ? object_exist(&call, &checked) : MMC_INVALID_PARAM;
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }
 
 int32_t mmcc_remove(const char *key, uint32_t flags) {
@@ -153,6 +150,5 @@ int32_t mmcc_remove(const char *key, uint32_t flags) {
   struct key checked;
   if (!call_begin(&call)) return MMC_CLIENT_NOT_INITIALIZED;
   int32_t code = key_read(key, &checked) ? object_remove(&call, &checked) : MMC_INVALID_PARAM;
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }

@@ -43,8 +43,7 @@ int32_t mmcc_batch_put(const char **keys, uint32_t count, const mmc_buffer *buff
       size_is_valid(count)) {
     code = put_all(&call, keys, count, buffers, options, results);
   }
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }
 
 static int32_t get_all(struct call *call, const char **keys, uint32_t count,
@@ -67,8 +66,7 @@ int32_t mmcc_batch_get(const char **keys, uint32_t count, mmc_buffer *buffers, u
   if (keys != NULL && buffers != NULL && results != NULL && size_is_valid(count)) {
     code = get_all(&call, keys, count, buffers, results);
   }
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }
 
 /* There is no results array: an item that cannot be answered is one that is not valid. */
@@ -93,8 +91,7 @@ int32_t mmcc_batch_query(const char **keys, size_t count, mmc_data_info *infos, 
   if (keys != NULL && infos != NULL && size_is_valid(count)) {
     code = query_all(&call, keys, count, infos);
   }
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }
 
 typedef int32_t (*key_operation)(struct call *call, const struct key *key);
@@ -116,8 +113,7 @@ int32_t mmcc_batch_exist(const char **keys, uint32_t count, int32_t *results, ui
     answer_each(&call, keys, count, results, object_exist);
     code = MMC_OK;
   }
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }
 
 int32_t mmcc_batch_remove(const char **keys, uint32_t count, int32_t *results, uint32_t flags) {
@@ -129,6 +125,5 @@ int32_t mmcc_batch_remove(const char **keys, uint32_t count, int32_t *results, u
     answer_each(&call, keys, count, results, object_remove);
     code = MMC_OK;
   }
-  call_end(&call);
-  return code;
+  return call_end(&call, code);
 }

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "lock.h"
+#include "pool.h"
 
 struct slot {
   _Alignas(128) atomic_bool busy;
@@ -27,17 +28,24 @@ static uint32_t claim_slot(void) {
   }
 }
 
+static void release_slot(uint32_t index) {
+  atomic_store_explicit(&slots[index].busy, false, memory_order_release);
+}
+
 bool call_begin(struct call *call) {
   call->index = claim_slot();
   call->wait_budget_ns = lock_budget(CALL_WAIT_BUDGET_NS);
   last_index = call->index;
-  if (atomic_load(&open_for_calls)) return true;
-  call_end(call);
+  if (atomic_load(&open_for_calls) && pool_is_intact()) return true;
+  release_slot(call->index);
   return false;
 }
 
-void call_end(struct call *call) {
-  atomic_store_explicit(&slots[call->index].busy, false, memory_order_release);
+/* What a call found in a pool that was destroyed meanwhile, it may have found in rubbish. */
+int32_t call_end(const struct call *call, int32_t code) {
+  bool intact = pool_is_intact();
+  release_slot(call->index);
+  return intact ? code : MMC_CLIENT_NOT_INITIALIZED;
 }
 
 void calls_open(void) {
@@ -49,6 +57,10 @@ void calls_close(void) {
   for (uint32_t index = 0; index < CALL_SLOTS; index++) {
     while (atomic_load(&slots[index].busy)) sched_yield();
   }
+}
+
+bool calls_are_open(void) {
+  return atomic_load(&open_for_calls);
 }
 
 void calls_forget(void) {

@@ -18,13 +18,16 @@ struct call {
   int64_t wait_budget_ns;
 };
 
-/* False before init and after uninit; else pairs with call_end. */
+/* False before init, after uninit and on a destroyed pool; else pairs with call_end. */
 bool call_begin(struct call *call);
-void call_end(struct call *call);
+
+/* Answers `code`, or MMC_CLIENT_NOT_INITIALIZED where the pool was destroyed during the call. */
+int32_t call_end(const struct call *call, int32_t code);
 
 /* Lets calls in, or shuts them out and returns when the last one has left. */
 void calls_open(void);
 void calls_close(void);
+bool calls_are_open(void);
 void calls_forget(void); /* in a forked child: those in progress were other threads' */
 
 #endif

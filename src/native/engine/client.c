@@ -1,31 +1,49 @@
 /* Joining brings up the threads that look after the pool; leaving ends them first. */
 #include "client.h"
 
+#include "call.h"
 #include "lock.h"
+#include "log.h"
 #include "membership.h"
 #include "pool.h"
 #include "touch.h"
 #include "watch.h"
 
+static bool touching;
+static bool abandoned;
+
+static void stop_touching(void) {
+  if (touching) touch_stop();
+  touching = false;
+}
+
+/* On the watching thread, so that no call of the host has to come before this is noticed. */
+static void abandon(const char *how) {
+  calls_close();
+  stop_touching();
+  log_debug("left the pool %s: its header was %s", pool.name, how);
+  membership_abandon();
+  abandoned = true;
+}
+
 int32_t client_join(bool contributes_memory) {
   int32_t code = membership_take(contributes_memory);
   if (code != MMC_OK) return code;
-  if (!watch_start()) {
-    membership_give_up();
-    return MMC_ERROR;
-  }
-  if (contributes_memory && !touch_start()) {
-    watch_stop();
+  abandoned = false;
+  touching = contributes_memory && touch_start();
+  if (touching != contributes_memory || !watch_start(abandon)) {
+    stop_touching();
     membership_give_up();
     return MMC_ERROR;
   }
   return MMC_OK;
 }
 
+/* The watching thread first: it may be about to abandon the pool. */
 void client_leave(void) {
-  if (pool.contributes) touch_stop();
   watch_stop();
-  membership_give_up();
+  stop_touching();
+  if (!abandoned) membership_give_up();
 }
 
 void client_disown(void) {

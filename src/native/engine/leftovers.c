@@ -1,6 +1,8 @@
 /*
  * Only files that carry the prefix and our magic, belong to this user, and on which no client
- * holds a lock are removed, and that while the membership lock keeps others from joining.
+ * holds a lock are removed, and that while the membership lock keeps others from joining. Where
+ * another program has overwritten the magic, the size tells: no other file with this prefix is as
+ * large.
  */
 #include "leftovers.h"
 
@@ -23,10 +25,11 @@
 /* A creator that was killed early left no magic; its file is known by its size and age. */
 static bool is_pool(int descriptor, const struct stat *status) {
   uint64_t magic = 0;
-  if (pread(descriptor, &magic, sizeof magic, 0) == (ssize_t)sizeof magic && magic != 0) {
-    return magic == POOL_MAGIC;
+  if (pread(descriptor, &magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
+      magic == POOL_MAGIC) {
+    return true;
   }
-  bool half_made = status->st_size == 0 || status->st_size == (off_t)BASE_BYTES;
+  bool half_made = status->st_size == 0 || status->st_size >= (off_t)BASE_BYTES;
   return half_made && time(NULL) - status->st_ctime > HALF_MADE_SECONDS;
 }
 

@@ -1,104 +1,23 @@
 /*
- * Creating, joining and removing happen under one lock on the file, so nobody joins a file that
- * is being removed or uses one that is half made. A file on which no client holds its lock is
- * dead, whatever is in it: it is emptied and made anew.
+ * Joining and leaving happen under the lock on the file (pool_file.c) under which it is made and
+ * removed: so nobody joins a file that is being removed.
  */
 #include "membership.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "backing.h"
 #include "leftovers.h"
 #include "liveness.h"
 #include "log.h"
+#include "pool_file.h"
 #include "segment.h"
 #include "settings.h"
 #include "sweep.h"
 
-#define MEMBERSHIP_BUDGET_NS 1000000000ll
 #define FILE_ALIGNMENT (2ull << 20)
-
-static bool is_ours(int descriptor, struct stat *status) {
-  if (fstat(descriptor, status) != 0) return false;
-  bool private = S_ISREG(status->st_mode) && status->st_uid == geteuid() &&
-                 (status->st_mode & (S_IRWXG | S_IRWXO)) == 0;
-  if (!private) log_warning("pool %s belongs to another user or is open to others", pool.name);
-  return private;
-}
-
-/* Opens the file and takes the membership lock on it, unless it was removed in between. */
-static int32_t open_locked(void) {
-  for (;;) {
-    struct stat status;
-    pool.descriptor = shm_open(pool.name, O_RDWR | O_CREAT, S_IRUSR | S_IWUSR);
-    if (pool.descriptor < 0) {
-      log_warning("pool %s cannot be opened: %s", pool.name, strerror(errno));
-      return MMC_ERROR;
-    }
-    int32_t code = MMC_OK;
-    if (!is_ours(pool.descriptor, &status)) {
-      code = MMC_ERROR;
-    } else if (!liveness_lock_membership(pool.descriptor, MEMBERSHIP_BUDGET_NS)) {
-      code = MMC_TIMEOUT;
-    } else if (fstat(pool.descriptor, &status) == 0 && status.st_nlink > 0) {
-      return MMC_OK;
-    }
-    close(pool.descriptor);
-    pool.descriptor = -1;
-    if (code != MMC_OK) return code;
-  }
-}
-
-static bool map_base(void) {
-  char *base = mmap(NULL, BASE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                    pool.descriptor, 0);
-  if (base == MAP_FAILED) return false;
-  madvise(base, BASE_BYTES, MADV_DONTDUMP);
-  madvise(base, BASE_BYTES, MADV_DONTFORK);
-  pool.header = (struct pool_header *)base;
-  pool.chunk_shard = (uint8_t *)(base + CHUNK_MAP_OFFSET);
-  pool.shards = (struct shard *)(base + SHARDS_OFFSET);
-  pool.entries = (struct entry *)(base + ENTRIES_OFFSET);
-  return true;
-}
-
-static int32_t create(void) {
-  if (ftruncate(pool.descriptor, 0) != 0 || ftruncate(pool.descriptor, BASE_BYTES) != 0 ||
-      !backing_obtain(pool.descriptor, 0, ENTRIES_OFFSET)) {
-    log_warning("no room for the pool in /dev/shm: %s", strerror(errno));
-    return MMC_ERROR;
-  }
-  if (!map_base()) return MMC_ERROR;
-  struct pool_header *header = pool.header;
-  header->layout = POOL_LAYOUT;
-  header->entry_bytes = sizeof(struct entry);
-  if (getrandom(&header->seed, sizeof header->seed, 0) != (ssize_t)sizeof header->seed) {
-    return MMC_ERROR;
-  }
-  atomic_store(&header->magic, POOL_MAGIC);
-  return MMC_OK;
-}
-
-static int32_t open_existing(void) {
-  struct stat status;
-  if (fstat(pool.descriptor, &status) != 0 || status.st_size < (off_t)BASE_BYTES || !map_base()) {
-    return MMC_ERROR;
-  }
-  struct pool_header *header = pool.header;
-  if (atomic_load(&header->magic) == POOL_MAGIC && header->layout == POOL_LAYOUT &&
-      header->entry_bytes == sizeof(struct entry)) {
-    return MMC_OK;
-  }
-  log_warning("pool %s was made by another version of the engine", pool.name);
-  return MMC_ERROR;
-}
 
 static uint64_t range_end(const struct segment *segment) {
   return segment->file_offset + segment_file_bytes(segment->bytes);
@@ -145,6 +64,7 @@ static bool take_slot(void) {
 
 /* Alive to others only at the end: killed before, it leaves a free slot. */
 static int32_t join(bool contributes, uint64_t bytes) {
+  pool.seed = pool.header->seed;
   if (!take_slot()) return MMC_ERROR;
   struct client *self = pool_self();
   uint64_t contribution = contributes ? bytes : 0;
@@ -176,18 +96,8 @@ static void warn_if_small(void) {
   }
 }
 
-static bool name_is_this_file(void) {
-  struct stat named, opened;
-  int descriptor = shm_open(pool.name, O_RDONLY, 0);
-  if (descriptor < 0) return false;
-  bool same = fstat(descriptor, &named) == 0 && fstat(pool.descriptor, &opened) == 0 &&
-              named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
-  close(descriptor);
-  return same;
-}
-
 static void release(void) {
-  if (!liveness_any_held(pool.descriptor) && name_is_this_file()) shm_unlink(pool.name);
+  if (!liveness_any_held(pool.descriptor) && pool_file_is_named()) shm_unlink(pool.name);
   segment_unmap_all();
   if (pool.header != NULL) munmap(pool.header, BASE_BYTES);
   pool.header = NULL;
@@ -201,9 +111,8 @@ int32_t membership_take(bool contributes) {
     return MMC_INVALID_PARAM;
   }
   leftovers_remove(pool.name);
-  int32_t code = open_locked();
-  if (code != MMC_OK) return code;
-  code = liveness_any_held(pool.descriptor) ? open_existing() : create();
+  int32_t code = pool_file_open();
+  if (pool.descriptor < 0) return code;
   if (code == MMC_OK) code = join(contributes, bytes);
   if (code != MMC_OK) {
     release();
@@ -217,11 +126,19 @@ int32_t membership_take(bool contributes) {
 
 /* If the lock cannot be had, the file stays for the next client to find dead and remove. */
 void membership_give_up(void) {
+  if (pool_file_damage() != NULL) {
+    membership_abandon();
+    return;
+  }
   if (liveness_any_held(pool.descriptor)) sweep_self();
   if (liveness_lock_membership(pool.descriptor, MEMBERSHIP_BUDGET_NS)) {
     release();
     return;
   }
+  membership_abandon();
+}
+
+void membership_abandon(void) {
   segment_unmap_all();
   munmap(pool.header, BASE_BYTES);
   pool.header = NULL;

@@ -9,6 +9,9 @@
 int32_t membership_take(bool contributes);
 void membership_give_up(void);
 
+/* Lets go of a destroyed pool, of which nothing can be put in order. */
+void membership_abandon(void);
+
 /* In a forked child: lets go of the parent's pool without touching it. */
 void membership_disown(void);
 

@@ -165,6 +165,12 @@ MMC_API int mmc_embedded_nonblocking(void);
  */
 MMC_API int32_t mmc_embedded_lock_wait_us(uint32_t microseconds);
 
+/*
+ * Optional, as above. 1 from init to uninit; 0 otherwise, and once the client has left a pool
+ * whose header was destroyed: all calls then answer MMC_CLIENT_NOT_INITIALIZED.
+ */
+MMC_API int mmc_embedded_is_member(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -116,7 +116,7 @@ int32_t object_put(struct call *call, const struct key *key, const mmc_buffer *s
   if (source->type != MMC_MEDIUM_DRAM) return MMC_UNSUPPORTED_MEDIUM;
   struct placement placement;
   if (!client_contributes() || placement_read(options, &placement) != MMC_OK) return MMC_ERROR;
-  uint64_t hash = key_hash(&pool.header->seed, key);
+  uint64_t hash = key_hash(&pool.seed, key);
   uint32_t shard = shard_of(hash);
   struct entry *entry;
   int32_t code = find_room(call, shard, source->len, &placement, &entry);

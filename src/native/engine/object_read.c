@@ -19,7 +19,7 @@ struct found {
 
 /* On true the shard is locked. */
 static bool find(struct call *call, const struct key *key, struct found *found) {
-  uint64_t hash = key_hash(&pool.header->seed, key);
+  uint64_t hash = key_hash(&pool.seed, key);
   found->shard = shard_of(hash);
   shard_prefetch(hash);
   if (!shard_lock(found->shard, &call->wait_budget_ns)) return false;

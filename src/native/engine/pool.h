@@ -10,6 +10,7 @@ struct pool {
   int descriptor;
   uint32_t self; /* our slot, and so our service id */
   bool contributes;
+  struct hash_seed seed; /* the header's, as it was when this process joined */
   char name[256];
   struct pool_header *header;
   uint8_t *chunk_shard; /* of each chunk, the shard it belongs to + 1 */
@@ -18,6 +19,18 @@ struct pool {
 };
 
 extern struct pool pool;
+
+/*
+ * False once something outside the engine has overwritten the header's beginning. What the pool
+ * says after that must not be believed. The magic and the seed share a cache line, which every
+ * call reads anyway.
+ */
+static inline bool pool_is_intact(void) {
+  const struct pool_header *header = pool.header;
+  return atomic_load_explicit(&header->magic, memory_order_acquire) == POOL_MAGIC &&
+         header->seed.words[0] == pool.seed.words[0] &&
+         header->seed.words[1] == pool.seed.words[1];
+}
 
 static inline struct client *pool_client(uint32_t slot) {
   return &pool.header->clients[slot];

@@ -16,6 +16,8 @@ struct mapping {
   _Atomic uint64_t incarnation; /* + 1; 0 is unmapped */
   char *_Atomic base;
   uint64_t bytes;
+  uint64_t bitmap_offset; /* copies: the header may be destroyed while bytes are moved */
+  uint64_t data_offset;
 };
 
 static struct mapping mappings[CLIENT_SLOTS];
@@ -53,12 +55,15 @@ static bool map_range(uint32_t service, uint64_t incarnation) {
   madvise(base, segment->file_bytes, MADV_DONTDUMP);
   madvise(base, segment->file_bytes, MADV_DONTFORK);
   mapping->bytes = segment->file_bytes;
+  mapping->bitmap_offset = segment->bitmap_offset;
+  mapping->data_offset = segment->data_offset;
   atomic_store(&mapping->base, base);
   atomic_store(&mapping->incarnation, incarnation + 1);
   return true;
 }
 
 static bool map_again(uint32_t service, uint64_t incarnation) {
+  if (!pool_is_intact()) return false; /* another thread may still use the mapping */
   pthread_mutex_lock(&mapping_mutex);
   bool mapped = atomic_load(&mappings[service].incarnation) == incarnation + 1 ||
                 map_range(service, incarnation);
@@ -81,9 +86,9 @@ bool segment_view(uint32_t service, struct segment_view *view) {
   if (base == NULL) return false;
   view->segment = &pool_client(service)->segment;
   view->bitmap.summaries = (struct group_summary *)base;
-  view->bitmap.words = (uint64_t *)(base + view->segment->bitmap_offset);
+  view->bitmap.words = (uint64_t *)(base + mappings[service].bitmap_offset);
   view->bitmap.first_group = view->segment->first_group;
-  view->data = base + view->segment->data_offset;
+  view->data = base + mappings[service].data_offset;
   return true;
 }
 
@@ -101,8 +106,7 @@ char *segment_address(uint64_t replica) {
   uint32_t service = replica_service(replica);
   char *base = base_of(service);
   if (base == NULL) return NULL;
-  uint64_t offset = pool_client(service)->segment.data_offset;
-  return base + offset + replica_granule(replica) * GRANULE_BYTES;
+  return base + mappings[service].data_offset + replica_granule(replica) * GRANULE_BYTES;
 }
 
 /* The range may be one that a client, killed while joining, had begun to use: empty it first. */

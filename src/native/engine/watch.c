@@ -7,6 +7,7 @@
 #include "evict.h"
 #include "liveness.h"
 #include "pool.h"
+#include "pool_file.h"
 #include "sweep.h"
 #include "ticker.h"
 
@@ -18,6 +19,7 @@ static struct ticker ticker = TICKER_INITIALIZER;
 static atomic_bool eviction_wanted;
 static unsigned ticks_to_retry;
 static uint64_t known_dead;
+static void (*destroyed)(const char *how); /* NULL once it was called */
 
 static uint64_t find_dead(void) {
   uint64_t dead = 0;
@@ -42,7 +44,18 @@ static void sweep_if_needed(void) {
   if (done) known_dead = 0; /* the slot may be taken, and die again, before the next tick */
 }
 
+/* After this nothing in this thread may touch the pool. */
+static bool is_destroyed(void) {
+  if (destroyed == NULL) return true;
+  const char *how = pool_file_damage();
+  if (how == NULL) return false;
+  destroyed(how);
+  destroyed = NULL;
+  return true;
+}
+
 static unsigned watch_once(void) {
+  if (is_destroyed()) return TICK_MS;
   sweep_if_needed();
   if (atomic_exchange(&eviction_wanted, false)) {
     int64_t budget_ns = EVICT_BUDGET_NS;
@@ -51,7 +64,8 @@ static unsigned watch_once(void) {
   return TICK_MS;
 }
 
-bool watch_start(void) {
+bool watch_start(void (*on_destroyed)(const char *how)) {
+  destroyed = on_destroyed;
   ticks_to_retry = 0;
   known_dead = 0;
   return ticker_start(&ticker, "mcg-watch", watch_once);

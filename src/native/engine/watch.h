@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-bool watch_start(void);
+/* Calls `on_destroyed` once, on the thread itself, when the pool's header is found destroyed. */
+bool watch_start(void (*on_destroyed)(const char *how));
 void watch_stop(void);
 void watch_wake_to_evict(void);
 
