@@ -44,6 +44,10 @@ export function becomeWorker(): void {
     const opening = openEngine({
       ...engineOptions(config, device),
       onWarning: (text) => waiting.log.warn({}, text),
+      // Nobody catches it, so this worker ends, and its successor makes the pool anew.
+      onPoolLost: (error) => {
+        throw error;
+      },
     });
     // The distributed engine needs addresses that our heap would take if it grew meanwhile.
     if (config.engine !== 'embedded') await opening;

@@ -8,6 +8,7 @@ import { EngineDeadlineError, EngineLoadError, MmcError } from './errors.ts';
 import { findInfoBytes } from './info-layout.ts';
 import { type EngineLibrary, loadEngineLibrary } from './library.ts';
 import { MAX_CALL_SLOTS, mostCalls, spareCalls, threadsFor } from './limits.ts';
+import { watchMembership } from './membership.ts';
 import { Opening } from './opening.ts';
 import { Probes } from './probes.ts';
 import { Probe, type ProbeBlocks } from './self-test.ts';
@@ -38,6 +39,11 @@ export interface EngineOptions {
   /** Poison freed blocks; GATEWAY_DEBUG_ARENA=1 does it too. */
   debugArena?: boolean;
   onWarning?: (text: string) => void;
+  /**
+   * Called once, within 300 ms, when the engine has left its pool because another program destroyed
+   * it. Every call then answers MMC_CLIENT_NOT_INIT: close the client, and open another.
+   */
+  onPoolLost?: ((error: EngineLoadError) => void) | undefined;
 }
 
 const MAX_DEVICE = 383;
@@ -160,6 +166,7 @@ async function equip(
     const infoBytes = await findInfoBytes(context, slots, arena);
     for (const { args } of everySlot) args.infoBytes = infoBytes;
   });
+  const membership = watchMembership(library, options.onPoolLost);
   return new Client({
     library: library.path,
     embedded: options.engine === 'embedded',
@@ -172,6 +179,7 @@ async function equip(
     probes,
     sync: library.nonblocking ? directCalls(library, context, syncSlot as Slot) : undefined,
     leave: async (deadlineMs) => {
+      membership.end();
       const clean = await member.leave(deadlineMs);
       if (clean) {
         discard();

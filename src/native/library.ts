@@ -20,6 +20,8 @@ export interface EngineLibrary {
   readonly nonblocking: boolean;
   /** Bounds what calls on this thread wait for locks; undefined where the engine has no such bound. */
   readonly limitLockWaits: ((microseconds: number) => void) | undefined;
+  /** 1 while the engine is in its pool, 0 once that was destroyed; undefined where it cannot tell. */
+  readonly isMember: (() => number) | undefined;
 }
 
 export interface LibraryOptions {
@@ -50,6 +52,7 @@ export function loadEngineLibrary({ engine, preload }: LibraryOptions): EngineLi
     functions: engineFunctions(library),
     nonblocking,
     limitLockWaits: optionalFunction(library, 'mmc_embedded_lock_wait_us', ['uint32_t']),
+    isMember: optionalFunction(library, 'mmc_embedded_is_member', []),
   };
 }
 

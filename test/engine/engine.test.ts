@@ -64,8 +64,16 @@ describe('the embedded engine', () => {
     await passes('deaths');
   });
 
-  it('waits a second for a stopped owner of a lock, and takes over from a killed one', async () => {
+  it('waits once for a stopped owner of a lock, as long as a thread may, and takes over from a killed one', async () => {
     await passes('locks');
+  });
+
+  it('leaves a pool whose header was destroyed, and makes it anew with one line', async () => {
+    const { stderr } = await passes('destroyed');
+    const lines = stderr.trim().split('\n');
+    assert.deepEqual(lines.length, 8, stderr);
+    for (const line of lines)
+      assert.match(line, /^memcache-embedded warning: pool \S+ has no valid/);
   });
 
   it('makes memory and entry table ready ahead of the puts that use them', async () => {

@@ -22,9 +22,10 @@ const stoppedMs = 1300;
 /** Of keys in other shards; one key in 64 is in the shard that is locked. */
 const otherCount = 32;
 const mostInOneShard = 6;
+const usedCount = 8;
 const largeBytes = 200 * 1024;
-/** The event loop used to stand still for 48 s here. Other tests may run at the same time. */
-const promptMs = 1000;
+/** The event loop stood still for some 10 s here. Other tests may run at the same time. */
+const promptMs = 2000;
 
 let stopping: Stops;
 let running: ReadyGateway | undefined;
@@ -33,7 +34,6 @@ beforeEach(() => {
   stopping = createStops();
 });
 afterEach(async () => {
-  if (process.env['LOCK_DEBUG']) console.error(running?.logged().slice(2), running?.stderr());
   for (const connection of open.splice(0)) connection.close();
   await running?.kill();
   stopping.dispose();
@@ -94,7 +94,7 @@ function askForHot(connections: readonly OwnConnection[], isOver: () => boolean)
         const { status, body } = await get(connection, 'hot');
         if (status === 200) assert.equal(body, textOf('hot'));
         seen.add(status);
-        await elapse(5);
+        await elapse(20);
       }
       return seen;
     }),
@@ -136,7 +136,7 @@ async function stopOnce(started: Started): Promise<void> {
       assert.equal((await other.ask('GET', '/livez')).status, 200);
       const tookMs = performance.now() - asked;
       assert.ok(tookMs < promptMs, `/livez took ${tookMs} ms`);
-      await useOtherShards(other, free);
+      await useOtherShards(other, free.slice(0, usedCount));
     }
   } finally {
     process.kill(pids[0], 'SIGCONT');
@@ -153,7 +153,7 @@ async function stopOnce(started: Started): Promise<void> {
 
 describe(`a worker that stops inside a lock, ${stops} times`, () => {
   it('holds up one shard of the other worker, and nothing is lost when it goes on', async () => {
-    const started = await start();
+    const started = await start(['--heartbeat-ms', '60000']);
     await store(started);
     for (let turn = 0; turn < stops; turn += 1) {
       await stopOnce(started);
@@ -170,7 +170,7 @@ describe(`a worker that stops inside a lock, ${stops} times`, () => {
 });
 
 describe('a worker that stays stopped inside a lock', () => {
-  const heartbeatMs = 2000;
+  const heartbeatMs = 4000;
   const flags = ['--heartbeat-ms', String(heartbeatMs)];
 
   it('is killed alone, and the other worker keeps its objects and takes the lock over', async () => {
@@ -180,7 +180,7 @@ describe('a worker that stays stopped inside a lock', () => {
     let over = false;
     await stopping.stop(pids[0], () => void get(stopped, 'hot').catch(() => undefined));
     const asking = askForHot(clientsOfHot, () => over);
-    await until(() => !isAlive(pids[0]), { deadlineMs: 20_000 });
+    await until(() => !isAlive(pids[0]), { deadlineMs: 30_000 });
     await until(async () => (await get(other, 'hot')).status === 404);
     over = true;
     await asking;
