@@ -18,6 +18,7 @@ struct mapping {
   uint64_t bytes;
   uint64_t bitmap_offset; /* copies: the header may be destroyed while bytes are moved */
   uint64_t data_offset;
+  uint64_t data_bytes;
 };
 
 static struct mapping mappings[CLIENT_SLOTS];
@@ -57,6 +58,7 @@ static bool map_range(uint32_t service, uint64_t incarnation) {
   mapping->bytes = segment->file_bytes;
   mapping->bitmap_offset = segment->bitmap_offset;
   mapping->data_offset = segment->data_offset;
+  mapping->data_bytes = segment->bytes;
   atomic_store(&mapping->base, base);
   atomic_store(&mapping->incarnation, incarnation + 1);
   return true;
@@ -89,6 +91,8 @@ bool segment_view(uint32_t service, struct segment_view *view) {
   view->bitmap.words = (uint64_t *)(base + mappings[service].bitmap_offset);
   view->bitmap.first_group = view->segment->first_group;
   view->data = base + mappings[service].data_offset;
+  view->bytes = mappings[service].data_bytes;
+  view->groups = groups_of(view->bytes);
   return true;
 }
 
@@ -135,10 +139,10 @@ bool segment_format(uint32_t service, uint64_t file_offset, uint64_t bytes) {
 static bool grow_locked(const struct segment_view *view, uint64_t groups) {
   struct segment *segment = view->segment;
   uint64_t backed = atomic_load(&segment->backed_groups);
-  uint64_t wanted = backed + groups < segment->groups ? backed + groups : segment->groups;
-  if (wanted == backed) return false;
+  if (backed >= view->groups || !pool_is_intact()) return false;
+  uint64_t wanted = backed + groups < view->groups ? backed + groups : view->groups;
   uint64_t end = wanted * GROUP_BYTES;
-  if (end > segment->bytes) end = ROUND_UP(segment->bytes, PAGE_BYTES);
+  if (end > view->bytes) end = ROUND_UP(view->bytes, PAGE_BYTES);
   uint64_t start = backed * GROUP_BYTES;
   if (!backing_obtain(pool.descriptor, segment->file_offset + segment->data_offset + start,
                       end - start)) {

@@ -9,6 +9,8 @@ struct segment_view {
   struct segment *segment;
   struct bitmap bitmap;
   char *data;
+  uint64_t bytes; /* of data and its groups, as they were mapped: `segment` may be destroyed */
+  uint64_t groups;
 };
 
 /* Bytes of the pool's file that a contribution of so many bytes takes, summaries included. */

@@ -29,10 +29,10 @@ static void mark_replicas(struct entry *entry, void *context) {
 
 static void rebuild(const struct segment_view *view) {
   struct segment *segment = view->segment;
-  memset(view->bitmap.words, 0, segment->groups * GROUP_WORDS * sizeof *view->bitmap.words);
-  bitmap_format(&view->bitmap, segment->groups);
-  uint64_t granules = segment->bytes / GRANULE_BYTES;
-  bitmap_set(&view->bitmap, granules, segment->groups * GROUP_GRANULES - granules);
+  memset(view->bitmap.words, 0, view->groups * GROUP_WORDS * sizeof *view->bitmap.words);
+  bitmap_format(&view->bitmap, view->groups);
+  uint64_t granules = view->bytes / GRANULE_BYTES;
+  bitmap_set(&view->bitmap, granules, view->groups * GROUP_GRANULES - granules);
   atomic_store(&segment->used_granules, 0);
   entry_visit(SHARDS, mark_replicas, (void *)view);
   log_debug("rebuilt a segment's bitmap after its lock's owner died");
@@ -56,6 +56,7 @@ static bool take_locked(const struct segment_view *view, struct entry *entry, ui
   uint64_t granules = entry_granules(entry);
   uint64_t start;
   uint64_t backed = atomic_load(&view->segment->backed_groups);
+  if (backed > view->groups) return false; /* destroyed */
   if (!bitmap_find(&view->bitmap, backed, granules, &start, trailing)) return false;
   atomic_store_explicit(&entry->replicas[index], replica_make(service, start),
                         memory_order_release);

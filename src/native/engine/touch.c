@@ -38,7 +38,8 @@ static bool touch_step(const struct segment_view *view, uint64_t target) {
   }
   uint64_t end_group = smaller(smaller(touched_groups + STEP_GROUPS, backed), target);
   uint64_t start = touched_groups * GROUP_BYTES;
-  uint64_t end = smaller(end_group * GROUP_BYTES, ROUND_UP(segment->bytes, PAGE_BYTES));
+  uint64_t end = smaller(end_group * GROUP_BYTES, ROUND_UP(view->bytes, PAGE_BYTES));
+  if (end <= start) return false; /* the header was destroyed meanwhile */
   backing_touch(view->data + start, end - start);
   touched_groups = end_group;
   return true;
@@ -62,8 +63,8 @@ static unsigned touch_once(void) {
   touch_entries();
   struct segment_view view;
   if (!segment_view(pool.self, &view)) return IDLE_MS;
-  uint64_t top = atomic_load(&view.segment->top_group);
-  uint64_t target = smaller(top + TOUCH_AHEAD_GROUPS, view.segment->groups);
+  uint64_t top = smaller(atomic_load(&view.segment->top_group), view.groups);
+  uint64_t target = smaller(top + TOUCH_AHEAD_GROUPS, view.groups);
   if (touched_groups >= target) return IDLE_MS;
   while (touched_groups < target && !atomic_load(&ticker.stopping)) {
     if (!touch_step(&view, target)) return IDLE_MS;

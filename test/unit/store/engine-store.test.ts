@@ -40,7 +40,10 @@ function asynchronous(script: Script, arena = countingArena(), settings = {}) {
 }
 
 /** A store over an engine that may be called on this thread: one object, `a`, of so many bytes. */
-function synchronous(size: number | undefined, codes: { get?: number; put?: number } = {}) {
+function synchronous(
+  size: number | undefined,
+  codes: { get?: number; put?: number; locked?: true } = {},
+) {
   const arena = countingArena();
   const made: string[] = [];
   const info = { valid: false, size: 0, replicas: [] as { serviceId: number; medium: 'DRAM' }[] };
@@ -49,11 +52,15 @@ function synchronous(size: number | undefined, codes: { get?: number; put?: numb
     info.valid = size !== undefined;
     info.size = size ?? 0;
     info.replicas = [{ serviceId: 4, medium: 'DRAM' }];
-    return 0;
+    return codes.locked ? undefined : 0;
   };
   const answer = (label: string, code: number) => {
     made.push(label);
     return code;
+  };
+  const answerHere = (label: string, code: number) => {
+    const given = answer(label, code);
+    return codes.locked ? undefined : given;
   };
   const sync: SyncCalls = {
     info,
@@ -61,13 +68,22 @@ function synchronous(size: number | undefined, codes: { get?: number; put?: numb
     queryFull: query('queryFull'),
     get: (key, block, length) => {
       block.view.fill(7);
-      return answer(`get ${key} ${length}`, codes.get ?? 0);
+      return answerHere(`get ${key} ${length}`, codes.get ?? 0);
     },
-    put: (key, _block, length) => answer(`put ${key} ${length}`, codes.put ?? 0),
-    exist: (key) => answer(`exist ${key}`, size === undefined ? -3102 : 0),
-    remove: (key) => answer(`remove ${key}`, size === undefined ? -3102 : 0),
+    put: (key, _block, length) => answerHere(`put ${key} ${length}`, codes.put ?? 0),
+    exist: (key) => answerHere(`exist ${key}`, size === undefined ? -3102 : 0),
+    remove: (key) => answerHere(`remove ${key}`, size === undefined ? -3102 : 0),
   };
   const later = {
+    query: async (key: string) => {
+      const replicas = [{ serviceId: 4, medium: 'DRAM' }];
+      return {
+        code: answer(`later query ${key}`, 0),
+        info: { valid: size !== undefined, size: size ?? 0, replicas },
+      };
+    },
+    exist: async (key: string) => answer(`later exist ${key}`, size === undefined ? -3102 : 0),
+    remove: async (key: string) => answer(`later remove ${key}`, size === undefined ? -3102 : 0),
     get: async (key: string, _block: unknown, length: number) => ({
       code: answer(`later get ${key} ${length}`, codes.get ?? 0),
       elapsedMs: 1,
@@ -143,6 +159,30 @@ describe('engineStore on an engine that is called on this thread', () => {
     const block = broken.arena.tryAllocate(3);
     assert.ok(block);
     await fails(() => broken.store.write('a', block, 3, anywhere, 'fail'), 'object-exists');
+  });
+
+  it('makes the call elsewhere when another process holds a lock that it needs', async () => {
+    const { store, made, arena } = synchronous(3, { locked: true });
+    const block = await store.read('a');
+    assert.deepEqual([...block.view], [7, 7, 7]);
+    block.release();
+    assert.equal((await store.stat('a')).size, 3);
+    assert.equal(await store.exists('a'), true);
+    await store.remove('a');
+    const own = arena.tryAllocate(3);
+    assert.ok(own);
+    assert.equal(await store.write('a', own, 3, anywhere, 'fail'), 'created');
+    own.release();
+    const later = made.filter((call) => call.startsWith('later '));
+    assert.deepEqual(later, [
+      'later query a',
+      'later get a 3',
+      'later query a',
+      'later exist a',
+      'later remove a',
+      'later put a 3',
+    ]);
+    assert.equal(arena.used, 0);
   });
 
   it('makes no call twice to explain what it answered', async () => {
