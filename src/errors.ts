@@ -211,6 +211,11 @@ export const problemKinds = {
     'The transfer coding is not supported',
     'Send the body with Content-Length, or chunked.',
   ),
+  'http-version-not-supported': kind(
+    505,
+    'The version of HTTP is not supported',
+    'Send HTTP/1.1. A client that begins with HTTP/2 on a connection without TLS must be told not to.',
+  ),
   'engine-fault': kind(
     502,
     'The engine reported a fault of its transport',

@@ -1,19 +1,27 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Config } from './config.ts';
 import type { Layout } from './config-layouts.ts';
 import { answerClientError } from './http/client-error.ts';
 import { respondToConnect } from './http/connect.ts';
 import { createConnectionServer } from './http/connection-server.ts';
-import { attachExchange, type Exchange, endExchange, type Gateway } from './http/exchange.ts';
+import { admit, createConnectionStates, dismiss } from './http/connection-state.ts';
+import {
+  abandon,
+  attachExchange,
+  clientHasGone,
+  type Exchange,
+  endExchange,
+  type Gateway,
+  newExchange,
+} from './http/exchange.ts';
 import { exchangeLog } from './http/exchange-log.ts';
 import { checkHead, type Expectation, problemOfConnect } from './http/head.ts';
 import { browserGuard } from './http/host.ts';
+import { discardInput } from './http/linger.ts';
 import { createLiveConnections } from './http/live-connections.ts';
 import type { Logger } from './http/log.ts';
 import { HeldBytes } from './http/receive-text.ts';
-import { requestIdOf } from './http/request-id.ts';
 import { respondError } from './http/respond.ts';
 import { parseTarget } from './http/target.ts';
 import { createTransferWatch } from './http/transfer-watch.ts';
@@ -31,6 +39,7 @@ import { operations } from './routes/health.ts';
 import type { PoolBytes } from './store/admission.ts';
 import { batchStore } from './store/batch-store.ts';
 import { createCircuit } from './store/circuit.ts';
+import { ClientGoneError } from './store/client-gone.ts';
 import { engineStore } from './store/engine-store.ts';
 
 export interface GatewayDeps {
@@ -66,8 +75,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   const { config, engine, logger } = deps;
   const registry = createRegistry();
   engineMetrics(registry, engine);
-  /** The request that each connection is busy with. */
-  const serving = new Map<Duplex, Exchange>();
+  const states = createConnectionStates();
   let inFlight = 0;
   const metrics = httpMetrics(registry, () => inFlight);
   const log = exchangeLog(logger, config);
@@ -96,11 +104,12 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     draining: false,
     onEnd(exchange) {
       inFlight -= 1;
-      serving.delete(exchange.req.socket);
+      dismiss(states.of(exchange.req.socket), exchange);
       const durationMs = performance.now() - exchange.startedMs;
       const status = exchange.res.headersSent ? exchange.res.statusCode : 0;
       const { route, method, bytesIn, bytesOut } = exchange;
       metrics.observe(route, method, status, durationMs / 1000, bytesIn, bytesOut);
+      if (clientHasGone(exchange)) metrics.clientGone(route);
       log(exchange, status, durationMs);
     },
   };
@@ -127,12 +136,13 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   });
 
   function begin(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
+    if (!admit(states.of(req.socket), req, res)) return;
     // A connection carries one request at a time: a pipelined one waits until its response has the
     // socket, since a response in the queue of a dead socket emits neither finish nor close.
     if (res.socket === null) {
       res.once('socket', (socket: Socket) => {
         // A connection that has died hands itself on to all who waited for it.
-        if (!socket.destroyed) serve(req, res, expectation);
+        if (!socket.destroyed && !socket.writableEnded) serve(req, res, expectation);
       });
       return;
     }
@@ -140,30 +150,20 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   }
 
   function open(req: IncomingMessage, res: ServerResponse, expectation: Expectation): Exchange {
-    const exchange: Exchange = {
-      req,
-      res,
-      requestId: requestIdOf(req.headers['x-request-id']),
-      startedMs: performance.now(),
-      method: req.method ?? 'GET',
-      route: 'other',
-      key: undefined,
-      expectsContinue: expectation === 'continue',
-      bodyFault: undefined,
-      interrupt: undefined,
-      bytesIn: 0,
-      bytesOut: 0,
-      ended: false,
-      problem: undefined,
-      error: undefined,
-    };
+    const connection = states.of(req.socket);
+    const exchange = newExchange(req, res, expectation === 'continue');
+    if (connection.latest === res) exchange.bodyFault = connection.bodyFault;
     inFlight += 1;
-    serving.set(req.socket, exchange);
+    connection.serving = exchange;
     return exchange;
   }
 
   function serve(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
     const exchange = open(req, res, expectation);
+    if (exchange.bodyFault instanceof ClientGoneError) {
+      abandon(gateway, exchange);
+      return;
+    }
     try {
       checkHead(req, expectation, guard);
       if (config.fastLane && serveData(gateway, exchange, parseTarget(req.url ?? '/'))) return;
@@ -188,16 +188,22 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   server.on('checkContinue', (req, res) => begin(req, res, 'continue'));
   server.on('checkExpectation', (req, res) => begin(req, res, 'unknown'));
   server.on('clientError', (error: Error, socket) => {
-    answerClientError(logger, error, socket, serving.get(socket));
+    answerClientError(logger, error, socket as Socket, states.of(socket));
   });
   // Small answers wait in the socket for a client that does not read them, and no transfer is watched
   // then. Slow heads are told so first (headersTimeout); what is being served has its own limits.
   server.timeout = 2 * config.idleTimeoutMs;
   server.on('timeout', (socket: Socket) => {
-    if (serving.has(socket)) socket.setTimeout(server.timeout);
+    if (states.of(socket).serving !== undefined) socket.setTimeout(server.timeout);
     else socket.destroy();
   });
   server.on('connect', (req) => {
+    const connection = states.of(req.socket);
+    if (connection.isClosing) {
+      discardInput(req.socket);
+      return;
+    }
+    connection.isClosing = true;
     respondToConnect(req, req.socket, (res) => {
       respondError(gateway, open(req, res, 'none'), problemOfConnect(req, guard));
     });

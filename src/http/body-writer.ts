@@ -1,7 +1,7 @@
 import { unsentBytes } from '../native/unsent-bytes.ts';
 import { noHeaders } from '../node-internals/one-write.ts';
-import { type Exchange, endExchange, type Gateway } from './exchange.ts';
-import { ClientGoneError } from './receive.ts';
+import { ClientGoneError } from '../store/client-gone.ts';
+import { cutOff, type Exchange, endExchange, type Gateway } from './exchange.ts';
 import { type HeaderList, writeHead } from './respond.ts';
 import type { Transfer } from './transfer-watch.ts';
 
@@ -161,7 +161,7 @@ export class BodyWriter {
       const handed = this.#writtenBytes + this.#handedBytes;
       return Math.max(0, (unsent === undefined ? this.#writtenBytes : handed - unsent) - before);
     };
-    this.#transfer = this.#gateway.watch.begin(() => res.destroy(), reached);
+    this.#transfer = this.#gateway.watch.begin((reason) => cutOff(this.#exchange, reason), reached);
   }
 
   #stopWatching(): void {

@@ -1,6 +1,8 @@
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
 import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.ts';
-import type { Exchange } from './exchange.ts';
+import { ClientGoneError } from '../store/client-gone.ts';
+import type { ConnectionState } from './connection-state.ts';
+import { discardInput, lingerClose } from './linger.ts';
 import type { Logger } from './log.ts';
 import { problemResponse } from './problem.ts';
 import { requestIdOf } from './request-id.ts';
@@ -11,10 +13,8 @@ const REASONS: Readonly<Record<number, string>> = {
   414: 'URI Too Long',
   431: 'Request Header Fields Too Large',
   501: 'Not Implemented',
+  505: 'HTTP Version Not Supported',
 };
-
-/** A peer that sends on after the answer, or does not close, is given this long. */
-const LINGER_MS = 2_000;
 
 /** What node:http says is wrong; `reason` is its parser's. */
 export type ClientError = Error & {
@@ -25,42 +25,63 @@ export type ClientError = Error & {
   bytesParsed?: number;
 };
 
-/** Connections that were found wrong: their parser complains again about all that still comes. */
-const answered = new WeakSet<Duplex>();
-
 /**
- * Answers bytes that are no HTTP request, and closes. When they stand in a body, its request is
- * answered; when they follow a request, that keeps its answer. Nothing is written into a response
- * that has begun, since it would be taken for a part of it; nor to a peer that is gone.
+ * Responds to bytes that are no HTTP request, and closes the connection. Requests that came before
+ * them are answered first. When the bytes stand in the body of a request, that request gets the
+ * problem as its response, unless its response has begun; otherwise the problem follows the last
+ * response as one of its own. A client that ends its side inside a body has left.
  */
 export function answerClientError(
   logger: Logger,
   error: ClientError,
-  socket: Duplex,
-  exchange: Exchange | undefined,
+  socket: Socket,
+  connection: ConnectionState,
 ): void {
   const fault = faultOf(error);
   if (fault === undefined) {
     socket.destroy();
     return;
   }
-  // We have said our last word already, and only wait for the peer to see it.
-  if (answered.has(socket) || socket.writableEnded) return;
-  answered.add(socket);
-  if (exchange !== undefined && !exchange.req.complete && !exchange.res.headersSent) {
-    exchange.bodyFault = fault;
-    exchange.interrupt?.(fault);
+  const { latest } = connection;
+  const isInBody = latest !== undefined && !latest.req.complete;
+  const isClosing = connection.isClosing && !isInBody;
+  // The parser finds fault with everything that comes behind the first fault, too.
+  const isKnown = connection.bodyFault !== undefined || socket.writableEnded;
+  if (isClosing || isKnown) {
+    discardInput(socket);
     return;
   }
-  const requestId = exchange?.requestId ?? requestIdOf(undefined);
+  connection.isClosing = true;
+  discardInput(socket);
+  if (isInBody) {
+    failBody(connection, socket, hasEnded(error) ? new ClientGoneError() : fault);
+    return;
+  }
+  const requestId = connection.serving?.requestId ?? requestIdOf(undefined);
   logger.info(
     { requestId, error: error.code ?? error.message, problem: fault.slug },
     'malformed request',
   );
-  if (exchange === undefined) writeProblem(socket, fault, requestId);
-  else if (exchange.req.complete) closeAfter(exchange, socket);
-  else socket.destroy();
+  const respond = (): void => {
+    if (!socket.destroyed && !socket.writableEnded) writeProblem(socket, fault, requestId);
+  };
+  if (latest === undefined || latest.closed) respond();
+  else latest.once('close', respond);
 }
+
+/** The body of the latest request will not be complete; when its turn is still to come, it learns then. */
+function failBody(connection: ConnectionState, socket: Socket, fault: Error): void {
+  const { serving, latest } = connection;
+  connection.bodyFault = fault;
+  // A response that has begun before its request is complete is a refusal, which closes by itself.
+  if (serving === undefined || serving.res !== latest || serving.res.headersSent) return;
+  serving.bodyFault = fault;
+  if (fault instanceof ClientGoneError) socket.destroy();
+  else serving.interrupt?.(fault);
+}
+
+/** Whether the client has ended its side in the middle of a request. */
+const hasEnded = ({ code }: ClientError): boolean => code === 'HPE_INVALID_EOF_STATE';
 
 /** The problem with bytes that are no HTTP request; undefined when their sender is simply gone. */
 export function faultOf(error: ClientError): ProblemError | undefined {
@@ -78,6 +99,9 @@ function slugOf(error: ClientError): ProblemSlug {
     case 'HPE_INVALID_TRANSFER_ENCODING':
       // Beside a Content-Length it is an attempt to be understood in two ways, whatever the coding.
       return reason?.includes('Content-Length') ? 'malformed-request' : 'not-implemented';
+    case 'HPE_PAUSED_H2_UPGRADE':
+      // The preface of HTTP/2.
+      return 'http-version-not-supported';
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return 'request-timeout';
     default:
@@ -95,36 +119,22 @@ function overflowsInTarget({ rawPacket, bytesParsed }: ClientError): boolean {
   return /^[A-Z-]+ \S*$/.test(line.toString('latin1'));
 }
 
-const detailOf = ({ code, reason }: ClientError): ProblemOptions => {
-  if (code === 'HPE_INVALID_EOF_STATE') {
+const detailOf = (error: ClientError): ProblemOptions => {
+  const { code, reason } = error;
+  if (code === 'HPE_PAUSED_H2_UPGRADE') return {};
+  if (hasEnded(error)) {
     return { detail: 'The connection ended in the middle of the request.' };
   }
   return reason === undefined ? {} : { detail: `${reason}.` };
 };
 
-function closeAfter({ res }: Exchange, socket: Duplex): void {
-  if (!res.headersSent) res.shouldKeepAlive = false;
-  res.once('finish', () => socket.end());
-}
-
 /** Writes a whole response on a bare socket, for requests that never become a ServerResponse. */
-export function writeProblem(socket: Duplex, fault: ProblemError, requestId: string): void {
+export function writeProblem(socket: Socket, fault: ProblemError, requestId: string): void {
   const answer = problemResponse(fault.slug, { ...fault.options, requestId });
   const head = Object.entries({ ...answer.headers, Connection: 'close' })
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');
   const reason = REASONS[answer.status] ?? 'Error';
   socket.write(`HTTP/1.1 ${answer.status} ${reason}\r\n${head}\r\n${answer.body}`);
-  closeGently(socket);
-}
-
-/**
- * Ends our side, and the connection when the peer has ended its own or its time is over: to close
- * while it still sends would reset the connection, and the answer might be lost.
- */
-export function closeGently(socket: Duplex): void {
-  socket.end();
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once('close', () => clearTimeout(timer));
-  socket.resume();
+  lingerClose(socket);
 }

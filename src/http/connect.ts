@@ -1,7 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { currentResponse } from '../node-internals/current-response.ts';
-import { closeGently } from './client-error.ts';
+import { lingerClose } from './linger.ts';
 
 /**
  * Makes a response for a CONNECT, once those to earlier requests have left. node:http makes none: it
@@ -26,7 +26,7 @@ export function respondToConnect(
     const res = new ServerResponse(req);
     res.shouldKeepAlive = false;
     res.assignSocket(socket);
-    res.once('finish', () => closeGently(socket));
+    res.once('finish', () => lingerClose(socket));
     serve(res);
   };
   begin();

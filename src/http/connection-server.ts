@@ -1,6 +1,7 @@
 import { createServer, type Server, type ServerOptions } from 'node:http';
 import { startConnectionChecks } from '../node-internals/connection-checks.ts';
 import { allowHalfOpen } from '../node-internals/half-open.ts';
+import { lingerClose } from './linger.ts';
 
 /** All headers of a request together, in bytes; more gets 431. */
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -27,6 +28,10 @@ export function createConnectionServer(
   });
   // Those past a number would be lost; their bytes are bounded.
   server.maxHeadersCount = 0;
+  // node:http calls this behind the last response of a connection, and would close it at once.
+  server.on('connection', (socket) => {
+    socket.destroySoon = () => lingerClose(socket);
+  });
   allowHalfOpen(server);
   startConnectionChecks(server);
   return server;

@@ -2,8 +2,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Dictionary, parseDictionary, serializeDictionary } from 'structured-headers';
 import { ProblemError } from '../errors.ts';
+import { ClientGoneError } from '../store/client-gone.ts';
 import { invalidParameter } from './query.ts';
-import { ClientGoneError } from './receive.ts';
 
 /** RFC 9530's active algorithms, strongest first, with their names in node:crypto. */
 const ALGORITHMS = { 'sha-512': 'sha512', 'sha-256': 'sha256' } as const;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ProblemSlug } from '../errors.ts';
-import type { Exchange } from './exchange.ts';
+import { clientHasGone, type Exchange } from './exchange.ts';
 import type { Logger } from './log.ts';
 
 /** The status alone does not tell: the engine's -3101 is a 409 as well. */
@@ -15,8 +15,8 @@ const ordinary: ReadonlySet<string | undefined> = new Set<ProblemSlug>([
 const refusal501: ProblemSlug = 'not-implemented';
 
 /**
- * Logs the requests that failed (5xx as errors, 4xx as information), the slow ones and the aborted
- * ones, or all of them with --access-log. The ordinary answers of a cache are no failures: a miss, a
+ * Logs the requests that failed (5xx as errors, 4xx as information), the slow ones and those whose
+ * client went away, or all of them with --access-log. The ordinary answers of a cache are no failures: a miss, a
  * duplicate, a failed condition, a range past the end.
  */
 export function exchangeLog(
@@ -28,11 +28,15 @@ export function exchangeLog(
     const slow = slowRequestMs > 0 && durationMs > slowRequestMs;
     const failed = status >= 400 && !ordinary.has(exchange.problem);
     const ours = exchange.error !== undefined || (status >= 500 && exchange.problem !== refusal501);
-    if (!failed && !ours && !slow && !accessLog && status !== 0) return;
+    const gone = clientHasGone(exchange);
+    const { cutOff } = exchange;
+    if (!failed && !ours && !slow && !accessLog && !gone && cutOff === undefined) return;
     const line = lineOf(exchange, status, durationMs);
     if (ours) logger.error(line, 'request failed');
+    else if (gone) logger.info(line, 'client went away');
+    else if (cutOff !== undefined)
+      logger.info(line, 'response cut off: the client reads too slowly');
     else if (slow) logger.warn(line, 'slow request');
-    else if (status === 0) logger.info(line, 'client went away');
     else logger.info(line, failed ? 'request refused' : 'request');
   };
 }
@@ -47,6 +51,7 @@ const lineOf = (exchange: Exchange, status: number, durationMs: number) => ({
   bytesOut: exchange.bytesOut,
   ...(exchange.problem === undefined ? {} : { problem: exchange.problem }),
   ...(exchange.key === undefined ? {} : { keyHash: hashedKey(exchange.key) }),
+  ...(exchange.cutOff === undefined ? {} : { reason: exchange.cutOff }),
   ...(exchange.error === undefined ? {} : { err: exchange.error }),
 });
 

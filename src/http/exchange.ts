@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Layout } from '../config-layouts.ts';
-import type { ProblemError } from '../errors.ts';
 import type { BatchStore } from '../store/batch-store.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { HeldBytes } from './receive-text.ts';
+import { requestIdOf } from './request-id.ts';
 import type { TransferWatch } from './transfer-watch.ts';
 
 export type BatchOperation = 'put' | 'get' | 'exists' | 'info' | 'remove';
@@ -63,10 +63,10 @@ export interface Exchange {
   key: string | undefined;
   /** Set until the 100 that the client waits for is sent. */
   expectsContinue: boolean;
-  /** What the parser found wrong with the body, whose end will never come. */
-  bodyFault: ProblemError | undefined;
+  /** Why the body will never be complete: the parser's fault with it, or ClientGoneError. */
+  bodyFault: Error | undefined;
   /** Set while the body is received: ends that. */
-  interrupt: ((fault: ProblemError) => void) | undefined;
+  interrupt: ((fault: Error) => void) | undefined;
   bytesIn: number;
   bytesOut: number;
   /** Set once the exchange was counted. */
@@ -75,7 +75,32 @@ export interface Exchange {
   problem: string | undefined;
   /** What a defect threw, for the log. */
   error: unknown;
+  /** Why the gateway broke off the response. */
+  cutOff?: string;
 }
+
+/** A request that is about to be served. */
+export const newExchange = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  expectsContinue: boolean,
+): Exchange => ({
+  req,
+  res,
+  requestId: requestIdOf(req.headers['x-request-id']),
+  startedMs: performance.now(),
+  method: req.method ?? 'GET',
+  route: 'other',
+  key: undefined,
+  expectsContinue,
+  bodyFault: undefined,
+  interrupt: undefined,
+  bytesIn: 0,
+  bytesOut: 0,
+  ended: false,
+  problem: undefined,
+  error: undefined,
+});
 
 /** Counts and logs an exchange, once, when its last byte left or its connection closed. */
 export function endExchange(gateway: Gateway, exchange: Exchange): void {
@@ -83,6 +108,24 @@ export function endExchange(gateway: Gateway, exchange: Exchange): void {
   exchange.ended = true;
   gateway.onEnd(exchange);
 }
+
+/** Ends an exchange whose client has left. It may have ended its side only: ours ends without a response. */
+export function abandon(gateway: Gateway, exchange: Exchange): void {
+  exchange.req.socket.destroy();
+  endExchange(gateway, exchange);
+}
+
+/** Breaks off a response whose client reads too slowly. */
+export function cutOff(exchange: Exchange, reason: string): void {
+  exchange.cutOff = reason;
+  exchange.res.destroy();
+}
+
+/** Whether the client left before it had the response: without one, or in the middle of it. */
+export const clientHasGone = ({ res, error, cutOff }: Exchange): boolean =>
+  error === undefined &&
+  cutOff === undefined &&
+  (!res.headersSent || (res.destroyed && !res.writableFinished));
 
 const attached = Symbol('exchange');
 type WithExchange = IncomingMessage & { [attached]?: Exchange };

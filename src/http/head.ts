@@ -9,10 +9,15 @@ export type Expectation = 'none' | 'continue' | 'unknown';
 
 /** Checks what every request has, whatever it asks for; throws the problem with it. */
 export function checkHead(
-  { url = '/', headers }: IncomingMessage,
+  { url = '/', headers, httpVersion, httpVersionMajor }: IncomingMessage,
   expectation: Expectation,
   guard: BrowserGuard,
 ): void {
+  if (httpVersionMajor !== 1) {
+    throw new ProblemError('http-version-not-supported', {
+      detail: `The request is of HTTP/${httpVersion}; this gateway speaks HTTP/1.1.`,
+    });
+  }
   if (url.length > MAX_TARGET_LENGTH) throw new ProblemError('uri-too-long');
   if (expectation === 'unknown') throw new ProblemError('expectation-failed');
   // Only a target in absolute form has an authority.

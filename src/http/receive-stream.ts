@@ -1,6 +1,7 @@
 import { ProblemError } from '../errors.ts';
+import { ClientGoneError } from '../store/client-gone.ts';
 import type { Exchange, Gateway } from './exchange.ts';
-import { ClientGoneError, sendContinue } from './receive.ts';
+import { sendContinue } from './receive.ts';
 import type { Transfer } from './transfer-watch.ts';
 
 /** Takes a body piece by piece. A promise asks for time: nothing more is read until it resolves. */

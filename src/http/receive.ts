@@ -6,18 +6,11 @@ import {
   readDirectly,
   stopReadingDirectly,
 } from '../node-internals/direct-read.ts';
+import { ClientGoneError } from '../store/client-gone.ts';
 import { grown, UNSIZED_START_BYTES } from '../store/grown-block.ts';
 import type { DigestCheck } from './digest.ts';
 import type { Exchange, Gateway } from './exchange.ts';
 import type { Transfer } from './transfer-watch.ts';
-
-/** Thrown when the client went away before its body was complete: nobody is there to be answered. */
-export class ClientGoneError extends Error {
-  constructor() {
-    super('the client closed the connection before its request was complete');
-    this.name = 'ClientGoneError';
-  }
-}
 
 /**
  * What is done with a whole body: the first `bytes` of a block, of which this becomes the user. Its

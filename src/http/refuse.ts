@@ -4,9 +4,6 @@ import type { Exchange } from './exchange.ts';
 import type { ProblemResponse } from './problem.ts';
 import { invalidParameter } from './query.ts';
 
-/** What is still read, and thrown away, after a refusal: enough for clients that send first and look later. */
-const DISCARD = { idleMs: 2_000, totalMs: 30_000, bytes: 1 << 30 };
-
 /** Whether the request announces a body. */
 export const announcesBody = (req: IncomingMessage): boolean =>
   req.headers['transfer-encoding'] !== undefined ||
@@ -26,49 +23,16 @@ export const methodNotAllowed = (method: string, allow: string): ProblemError =>
 export const hasUnreadBody = ({ req }: Exchange): boolean => !req.complete && announcesBody(req);
 
 /**
- * Answers a request whose body has not been read. Closing at once would make the kernel reset the
- * connection, and curl, Python and fetch would show a broken pipe instead of the status: so the
- * answer is sent, our side is closed, and what still comes is discarded within bounds.
+ * Sends the last response of a connection, also to a request whose body has not been read. The
+ * connection then lingers (linger.ts), so that curl, Python and fetch see the status and not a broken
+ * pipe, and no later request of it is served.
  */
-export function refuse(exchange: Answerable, answer: ProblemResponse): void {
-  answerLast(exchange, answer);
-  const { req } = exchange;
-  req.once('end', () => req.socket.destroy());
-}
-
-type Answerable = Pick<Exchange, 'req' | 'res' | 'method'>;
-
-/**
- * Gives the last answer of a connection: ends our side behind it, and discards what still comes until
- * the client has ended its own, or a bound is met. The response never ends for node:http, which
- * therefore begins no other on this connection.
- */
-export function answerLast({ req, res, method }: Answerable, answer: ProblemResponse): void {
-  const { socket } = req;
-  if (socket.destroyed) return;
+export function answerLast(
+  { req, res, method }: Pick<Exchange, 'req' | 'res' | 'method'>,
+  answer: ProblemResponse,
+): void {
+  if (req.socket.destroyed) return;
   answer.headers['Connection'] = 'close';
   res.writeHead(answer.status, answer.headers);
-  if (method === 'HEAD') res.flushHeaders();
-  else res.write(answer.body);
-  socket.end();
-  let left = DISCARD.bytes;
-  const close = () => socket.destroy();
-  const whole = setTimeout(close, DISCARD.totalMs);
-  const idle = setTimeout(() => {
-    // The answer itself may still wait for a client that reads slowly.
-    if (socket.writableLength > 0) idle.refresh();
-    else close();
-  }, DISCARD.idleMs);
-  const stop = () => {
-    clearTimeout(whole);
-    clearTimeout(idle);
-  };
-  socket.once('close', stop);
-  req.on('data', (chunk: Buffer) => {
-    left -= chunk.length;
-    if (left < 0) close();
-    else idle.refresh();
-  });
-  req.on('error', () => undefined);
-  req.resume();
+  res.end(method === 'HEAD' ? undefined : answer.body);
 }

@@ -2,7 +2,7 @@ import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.t
 import { type FixedHeaders, noHeaders, sendInOneWrite } from '../node-internals/one-write.ts';
 import { type Exchange, endExchange, type Gateway } from './exchange.ts';
 import { problemResponse } from './problem.ts';
-import { hasUnreadBody, refuse } from './refuse.ts';
+import { answerLast, hasUnreadBody } from './refuse.ts';
 
 /** Header names and values in turn, as writeHead takes them: cheaper than an object. */
 export type HeaderList = string[];
@@ -80,8 +80,8 @@ export function respondError(gateway: Gateway, exchange: Exchange, error: unknow
   const { res } = exchange;
   if (!(error instanceof ProblemError)) exchange.error = error;
   if (res.headersSent || res.destroyed) {
-    // Nobody is told but the log.
-    exchange.error ??= error;
+    // Only the log tells of it, unless the client had left before: then it is no failure of ours.
+    if (!res.destroyed) exchange.error ??= error;
     res.destroy();
     endExchange(gateway, exchange);
     return;
@@ -105,7 +105,7 @@ export function respondProblem(
   const text = exchange.method === 'HEAD' ? '' : answer.body;
   exchange.bytesOut += Buffer.byteLength(text);
   if (hasUnreadBody(exchange)) {
-    refuse(exchange, answer);
+    answerLast(exchange, answer);
     endExchange(gateway, exchange);
     return;
   }

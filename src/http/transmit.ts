@@ -1,7 +1,7 @@
 import type { Block } from '../native/types.ts';
 import { unsentBytes } from '../native/unsent-bytes.ts';
 import { type FixedHeaders, ONE_WRITE_BYTES } from '../node-internals/one-write.ts';
-import { type Exchange, endExchange, type Gateway } from './exchange.ts';
+import { cutOff, type Exchange, endExchange, type Gateway } from './exchange.ts';
 import { type HeaderList, sendWhole, writeHead } from './respond.ts';
 
 /** Written at a time: more than a few system calls, and less than would hold up other connections. */
@@ -56,7 +56,7 @@ function transmitSlices(
     const unsent = res.socket === null ? undefined : unsentBytes(res.socket);
     return unsent === undefined ? written : Math.max(0, at - start - unsent);
   };
-  const transfer = gateway.watch.begin(() => res.destroy(), reached);
+  const transfer = gateway.watch.begin((reason) => cutOff(exchange, reason), reached);
   res.once('close', () => {
     gateway.watch.end(transfer);
     exchange.bytesOut += written - (end - start);

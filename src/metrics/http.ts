@@ -27,6 +27,8 @@ export interface HttpMetrics {
     bytesIn: number,
     bytesOut: number,
   ): void;
+  /** A request whose client left before it had the whole response. */
+  clientGone(route: string): void;
 }
 
 /** Requests by method, route template and status, and the bytes of their bodies. Never a key. */
@@ -57,6 +59,13 @@ export function httpMetrics(registry: MetricSink, inFlight: () => number): HttpM
     type: 'gauge',
     read: () => [{ value: inFlight(), labels: {} }],
   });
+  const gone = new Map<string, number>();
+  registerPolled(registry, {
+    name: 'memcache_gateway_client_gone_total',
+    help: 'Requests whose client went away before it had the whole response.',
+    type: 'counter',
+    read: () => [...gone].map(([route, value]) => ({ value, labels: { http_route: route } })),
+  });
   const known = new Map<string, Map<string, Series[]>>();
 
   function seriesOf(route: string, method: string, status: number): Series {
@@ -77,6 +86,9 @@ export function httpMetrics(registry: MetricSink, inFlight: () => number): HttpM
   }
 
   return {
+    clientGone(route) {
+      gone.set(route, (gone.get(route) ?? 0) + 1);
+    },
     observe(route, method, status, seconds, bytesIn, bytesOut) {
       // The lookups of a known series allocate nothing.
       const series = known.get(route)?.get(method)?.[status] ?? seriesOf(route, method, status);

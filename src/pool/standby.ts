@@ -6,7 +6,6 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { ProblemError, type ProblemSlug, problemKinds } from '../errors.ts';
 import { type ClientError, faultOf, writeProblem } from '../http/client-error.ts';
 import { checkTransferCoding } from '../http/codings.ts';
@@ -14,6 +13,7 @@ import { respondToConnect } from '../http/connect.ts';
 import { createConnectionServer } from '../http/connection-server.ts';
 import { checkHead, type Expectation, problemOfConnect } from '../http/head.ts';
 import { browserGuard } from '../http/host.ts';
+import { discardInput } from '../http/linger.ts';
 import { type ProblemResponse, problemResponse } from '../http/problem.ts';
 import { parseQuery, switched } from '../http/query.ts';
 import { announcesBody, answerLast, bodyNotTaken, methodNotAllowed } from '../http/refuse.ts';
@@ -50,8 +50,6 @@ type Answer = ProblemResponse & { problem?: ProblemSlug; error?: unknown };
 
 /** Whatever a client does, its connection ends after so long. */
 const connectionMs = 35_000;
-/** Requests that may stand behind the one that is answered; each costs memory until its connection ends. */
-const mostUnanswered = 100;
 
 export interface Standby {
   /** That are open; each has one answer, and ends. */
@@ -62,19 +60,20 @@ export interface Standby {
 
 export function createStandby(options: StandbyOptions): Standby {
   const guard = browserGuard(options);
-  /** Requests so far, of connections that have one. */
-  const requests = new WeakMap<Duplex, number>();
+  /** Connections whose one response is under way. */
+  const answered = new WeakSet<Socket>();
 
   /**
-   * Whether this is the first request of a connection, the only one that is answered. The answer ends
-   * the connection, and node:http fails an assertion of its own, which nobody can catch, when answers
-   * behind an unfinished one are finished on a connection that breaks.
+   * Whether this is the first request of a connection, the only one that is answered: the response ends
+   * the connection, and everything behind the request is discarded.
    */
-  function isFirst(socket: Duplex): boolean {
-    const before = requests.get(socket) ?? 0;
-    requests.set(socket, before + 1);
-    if (before > mostUnanswered) socket.destroy();
-    return before === 0;
+  function isFirst(socket: Socket): boolean {
+    if (answered.has(socket)) {
+      discardInput(socket);
+      return false;
+    }
+    answered.add(socket);
+    return true;
   }
 
   async function answer(
@@ -115,10 +114,7 @@ export function createStandby(options: StandbyOptions): Standby {
   function serve(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
     req.on('error', () => {});
     res.on('error', () => {});
-    if (!isFirst(req.socket)) {
-      req.resume();
-      return;
-    }
+    if (!isFirst(req.socket)) return;
     const { method = 'GET' } = req;
     const requestId = requestIdOf(req.headers['x-request-id']);
     void answer(req, requestId, expectation).then((given) => {
@@ -132,11 +128,7 @@ export function createStandby(options: StandbyOptions): Standby {
   server.on('checkContinue', (req, res) => serve(req, res, 'continue'));
   server.on('checkExpectation', (req, res) => serve(req, res, 'unknown'));
   server.on('connect', (req) => {
-    if (!isFirst(req.socket)) {
-      // node:http has let go of it, and its client's end is to be seen.
-      req.socket.resume();
-      return;
-    }
+    if (!isFirst(req.socket)) return;
     respondToConnect(req, req.socket, (res) => {
       const requestId = requestIdOf(req.headers['x-request-id']);
       const given = refusal(req, requestId, problemOfConnect(req, guard));
@@ -145,7 +137,8 @@ export function createStandby(options: StandbyOptions): Standby {
       res.end(body);
     });
   });
-  server.on('clientError', (error: ClientError, socket) => {
+  server.on('clientError', (error: ClientError, duplex) => {
+    const socket = duplex as Socket;
     const fault = faultOf(error);
     if (fault === undefined) {
       socket.destroy();

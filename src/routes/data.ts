@@ -1,10 +1,10 @@
 import type { BatchOperation, Exchange, Gateway, RouteTemplate } from '../http/exchange.ts';
-import { endExchange } from '../http/exchange.ts';
-import { ClientGoneError } from '../http/receive.ts';
+import { abandon } from '../http/exchange.ts';
 import { announcesBody, bodyNotTaken, methodNotAllowed } from '../http/refuse.ts';
 import { respondError } from '../http/respond.ts';
 import type { Target } from '../http/target.ts';
 import { skipBody } from '../node-internals/body-tap.ts';
+import { ClientGoneError } from '../store/client-gone.ts';
 import { batchExists } from './batch-exists.ts';
 import { batchGet } from './batch-get.ts';
 import { batchInfo } from './batch-info.ts';
@@ -110,8 +110,9 @@ function run(
   }
 
   function failed(error: unknown): void {
-    if (error instanceof ClientGoneError) endExchange(gateway, exchange);
     // What is wrong with the body itself comes first.
-    else respondError(gateway, exchange, exchange.bodyFault ?? error);
+    const reason = exchange.bodyFault ?? error;
+    if (reason instanceof ClientGoneError) abandon(gateway, exchange);
+    else respondError(gateway, exchange, reason);
   }
 }

@@ -1,28 +1,26 @@
-import { ArenaFullError } from '../native/errors.ts';
 import { peerHasLeft } from '../native/peer-state.ts';
 import type { Arena, Block } from '../native/types.ts';
+import { ClientGoneError } from './client-gone.ts';
 
 /**
- * For whom something is waited for: a socket. One that has ended its side counts as gone here, since
- * most clients that leave say no more than that; who only half-closed is told to try again.
+ * The client that a store operation is for: a socket. A client that has only ended its side (a FIN)
+ * has sent all it has to send and may still wait for its response, so it has not left.
  */
 export interface Caller {
   readonly destroyed: boolean;
-  readonly readableEnded: boolean;
-  once(event: 'end' | 'close', listener: () => void): unknown;
-  off(event: 'end' | 'close', listener: () => void): unknown;
+  once(event: 'close', listener: () => void): unknown;
+  off(event: 'close', listener: () => void): unknown;
 }
 
-/** Whether a caller is gone, now; a half-closed one counts as gone, too. */
-export const hasLeft = (caller: Caller): boolean =>
-  caller.destroyed || caller.readableEnded || peerHasLeft(caller);
+/** Whether a client has left: its connection is destroyed, was reset, or, on a Unix socket, was closed. */
+export const hasLeft = (caller: Caller): boolean => caller.destroyed || peerHasLeft(caller);
 
-/** How often those who wait are looked at, whose leaving nobody would tell while they are not read from. */
-const LOOK_MS = 250;
+/** How often waiting clients are checked: while a connection is not read, no event tells of a reset. */
+const CHECK_MS = 250;
 
 /**
- * Waits for room, in order of asking. A caller that leaves loses its place at once, so that nobody
- * waits behind those who are no longer there. @throws ArenaFullError
+ * Waits for room, in order of asking. A client that leaves loses its place at once, so that no request
+ * waits behind those of clients that have left. @throws ArenaFullError, ClientGoneError
  */
 export async function waitForRoom(
   arena: Arena,
@@ -32,18 +30,16 @@ export async function waitForRoom(
 ): Promise<Block> {
   if (caller === undefined) return arena.allocate(bytes, { deadlineMs });
   const left = new AbortController();
-  const leave = () => left.abort(new ArenaFullError(bytes, deadlineMs));
-  if (caller.destroyed || caller.readableEnded) leave();
-  caller.once('end', leave);
+  const leave = () => left.abort(new ClientGoneError());
+  if (caller.destroyed) leave();
   caller.once('close', leave);
-  const looking = setInterval(() => {
+  const checking = setInterval(() => {
     if (hasLeft(caller)) leave();
-  }, LOOK_MS);
+  }, CHECK_MS);
   try {
     return await arena.allocate(bytes, { deadlineMs, signal: left.signal });
   } finally {
-    clearInterval(looking);
-    caller.off('end', leave);
+    clearInterval(checking);
     caller.off('close', leave);
   }
 }

@@ -1,4 +1,3 @@
-import { ProblemError } from '../errors.ts';
 import type {
   Arena,
   Block,
@@ -11,6 +10,7 @@ import type {
 import { type Caller, hasLeft } from './arena-room.ts';
 import { callShares } from './call-shares.ts';
 import type { Breaker } from './circuit.ts';
+import { ClientGoneError } from './client-gone.ts';
 import { freshWish, Lane, type Wish } from './lane.ts';
 
 /** The engine, as batch requests may use it. */
@@ -109,17 +109,12 @@ function inTurn<Answer>(
         const answer = await call(returned);
         if (lane.settle(wish)) resolve(answer);
       },
-      // Who only half-closed is served where nobody has to wait.
-      ...(lane.full && caller !== undefined && { abandoned: () => whyNot(caller) }),
+      // Asked only of a call that waits for its turn: it costs a system call.
+      ...(lane.full &&
+        caller !== undefined && {
+          abandoned: () => (hasLeft(caller) ? new ClientGoneError() : undefined),
+        }),
     };
     lane.add(wish);
   });
 }
-
-const whyNot = (caller: Caller): ProblemError | undefined =>
-  hasLeft(caller)
-    ? new ProblemError('engine-timeout', {
-        detail: 'The client ended its side of the connection while its batch waited for its turn.',
-        retryable: true,
-      })
-    : undefined;

@@ -16,7 +16,7 @@ export interface ObjectStore {
   readonly arena: Arena;
   /** Bytes of the pool where the gateway knows them (embedded engine), to refuse early. */
   readonly poolBytes: PoolBytes | undefined;
-  /** Room for a value on its way in, in order of asking; fails with arena-full, also when the caller left. */
+  /** Room for a value on its way in, in order of asking; fails with arena-full, or ClientGoneError when the caller left. */
   reserve(bytes: number, caller?: Caller): Block | Promise<Block>;
   /**
    * The whole object in a block, of which the caller is the user. Fails with object-not-found,

@@ -79,13 +79,8 @@ export class SharedRead implements Caller {
     return this.#passengers.every(({ caller }) => caller !== undefined && hasLeft(caller));
   }
 
-  get readableEnded(): boolean {
-    return this.destroyed;
-  }
-
   /** Connections are watched only while the read waits for room in the arena. */
-  once(event: 'end' | 'close', listener: () => void): void {
-    if (event !== 'close') return;
+  once(_event: 'close', listener: () => void): void {
     if (this.#listeners.size === 0) {
       this.#roomSinceMs = this.#clock.now();
       for (const { caller } of this.#passengers) this.#watch(caller);
@@ -93,8 +88,8 @@ export class SharedRead implements Caller {
     this.#listeners.add(listener);
   }
 
-  off(event: 'end' | 'close', listener: () => void): void {
-    if (event !== 'close' || !this.#listeners.delete(listener) || this.#listeners.size > 0) return;
+  off(_event: 'close', listener: () => void): void {
+    if (!this.#listeners.delete(listener) || this.#listeners.size > 0) return;
     this.#roomMs += this.#clock.now() - this.#roomSinceMs;
     for (const { caller } of this.#passengers) this.#unwatch(caller);
   }
@@ -117,12 +112,10 @@ export class SharedRead implements Caller {
   }
 
   #watch(caller: Caller | undefined): void {
-    caller?.once('end', this.#notifyIfEmpty);
     caller?.once('close', this.#notifyIfEmpty);
   }
 
   #unwatch(caller: Caller | undefined): void {
-    caller?.off('end', this.#notifyIfEmpty);
     caller?.off('close', this.#notifyIfEmpty);
   }
 }

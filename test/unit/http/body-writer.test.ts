@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { BodyWriter } from '../../../src/http/body-writer.ts';
 import type { Exchange } from '../../../src/http/exchange.ts';
-import { ClientGoneError } from '../../../src/http/receive.ts';
+import { ClientGoneError } from '../../../src/store/client-gone.ts';
 import { type ExchangeServer, startExchanges } from '../../helpers/exchanges.ts';
 import { until } from '../../helpers/until.ts';
 

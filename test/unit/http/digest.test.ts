@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ProblemError, type ProblemSlug } from '../../../src/errors.ts';
 import { contentDigestCheck, reprDigest, wantedDigest } from '../../../src/http/digest.ts';
-import { ClientGoneError } from '../../../src/http/receive.ts';
+import { ClientGoneError } from '../../../src/store/client-gone.ts';
 
 /** RFC 9530, appendix B: the digests of `{"hello": "world"}` and a line feed. */
 const rfcBody = Buffer.from('{"hello": "world"}\n');
