@@ -6,6 +6,13 @@ const role = 'worker';
 
 async function main(): Promise<number | undefined> {
   const argv = process.argv.slice(2);
+  const { descriptorLimit, MIN_DESCRIPTORS, tooFewDescriptors } = await import('./descriptors.ts');
+  const limit = descriptorLimit();
+  // To load the other modules may hang with fewer.
+  if (limit !== undefined && limit < MIN_DESCRIPTORS) {
+    process.stderr.write(`memcache-gateway: ${tooFewDescriptors(limit, MIN_DESCRIPTORS)}\n`);
+    return 1;
+  }
   if (argv[0] === role && process.connected) {
     const { becomeWorker } = await import('./worker.ts');
     becomeWorker();
@@ -23,7 +30,14 @@ if (Number(process.versions.node.split('.')[0]) < oldest) {
   );
   process.exitCode = 1;
 } else {
-  const code = await main();
+  const code = await main().catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EMFILE' && code !== 'ENFILE') throw error;
+    process.stderr.write(
+      'memcache-gateway: there are not enough file descriptors to start; raise the limit (ulimit -n)\n',
+    );
+    return 1;
+  });
   // A server that has ended waits for no timer or socket that is left.
   if (code !== undefined) process.exit(code);
 }

@@ -6,6 +6,13 @@ import type { Config, Interpreted } from './config.ts';
 import { formatBytes } from './config-kinds.ts';
 import type { Reloadable, Sound } from './config-reload.ts';
 import { table } from './config-table.ts';
+import {
+  type DescriptorUse,
+  descriptorLimit,
+  neededDescriptors,
+  servableConnections,
+  tooFewDescriptors,
+} from './descriptors.ts';
 import type { EarlySignals } from './early-signals.ts';
 import type { Log } from './logger.ts';
 import { threadsFor } from './native/limits.ts';
@@ -34,12 +41,20 @@ const stdout = 1;
 /** npm passes a Ctrl-C on that the terminal has sent already, timeout(1) signals twice: one wish, not two. */
 const sameWishMs = 100;
 const metricsDelayMs = 1000;
+/** Services have more clients than this, so a lower bound deserves a warning. */
+const FEW_CONNECTIONS = 256;
 
 /** Serves until told to stop; resolves with the exit code. */
 export async function startGateway(options: StartOptions): Promise<number> {
   const { version, warnings, reserve } = options;
   const config = { ...options.config, logFormat: resolveFormat(options.config) };
   const waiting = createWaitingLog();
+  const use = { workers: config.devices.length, listeners: Math.max(1, config.listen.length) };
+  const shortage = checkDescriptors(use, waiting.log);
+  if (shortage !== undefined) {
+    complain(shortage);
+    return 1;
+  }
   const poolName = newPoolName();
   const loadMetrics = () => import('./metrics/aggregation.ts');
   const supervisor = new Supervisor({
@@ -109,6 +124,18 @@ export async function startGateway(options: StartOptions): Promise<number> {
   waiting.attach(silentLog);
   await log.close();
   return code;
+}
+
+/** Logs how many connections the limit of open files allows, or returns why it does not allow to start. */
+function checkDescriptors(use: DescriptorUse, log: PoolLog): string | undefined {
+  const limit = descriptorLimit();
+  if (limit === undefined) return undefined;
+  const needed = neededDescriptors(use);
+  if (limit < needed) return tooFewDescriptors(limit, needed);
+  const connections = servableConnections(limit, use.workers);
+  const level = connections < FEW_CONNECTIONS ? 'warn' : 'info';
+  log[level]({ openFiles: limit, connections }, 'the limit of open files bounds the connections');
+  return undefined;
 }
 
 async function openLog(config: Config & { logFormat: 'json' | 'pretty' }): Promise<Log> {

@@ -957,6 +957,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The version of HTTP is not supported. */
+        HttpVersionNotSupported: {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Cache-Control": components["headers"]["No-Store"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The engine reported a fault of its transport. */
         BadGateway: {
             headers: {
@@ -1231,6 +1242,7 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+            505: components["responses"]["HttpVersionNotSupported"];
             507: components["responses"]["InsufficientStorage"];
         };
     };
@@ -1346,6 +1358,7 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+            505: components["responses"]["HttpVersionNotSupported"];
             507: components["responses"]["InsufficientStorage"];
         };
     };
@@ -1406,6 +1419,7 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+            505: components["responses"]["HttpVersionNotSupported"];
             507: components["responses"]["InsufficientStorage"];
         };
     };
@@ -1496,6 +1510,8 @@ export interface operations {
             /** @description As of GET. */
             504: components["responses"]["HeadProblem"];
             /** @description As of GET. */
+            505: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
             507: components["responses"]["HeadProblem"];
         };
     };
@@ -1551,6 +1567,7 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+            505: components["responses"]["HttpVersionNotSupported"];
             507: components["responses"]["InsufficientStorage"];
         };
     };
@@ -1643,6 +1660,7 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+            505: components["responses"]["HttpVersionNotSupported"];
             507: components["responses"]["InsufficientStorage"];
         };
     };
@@ -1773,6 +1791,7 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+            505: components["responses"]["HttpVersionNotSupported"];
             507: components["responses"]["InsufficientStorage"];
         };
     };
@@ -1875,6 +1894,8 @@ export interface operations {
             /** @description As of GET. */
             504: components["responses"]["HeadProblem"];
             /** @description As of GET. */
+            505: components["responses"]["HeadProblem"];
+            /** @description As of GET. */
             507: components["responses"]["HeadProblem"];
         };
     };
@@ -1932,6 +1953,7 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     batchGet: {
@@ -1986,6 +2008,7 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     batchExists: {
@@ -2034,6 +2057,7 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     batchInfo: {
@@ -2082,6 +2106,7 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     batchRemove: {
@@ -2130,6 +2155,7 @@ export interface operations {
             502: components["responses"]["BadGateway"];
             503: components["responses"]["ServiceUnavailable"];
             504: components["responses"]["GatewayTimeout"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     getClients: {
@@ -2169,6 +2195,7 @@ export interface operations {
             500: components["responses"]["InternalServerError"];
             501: components["responses"]["NotImplemented"];
             503: components["responses"]["ServiceUnavailable"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     getLiveness: {
@@ -2210,6 +2237,7 @@ export interface operations {
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["InternalServerError"];
             501: components["responses"]["NotImplemented"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     getReadiness: {
@@ -2255,6 +2283,7 @@ export interface operations {
             500: components["responses"]["InternalServerError"];
             501: components["responses"]["NotImplemented"];
             503: components["responses"]["ServiceUnavailable"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     getMetrics: {
@@ -2293,6 +2322,7 @@ export interface operations {
             500: components["responses"]["InternalServerError"];
             501: components["responses"]["NotImplemented"];
             503: components["responses"]["ServiceUnavailable"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     getOpenApiJson: {
@@ -2339,6 +2369,7 @@ export interface operations {
             500: components["responses"]["InternalServerError"];
             501: components["responses"]["NotImplemented"];
             503: components["responses"]["ServiceUnavailable"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     getOpenApiYaml: {
@@ -2381,6 +2412,7 @@ export interface operations {
             500: components["responses"]["InternalServerError"];
             501: components["responses"]["NotImplemented"];
             503: components["responses"]["ServiceUnavailable"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     getDocs: {
@@ -2422,6 +2454,7 @@ export interface operations {
             500: components["responses"]["InternalServerError"];
             501: components["responses"]["NotImplemented"];
             503: components["responses"]["ServiceUnavailable"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     listProblems: {
@@ -2467,6 +2500,7 @@ export interface operations {
             500: components["responses"]["InternalServerError"];
             501: components["responses"]["NotImplemented"];
             503: components["responses"]["ServiceUnavailable"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
     getProblem: {
@@ -2517,6 +2551,7 @@ export interface operations {
             500: components["responses"]["InternalServerError"];
             501: components["responses"]["NotImplemented"];
             503: components["responses"]["ServiceUnavailable"];
+            505: components["responses"]["HttpVersionNotSupported"];
         };
     };
 }

@@ -154,7 +154,8 @@ withBothLanes({ args: tight }, (gateway) => {
         const large = await store(Buffer.alloc(7 * mebibyte));
         const small = await store(randomBytes(1 * mebibyte));
         const holders = await fillArena();
-        for (const how of ways) {
+        // Over TCP a client that ends its side may wait for its response, unless its body is incomplete.
+        for (const how of method === 'GET' ? (['reset'] as const) : ways) {
           const path = `/v1/objects/${method === 'GET' ? large : randomUUID()}`;
           const headers = method === 'GET' ? {} : { 'Content-Length': 7 * mebibyte };
           const { socket, send } = await connectRaw(gateway().port);
@@ -176,11 +177,7 @@ withBothLanes({ args: tight }, (gateway) => {
     it('loses its place though more of its body has come than is read while it waits', async () => {
       const small = await store(randomBytes(1 * mebibyte));
       const holders = await fillArena();
-      // An end that waits behind more than the kernel takes has not come: of that nobody can know.
-      for (const [how, bytes] of [
-        ['end', 100_000],
-        ['reset', 3 * mebibyte],
-      ] as const) {
+      for (const bytes of [100_000, 3 * mebibyte]) {
         const { socket, send } = await connectRaw(gateway().port);
         const since = performance.now();
         send(requestHead('PUT', `/v1/objects/${randomUUID()}`, { 'Content-Length': 7 * mebibyte }));
@@ -188,28 +185,29 @@ withBothLanes({ args: tight }, (gateway) => {
         const local = socket.localPort as number;
         await until(async () => (await metric(gateway().url, arenaWaiters)) === 1);
         await until(async () => (await waitingBytes(gateway().port, local)) > 0);
-        if (how === 'end') socket.end();
-        else socket.resetAndDestroy();
+        socket.resetAndDestroy();
         assert.equal((await value(small)).length, mebibyte);
         assert.ok(performance.now() - since < arenaWaitMs, 'its time was waited for');
-        socket.destroy();
       }
       for (const holder of holders) holder.destroy();
       await untilIdle(gateway().url);
     });
 
-    it('is told to try again, when it has only ended its side', async () => {
+    it('is served, when it has only ended its side', async () => {
       const large = await store(Buffer.alloc(7 * mebibyte));
       const holders = await fillArena();
       const reader = await connectRaw(gateway().port);
       const path = `/v1/objects/${large}`;
       reader.send(requestHead('GET', path));
       reader.socket.end();
-      assert.equal((await reader.next({ path })).status, 503);
+      await until(async () => (await metric(gateway().url, arenaWaiters)) === 1);
       const writer = await connectRaw(gateway().port);
       writer.send(requestHead('PUT', path, { 'Content-Length': 7 * mebibyte }));
       writer.socket.end();
-      assert.equal((await writer.next({ method: 'PUT', path })).status, 400, 'cut off in the body');
+      // Inside a body an end is a departure, and needs no response.
+      assert.equal((await writer.closed()).rest.length, 0);
+      holders[0]?.destroy();
+      assert.equal((await reader.next({ path })).body.length, 7 * mebibyte);
       for (const connection of [...holders, reader, writer]) connection.destroy();
       await untilIdle(gateway().url);
     });

@@ -182,12 +182,15 @@ withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] 
     });
 
     it('stay with HTTP/1.1 when an upgrade is offered', () =>
-      onConnection(gateway().port, async ({ send, next }) => {
-        for (const upgrade of ['websocket', 'h2c']) {
-          send(requestHead('GET', '/livez', { Connection: 'Upgrade', Upgrade: upgrade }));
-          assert.equal((await next({ path: '/livez' })).status, 200);
-        }
-      }));
+      Promise.all(
+        ['websocket', 'h2c'].map((upgrade) =>
+          onConnection(gateway().port, async ({ send, next, closed }) => {
+            send(requestHead('GET', '/livez', { Connection: 'Upgrade', Upgrade: upgrade }));
+            assert.equal((await next({ path: '/livez' })).status, 200);
+            assert.equal((await closed()).reset, false);
+          }),
+        ),
+      ));
   });
 
   describe('Host, Origin and request ids', () => {

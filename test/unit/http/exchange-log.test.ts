@@ -18,7 +18,7 @@ const secret = 'users/42/a question nobody should read';
 function exchange(changes: Partial<Exchange> = {}): Exchange {
   return {
     req: { url: `/v1/objects/${encodeURIComponent(secret)}` } as IncomingMessage,
-    res: {} as ServerResponse,
+    res: { headersSent: true } as ServerResponse,
     requestId: 'r-1',
     startedMs: 0,
     method: 'GET',
@@ -89,8 +89,21 @@ describe('exchangeLog', () => {
   });
 
   it('logs a client that went away', () => {
-    assert.equal(logged(0, 1)?.['msg'], 'client went away');
-    assert.equal(logged(0, 1)?.['level'], 30);
+    const res = { headersSent: false } as ServerResponse;
+    // However long it had waited, and whatever became of its request.
+    for (const durationMs of [1, 1e6]) {
+      const line = logged(0, durationMs, { res });
+      assert.deepEqual([line?.['msg'], line?.['level']], ['client went away', 30]);
+    }
+    const broken = { headersSent: true, destroyed: true, writableFinished: false };
+    assert.equal(logged(200, 1, { res: broken as ServerResponse })?.['msg'], 'client went away');
+  });
+
+  it('tells a client that read too slowly from one that went away', () => {
+    const res = { headersSent: true, destroyed: true, writableFinished: false } as ServerResponse;
+    const line = logged(200, 1, { res, cutOff: 'no byte moved for 300 ms' });
+    assert.equal(line?.['msg'], 'response cut off: the client reads too slowly');
+    assert.equal(line?.['reason'], 'no byte moved for 300 ms');
   });
 
   it('logs a defect with its stack, whatever the status', () => {

@@ -8,8 +8,10 @@ import { until } from '../../helpers/until.ts';
 
 describe('peerHasLeft', () => {
   for (const how of ['end', 'destroy', 'reset'] as const) {
-    it(`sees a peer leave with ${how}, though nothing is read`, async (t) => {
-      const server = net.createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    it(`${how === 'reset' ? 'sees' : 'does not see'} a peer leave with ${how} over TCP, though nothing is read`, async (t) => {
+      const server = net
+        .createServer({ pauseOnConnect: true, allowHalfOpen: true })
+        .listen(0, '127.0.0.1');
       t.after(() => server.close());
       await once(server, 'listening');
       const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
@@ -17,25 +19,30 @@ describe('peerHasLeft', () => {
       t.after(() => socket.destroy());
       client.write(Buffer.alloc(1000));
       assert.equal(peerHasLeft(socket), false);
-      if (how === 'reset') client.resetAndDestroy();
-      else client[how]();
-      await until(() => peerHasLeft(socket));
+      if (how === 'reset') {
+        client.resetAndDestroy();
+        await until(() => peerHasLeft(socket));
+        return;
+      }
+      client[how]();
+      // The end is here once it has been read.
+      socket.resume();
+      await once(socket, 'end');
+      assert.equal(peerHasLeft(socket), false);
       client.destroy();
     });
   }
 
-  for (const how of ['end', 'destroy'] as const) {
-    it(`sees a peer leave a Unix socket with ${how}, behind bytes that were not read`, async (t) => {
-      const [left, right] = socketPair();
-      t.after(() => left.destroy());
-      left.pause();
-      await new Promise((resolve) => right.write('unread', resolve));
-      assert.equal(peerHasLeft(left), false);
-      right[how]();
-      await until(() => peerHasLeft(left));
-      right.destroy();
-    });
-  }
+  it('sees a peer close a Unix socket, behind bytes that were not read, and not that it ends its side', async (t) => {
+    const [left, right] = socketPair();
+    t.after(() => left.destroy());
+    left.pause();
+    await new Promise((resolve) => right.write('unread', resolve));
+    await new Promise<void>((resolve) => right.end(resolve));
+    assert.equal(peerHasLeft(left), false);
+    right.destroy();
+    await until(() => peerHasLeft(left));
+  });
 
   it('takes nobody for gone of whom it cannot tell', () => {
     assert.equal(peerHasLeft({}), false);

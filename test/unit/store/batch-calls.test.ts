@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { after, describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ProblemError } from '../../../src/errors.ts';
 import { EngineDeadlineError, EngineStuckError } from '../../../src/native/errors.ts';
 import type { EngineClient, Returned } from '../../../src/native/types.ts';
 import { sharedBatchCalls } from '../../../src/store/batch-calls.ts';
+import { ClientGoneError } from '../../../src/store/client-gone.ts';
 
 interface OpenCall {
   readonly name: string;
@@ -64,7 +64,6 @@ function callsOf(slots: number, deadlineMs = 10_000) {
 
 class Client extends EventEmitter {
   destroyed = false;
-  readableEnded = false;
 }
 
 const options = { replicas: 1, prefer: [] };
@@ -174,28 +173,14 @@ describe('the calls of batches', () => {
     await nextTurn();
     const client = new Client();
     const left = shared.of(client).batchGet(['b'], []);
-    const refused = assert.rejects(
-      left,
-      (error) => error instanceof ProblemError && error.slug === 'engine-timeout',
-    );
+    const refused = assert.rejects(left, ClientGoneError);
     const next = shared.of(new Client()).batchGet(['c'], []);
-    client.readableEnded = true;
+    client.destroyed = true;
     answer('batchGet a');
     assert.deepEqual(underWay(), ['batchGet c']);
     await refused;
     answer('batchGet c');
     await Promise.all([first, next]);
-  });
-
-  it('are made for a client that only half-closed, where it need not wait', async () => {
-    const { shared, underWay, answer } = callsOf(8);
-    const client = new Client();
-    client.readableEnded = true;
-    const asked = shared.of(client).batchExist(['a']);
-    await nextTurn();
-    assert.deepEqual(underWay(), ['batchExist a']);
-    answer('batchExist a');
-    await asked;
   });
 
   it('give back their place when the client refuses them', async () => {

@@ -9,6 +9,7 @@ import {
   type ReadWindow,
   readWindow,
 } from '../../../src/store/batch-read.ts';
+import { ClientGoneError } from '../../../src/store/client-gone.ts';
 import {
   type BatchStep,
   filled,
@@ -208,9 +209,9 @@ describe('readWindow', () => {
     const plan = await planRead(context.engine, ['a']);
     const holder = filled(arena, arenaBytes, 'x');
     await assert.rejects(readWindow(context, plan, 0, undefined), isProblem('arena-full'));
-    const gone = { destroyed: true, readableEnded: true, once: () => 0, off: () => 0 };
+    const gone = { destroyed: true, once: () => 0, off: () => 0 };
     const patient = { ...context, arenaWaitMs: 60_000 };
-    await assert.rejects(readWindow(patient, plan, 0, gone), isProblem('arena-full'));
+    await assert.rejects(readWindow(patient, plan, 0, gone), ClientGoneError);
     holder.release();
     assert.deepEqual(made, ['query a']);
     assert.equal(arena.stats().blocks, 0);
