@@ -20,7 +20,7 @@ export interface ReceivedResponse {
 }
 
 /** What may be answered before it is known whether path and method exist. */
-const ANYWHERE = new Set([400, 403, 408, 414, 417, 431, 500, 501, 503]);
+const ANYWHERE = new Set([400, 403, 408, 414, 417, 431, 500, 501, 503, 505]);
 
 function plainHeaders(headers: HeaderValues): Map<string, string> {
   const plain = new Map<string, string>();
