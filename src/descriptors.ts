@@ -10,12 +10,13 @@ const SUPERVISOR_DESCRIPTORS = 30;
 const DESCRIPTORS_PER_WORKER = 4;
 /** Open in a worker without connections (measured: 22), with a margin for files that it loads. */
 const WORKER_DESCRIPTORS = 32;
+/** Modules that a starting process may read at once, since Node opens a level of imports together. */
+const LOADING_DESCRIPTORS = 128;
 /** A gateway that can serve fewer connections at a time is of no use. */
 const MIN_CONNECTIONS = 8;
 
-/** What every start needs, whatever is configured. */
-export const MIN_DESCRIPTORS =
-  SUPERVISOR_DESCRIPTORS + DESCRIPTORS_PER_WORKER + 1 + MIN_CONNECTIONS;
+/** What every process needs while it starts, whatever is configured. */
+export const MIN_DESCRIPTORS = WORKER_DESCRIPTORS + LOADING_DESCRIPTORS;
 
 const LIMITS_FILE = '/proc/self/limits';
 
@@ -45,7 +46,7 @@ export interface DescriptorUse {
 export function neededDescriptors({ workers, listeners }: DescriptorUse): number {
   const supervisor =
     SUPERVISOR_DESCRIPTORS + DESCRIPTORS_PER_WORKER * workers + listeners + MIN_CONNECTIONS;
-  return Math.max(supervisor, WORKER_DESCRIPTORS + MIN_CONNECTIONS);
+  return Math.max(supervisor, MIN_DESCRIPTORS);
 }
 
 /** Connections that all workers together can serve at a time. */

@@ -8,7 +8,7 @@ async function main(): Promise<number | undefined> {
   const argv = process.argv.slice(2);
   const { descriptorLimit, MIN_DESCRIPTORS, tooFewDescriptors } = await import('./descriptors.ts');
   const limit = descriptorLimit();
-  // To load the other modules may hang with fewer.
+  // With fewer, loading the other modules may fail or hang.
   if (limit !== undefined && limit < MIN_DESCRIPTORS) {
     process.stderr.write(`memcache-gateway: ${tooFewDescriptors(limit, MIN_DESCRIPTORS)}\n`);
     return 1;

@@ -23,7 +23,7 @@ describe('a gateway with few file descriptors', () => {
   }
 
   it('ends with 1 when it has too few for its devices', async () => {
-    const devices = 6;
+    const devices = 64;
     const needed = neededDescriptors({ workers: devices, listeners: 1 });
     assert.ok(needed > MIN_DESCRIPTORS);
     const gateway = spawnGateway({
