@@ -100,7 +100,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       keepAliveMs: config.keepAliveMs,
     },
     layouts: config.layout,
-    watch: createTransferWatch(config),
+    watch: createTransferWatch(config, { contended: () => engine.arena.stats().waiters > 0 }),
     draining: false,
     onEnd(exchange) {
       inFlight -= 1;

@@ -108,6 +108,7 @@ function engineOptions(config: Config, device: number) {
     engine: config.engine,
     device,
     arenaBytes: config.arenaBytes,
+    smallReserve: true,
     callSlots: config.callSlots,
     deadlineMs: config.deadlineMs,
     initDeadlineMs: config.initDeadlineMs,

@@ -99,7 +99,7 @@ export class BodyWriter {
     while (this.#queue.length > 0 && this.#handedBytes < BYTES_AHEAD) this.#handOn();
     if (this.#ending && this.#queue.length === 0 && !res.writableEnded) res.end();
     res.uncork();
-    if (this.#handedBytes > 0 && this.#transfer === undefined) this.#watch();
+    if (this.#handedBytes > 0) this.#watch();
   }
 
   #handOn(): void {
@@ -141,7 +141,7 @@ export class BodyWriter {
       }
     }
     if (this.#queue.length > 0) this.#pump();
-    if (this.#handedBytes === 0 && !this.#ending) this.#stopWatching();
+    if (this.#handedBytes === 0 && !this.#ending) this.#pauseWatching();
     this.#wake();
   }
 
@@ -153,25 +153,29 @@ export class BodyWriter {
     for (const { resolve } of ready) resolve();
   }
 
+  /** One transfer for the whole body: the rate counts all the time in which there is something to read. */
   #watch(): void {
+    const { watch } = this.#gateway;
+    if (this.#transfer !== undefined) {
+      watch.resume(this.#transfer);
+      return;
+    }
     const { res } = this.#exchange;
-    const before = this.#writtenBytes;
     const reached = (): number => {
       const unsent = res.socket === null ? undefined : unsentBytes(res.socket);
       const handed = this.#writtenBytes + this.#handedBytes;
-      return Math.max(0, (unsent === undefined ? this.#writtenBytes : handed - unsent) - before);
+      return Math.max(0, unsent === undefined ? this.#writtenBytes : handed - unsent);
     };
-    this.#transfer = this.#gateway.watch.begin((reason) => cutOff(this.#exchange, reason), reached);
+    this.#transfer = watch.begin((reason) => cutOff(this.#exchange, reason), reached);
   }
 
-  #stopWatching(): void {
-    if (this.#transfer !== undefined) this.#gateway.watch.end(this.#transfer);
-    this.#transfer = undefined;
+  #pauseWatching(): void {
+    if (this.#transfer !== undefined) this.#gateway.watch.pause(this.#transfer);
   }
 
   #close(): void {
     this.#closed = true;
-    this.#stopWatching();
+    if (this.#transfer !== undefined) this.#gateway.watch.end(this.#transfer);
     const pieces = [...this.#leaving, ...this.#queue];
     this.#leaving.clear();
     this.#queue = [];

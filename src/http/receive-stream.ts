@@ -9,6 +9,8 @@ export interface BodySink {
   write(chunk: Buffer): void | Promise<void>;
   /** The body has come whole. */
   end(): void | Promise<void>;
+  /** False where the sink takes no room in the arena; true by default. */
+  readonly holdsRoom?: boolean;
 }
 
 /**
@@ -77,7 +79,7 @@ export function receiveStream(gateway: Gateway, exchange: Exchange, sink: BodySi
     if (bodyFault !== undefined) return fail(bodyFault);
     if (req.closed) return fail(new ClientGoneError());
     exchange.interrupt = fail;
-    transfer = gateway.watch.begin(tooSlow);
+    transfer = gateway.watch.begin(tooSlow, undefined, sink.holdsRoom);
     sendContinue(exchange);
     // What has come whole and was not read yet is gone with the connection. None listens for `error`:
     // an aborted request then emits `close` alone.

@@ -1,4 +1,5 @@
 import { ProblemError } from '../errors.ts';
+import { SMALL_BLOCK_BYTES } from '../native/limits.ts';
 import type { Block } from '../native/types.ts';
 import { type BodyTap, tapBody, untapBody } from '../node-internals/body-tap.ts';
 import {
@@ -134,11 +135,12 @@ class Reception implements BodyTap, DirectTarget {
     this.#sink = sink;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#transfer = gateway.watch.begin((reason) => {
+    const tooSlow = (reason: string): void =>
       this.fail(
         new ProblemError('request-timeout', { detail: `The body came too slowly: ${reason}.` }),
       );
-    });
+    const holdsRoom = sink.rest === undefined || sink.rest.missing() > SMALL_BLOCK_BYTES;
+    this.#transfer = gateway.watch.begin(tooSlow, undefined, holdsRoom);
   }
 
   begin(): void {

@@ -1,3 +1,4 @@
+import { SMALL_BLOCK_BYTES } from '../native/limits.ts';
 import type { Block } from '../native/types.ts';
 import { unsentBytes } from '../native/unsent-bytes.ts';
 import { type FixedHeaders, ONE_WRITE_BYTES } from '../node-internals/one-write.ts';
@@ -56,7 +57,8 @@ function transmitSlices(
     const unsent = res.socket === null ? undefined : unsentBytes(res.socket);
     return unsent === undefined ? written : Math.max(0, at - start - unsent);
   };
-  const transfer = gateway.watch.begin((reason) => cutOff(exchange, reason), reached);
+  const holdsRoom = block.length > SMALL_BLOCK_BYTES;
+  const transfer = gateway.watch.begin((reason) => cutOff(exchange, reason), reached, holdsRoom);
   res.once('close', () => {
     gateway.watch.end(transfer);
     exchange.bytesOut += written - (end - start);

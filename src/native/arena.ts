@@ -1,9 +1,13 @@
 import type { Address } from './abi.ts';
 import { ArenaFullError } from './errors.ts';
+import { SMALL_BLOCK_BYTES } from './limits.ts';
 import type { MappedRegion } from './memory.ts';
 import type { NativeBlock } from './native-block.ts';
+import { PeerShares } from './peer-shares.ts';
+import { Refusals } from './refusals.ts';
+import { RoomQueue, type RoomWaiter } from './room-queue.ts';
 import { Tlsf } from './tlsf.ts';
-import type { Arena, ArenaStats } from './types.ts';
+import type { Arena, ArenaRefusals, ArenaStats } from './types.ts';
 
 /** Blocks start and end on cache lines. */
 const GRANULE_BYTES = 64;
@@ -14,64 +18,74 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export interface ArenaOptions {
   /** Fills freed blocks with 0xDB, so that a use after free is seen in the bytes. */
   debug: boolean;
+  /** Memory for small blocks only, which large blocks cannot take; none by default. */
+  reserve?: readonly MappedRegion[];
 }
 
 interface Region {
   readonly address: Address;
   readonly bytes: Buffer;
   readonly space: Tlsf;
-}
-
-interface Waiter {
-  readonly bytes: number;
-  give(block: ArenaBlock): void;
+  /** Whether it holds small blocks only. */
+  readonly isReserve: boolean;
 }
 
 /**
- * Hands out blocks of memory that is mapped already (design.md §2): at once, or in order of asking.
+ * Hands out blocks of memory that is mapped already: at once, or in order of asking.
  * A region per 4 GiB, since nothing larger can be viewed; a block lies in one region.
+ *
+ * A peer is an object that stands for one client. While others wait, a peer holds at most a quarter
+ * of the arena in large blocks, and at most a sixteenth of the reserve in small ones; a peer that
+ * holds nothing gets one block of any size (docs/decisions/0014-slow-clients.md).
  */
 export class MemoryArena implements Arena {
   readonly totalBytes: number;
   readonly maxBlockBytes: number;
-  readonly #regions: Region[];
+  readonly #regions: readonly Region[];
+  readonly #reserve: readonly Region[];
+  readonly #reserveBytes: number;
   readonly #debug: boolean;
-  /** In order of asking: a Set keeps it, and lets a waiter leave from anywhere. */
-  readonly #waiters = new Set<Waiter>();
-  #waitingBytes = 0;
+  readonly #queue = new RoomQueue<ArenaBlock>();
+  readonly #largeShares: PeerShares;
+  readonly #reserveShares: PeerShares;
+  readonly #refusals = new Refusals();
   #usedBytes = 0;
   #blocks = 0;
 
   constructor(memory: readonly MappedRegion[], options: ArenaOptions) {
-    this.#regions = memory.map(({ address, bytes }) => ({
-      address,
-      bytes,
-      space: new Tlsf(Math.floor(bytes.length / GRANULE_BYTES)),
-    }));
-    const sizes = this.#regions.map((region) => region.space.granules * GRANULE_BYTES);
-    this.totalBytes = sizes.reduce((sum, size) => sum + size, 0);
-    this.maxBlockBytes = Math.max(0, ...sizes);
+    this.#regions = memory.map((region) => regionOf(region, false));
+    this.#reserve = (options.reserve ?? []).map((region) => regionOf(region, true));
+    this.totalBytes = this.#regions.reduce((sum, region) => sum + sizeOf(region), 0);
+    this.#reserveBytes = this.#reserve.reduce((sum, region) => sum + sizeOf(region), 0);
+    this.maxBlockBytes = Math.max(0, ...this.#regions.map(sizeOf));
+    this.#largeShares = new PeerShares(Math.floor(this.totalBytes / 4));
+    this.#reserveShares = new PeerShares(
+      Math.max(SMALL_BLOCK_BYTES, Math.floor(this.#reserveBytes / 16)),
+    );
     this.#debug = options.debug;
   }
 
-  tryAllocate(bytes: number): ArenaBlock | undefined {
+  tryAllocate(bytes: number, peer?: object): ArenaBlock | undefined {
     checkSize(bytes);
-    if (this.#waiters.size > 0) return undefined;
-    return this.#take(bytes);
+    if (this.#queue.size === 0) {
+      return this.#fromReserve(bytes, peer) ?? this.#fromRegions(this.#regions, bytes, peer);
+    }
+    // Only small requests ahead of it delay a small one; room outside the reserve is for the queue.
+    return this.#queue.smallSize === 0 ? this.#fromReserve(bytes, peer) : undefined;
   }
 
   allocate(
     bytes: number,
-    options: { deadlineMs: number; signal?: AbortSignal },
+    options: { deadlineMs: number; signal?: AbortSignal; peer?: object | undefined },
   ): Promise<ArenaBlock> {
-    const { deadlineMs, signal } = options;
+    const { deadlineMs, signal, peer } = options;
     return new Promise((resolve, reject) => {
       checkSize(bytes);
       if (bytes > this.maxBlockBytes) {
         throw new RangeError(`${bytes} bytes can never fit: at most ${this.maxBlockBytes}`);
       }
       signal?.throwIfAborted();
-      const block = this.tryAllocate(bytes);
+      const block = this.tryAllocate(bytes, peer);
       if (block !== undefined) {
         resolve(block);
         return;
@@ -79,8 +93,7 @@ export class MemoryArena implements Arena {
       const leave = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', abort);
-        this.#waiters.delete(waiter);
-        this.#waitingBytes -= bytes;
+        this.#queue.remove(waiter);
       };
       const giveUp = (reason: Error): void => {
         leave();
@@ -89,33 +102,44 @@ export class MemoryArena implements Arena {
         this.#serve();
       };
       const abort = (): void => giveUp(signal?.reason as Error);
-      const waiter: Waiter = {
+      const waiter: RoomWaiter<ArenaBlock> = {
         bytes,
+        peer,
+        small: bytes <= SMALL_BLOCK_BYTES && !this.#reserveShares.wouldExceed(peer, bytes),
+        order: this.#queue.nextOrder(),
         give: (given) => {
           leave();
           resolve(given);
         },
       };
-      const full = (): void => giveUp(new ArenaFullError(bytes, deadlineMs));
+      const full = (): void => {
+        this.#refusals.refused(bytes);
+        giveUp(new ArenaFullError(bytes, deadlineMs));
+      };
       const timer = setTimeout(full, Math.min(deadlineMs, MAX_TIMER_MS));
       signal?.addEventListener('abort', abort);
-      this.#waiters.add(waiter);
-      this.#waitingBytes += bytes;
+      this.#queue.add(waiter);
+      // There may be room for it although others wait: those beyond their share are passed over.
+      this.#serve();
     });
   }
 
   stats(): ArenaStats {
     return {
-      totalBytes: this.totalBytes,
+      totalBytes: this.totalBytes + this.#reserveBytes,
       usedBytes: this.#usedBytes,
       blocks: this.#blocks,
-      waiters: this.#waiters.size,
-      waitingBytes: this.#waitingBytes,
+      waiters: this.#queue.size,
+      waitingBytes: this.#queue.bytes,
     };
   }
 
+  refusals(): ArenaRefusals {
+    return this.#refusals.now();
+  }
+
   /** Called by a block whose last user let go. */
-  reclaim(region: Region, record: number): void {
+  reclaim(region: Region, record: number, length: number, peer: object | undefined): void {
     const { space, bytes } = region;
     const start = space.startOf(record) * GRANULE_BYTES;
     const size = space.sizeOf(record) * GRANULE_BYTES;
@@ -123,37 +147,71 @@ export class MemoryArena implements Arena {
     const run = space.release(record) * GRANULE_BYTES;
     this.#usedBytes -= size;
     this.#blocks--;
-    // The first in line did not fit before; only the run that just grew can hold it now.
-    if (this.#waiters.size > 0 && run >= this.#firstWaiter().bytes) this.#serve();
+    this.#sharesFor(region, length)?.subtract(peer, length);
+    if (this.#queue.size > 0) this.#serve();
+    if (this.#queue.size === 0) this.#refusals.hasRoom(run);
   }
 
-  #take(bytes: number): ArenaBlock | undefined {
+  /** Serves waiters for as long as there is room for the next one. */
+  #serve(): void {
+    for (;;) {
+      const small = this.#queue.firstSmall();
+      const reserved = small && this.#fromReserve(small.bytes, small.peer);
+      if (small !== undefined && reserved !== undefined) {
+        small.give(reserved);
+        continue;
+      }
+      const large = this.#queue.firstLarge(this.#isWithinShare);
+      // Outside the reserve the older one goes first, so that neither kind starves the other.
+      const next = small !== undefined && !(large && large.order < small.order) ? small : large;
+      const block = next && this.#fromRegions(this.#regions, next.bytes, next.peer);
+      if (next === undefined || block === undefined) return;
+      next.give(block);
+    }
+  }
+
+  readonly #isWithinShare = ({ bytes, peer }: RoomWaiter<ArenaBlock>): boolean =>
+    bytes <= SMALL_BLOCK_BYTES || !this.#largeShares.wouldExceed(peer, bytes);
+
+  #fromReserve(bytes: number, peer: object | undefined): ArenaBlock | undefined {
+    if (bytes > SMALL_BLOCK_BYTES || this.#reserve.length === 0) return undefined;
+    if (this.#reserveShares.wouldExceed(peer, bytes)) return undefined;
+    return this.#fromRegions(this.#reserve, bytes, peer);
+  }
+
+  #fromRegions(
+    regions: readonly Region[],
+    bytes: number,
+    peer: object | undefined,
+  ): ArenaBlock | undefined {
     const granules = Math.ceil(bytes / GRANULE_BYTES);
-    for (const region of this.#regions) {
+    for (const region of regions) {
       const record = region.space.allocate(granules);
       if (record < 0) continue;
       this.#usedBytes += granules * GRANULE_BYTES;
       this.#blocks++;
-      return new ArenaBlock(this, region, record, bytes);
+      this.#sharesFor(region, bytes)?.add(peer, bytes);
+      this.#refusals.granted(bytes);
+      return new ArenaBlock(this, region, record, bytes, peer);
     }
     return undefined;
   }
 
-  /** Strictly in order: a large request is not starved by small ones behind it. */
-  #serve(): void {
-    while (this.#waiters.size > 0) {
-      const waiter = this.#firstWaiter();
-      const block = this.#take(waiter.bytes);
-      if (block === undefined) return;
-      waiter.give(block);
-    }
-  }
-
-  #firstWaiter(): Waiter {
-    for (const waiter of this.#waiters) return waiter;
-    throw new Error('nobody waits');
+  /** Where a block counts. A small one outside the reserve counts nowhere. */
+  #sharesFor({ isReserve }: Region, bytes: number): PeerShares | undefined {
+    if (isReserve) return this.#reserveShares;
+    return bytes > SMALL_BLOCK_BYTES ? this.#largeShares : undefined;
   }
 }
+
+const regionOf = ({ address, bytes }: MappedRegion, isReserve: boolean): Region => ({
+  address,
+  bytes,
+  space: new Tlsf(Math.floor(bytes.length / GRANULE_BYTES)),
+  isReserve,
+});
+
+const sizeOf = ({ space }: Region): number => space.granules * GRANULE_BYTES;
 
 class ArenaBlock implements NativeBlock {
   readonly length: number;
@@ -163,11 +221,19 @@ class ArenaBlock implements NativeBlock {
   readonly #arena: MemoryArena;
   readonly #region: Region;
   readonly #record: number;
+  readonly #peer: object | undefined;
   #users = 1;
   #view: Buffer | undefined;
 
-  constructor(arena: MemoryArena, region: Region, record: number, length: number) {
+  constructor(
+    arena: MemoryArena,
+    region: Region,
+    record: number,
+    length: number,
+    peer: object | undefined,
+  ) {
     this.#arena = arena;
+    this.#peer = peer;
     this.#region = region;
     this.#record = record;
     this.length = length;
@@ -190,7 +256,9 @@ class ArenaBlock implements NativeBlock {
 
   release(): void {
     if (this.#users === 0) throw new Error('a block was freed twice');
-    if (--this.#users === 0) this.#arena.reclaim(this.#region, this.#record);
+    if (--this.#users === 0) {
+      this.#arena.reclaim(this.#region, this.#record, this.length, this.#peer);
+    }
   }
 }
 

@@ -20,6 +20,8 @@ export interface EngineOptions {
   /** 0…383. */
   device: number;
   arenaBytes: number;
+  /** Map a reserve for small blocks beside the arena: a sixteenth of it, at most 64 MiB. */
+  smallReserve?: boolean;
   /**
    * Calls in flight, 1…30; the engine breaks from 32 (engine.md §2). Of what is left, probes have
    * some, and calls that are made in the place of late ones (limits.ts).

@@ -11,6 +11,8 @@ import type { Opening } from './opening.ts';
 import { PROBE_BYTES, type ProbeBlocks } from './self-test.ts';
 
 const PAGE_BYTES = 4096;
+/** The reserve for small blocks: a sixteenth of the arena, at most this much. */
+const MAX_RESERVE_BYTES = 64 << 20;
 /** More than there ever are (limits.ts). */
 const PROBES_PER_PAGE = PAGE_BYTES / (2 * PROBE_BYTES);
 
@@ -22,17 +24,26 @@ export interface EngineMemory {
   readonly discard: () => void;
 }
 
+/** Bytes of the reserve beside an arena of so many bytes. */
+const reserveBytesFor = (arenaBytes: number): number =>
+  wholePages(Math.min(arenaBytes / 16, MAX_RESERVE_BYTES));
+
+const wholePages = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+
 /**
- * Maps the arena and a page for the probes behind it, and makes both known to the engine at once.
+ * Maps the arena, the reserve behind it and a page for the probes, and registers all of it with the
+ * engine at once. The reserve lies beside the arena, so that an object may be as large as the arena.
  * @throws EngineLoadError when the engine refuses the memory.
  */
 export async function mapArena(
-  options: { arenaBytes: number; debugArena?: boolean },
+  options: { arenaBytes: number; smallReserve?: boolean; debugArena?: boolean },
   opening: Opening,
 ): Promise<EngineMemory> {
   const { arenaBytes } = options;
+  const reserveBytes = options.smallReserve === true ? reserveBytesFor(arenaBytes) : 0;
+  const reserveStart = wholePages(arenaBytes);
   // Whole pages, so that the last one lies within one region (regions end at multiples of 4 GiB).
-  const totalBytes = Math.ceil(arenaBytes / PAGE_BYTES) * PAGE_BYTES + PAGE_BYTES;
+  const totalBytes = reserveStart + reserveBytes + PAGE_BYTES;
   const memory = mapMemory(totalBytes, { hugePages: true });
   const { mmcc_register_buffer } = opening.library.functions;
   const region = [(memory[0] as MappedRegion).address, totalBytes] as const;
@@ -45,7 +56,10 @@ export async function mapArena(
     );
   }
   const debug = options.debugArena ?? process.env['GATEWAY_DEBUG_ARENA'] === '1';
-  const arena = new MemoryArena(cutRegions(memory, arenaBytes), { debug });
+  const arena = new MemoryArena(cutRegions(memory, 0, arenaBytes), {
+    debug,
+    reserve: cutRegions(memory, reserveStart, reserveStart + reserveBytes),
+  });
   const last = memory.at(-1) as MappedRegion;
   return {
     arena,
@@ -59,14 +73,16 @@ export async function mapArena(
   };
 }
 
-function cutRegions(memory: readonly MappedRegion[], arenaBytes: number): MappedRegion[] {
-  const regions: MappedRegion[] = [];
-  let left = arenaBytes;
-  for (const { address, bytes } of memory) {
-    if (left > 0) regions.push({ address, bytes: bytes.subarray(0, Math.min(left, bytes.length)) });
-    left -= bytes.length;
-  }
-  return regions;
+/** The bytes from `start` to before `end` of all regions together, none when they are equal. */
+function cutRegions(memory: readonly MappedRegion[], start: number, end: number): MappedRegion[] {
+  let offset = 0;
+  return memory.flatMap(({ address, bytes }) => {
+    const from = Math.max(0, start - offset);
+    const to = Math.min(bytes.length, end - offset);
+    offset += bytes.length;
+    if (from >= to) return [];
+    return [{ address: (address + from) as Address, bytes: bytes.subarray(from, to) }];
+  });
 }
 
 function probeBlock(region: MappedRegion, index: number): NativeBlock {

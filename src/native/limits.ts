@@ -38,3 +38,6 @@ const SPARE_THREADS = 3;
 
 /** libuv threads of a worker. */
 export const threadsFor = (callSlots: number): number => mostCalls(callSlots) + SPARE_THREADS;
+
+/** Largest block that the arena's reserve serves, and that never counts against its peer's share. */
+export const SMALL_BLOCK_BYTES = 64 * 1024;

@@ -50,18 +50,32 @@ export interface ArenaStats {
   waitingBytes: number;
 }
 
+export interface ArenaRefusals {
+  /** Requests that waited for room in vain, since the process began. */
+  readonly count: number;
+  /** How long the arena has had no room for what it refused; undefined while it has room. */
+  readonly forMs: number | undefined;
+}
+
 export interface Arena {
   readonly totalBytes: number;
   /** The largest block that can ever be given out; more gets 413 before a body is read. */
   readonly maxBlockBytes: number;
-  /** A block at once, or undefined when there is no room now or others wait before us (fair). */
-  tryAllocate(bytes: number): Block | undefined;
   /**
-   * A block, in order of asking. Rejects with ArenaFullError after `deadlineMs`, with RangeError when
+   * A block at once, or undefined when there is no room now or others wait before us (fair). The block
+   * counts against `peer`, an object that stands for one client.
+   */
+  tryAllocate(bytes: number, peer?: object): Block | undefined;
+  /**
+   * A block, in order of asking; a peer beyond its share is passed over while others wait. Rejects with ArenaFullError after `deadlineMs`, with RangeError when
    * it can never fit, with the signal's reason when aborted (a waiter then leaves the queue).
    */
-  allocate(bytes: number, options: { deadlineMs: number; signal?: AbortSignal }): Promise<Block>;
+  allocate(
+    bytes: number,
+    options: { deadlineMs: number; signal?: AbortSignal; peer?: object | undefined },
+  ): Promise<Block>;
   stats(): ArenaStats;
+  refusals(): ArenaRefusals;
 }
 
 /**

@@ -38,6 +38,8 @@ export async function startExchanges(
           lastMovedMs: 0,
           pausedMs: undefined,
           measure,
+          holdsRoom: true,
+          window: undefined,
           cut,
         };
         watched.add(transfer);

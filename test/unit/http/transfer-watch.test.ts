@@ -10,7 +10,10 @@ afterEach(() => watch?.close());
 /** The watch looks every 10 ms at least; time itself only goes on when the test says so. */
 function begin(idleTimeoutMs: number, minRateBytes: number) {
   atMs = 1000;
-  const made = createTransferWatch({ idleTimeoutMs, minRateBytes, now: () => atMs, lookMs: 10 });
+  const made = createTransferWatch(
+    { idleTimeoutMs, minRateBytes },
+    { now: () => atMs, lookMs: 10 },
+  );
   watch = made;
   const cuts: string[] = [];
   const transfer = made.begin((reason) => cuts.push(reason));

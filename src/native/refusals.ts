@@ -1,0 +1,41 @@
+import type { ArenaRefusals } from './types.ts';
+
+/**
+ * Whether an arena has room for what it refused. The state begins with a request that waited in vain
+ * and ends when a block of the smallest size refused since then is given out, or is free again.
+ */
+export class Refusals {
+  readonly #now: () => number;
+  #count = 0;
+  #sinceMs: number | undefined;
+  #smallestBytes = Number.POSITIVE_INFINITY;
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  refused(bytes: number): void {
+    this.#count += 1;
+    this.#sinceMs ??= this.#now();
+    this.#smallestBytes = Math.min(this.#smallestBytes, bytes);
+  }
+
+  granted(bytes: number): void {
+    if (bytes >= this.#smallestBytes) this.#end();
+  }
+
+  /** So many bytes in one piece are free, and no request waits for them. */
+  hasRoom(bytes: number): void {
+    if (bytes >= this.#smallestBytes) this.#end();
+  }
+
+  now(): ArenaRefusals {
+    const sinceMs = this.#sinceMs;
+    return { count: this.#count, forMs: sinceMs === undefined ? undefined : this.#now() - sinceMs };
+  }
+
+  #end(): void {
+    this.#sinceMs = undefined;
+    this.#smallestBytes = Number.POSITIVE_INFINITY;
+  }
+}

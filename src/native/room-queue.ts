@@ -1,0 +1,76 @@
+/** A request that waits for a block. */
+export interface RoomWaiter<Block> {
+  readonly bytes: number;
+  readonly peer: object | undefined;
+  /** Whether the reserve may serve it. */
+  readonly small: boolean;
+  /** Position in the order of arrival. */
+  readonly order: number;
+  give(block: Block): void;
+}
+
+/**
+ * Requests that wait for room, in order of arrival: small ones in one line, large ones in another,
+ * so that a large request, which may wait for seconds, does not delay the small ones behind it.
+ */
+export class RoomQueue<Block> {
+  readonly #small = new Set<RoomWaiter<Block>>();
+  readonly #large = new Set<RoomWaiter<Block>>();
+  #arrivals = 0;
+  #bytes = 0;
+
+  get size(): number {
+    return this.#small.size + this.#large.size;
+  }
+
+  get smallSize(): number {
+    return this.#small.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  nextOrder(): number {
+    return this.#arrivals++;
+  }
+
+  add(waiter: RoomWaiter<Block>): void {
+    this.#lineOf(waiter).add(waiter);
+    this.#bytes += waiter.bytes;
+  }
+
+  remove(waiter: RoomWaiter<Block>): void {
+    if (this.#lineOf(waiter).delete(waiter)) this.#bytes -= waiter.bytes;
+  }
+
+  firstSmall(): RoomWaiter<Block> | undefined {
+    return first(this.#small);
+  }
+
+  /**
+   * The first large waiter that `isWithinShare` admits. A peer beyond its share is passed over while
+   * any other peer waits; it is served when it is the only one that waits.
+   */
+  firstLarge(isWithinShare: (waiter: RoomWaiter<Block>) => boolean): RoomWaiter<Block> | undefined {
+    for (const waiter of this.#large) if (isWithinShare(waiter)) return waiter;
+    const next = first(this.#large);
+    return next !== undefined && this.#isAlone(next.peer) ? next : undefined;
+  }
+
+  #isAlone(peer: object | undefined): boolean {
+    for (const waiter of this.#large) if (waiter.peer !== peer) return false;
+    for (const waiter of this.#small) if (waiter.peer !== peer) return false;
+    return true;
+  }
+
+  #lineOf({ small }: RoomWaiter<Block>): Set<RoomWaiter<Block>> {
+    return small ? this.#small : this.#large;
+  }
+}
+
+/** A Set keeps the order of insertion, and lets a waiter leave from any position. */
+function first<Item>(items: ReadonlySet<Item>): Item | undefined {
+  for (const item of items) return item;
+  return undefined;
+}
