@@ -17,11 +17,11 @@ import {
 } from './http/exchange.ts';
 import { exchangeLog } from './http/exchange-log.ts';
 import { checkHead, type Expectation, problemOfConnect } from './http/head.ts';
+import { HeldBytes } from './http/held-bytes.ts';
 import { browserGuard } from './http/host.ts';
 import { discardInput } from './http/linger.ts';
 import { createLiveConnections } from './http/live-connections.ts';
 import type { Logger } from './http/log.ts';
-import { HeldBytes } from './http/receive-text.ts';
 import { respondError } from './http/respond.ts';
 import { parseTarget } from './http/target.ts';
 import { createTransferWatch } from './http/transfer-watch.ts';

@@ -1,5 +1,6 @@
 import { ProblemError } from '../errors.ts';
-import { bodyTooLarge, type HeldBytes } from '../http/receive-text.ts';
+import { GrowingText, type TextBudget } from '../http/growing-text.ts';
+import { bodyTooLarge } from '../http/receive-text.ts';
 import type { ValueSink } from '../store/batch-writer.ts';
 import type { PutDecoder } from './codec.ts';
 import type { ItemLimit } from './keys.ts';
@@ -12,7 +13,7 @@ export interface SafetensorsBody {
   readonly tensors: ItemLimit;
   /** Judges the tensors, in the order of their bytes, before any of them is given to the sink. */
   readonly admit?: (tensors: readonly Tensor[]) => void;
-  readonly held: HeldBytes;
+  readonly held: TextBudget;
 }
 
 /** The header's length, in little-endian. */
@@ -25,9 +26,10 @@ const LENGTH_BYTES = 8;
 export class SafetensorsDecoder implements PutDecoder {
   readonly #sink: ValueSink;
   readonly #body: SafetensorsBody;
-  /** First the length, then the header; done with when the tensors are known. */
-  #head = Buffer.alloc(LENGTH_BYTES);
-  #headBytes = 0;
+  readonly #length = Buffer.alloc(LENGTH_BYTES);
+  #lengthBytes = 0;
+  /** Set once the length is known, until the tensors are. */
+  #header: GrowingText | undefined;
   #headerBytes: number | undefined;
   #tensors: readonly Tensor[] | undefined;
   /** Of the tensor that comes next, or is under way. */
@@ -54,8 +56,9 @@ export class SafetensorsDecoder implements PutDecoder {
   end(): void {
     if (this.#tensors === undefined) {
       const wanted = this.#headerBytes ?? LENGTH_BYTES;
+      const have = this.#header?.bytes.length ?? this.#lengthBytes;
       throw fault(
-        `ends after ${this.#headBytes} of the ${wanted} bytes of its ${this.#headerBytes === undefined ? 'header length' : 'header'}`,
+        `ends after ${have} of the ${wanted} bytes of its ${this.#headerBytes === undefined ? 'header length' : 'header'}`,
       );
     }
     const wanted = this.#tensors.at(-1)?.end ?? 0;
@@ -69,13 +72,16 @@ export class SafetensorsDecoder implements PutDecoder {
 
   /** Returns how many bytes it took. */
   #takeHead(chunk: Buffer, from: number): number {
-    const taken = chunk.copy(this.#head, this.#headBytes, from);
-    this.#headBytes += taken;
-    if (this.#headBytes < this.#head.length) return taken;
-    if (this.#headerBytes === undefined) this.#beginHeader();
-    else {
+    if (this.#header === undefined) {
+      const taken = chunk.copy(this.#length, this.#lengthBytes, from);
+      this.#lengthBytes += taken;
+      if (this.#lengthBytes === LENGTH_BYTES) this.#beginHeader();
+      return taken;
+    }
+    const taken = this.#header.append(chunk, from);
+    if (this.#header.bytes.length === this.#headerBytes) {
       const { tensors, admit } = this.#body;
-      this.#tensors = readHeader(this.#head, tensors);
+      this.#tensors = readHeader(this.#header.bytes, tensors);
       this.#forgetHeader();
       this.#requireLength(this.#tensors);
       admit?.(this.#tensors);
@@ -86,23 +92,19 @@ export class SafetensorsDecoder implements PutDecoder {
   #beginHeader(): void {
     const { bytes, mostHeaderBytes, held } = this.#body;
     // What is not exact beyond 2^53 is refused all the same.
-    const length = Number(this.#head.readBigUInt64LE());
+    const length = Number(this.#length.readBigUInt64LE());
     if (length < 2) throw fault(`has a header of ${length} bytes; the shortest is {}`);
     if (bytes !== undefined && length > bytes - LENGTH_BYTES) {
       throw fault(`has ${bytes} bytes, and its header alone is to have ${length}`);
     }
     if (length > mostHeaderBytes) throw bodyTooLarge(mostHeaderBytes);
-    held.take(length);
     this.#headerBytes = length;
-    this.#head = Buffer.allocUnsafeSlow(length);
-    this.#headBytes = 0;
+    this.#header = new GrowingText(held, length);
   }
 
   #forgetHeader(): void {
-    if (this.#head.length > 0 && this.#headerBytes !== undefined) {
-      this.#body.held.giveBack(this.#headerBytes);
-    }
-    this.#head = Buffer.alloc(0);
+    this.#header?.release();
+    this.#header = undefined;
   }
 
   #requireLength(tensors: readonly Tensor[]): void {

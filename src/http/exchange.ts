@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Layout } from '../config-layouts.ts';
 import type { BatchStore } from '../store/batch-store.ts';
 import type { ObjectStore } from '../store/object-store.ts';
-import type { HeldBytes } from './receive-text.ts';
+import type { HeldBytes } from './held-bytes.ts';
 import { requestIdOf } from './request-id.ts';
 import type { TransferWatch } from './transfer-watch.ts';
 

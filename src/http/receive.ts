@@ -91,7 +91,9 @@ export async function receiveUnsized(
   return receive(gateway, exchange, {
     take(chunk) {
       const needed = bytes + chunk.length;
-      if (needed > block.length) block = grown(arena, block, bytes, needed, unsizedBytes);
+      if (needed > block.length) {
+        block = grown(arena, block, bytes, needed, unsizedBytes, exchange.req.socket);
+      }
       block.view.set(chunk, bytes);
       bytes = needed;
       digest?.update(chunk);

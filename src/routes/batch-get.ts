@@ -61,7 +61,7 @@ async function answer(
   try {
     if (cut !== undefined) judgeCut(plan, cut, window.replaced.keys());
     encoder = encoderOf(type, plan, exchange.requestId, cut, heldText.most);
-    heldText.take(encoder.openBytes);
+    heldText.take(encoder.openBytes, socket);
     const { contentLength } = encoder;
     const all = window.to === keys.length || contentLength !== undefined;
     const head = batchHead(encoder.contentType, all ? plan.problems.size : undefined);
@@ -71,11 +71,13 @@ async function answer(
     releaseWindow(window);
     throw error;
   }
-  writer.write(encoder.open(), () => heldText.giveBack(encoder.openBytes));
+  writer.write(encoder.open(), () => heldText.giveBack(encoder.openBytes, socket));
   const cargo = { writer, encoder, plan, cut };
   for (;;) {
     await sendWindow(cargo, window);
     if (window.to === keys.length) break;
+    // A client that holds a window gets no second one while others wait: its share may be used up.
+    if (gateway.store.arena.stats().waiters > 0) await writer.drained(0);
     window = await nextWindow(gateway, exchange, cargo, window.to);
     await leftBefore(writer, window);
   }

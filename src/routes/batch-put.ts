@@ -64,7 +64,7 @@ function decoderOf(
     bytes: announcedLength(exchange),
     mostHeaderBytes: limits.batchJsonBytes,
     tensors: keyLimit(limits.batchKeys),
-    held: heldText,
+    held: heldText.of(exchange.req.socket),
   });
 }
 

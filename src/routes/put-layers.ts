@@ -94,7 +94,7 @@ async function receiveStreamed(
           mostHeaderBytes: limits.batchJsonBytes,
           tensors: LAYERS,
           admit: (tensors) => writer.announce(layerSizesOfTensors(tensors)),
-          held: heldText,
+          held: heldText.of(exchange.req.socket),
         });
   try {
     // A safetensors file tells at its beginning how much room it needs.

@@ -10,7 +10,12 @@ export interface Caller {
   readonly destroyed: boolean;
   once(event: 'close', listener: () => void): unknown;
   off(event: 'close', listener: () => void): unknown;
+  /** The client whose share of the arena its blocks count against; the caller itself by default. */
+  readonly peer?: object | undefined;
 }
+
+/** Whom blocks for a caller count against. */
+export const peerOf = (caller: Caller | undefined): object | undefined => caller?.peer ?? caller;
 
 /** Whether a client has left: its connection is destroyed, was reset, or, on a Unix socket, was closed. */
 export const hasLeft = (caller: Caller): boolean => caller.destroyed || peerHasLeft(caller);
@@ -29,6 +34,7 @@ export async function waitForRoom(
   caller: Caller | undefined,
 ): Promise<Block> {
   if (caller === undefined) return arena.allocate(bytes, { deadlineMs });
+  const peer = peerOf(caller);
   const left = new AbortController();
   const leave = () => left.abort(new ClientGoneError());
   if (caller.destroyed) leave();
@@ -37,7 +43,7 @@ export async function waitForRoom(
     if (hasLeft(caller)) leave();
   }, CHECK_MS);
   try {
-    return await arena.allocate(bytes, { deadlineMs, signal: left.signal });
+    return await arena.allocate(bytes, { deadlineMs, signal: left.signal, peer });
   } finally {
     clearInterval(checking);
     caller.off('close', leave);

@@ -1,7 +1,7 @@
 import { ProblemError } from '../errors.ts';
 import { asNative, type MemorySlice, sliceBlock } from '../native/native-block.ts';
 import type { Block } from '../native/types.ts';
-import { type Caller, waitForRoom } from './arena-room.ts';
+import { type Caller, peerOf, waitForRoom } from './arena-room.ts';
 import type { BatchCalls } from './batch-calls.ts';
 import { MAX_CALL_KEYS, queryKeys } from './batch-keys.ts';
 import { type Doubt, readAgain } from './batch-read-again.ts';
@@ -83,7 +83,8 @@ export async function readWindow(
   if (bytes === 0) return { from, to, block: undefined, offsets, replaced };
   try {
     const block =
-      arena.tryAllocate(bytes) ?? (await waitForRoom(arena, bytes, arenaWaitMs, caller));
+      arena.tryAllocate(bytes, peerOf(caller)) ??
+      (await waitForRoom(arena, bytes, arenaWaitMs, caller));
     try {
       await fill(context, plan, { from, to, block, offsets, replaced }, wanted);
     } catch (error) {

@@ -2,7 +2,7 @@ import { ProblemError } from '../errors.ts';
 import { asNative, sliceBlock } from '../native/native-block.ts';
 import type { Block, PutOptions } from '../native/types.ts';
 import { refusalOf } from './admission.ts';
-import type { Caller } from './arena-room.ts';
+import { type Caller, peerOf } from './arena-room.ts';
 import type { BatchCalls } from './batch-calls.ts';
 import { MAX_CALL_KEYS } from './batch-keys.ts';
 import { putBatch, type Received } from './batch-put.ts';
@@ -148,8 +148,13 @@ export class BatchWriter implements ValueSink {
     return refusalOf(bytes, this.#options.replicas, { maxObjectBytes, poolBytes });
   }
 
+  #tryAllocate(bytes: number): Block | undefined {
+    const { engine, caller } = this.#context;
+    return engine.arena.tryAllocate(bytes, peerOf(caller));
+  }
+
   #findRoom(value: Growing, bytes: number): void | Promise<void> {
-    const block = this.#context.engine.arena.tryAllocate(bytes);
+    const block = this.#tryAllocate(bytes);
     if (block === undefined) return this.#awaitRoom(value, bytes);
     value.block = block;
   }
@@ -169,16 +174,16 @@ export class BatchWriter implements ValueSink {
 
   /** Doubles, without waiting for anybody else's blocks since it holds one (design.md §2). */
   async #grow(value: Growing, block: Block, chunk: Uint8Array, needed: number): Promise<void> {
-    const { unsizedBytes, engine } = this.#context;
+    const { unsizedBytes } = this.#context;
     const more = Math.min(unsizedBytes, Math.max(needed, block.length * 2));
     let larger: Block | undefined;
     if (!value.known && needed <= unsizedBytes) {
-      larger = engine.arena.tryAllocate(more);
+      larger = this.#tryAllocate(more);
       if (larger === undefined) {
         this.#send();
         await this.#allReturned();
         if (this.#current !== value) return;
-        larger = engine.arena.tryAllocate(more) ?? engine.arena.tryAllocate(needed);
+        larger = this.#tryAllocate(more) ?? this.#tryAllocate(needed);
       }
     }
     if (larger === undefined) {
@@ -197,8 +202,7 @@ export class BatchWriter implements ValueSink {
   /** The engine takes the length of a value from its block. */
   #fitted(block: Block, bytes: number): Block {
     if (block.length === bytes) return block;
-    const { arena } = this.#context.engine;
-    const small = isRoomy(block, bytes) ? arena.tryAllocate(bytes) : undefined;
+    const small = isRoomy(block, bytes) ? this.#tryAllocate(bytes) : undefined;
     if (small !== undefined) small.view.set(block.view.subarray(0, bytes));
     const fitted = small ?? sliceBlock(asNative(block), 0, bytes);
     block.release();

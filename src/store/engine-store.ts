@@ -1,6 +1,6 @@
 import type { Block, EngineClient } from '../native/types.ts';
 import type { PoolBytes } from './admission.ts';
-import { type Caller, waitForRoom } from './arena-room.ts';
+import { type Caller, peerOf, waitForRoom } from './arena-room.ts';
 import { coalescedCalls } from './coalesced-calls.ts';
 import { emptyBlock } from './empty-block.ts';
 import { engineCalls, SYNC_COPY_BYTES, withinBudget } from './engine-calls.ts';
@@ -87,7 +87,7 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
     known: FirstTry | undefined,
   ): Promise<Block> {
     const size = known === undefined ? sizes.get(key) : undefined;
-    const block = size === undefined ? undefined : arena.tryAllocate(size);
+    const block = size === undefined ? undefined : arena.tryAllocate(size, peerOf(caller));
     if (block === undefined) return readAsking(key, caller, known);
     sizedReads += 1;
     return calls.get(key, block).then(
@@ -181,7 +181,7 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
     if (!valid) throw problemOfCode('read', -3102);
     if (size === 0) return emptyBlock;
     if (size > SYNC_COPY_BYTES) return slow.read(key, caller, { size });
-    const block = arena.tryAllocate(size);
+    const block = arena.tryAllocate(size, peerOf(caller));
     if (block === undefined) return slow.read(key, caller, { size });
     let code: number | undefined;
     try {
@@ -197,7 +197,7 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
     arena,
     poolBytes,
     reserve: (bytes, caller) =>
-      arena.tryAllocate(bytes) ??
+      arena.tryAllocate(bytes, peerOf(caller)) ??
       explained('write', waitForRoom(arena, bytes, arenaWaitMs, caller)),
     read,
     stat: slow.stat,

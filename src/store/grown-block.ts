@@ -15,6 +15,7 @@ export function grown(
   used: number,
   needed: number,
   most: number,
+  peer: object | undefined,
 ): Block {
   if (needed > most) {
     throw new ProblemError('unsized-body-too-large', {
@@ -22,7 +23,7 @@ export function grown(
       members: { limitBytes: most },
     });
   }
-  const larger = arena.tryAllocate(Math.min(most, Math.max(needed, block.length * 2)));
+  const larger = arena.tryAllocate(Math.min(most, Math.max(needed, block.length * 2)), peer);
   if (larger === undefined) {
     throw new ProblemError('arena-full', {
       detail:

@@ -2,7 +2,7 @@ import { MOST_LAYERS } from '../config-layouts.ts';
 import { ProblemError } from '../errors.ts';
 import type { Block } from '../native/types.ts';
 import { refusalOf } from './admission.ts';
-import type { Caller } from './arena-room.ts';
+import { type Caller, peerOf } from './arena-room.ts';
 import type { ValueSink } from './batch-writer.ts';
 import { grown, UNSIZED_START_BYTES } from './grown-block.ts';
 import { emptyLayer, layersMismatch, layersOf, sumOf, tooManyLayers } from './layers.ts';
@@ -158,8 +158,10 @@ export class LayerWriter implements ValueSink {
   }
 
   #grown(block: Block, used: number, needed: number): Block {
-    const { store, mostBytes, unsizedBytes } = this.#context;
-    if (mostBytes === undefined) return grown(store.arena, block, used, needed, unsizedBytes);
+    const { store, mostBytes, unsizedBytes, caller } = this.#context;
+    if (mostBytes === undefined) {
+      return grown(store.arena, block, used, needed, unsizedBytes, peerOf(caller));
+    }
     throw (
       this.#refusal(needed) ?? new Error(`the layers have more bytes than their body, ${mostBytes}`)
     );

@@ -1,6 +1,6 @@
 import { ProblemError } from '../errors.ts';
 import type { Arena, Block } from '../native/types.ts';
-import { type Caller, waitForRoom } from './arena-room.ts';
+import { type Caller, peerOf, waitForRoom } from './arena-room.ts';
 import { emptyBlock } from './empty-block.ts';
 import type { EngineCalls } from './engine-calls.ts';
 import { problemOfCode } from './engine-problem.ts';
@@ -83,5 +83,5 @@ async function blockFor(
       detail: `The object has ${size} bytes; the arena of this gateway holds at most ${arena.maxBlockBytes} at once. Start it with a larger --arena-bytes.`,
     });
   }
-  return arena.tryAllocate(size) ?? waitForRoom(arena, size, arenaWaitMs, caller);
+  return arena.tryAllocate(size, peerOf(caller)) ?? waitForRoom(arena, size, arenaWaitMs, caller);
 }

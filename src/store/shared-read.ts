@@ -79,6 +79,11 @@ export class SharedRead implements Caller {
     return this.#passengers.every(({ caller }) => caller !== undefined && hasLeft(caller));
   }
 
+  /** The block counts against the client that asked first. */
+  get peer(): object | undefined {
+    return this.#passengers[0]?.caller;
+  }
+
   /** Connections are watched only while the read waits for room in the arena. */
   once(_event: 'close', listener: () => void): void {
     if (this.#listeners.size === 0) {

@@ -8,7 +8,7 @@ import { readNumberedHead } from '../../src/codecs/part-head.ts';
 import { SafetensorsDecoder } from '../../src/codecs/safetensors-decoder.ts';
 import { MOST_LAYERS } from '../../src/config-layouts.ts';
 import { ProblemError, type ProblemSlug, problemKinds } from '../../src/errors.ts';
-import { HeldBytes } from '../../src/http/receive-text.ts';
+import { HeldBytes } from '../../src/http/held-bytes.ts';
 import { tooManyLayers } from '../../src/store/layers.ts';
 import { completed, layerWriter, type TestLayerWriter } from './layer-writer.ts';
 import { formOf } from './multipart.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import type { Exchange, Gateway } from '../../src/http/exchange.ts';
-import { HeldBytes } from '../../src/http/receive-text.ts';
+import { HeldBytes } from '../../src/http/held-bytes.ts';
 import type { Transfer } from '../../src/http/transfer-watch.ts';
 
 export type Serve = (gateway: Gateway, exchange: Exchange) => void | Promise<void>;

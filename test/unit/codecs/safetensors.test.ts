@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { keyLimit } from '../../../src/codecs/keys.ts';
 import { SafetensorsDecoder } from '../../../src/codecs/safetensors-decoder.ts';
 import { safetensorsEncoder } from '../../../src/codecs/safetensors-encoder.ts';
-import { HeldBytes } from '../../../src/http/receive-text.ts';
+import { HeldBytes } from '../../../src/http/held-bytes.ts';
 import { problemOfCode } from '../../../src/store/engine-problem.ts';
 import { readSafetensors, safetensorsFile, safetensorsOf } from '../../helpers/safetensors.ts';
 import { decode, recordingSink } from '../../helpers/value-sink.ts';
