@@ -177,13 +177,13 @@ export const table = {
     'Memory',
     size(mebibyte, tebibyte),
     gibibyte,
-    'Memory for values on their way between sockets and engine. It bounds the whole worker.',
+    'Memory for values on their way between sockets and engine, in each worker. A reserve for values of at most 64KiB comes on top: a sixteenth of it, at most 64MiB.',
   ),
   arenaWaitMs: setting(
     'Memory',
     integer(0, 600_000, 'MS'),
     10_000,
-    'Longest wait for room in the arena; then 503.',
+    'Longest wait for room in the arena; then 503. An arena that has refused requests for longer is reported by /readyz?verbose and a metric.',
   ),
   maxObjectBytes: setting(
     'Memory',
@@ -219,14 +219,14 @@ export const table = {
     'Memory',
     size(kibibyte, gibibyte),
     32 * mebibyte,
-    'Largest JSON body of a batch request, or header of a safetensors body; beyond it 413. Four times as much is held by all of them together, headers of answers included; beyond that 503.',
+    'Largest JSON body of a batch request, or header of a safetensors body; beyond it 413. Four times as much is held by all of them together, headers of answers included; beyond that 503. One client leaves half of it to others.',
   ),
 
   minRateBytes: setting(
     'Requests',
     size(0, gibibyte),
     64 * kibibyte,
-    'Bytes a second that a client must send or read, averaged, or be cut off; 0 asks for none, and leaves --idle-timeout-ms.',
+    'Bytes a second that a client must send or read, over any ten seconds, or be cut off; 16 times as many while requests wait for room in the arena. 0 asks for none, and leaves --idle-timeout-ms.',
   ),
   idleTimeoutMs: setting(
     'Requests',

@@ -74,7 +74,7 @@ export interface GatewayServer {
 export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   const { config, engine, logger } = deps;
   const registry = createRegistry();
-  engineMetrics(registry, engine);
+  engineMetrics(registry, engine, config);
   const states = createConnectionStates();
   let inFlight = 0;
   const metrics = httpMetrics(registry, () => inFlight);
@@ -127,6 +127,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   const health = operations({
     ...deps,
     circuit,
+    arenaWaitMs: config.arenaWaitMs,
     needsAll: config.readyWhen === 'all' && config.devices.length > 1,
   });
   /** Express is loaded on first use, or when the worker has nothing better to do. */

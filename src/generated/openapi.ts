@@ -485,7 +485,25 @@ export interface components {
             serviceId: number;
             /** @description How many workers are ready, and which are not; only with `verbose`. */
             detail?: string;
+            arena?: components["schemas"]["ArenaReport"];
             clients?: components["schemas"]["ClientList"];
+        };
+        /** @description Memory for values in the worker that answered; only with `verbose`. */
+        ArenaReport: {
+            /**
+             * @description Whether the arena has had no room for requests that it refused, for longer than
+             *     `--arena-wait-ms`. The worker is ready all the same: requests for small values have a
+             *     reserve.
+             */
+            refusing: boolean;
+            /** @description For how long; only while it is refusing. */
+            refusingForMs?: number;
+            /** @description The arena and its reserve for small values. */
+            totalBytes: number;
+            /** @description Bytes of it that requests hold. */
+            usedBytes: number;
+            /** @description Requests that wait for room now. */
+            waiting: number;
         };
         Clients: {
             clients: components["schemas"]["ClientList"];
@@ -2244,7 +2262,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Tells of all workers, and in `detail` what the gateway waits for. May stand alone.
+                 * @description Tells of all workers, in `detail` what the gateway waits for, and in `arena` whether large requests find room. May stand alone.
                  * @example true
                  */
                 verbose?: boolean;

@@ -1,4 +1,5 @@
 import type { EngineClient, EngineOperation } from '../native/types.ts';
+import { isRefusing } from '../store/arena-room.ts';
 import { hotHistogram, type Series } from './histogram.ts';
 import { registerPolled } from './polled.ts';
 import type { MetricSink } from './registry.ts';
@@ -10,7 +11,11 @@ const BUCKETS = [
 ];
 
 /** Engine calls by operation and code, the calls in flight, and what the arena holds. */
-export function engineMetrics(registry: MetricSink, engine: EngineClient): void {
+export function engineMetrics(
+  registry: MetricSink,
+  engine: EngineClient,
+  { arenaWaitMs }: { readonly arenaWaitMs: number },
+): void {
   const durations = hotHistogram(
     registry,
     'memcache_gateway_engine_call_duration_seconds',
@@ -44,12 +49,30 @@ export function engineMetrics(registry: MetricSink, engine: EngineClient): void 
   );
   gaugeByState(
     'memcache_gateway_arena_bytes',
-    'Bytes of the arena by state; waiting are those asked for and not yet given.',
+    'Bytes of the arena by state; only small values can take reserve_free, waiting are those asked for and not yet given.',
     () => {
       const { totalBytes, usedBytes, waitingBytes } = engine.arena.stats();
-      return { used: usedBytes, free: totalBytes - usedBytes, waiting: waitingBytes };
+      const { reserveFreeBytes } = engine.arena.pressure();
+      return {
+        used: usedBytes,
+        free: totalBytes - usedBytes - reserveFreeBytes,
+        reserve_free: reserveFreeBytes,
+        waiting: waitingBytes,
+      };
     },
   );
+  registerPolled(registry, {
+    name: 'memcache_gateway_arena_refusals_total',
+    help: 'Requests that waited for room in the arena in vain.',
+    type: 'counter',
+    read: () => [{ value: engine.arena.pressure().refusals, labels: {} }],
+  });
+  registerPolled(registry, {
+    name: 'memcache_gateway_arena_refusing',
+    help: 'Workers whose arena has had no room for what it refused, for longer than --arena-wait-ms.',
+    type: 'gauge',
+    read: () => [{ value: isRefusing(engine.arena, arenaWaitMs) ? 1 : 0, labels: {} }],
+  });
   registerPolled(registry, {
     name: 'memcache_gateway_arena_waiters',
     help: 'Requests that wait for room in the arena.',

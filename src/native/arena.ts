@@ -1,16 +1,12 @@
-import type { Address } from './abi.ts';
+import { ArenaBlock, GRANULE_BYTES, type Region, regionOf, sizeOf } from './arena-block.ts';
 import { ArenaFullError } from './errors.ts';
 import { SMALL_BLOCK_BYTES } from './limits.ts';
 import type { MappedRegion } from './memory.ts';
-import type { NativeBlock } from './native-block.ts';
 import { PeerShares } from './peer-shares.ts';
 import { Refusals } from './refusals.ts';
 import { RoomQueue, type RoomWaiter } from './room-queue.ts';
-import { Tlsf } from './tlsf.ts';
-import type { Arena, ArenaRefusals, ArenaStats } from './types.ts';
+import type { Arena, ArenaPressure, ArenaStats } from './types.ts';
 
-/** Blocks start and end on cache lines. */
-const GRANULE_BYTES = 64;
 const POISON = 0xdb;
 /** A longer time is taken for 1 ms by Node. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -20,14 +16,6 @@ export interface ArenaOptions {
   debug: boolean;
   /** Memory for small blocks only, which large blocks cannot take; none by default. */
   reserve?: readonly MappedRegion[];
-}
-
-interface Region {
-  readonly address: Address;
-  readonly bytes: Buffer;
-  readonly space: Tlsf;
-  /** Whether it holds small blocks only. */
-  readonly isReserve: boolean;
 }
 
 /**
@@ -70,8 +58,9 @@ export class MemoryArena implements Arena {
     if (this.#queue.size === 0) {
       return this.#fromReserve(bytes, peer) ?? this.#fromRegions(this.#regions, bytes, peer);
     }
-    // Only small requests ahead of it delay a small one; room outside the reserve is for the queue.
-    return this.#queue.smallSize === 0 ? this.#fromReserve(bytes, peer) : undefined;
+    // Room outside the reserve is for the queue; the reserve is, too, while small requests wait for it.
+    const reserveIsFull = this.#queue.firstSmall(this.#isWithinReserveShare) !== undefined;
+    return reserveIsFull ? undefined : this.#fromReserve(bytes, peer);
   }
 
   allocate(
@@ -105,7 +94,7 @@ export class MemoryArena implements Arena {
       const waiter: RoomWaiter<ArenaBlock> = {
         bytes,
         peer,
-        small: bytes <= SMALL_BLOCK_BYTES && !this.#reserveShares.wouldExceed(peer, bytes),
+        small: bytes <= SMALL_BLOCK_BYTES,
         order: this.#queue.nextOrder(),
         give: (given) => {
           leave();
@@ -134,8 +123,13 @@ export class MemoryArena implements Arena {
     };
   }
 
-  refusals(): ArenaRefusals {
-    return this.#refusals.now();
+  pressure(): ArenaPressure {
+    const free = this.#reserve.reduce((sum, { space }) => sum + space.free, 0);
+    return {
+      refusals: this.#refusals.count,
+      refusingForMs: this.#refusals.forMs,
+      reserveFreeBytes: free * GRANULE_BYTES,
+    };
   }
 
   /** Called by a block whose last user let go. */
@@ -154,24 +148,34 @@ export class MemoryArena implements Arena {
 
   /** Serves waiters for as long as there is room for the next one. */
   #serve(): void {
-    for (;;) {
-      const small = this.#queue.firstSmall();
-      const reserved = small && this.#fromReserve(small.bytes, small.peer);
-      if (small !== undefined && reserved !== undefined) {
-        small.give(reserved);
-        continue;
-      }
-      const large = this.#queue.firstLarge(this.#isWithinShare);
-      // Outside the reserve the older one goes first, so that neither kind starves the other.
-      const next = small !== undefined && !(large && large.order < small.order) ? small : large;
-      const block = next && this.#fromRegions(this.#regions, next.bytes, next.peer);
-      if (next === undefined || block === undefined) return;
-      next.give(block);
+    while (this.#queue.size > 0) {
+      const next = this.#nextFromReserve() ?? this.#nextFromRegions();
+      if (next === undefined) return;
+      next.waiter.give(next.block);
     }
   }
 
-  readonly #isWithinShare = ({ bytes, peer }: RoomWaiter<ArenaBlock>): boolean =>
-    bytes <= SMALL_BLOCK_BYTES || !this.#largeShares.wouldExceed(peer, bytes);
+  #nextFromReserve() {
+    const waiter = this.#queue.firstSmall(this.#isWithinReserveShare);
+    const block = waiter && this.#fromReserve(waiter.bytes, waiter.peer);
+    return waiter && block && { waiter, block };
+  }
+
+  /** Outside the reserve the older waiter goes first, so that neither kind starves the other. */
+  #nextFromRegions() {
+    const small = this.#queue.firstSmall();
+    const large = this.#queue.firstLarge(this.#isWithinLargeShare);
+    const isSmallFirst = small !== undefined && (large === undefined || small.order < large.order);
+    const waiter = isSmallFirst ? small : large;
+    const block = waiter && this.#fromRegions(this.#regions, waiter.bytes, waiter.peer);
+    return waiter && block && { waiter, block };
+  }
+
+  readonly #isWithinReserveShare = ({ bytes, peer }: RoomWaiter<ArenaBlock>): boolean =>
+    !this.#reserveShares.wouldExceed(peer, bytes);
+
+  readonly #isWithinLargeShare = ({ bytes, peer }: RoomWaiter<ArenaBlock>): boolean =>
+    !this.#largeShares.wouldExceed(peer, bytes);
 
   #fromReserve(bytes: number, peer: object | undefined): ArenaBlock | undefined {
     if (bytes > SMALL_BLOCK_BYTES || this.#reserve.length === 0) return undefined;
@@ -201,64 +205,6 @@ export class MemoryArena implements Arena {
   #sharesFor({ isReserve }: Region, bytes: number): PeerShares | undefined {
     if (isReserve) return this.#reserveShares;
     return bytes > SMALL_BLOCK_BYTES ? this.#largeShares : undefined;
-  }
-}
-
-const regionOf = ({ address, bytes }: MappedRegion, isReserve: boolean): Region => ({
-  address,
-  bytes,
-  space: new Tlsf(Math.floor(bytes.length / GRANULE_BYTES)),
-  isReserve,
-});
-
-const sizeOf = ({ space }: Region): number => space.granules * GRANULE_BYTES;
-
-class ArenaBlock implements NativeBlock {
-  readonly length: number;
-  readonly address: Address;
-  readonly memory: Buffer;
-  readonly start: number;
-  readonly #arena: MemoryArena;
-  readonly #region: Region;
-  readonly #record: number;
-  readonly #peer: object | undefined;
-  #users = 1;
-  #view: Buffer | undefined;
-
-  constructor(
-    arena: MemoryArena,
-    region: Region,
-    record: number,
-    length: number,
-    peer: object | undefined,
-  ) {
-    this.#arena = arena;
-    this.#peer = peer;
-    this.#region = region;
-    this.#record = record;
-    this.length = length;
-    this.start = region.space.startOf(record) * GRANULE_BYTES;
-    this.memory = region.bytes;
-    this.address = (region.address + this.start) as Address;
-  }
-
-  get view(): Buffer {
-    if (this.#users === 0) throw new Error('a freed block was read');
-    // Made on first use: calls that only pass the block on need none.
-    this.#view ??= this.memory.subarray(this.start, this.start + this.length);
-    return this.#view;
-  }
-
-  retain(): void {
-    if (this.#users === 0) throw new Error('a freed block was retained');
-    this.#users++;
-  }
-
-  release(): void {
-    if (this.#users === 0) throw new Error('a block was freed twice');
-    if (--this.#users === 0) {
-      this.#arena.reclaim(this.#region, this.#record, this.length, this.#peer);
-    }
   }
 }
 

@@ -1,5 +1,3 @@
-import type { ArenaRefusals } from './types.ts';
-
 /**
  * Whether an arena has room for what it refused. The state begins with a request that waited in vain
  * and ends when a block of the smallest size refused since then is given out, or is free again.
@@ -29,9 +27,13 @@ export class Refusals {
     if (bytes >= this.#smallestBytes) this.#end();
   }
 
-  now(): ArenaRefusals {
-    const sinceMs = this.#sinceMs;
-    return { count: this.#count, forMs: sinceMs === undefined ? undefined : this.#now() - sinceMs };
+  get count(): number {
+    return this.#count;
+  }
+
+  /** How long the state has lasted; undefined outside it. */
+  get forMs(): number | undefined {
+    return this.#sinceMs === undefined ? undefined : this.#now() - this.#sinceMs;
   }
 
   #end(): void {

@@ -9,6 +9,8 @@ export interface RoomWaiter<Block> {
   give(block: Block): void;
 }
 
+type WaiterTest<Block> = (waiter: RoomWaiter<Block>) => boolean;
+
 /**
  * Requests that wait for room, in order of arrival: small ones in one line, large ones in another,
  * so that a large request, which may wait for seconds, does not delay the small ones behind it.
@@ -21,10 +23,6 @@ export class RoomQueue<Block> {
 
   get size(): number {
     return this.#small.size + this.#large.size;
-  }
-
-  get smallSize(): number {
-    return this.#small.size;
   }
 
   get bytes(): number {
@@ -44,17 +42,19 @@ export class RoomQueue<Block> {
     if (this.#lineOf(waiter).delete(waiter)) this.#bytes -= waiter.bytes;
   }
 
-  firstSmall(): RoomWaiter<Block> | undefined {
-    return first(this.#small);
+  /** The first small waiter, or the first that `isWithinShare` admits. */
+  firstSmall(isWithinShare: WaiterTest<Block> = () => true): RoomWaiter<Block> | undefined {
+    return first(this.#small, isWithinShare);
   }
 
   /**
    * The first large waiter that `isWithinShare` admits. A peer beyond its share is passed over while
    * any other peer waits; it is served when it is the only one that waits.
    */
-  firstLarge(isWithinShare: (waiter: RoomWaiter<Block>) => boolean): RoomWaiter<Block> | undefined {
-    for (const waiter of this.#large) if (isWithinShare(waiter)) return waiter;
-    const next = first(this.#large);
+  firstLarge(isWithinShare: WaiterTest<Block>): RoomWaiter<Block> | undefined {
+    const within = first(this.#large, isWithinShare);
+    if (within !== undefined) return within;
+    const next = first(this.#large, () => true);
     return next !== undefined && this.#isAlone(next.peer) ? next : undefined;
   }
 
@@ -70,7 +70,7 @@ export class RoomQueue<Block> {
 }
 
 /** A Set keeps the order of insertion, and lets a waiter leave from any position. */
-function first<Item>(items: ReadonlySet<Item>): Item | undefined {
-  for (const item of items) return item;
+function first<Item>(items: ReadonlySet<Item>, test: (item: Item) => boolean): Item | undefined {
+  for (const item of items) if (test(item)) return item;
   return undefined;
 }

@@ -50,11 +50,13 @@ export interface ArenaStats {
   waitingBytes: number;
 }
 
-export interface ArenaRefusals {
+export interface ArenaPressure {
   /** Requests that waited for room in vain, since the process began. */
-  readonly count: number;
+  readonly refusals: number;
   /** How long the arena has had no room for what it refused; undefined while it has room. */
-  readonly forMs: number | undefined;
+  readonly refusingForMs: number | undefined;
+  /** Free bytes that only small blocks can take. */
+  readonly reserveFreeBytes: number;
 }
 
 export interface Arena {
@@ -75,7 +77,7 @@ export interface Arena {
     options: { deadlineMs: number; signal?: AbortSignal; peer?: object | undefined },
   ): Promise<Block>;
   stats(): ArenaStats;
-  refusals(): ArenaRefusals;
+  pressure(): ArenaPressure;
 }
 
 /**

@@ -4,7 +4,8 @@ import type { Exchange, Gateway } from '../http/exchange.ts';
 import { parseQuery, switched } from '../http/query.ts';
 import { respond, respondJson } from '../http/respond.ts';
 import { MmcError } from '../native/errors.ts';
-import type { EngineClient } from '../native/types.ts';
+import type { Arena, EngineClient } from '../native/types.ts';
+import { isRefusing } from '../store/arena-room.ts';
 import type { Circuit } from '../store/circuit.ts';
 import { problemOfCode, problemOfThrown } from '../store/engine-problem.ts';
 
@@ -22,6 +23,7 @@ interface PoolReport {
 export interface OperationsDeps {
   readonly engine: EngineClient;
   readonly circuit: Pick<Circuit, 'openReason'>;
+  readonly arenaWaitMs: number;
   /** Metrics of all workers and the supervisor, added up. */
   readonly metricsText: () => Promise<{ contentType: string; body: string }>;
   readonly poolReport: () => Promise<PoolReport>;
@@ -45,7 +47,7 @@ export interface Operations {
 
 /** /livez, /readyz, /metrics and /v1/clients. All readiness requests at one time share one probe of the engine. */
 export function operations(deps: OperationsDeps): Operations {
-  const { engine, circuit, metricsText, poolReport, needsAll } = deps;
+  const { engine, circuit, arenaWaitMs, metricsText, poolReport, needsAll } = deps;
   let probing: Promise<void> | undefined;
   const probe = () => {
     probing ??= engine.probe(PROBE_DEADLINE_MS).finally(() => {
@@ -83,7 +85,13 @@ export function operations(deps: OperationsDeps): Operations {
         engine: engine.embedded ? 'embedded' : engine.library,
         device: engine.device,
         serviceId: engine.serviceId,
-        ...(verbose && pool !== undefined ? { detail: pool.detail, clients: pool.clients } : {}),
+        ...(verbose && pool !== undefined
+          ? {
+              detail: pool.detail,
+              arena: arenaReport(engine.arena, arenaWaitMs),
+              clients: pool.clients,
+            }
+          : {}),
       });
     },
     async clients(gateway, exchange, query) {
@@ -112,6 +120,20 @@ export function operations(deps: OperationsDeps): Operations {
         body,
       );
     },
+  };
+}
+
+/** Small requests are served while an arena refuses large ones, so this does not change readiness. */
+function arenaReport(arena: Arena, arenaWaitMs: number): object {
+  const { totalBytes, usedBytes, waiters } = arena.stats();
+  const { refusingForMs } = arena.pressure();
+  const refusing = isRefusing(arena, arenaWaitMs);
+  return {
+    refusing,
+    ...(refusing ? { refusingForMs: Math.round(refusingForMs ?? 0) } : {}),
+    totalBytes,
+    usedBytes,
+    waiting: waiters,
   };
 }
 

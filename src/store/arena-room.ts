@@ -20,6 +20,10 @@ export const peerOf = (caller: Caller | undefined): object | undefined => caller
 /** Whether a client has left: its connection is destroyed, was reset, or, on a Unix socket, was closed. */
 export const hasLeft = (caller: Caller): boolean => caller.destroyed || peerHasLeft(caller);
 
+/** Whether an arena has had no room for what it refused for longer than a request waits for room. */
+export const isRefusing = (arena: Arena, arenaWaitMs: number): boolean =>
+  (arena.pressure().refusingForMs ?? -1) > arenaWaitMs;
+
 /** How often waiting clients are checked: while a connection is not read, no event tells of a reset. */
 const CHECK_MS = 250;
 

@@ -130,7 +130,7 @@ export function countingArena(room = Number.POSITIVE_INFINITY, maxBlockBytes = 2
       throw new ArenaFullError(bytes, deadlineMs);
     },
     stats: () => ({ totalBytes: room, usedBytes, blocks: used, waiters: 0, waitingBytes: 0 }),
-    refusals: () => ({ count: 0, forMs: undefined }),
+    pressure: () => ({ refusals: 0, refusingForMs: undefined, reserveFreeBytes: 0 }),
   };
   return arena;
 }
