@@ -71,6 +71,21 @@ describe('a safetensors body', () => {
     assert.equal(held.held, 0);
   });
 
+  it('holds memory for what has come of its header, not for what the header claims', async () => {
+    const held = new HeldBytes(1 << 20);
+    const file = safetensorsFile('{}'.padEnd(60_000));
+    const decoder = new SafetensorsDecoder(recordingSink(), bodyOf(undefined, held));
+    void decoder.write(file.subarray(0, 8));
+    assert.equal(held.held, 0);
+    void decoder.write(file.subarray(8, 9));
+    assert.equal(held.held, 16 * 1024);
+    void decoder.write(file.subarray(9, 40_000));
+    assert.equal(held.held, 40_000 - 8);
+    await decoder.write(file.subarray(40_000));
+    assert.equal(held.held, 0);
+    decoder.end();
+  });
+
   it('is stopped for good by its owner, also while the sink asks for time', async () => {
     const file = safetensorsOf([
       ['a', Buffer.from('1')],

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { ProblemError } from '../../../src/errors.ts';
-import { HeldBytes } from '../../../src/http/held-bytes.ts';
 import { bodyTooLarge, withText } from '../../../src/http/receive-text.ts';
 import { ClientGoneError } from '../../../src/store/client-gone.ts';
 import { type ExchangeServer, startExchanges } from '../../helpers/exchanges.ts';
@@ -11,23 +10,6 @@ import { until } from '../../helpers/until.ts';
 
 const most = 100_000;
 const slugOf = (error: unknown) => (error instanceof ProblemError ? error.slug : String(error));
-
-describe('HeldBytes', () => {
-  it('gives out all there is and not a byte more, until some are given back', () => {
-    const held = new HeldBytes(10);
-    held.take(4);
-    held.take(6);
-    assert.throws(
-      () => held.take(1),
-      (error) => slugOf(error) === 'arena-full',
-    );
-    assert.equal(held.held, 10);
-    held.giveBack(4);
-    held.take(4);
-    held.take(0);
-    assert.equal(held.held, 10);
-  });
-});
 
 describe('withText', { timeout: 20_000 }, () => {
   let server: ExchangeServer;
@@ -116,6 +98,29 @@ describe('withText', { timeout: 20_000 }, () => {
     assert.equal(slugOf(grown.error), 'arena-full');
     assert.equal(heldText.held, 4 * most - 20_000);
     heldText.giveBack(heldText.held);
+  });
+
+  it('holds memory for what has come of a text, not for what is announced', async () => {
+    const { heldText } = server.gateway;
+    const text = textOf(most);
+    const state = await send(sized(text).subarray(0, 1000));
+    await until(() => heldText.held > 0);
+    assert.equal(heldText.held, 16 * 1024);
+    state.socket.write(sized(text).subarray(1000, 50_000));
+    await until(() => heldText.held > 16 * 1024);
+    assert.ok(heldText.held < most, `${heldText.held} bytes`);
+    state.socket.write(sized(text).subarray(50_000));
+    await over(state);
+    assert.ok(state.text?.equals(text));
+    assert.equal(heldText.held, 0);
+  });
+
+  it('holds nothing for a body of which nothing has come', async () => {
+    const state = await send(requestHead('POST', '/', { 'Content-Length': most }));
+    await until(() => server.watched.size === 1);
+    assert.equal(server.gateway.heldText.held, 0);
+    state.socket.destroy();
+    await over(state);
   });
 
   it('holds nothing more when the client has left, or the use of the text has failed', async () => {

@@ -78,6 +78,41 @@ describe('createTransferWatch', () => {
     assert.deepEqual(cuts, ['100 bytes a second are below the minimum of 100']);
   });
 
+  it('measures the rate over the last ten seconds: a burst buys no silence after them', async () => {
+    const { transfer, cuts, look } = begin(1_000_000, 100);
+    transfer.bytes = 1_000_000;
+    for (let at = 2000; at <= 11_000; at += 1000) await look(at);
+    assert.deepEqual(cuts, []);
+    transfer.bytes += 500;
+    await look(12_000);
+    assert.deepEqual(cuts, ['50 bytes a second are below the minimum of 100']);
+  });
+
+  it('leaves a transfer alone that is slow for less than ten seconds', async () => {
+    const { transfer, cuts, look } = begin(1_000_000, 100);
+    for (let at = 2000; at <= 31_000; at += 1000) {
+      // Nine seconds of nothing, then what makes up for them.
+      if (at % 10_000 === 1000) transfer.bytes += 1000;
+      await look(at);
+    }
+    assert.deepEqual(cuts, []);
+  });
+
+  it('counts no silence in which the client had to wait, wherever it lies in the window', async () => {
+    const { watch, transfer, cuts, look } = begin(1_000_000, 100);
+    for (let at = 2000; at <= 11_000; at += 1000) {
+      transfer.bytes += 100;
+      await look(at);
+    }
+    watch.pause(transfer);
+    await look(60_000);
+    watch.resume(transfer);
+    await look(60_000);
+    assert.deepEqual(cuts, []);
+    await look(61_000);
+    assert.deepEqual(cuts, ['90 bytes a second are below the minimum of 100']);
+  });
+
   it('asks for no rate when the minimum is 0', async () => {
     const { transfer, cuts, look } = begin(1_000_000, 0);
     transfer.bytes = 1;
@@ -158,5 +193,109 @@ describe('createTransferWatch', () => {
     await look(1041);
     assert.equal(cuts.length, 1);
     assert.equal(watch.active, 0);
+  });
+});
+
+describe('a transfer watch while requests wait for room', () => {
+  /** Transfers of these rates, ten seconds old. */
+  function crowded(rates: readonly number[], minRateBytes = 100, holdsRoom = true) {
+    atMs = 1000;
+    let waits = false;
+    const made = createTransferWatch(
+      { idleTimeoutMs: 1_000_000, minRateBytes },
+      { contended: () => waits, now: () => atMs, lookMs: 10 },
+    );
+    watch = made;
+    const cuts: (number | undefined)[] = [];
+    const reasons: string[] = [];
+    const transfers = rates.map((rate) => {
+      const transfer = made.begin(
+        (reason) => {
+          cuts.push(rate);
+          reasons.push(reason);
+        },
+        undefined,
+        holdsRoom,
+      );
+      transfer.bytes = rate * 10;
+      return transfer;
+    });
+    const look = async (at: number) => {
+      atMs = at;
+      let seen = false;
+      const witness = made.begin(
+        () => {
+          seen = true;
+        },
+        undefined,
+        false,
+      );
+      witness.lastMovedMs = Number.NEGATIVE_INFINITY;
+      await until(() => seen);
+      for (const [index, transfer] of transfers.entries()) {
+        transfer.bytes += rates[index] ?? 0;
+      }
+    };
+    return {
+      cuts,
+      reasons,
+      look,
+      wait: (yes: boolean) => {
+        waits = yes;
+      },
+    };
+  }
+
+  it('cuts off the slowest one a second, as long as they wait', async () => {
+    const { cuts, reasons, look, wait } = crowded([900, 300, 500]);
+    await look(11_000);
+    wait(true);
+    await look(11_000);
+    await look(11_999);
+    assert.deepEqual(cuts, []);
+    await look(12_000);
+    assert.deepEqual(cuts, [300]);
+    assert.match(String(reasons[0]), /below the 1600 that are needed while other requests wait/);
+    await look(12_999);
+    assert.deepEqual(cuts, [300]);
+    await look(13_000);
+    assert.deepEqual(cuts, [300, 500]);
+    wait(false);
+    await look(14_000);
+    await look(15_000);
+    assert.deepEqual(cuts, [300, 500]);
+  });
+
+  it('leaves alone what is as fast as 16 times the minimum', async () => {
+    const { cuts, look, wait } = crowded([1600, 1599]);
+    wait(true);
+    await look(11_000);
+    await look(12_000);
+    await look(13_000);
+    assert.deepEqual(cuts, [1599]);
+  });
+
+  it('leaves alone what holds no room, and everything when no rate is asked for', async () => {
+    for (const [minRateBytes, holdsRoom] of [
+      [100, false],
+      [0, true],
+    ] as const) {
+      const { cuts, look, wait } = crowded([200], minRateBytes, holdsRoom);
+      wait(true);
+      await look(11_000);
+      await look(12_000);
+      assert.deepEqual(cuts, []);
+      watch?.close();
+    }
+  });
+
+  it('gives a transfer its first ten seconds', async () => {
+    const { cuts, look, wait } = crowded([200]);
+    wait(true);
+    await look(9000);
+    await look(10_999);
+    assert.deepEqual(cuts, []);
+    await look(12_100);
+    assert.deepEqual(cuts, [200]);
   });
 });
