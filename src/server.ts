@@ -37,6 +37,7 @@ import type { PoolReport } from './pool/report.ts';
 import { serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
 import type { PoolBytes } from './store/admission.ts';
+import { isRefusing } from './store/arena-room.ts';
 import { batchStore } from './store/batch-store.ts';
 import { createCircuit } from './store/circuit.ts';
 import { ClientGoneError } from './store/client-gone.ts';
@@ -74,7 +75,7 @@ export interface GatewayServer {
 export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   const { config, engine, logger } = deps;
   const registry = createRegistry();
-  engineMetrics(registry, engine, config);
+  engineMetrics(registry, engine, () => isRefusing(engine.arena, config.arenaWaitMs));
   const states = createConnectionStates();
   let inFlight = 0;
   const metrics = httpMetrics(registry, () => inFlight);

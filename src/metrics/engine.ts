@@ -1,5 +1,4 @@
 import type { EngineClient, EngineOperation } from '../native/types.ts';
-import { isRefusing } from '../store/arena-room.ts';
 import { hotHistogram, type Series } from './histogram.ts';
 import { registerPolled } from './polled.ts';
 import type { MetricSink } from './registry.ts';
@@ -14,7 +13,7 @@ const BUCKETS = [
 export function engineMetrics(
   registry: MetricSink,
   engine: EngineClient,
-  { arenaWaitMs }: { readonly arenaWaitMs: number },
+  isRefusing: () => boolean,
 ): void {
   const durations = hotHistogram(
     registry,
@@ -71,7 +70,7 @@ export function engineMetrics(
     name: 'memcache_gateway_arena_refusing',
     help: 'Workers whose arena has had no room for what it refused, for longer than --arena-wait-ms.',
     type: 'gauge',
-    read: () => [{ value: isRefusing(engine.arena, arenaWaitMs) ? 1 : 0, labels: {} }],
+    read: () => [{ value: isRefusing() ? 1 : 0, labels: {} }],
   });
   registerPolled(registry, {
     name: 'memcache_gateway_arena_waiters',

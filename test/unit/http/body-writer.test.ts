@@ -129,6 +129,24 @@ describe('BodyWriter', { timeout: 20_000 }, () => {
     writer.end();
   });
 
+  it('is one transfer to its end, which is paused while there is nothing to read', async () => {
+    const { writer, socket, closed } = await begin(2 * mebibyte);
+    socket.resume();
+    writer.write(Buffer.alloc(mebibyte));
+    await until(() => server.watched.size === 1);
+    const [transfer] = server.watched;
+    await writer.drained(0);
+    assert.equal(server.watched.size, 0);
+    await until(() => (transfer?.measure?.() ?? 0) >= mebibyte);
+    writer.write(Buffer.alloc(mebibyte));
+    await until(() => server.watched.size === 1);
+    assert.deepEqual([...server.watched], [transfer]);
+    assert.ok((transfer?.measure?.() ?? 0) >= mebibyte, 'what was read before the pause counts');
+    writer.end();
+    await closed();
+    assert.equal(server.watched.size, 0);
+  });
+
   it('tells each who waits as soon as little enough is left', async () => {
     const { writer, body } = await begin(floodBytes);
     await writer.drained(0);
