@@ -140,11 +140,14 @@ withGateway({ args: tight }, (gateway) => {
           const connection = await connectRaw(gateway().port);
           connection.send(head('exists', { ...headers, Expect: '100-continue' }));
           assert.equal((await connection.next()).status, 100);
+          // Beyond half of its length, a text has the memory for all of it.
+          connection.send(Buffer.alloc(length / 2 + 1, ' '));
           return connection;
         }),
       );
       const late = await connectRaw(gateway().port);
       late.send(head('exists', headers));
+      late.send(Buffer.alloc(length / 2 + 1, ' '));
       const answer = await late.next({ method: 'POST', path: '/v1/batch/exists' });
       assert.equal(answer.status, 503);
       for (const connection of [...holders, late]) connection.destroy();
