@@ -322,3 +322,8 @@ export class ProblemError extends Error {
     this.options = options;
   }
 }
+
+/** One problem for all items and requests that it concerns: frozen, so that none of them changes it. */
+export function sharedProblem(slug: ProblemSlug, options: ProblemOptions = {}): ProblemError {
+  return Object.freeze(new ProblemError(slug, Object.freeze(options)));
+}

@@ -3,6 +3,7 @@ import { ProblemError } from '../errors.ts';
 import { type PutQuery, placementOf } from '../http/placement.ts';
 import { MAX_REPLICAS } from '../native/limits.ts';
 import { emptyLayer, tooManyLayers } from '../store/layers.ts';
+import type { CountItem } from './item-cost.ts';
 import { JsonReader } from './json-reader.ts';
 import { noteMember, unknownMember } from './json-request.ts';
 import { requireKey, tooManyKeys } from './keys.ts';
@@ -25,13 +26,13 @@ const MEMBERS = 'items, replicas, prefer, ifExists';
  * The body of a batch put. It is read whole before anything is stored, since what it says about
  * replicas may stand behind the items.
  */
-export function readPut(text: Buffer, most: number): JsonPut {
+export function readPut(text: Buffer, most: number, count?: CountItem): JsonPut {
   const reader = new JsonReader(text, 'The body');
   const members = new Set<string>();
   const found: { items?: JsonItem[]; replicas?: number; prefer?: number[]; ifExists?: string } = {};
   reader.object((name) => {
     noteMember(reader, members, name);
-    if (name === 'items') found.items = readItems(reader, most);
+    if (name === 'items') found.items = readItems(reader, most, count);
     else if (name === 'replicas') found.replicas = reader.integer();
     else if (name === 'prefer') found.prefer = readPrefer(reader);
     else if (name === 'ifExists') found.ifExists = reader.string();
@@ -54,7 +55,7 @@ function readPrefer(reader: JsonReader): number[] {
   return ids;
 }
 
-function readItems(reader: JsonReader, most: number): JsonItem[] {
+function readItems(reader: JsonReader, most: number, count?: CountItem): JsonItem[] {
   const items: JsonItem[] = [];
   let pieces = 0;
   reader.array((index) => {
@@ -63,6 +64,7 @@ function readItems(reader: JsonReader, most: number): JsonItem[] {
     pieces += item.base64.length;
     // Each of them costs as much as a value.
     if (pieces > most) throw tooManyKeys(most);
+    count?.(item.key, item.base64.length);
     items.push(item);
   });
   return items;

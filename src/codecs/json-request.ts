@@ -1,12 +1,13 @@
 import type { ProblemError } from '../errors.ts';
 import type { LayerNames } from '../http/layer-query.ts';
 import { printable } from '../http/query.ts';
+import type { CountItem } from './item-cost.ts';
 import { JsonReader } from './json-reader.ts';
 import { requireKey, tooManyKeys } from './keys.ts';
 
 /** The keys of a body such as `{"keys":["a","b"]}`. */
-export const readKeys = (text: Buffer, most: number): string[] =>
-  readGiven(text, most, ['keys']).keys;
+export const readKeys = (text: Buffer, most: number, count?: CountItem): string[] =>
+  readGiven(text, most, count, ['keys']).keys;
 
 export interface JsonGet {
   readonly keys: string[];
@@ -15,10 +16,15 @@ export interface JsonGet {
 }
 
 /** The body of a batch get: keys, and perhaps `"layers":{"sizes":"131072x61","select":"0-3"}`. */
-export const readGet = (text: Buffer, most: number): JsonGet =>
-  readGiven(text, most, ['keys', 'layers']);
+export const readGet = (text: Buffer, most: number, count?: CountItem): JsonGet =>
+  readGiven(text, most, count, ['keys', 'layers']);
 
-function readGiven(text: Buffer, most: number, known: readonly string[]): JsonGet {
+function readGiven(
+  text: Buffer,
+  most: number,
+  count: CountItem | undefined,
+  known: readonly string[],
+): JsonGet {
   const reader = new JsonReader(text, 'The body');
   const keys: string[] = [];
   let layers: LayerNames | undefined;
@@ -27,18 +33,24 @@ function readGiven(text: Buffer, most: number, known: readonly string[]): JsonGe
     if (!known.includes(name)) throw unknownMember(reader, name, known.join(', '));
     noteMember(reader, members, name);
     if (name === 'layers') layers = readLayerNames(reader);
-    else readKeyArray(reader, keys, most);
+    else readKeyArray(reader, keys, most, count);
   });
   reader.end();
   if (!members.has('keys')) throw reader.fault('has no member "keys"');
   return { keys, layers };
 }
 
-function readKeyArray(reader: JsonReader, keys: string[], most: number): void {
+function readKeyArray(
+  reader: JsonReader,
+  keys: string[],
+  most: number,
+  count: CountItem | undefined,
+): void {
   reader.array((index) => {
     if (index >= most) throw tooManyKeys(most);
     const key = reader.string();
     requireKey(key, `keys[${index}]`);
+    count?.(key);
     keys.push(key);
   });
 }

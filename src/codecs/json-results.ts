@@ -1,4 +1,4 @@
-import { ProblemError } from '../errors.ts';
+import { type ProblemError, sharedProblem } from '../errors.ts';
 import type { ItemCodes, ItemInfos } from '../store/batch-keys.ts';
 import { problemOfCode } from '../store/engine-problem.ts';
 import type { WriteOutcome } from '../store/object-store.ts';
@@ -27,20 +27,21 @@ function byCode(tell: (code: number) => Told): (code: number) => Told {
   };
 }
 
-function results(keys: readonly string[], tell: (index: number) => Told): Results {
+function results(
+  keys: readonly string[],
+  tell: (index: number) => Told,
+  isFailure = (index: number): boolean => typeof tell(index) !== 'string',
+): Results {
   const failureText = failureTexts();
+  // Texts are made when they are sent, and not kept: a slow client would keep them all.
   let failed = 0;
-  const told = keys.map((_, index) => {
-    const text = tell(index);
-    if (typeof text !== 'string') failed++;
-    return text;
-  });
+  for (let index = 0; index < keys.length; index++) if (isFailure(index)) failed++;
   return {
     count: keys.length,
     failed,
     item(index) {
       const key = keys[index] as string;
-      const text = told[index] as Told;
+      const text = tell(index);
       return typeof text === 'string' ? `{"key":${quoted(key)},${text}}` : failureText(key, text);
     },
   };
@@ -70,15 +71,23 @@ export function removeResults(keys: readonly string[], answer: ItemCodes): Resul
 
 export function infoResults(keys: readonly string[], answer: ItemInfos): Results {
   const problem = byCode((code) => problemOfCode('stat', code));
-  return results(keys, (i) => {
+  const infoOf = (i: number) => answer.infos[i] as ItemInfos['infos'][number];
+  const problemOf = (i: number): Told | undefined => {
     const stopped = stoppedAt(answer, i);
     if (stopped !== undefined) return stopped;
     const code = answer.codes[i] as number;
     if (code !== 0) return problem(code);
-    const { size, replicas } = answer.infos[i] as ItemInfos['infos'][number];
-    if (replicas.length === 0) return problem(-3007);
+    return infoOf(i).replicas.length === 0 ? problem(-3007) : undefined;
+  };
+  const textOf = (i: number): string => {
+    const { size, replicas } = infoOf(i);
     return `"status":200,"code":0,"size":${size},"replicas":${JSON.stringify(replicas)}`;
-  });
+  };
+  return results(
+    keys,
+    (i) => problemOf(i) ?? textOf(i),
+    (i) => problemOf(i) !== undefined,
+  );
 }
 
 const WRITTEN: Readonly<Record<WriteOutcome, string>> = {
@@ -87,24 +96,27 @@ const WRITTEN: Readonly<Record<WriteOutcome, string>> = {
   replaced: '"status":200,"code":0,"outcome":"replaced"',
 };
 
+const UNSETTLED = sharedProblem('internal-error');
+
 export function putResults(
   keys: readonly string[],
-  outcomes: readonly (WriteOutcome | ProblemError)[],
+  outcomes: readonly (WriteOutcome | ProblemError | undefined)[],
 ): Results {
   return results(keys, (i) => {
-    const outcome = outcomes[i] ?? new ProblemError('internal-error');
+    const outcome = outcomes[i] ?? UNSETTLED;
     return typeof outcome === 'string' ? WRITTEN[outcome] : outcome;
   });
 }
 
-const ITEMS_A_PIECE = 4096;
+/** A response that waits for a slow client has a piece or two of its text in memory. */
+const PIECE_LENGTH = 64 * 1024;
 
 /** The whole answer in pieces of text: `{"items":[…],"failed":0}`. */
 export function* resultsText({ count, failed, item }: Results): Generator<string> {
   let text = '{"items":[';
   for (let index = 0; index < count; index++) {
     text += index === 0 ? item(index) : `,${item(index)}`;
-    if ((index + 1) % ITEMS_A_PIECE > 0) continue;
+    if (text.length < PIECE_LENGTH) continue;
     yield text;
     text = '';
   }

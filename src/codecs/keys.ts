@@ -1,5 +1,6 @@
 import { ProblemError } from '../errors.ts';
 import { MAX_KEY_BYTES } from '../native/limits.ts';
+import type { CountItem } from './item-cost.ts';
 
 const PLAIN = /^[ -~]{1,255}$/;
 const CONTROL = /[\u0000-\u001f\u007f]/;
@@ -27,9 +28,15 @@ function complaintAbout(key: string): string | undefined {
 export interface ItemLimit {
   readonly most: number;
   readonly exceeded: () => ProblemError;
+  /** Counts each item against the text budget. */
+  readonly count?: CountItem;
 }
 
-export const keyLimit = (most: number): ItemLimit => ({ most, exceeded: () => tooManyKeys(most) });
+export const keyLimit = (most: number, count: CountItem = () => undefined): ItemLimit => ({
+  most,
+  exceeded: () => tooManyKeys(most),
+  count,
+});
 
 export const tooManyKeys = (most: number): ProblemError =>
   new ProblemError('batch-too-large', {

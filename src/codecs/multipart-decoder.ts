@@ -1,7 +1,9 @@
 import type { Readable } from 'node:stream';
 import { Dicer } from '@fastify/busboy';
+import type { TextHold } from '../http/text-hold.ts';
 import type { ValueSink } from '../store/batch-writer.ts';
 import type { PutDecoder } from './codec.ts';
+import { ITEM_BYTES } from './item-cost.ts';
 import type { ItemLimit } from './keys.ts';
 import { multipartFault, type PartHead, type PartHeaders, partFault } from './part-head.ts';
 
@@ -14,6 +16,8 @@ export interface MultipartRules {
   readonly parts: ItemLimit;
   /** `number` counts from 1. */
   readonly readHead: (headers: PartHeaders, number: number) => PartHead;
+  /** Holds the memory of parts that wait in line: a chunk of 64 KiB may have a thousand of them. */
+  readonly hold: Pick<TextHold, 'take' | 'giveBack'>;
 }
 
 /**
@@ -90,6 +94,7 @@ export class MultipartDecoder implements PutDecoder {
     const number = ++this.#parts;
     const { most, exceeded } = this.#rules.parts;
     if (number > most) this.#fail(exceeded());
+    this.#holdPart();
     this.#lacksHead = true;
     this.#arriving = part;
     // It tells of a part that is cut off, which then ends as if it were whole.
@@ -105,6 +110,7 @@ export class MultipartDecoder implements PutDecoder {
   async #give(part: Readable, headers: PartHeaders, number: number): Promise<void> {
     this.#throwFault();
     const { key, bytes } = this.#rules.readHead(headers, number);
+    this.#rules.parts.count?.(key);
     await this.#sink.begin(key, bytes);
     let taken = 0;
     for await (const chunk of part as AsyncIterable<Buffer>) {
@@ -118,6 +124,16 @@ export class MultipartDecoder implements PutDecoder {
       throw partFault(number, `does not have the ${bytes} bytes of its Content-Length`);
     }
     await this.#sink.finish();
+    this.#rules.hold.giveBack(ITEM_BYTES.waitingPart);
+  }
+
+  /** Until the part is stored; the owner of the hold releases it when the decoder fails. */
+  #holdPart(): void {
+    try {
+      if (this.#fault === undefined) this.#rules.hold.take(ITEM_BYTES.waitingPart);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   #fail(error: unknown): void {

@@ -13,7 +13,7 @@ export interface SafetensorsBody {
   readonly tensors: ItemLimit;
   /** Judges the tensors, in the order of their bytes, before any of them is given to the sink. */
   readonly admit?: (tensors: readonly Tensor[]) => void;
-  readonly held: TextBudget;
+  readonly hold: TextBudget;
 }
 
 /** The header's length, in little-endian. */
@@ -90,7 +90,7 @@ export class SafetensorsDecoder implements PutDecoder {
   }
 
   #beginHeader(): void {
-    const { bytes, mostHeaderBytes, held } = this.#body;
+    const { bytes, mostHeaderBytes, hold } = this.#body;
     // What is not exact beyond 2^53 is refused all the same.
     const length = Number(this.#length.readBigUInt64LE());
     if (length < 2) throw fault(`has a header of ${length} bytes; the shortest is {}`);
@@ -99,7 +99,7 @@ export class SafetensorsDecoder implements PutDecoder {
     }
     if (length > mostHeaderBytes) throw bodyTooLarge(mostHeaderBytes);
     this.#headerBytes = length;
-    this.#header = new GrowingText(held, length);
+    this.#header = new GrowingText(hold, length);
   }
 
   #forgetHeader(): void {

@@ -40,6 +40,7 @@ export function readHeader(text: Buffer, limit: ItemLimit): Tensor[] {
     }
     if (tensors.length >= limit.most) throw limit.exceeded();
     requireKey(name, `The tensor name ${shown(name)}`);
+    limit.count?.(name);
     tensors.push(readTensor(reader, name));
   });
   reader.end();

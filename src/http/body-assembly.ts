@@ -4,9 +4,12 @@ import type { BodyWriter } from './body-writer.ts';
 /** Text that is collected before it is written by itself. */
 const TEXT_LENGTH = 64 * 1024;
 /** Fewer bytes than this are copied to the texts around them. */
-const COPIED_BYTES = 4096;
+export const COPIED_BYTES = 4096;
 /** What waits to leave and is not in the arena. */
-const OUTSIDE_BYTES = 1 << 20;
+const OUTSIDE_BYTES = 256 * 1024;
+/** Bytes outside the arena that one response holds at most: twice that, and what is being joined. */
+export const MAX_OUTSIDE_BYTES = 768 * 1024;
+
 /**
  * Joins texts, and bytes that lie next to each other. Few bytes between texts are copied to them: a
  * write for each layer of a few bytes would cost more than its bytes do.

@@ -2,6 +2,6 @@ import { existsResults } from '../codecs/json-results.ts';
 import { keysHandler } from './batch-request.ts';
 
 /** POST /v1/batch/exists. */
-export const batchExists = keysHandler(async ({ batches }, keys, caller) =>
+export const batchExists = keysHandler('key', async ({ batches }, keys, caller) =>
   existsResults(keys, await batches.exists(keys, caller)),
 );

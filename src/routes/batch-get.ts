@@ -1,14 +1,17 @@
 import type { ReadEncoder } from '../codecs/codec.ts';
+import { itemCounter } from '../codecs/item-cost.ts';
 import { jsonEncoder } from '../codecs/json-encoder.ts';
 import { readGet } from '../codecs/json-request.ts';
 import { multipartEncoder } from '../codecs/multipart-encoder.ts';
 import { requireTensorNames, safetensorsEncoder } from '../codecs/safetensors-encoder.ts';
 import { ProblemError } from '../errors.ts';
+import { COPIED_BYTES, MAX_OUTSIDE_BYTES } from '../http/body-assembly.ts';
 import { BodyWriter } from '../http/body-writer.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
 import { layerCutOf } from '../http/layer-query.ts';
 import { JSON_TYPE, MIXED_TYPE, negotiate, SAFETENSORS_TYPE } from '../http/media-type.ts';
 import { parseQuery } from '../http/query.ts';
+import type { TextHold } from '../http/text-hold.ts';
 import type { ReadPlan, ReadWindow } from '../store/batch-read.ts';
 import type { LayerCut } from '../store/layers.ts';
 import { judgeCut } from '../store/layers.ts';
@@ -20,11 +23,12 @@ import type { Handler } from './handler.ts';
 export const batchGet: Handler = (gateway, exchange, _raw, query) => {
   parseQuery(query, []);
   const type = negotiate(exchange.req, [JSON_TYPE, MIXED_TYPE, SAFETENSORS_TYPE]);
-  return withJson(gateway, exchange, (text) => {
-    const { keys, layers } = readGet(text, gateway.limits.batchKeys);
+  return withJson(gateway, exchange, (text, hold) => {
+    const { batchKeys } = gateway.limits;
+    const { keys, layers } = readGet(text, batchKeys, itemCounter(hold, 'get'));
     const cut = layers === undefined ? undefined : layerCutOf(layers, gateway.layouts);
     if (type === SAFETENSORS_TYPE) requireTensorNames(keys, gateway.limits.batchKeys, cut);
-    return answer(gateway, exchange, keys, type, cut);
+    return answer(gateway, exchange, hold, keys, type, cut);
   });
 };
 
@@ -47,11 +51,12 @@ function encoderOf(
 async function answer(
   gateway: Gateway,
   exchange: Exchange,
+  hold: TextHold,
   keys: readonly string[],
   type: string,
   cut: LayerCut | undefined,
 ): Promise<void> {
-  const { batches, heldText } = gateway;
+  const { batches } = gateway;
   const { socket } = exchange.req;
   const plan = await batches.planRead(keys, socket);
   if (cut !== undefined) judgeCut(plan, cut, keys.keys());
@@ -60,8 +65,8 @@ async function answer(
   let encoder: ReadEncoder;
   try {
     if (cut !== undefined) judgeCut(plan, cut, window.replaced.keys());
-    encoder = encoderOf(type, plan, exchange.requestId, cut, heldText.most);
-    heldText.take(encoder.openBytes, socket);
+    encoder = encoderOf(type, plan, exchange.requestId, cut, hold.most);
+    hold.take(encoder.openBytes + textAhead(plan, encoder));
     const { contentLength } = encoder;
     const all = window.to === keys.length || contentLength !== undefined;
     const head = batchHead(encoder.contentType, all ? plan.problems.size : undefined);
@@ -71,7 +76,7 @@ async function answer(
     releaseWindow(window);
     throw error;
   }
-  writer.write(encoder.open(), () => heldText.giveBack(encoder.openBytes, socket));
+  writer.write(encoder.open(), () => hold.giveBack(encoder.openBytes));
   const cargo = { writer, encoder, plan, cut };
   for (;;) {
     await sendWindow(cargo, window);
@@ -84,6 +89,16 @@ async function answer(
   writer.write(Buffer.from(encoder.close(plan.problems.size)));
   writer.end();
 }
+
+/** Bytes outside the arena that a slow client makes wait: text around the objects, and base64. */
+function textAhead({ keys, sizes }: ReadPlan, { base64, contentLength }: ReadEncoder): number {
+  if (contentLength !== undefined) return 0;
+  let bytes = keys.length * TEXT_AROUND_BYTES;
+  for (const size of sizes) bytes += base64 ? size * 1.4 : Math.min(size, COPIED_BYTES);
+  return Math.min(Math.ceil(bytes), MAX_OUTSIDE_BYTES);
+}
+
+const TEXT_AROUND_BYTES = 512;
 
 /** What was sent before has left; only then is the window sent, and the one after it read. */
 async function leftBefore(writer: BodyWriter, window: ReadWindow): Promise<void> {

@@ -1,4 +1,5 @@
 import type { PutDecoder } from '../codecs/codec.ts';
+import { itemCounter } from '../codecs/item-cost.ts';
 import { decodedBytes, decodePieces, readPut } from '../codecs/json-put.ts';
 import { putResults } from '../codecs/json-results.ts';
 import { keyLimit } from '../codecs/keys.ts';
@@ -18,7 +19,8 @@ import {
 import { parsePutQuery } from '../http/placement.ts';
 import { parseQuery } from '../http/query.ts';
 import { receiveStream } from '../http/receive-stream.ts';
-import { withText } from '../http/receive-text.ts';
+import { receiveText } from '../http/receive-text.ts';
+import { type TextHold, withTextHold } from '../http/text-hold.ts';
 import type { BatchWriter, ValueSink } from '../store/batch-writer.ts';
 import { respondResults } from './batch-request.ts';
 import type { Handler } from './handler.ts';
@@ -31,40 +33,45 @@ export const batchPut: Handler = async (gateway, exchange, _raw, query) => {
   refuseCodings(exchange);
   const mediaType = requireMediaType(exchange.req, TYPES);
   const writer = gateway.batches.writer(gateway.limits, exchange.req.socket);
-  try {
-    if (mediaType.type === JSON_TYPE) {
-      parseQuery(query, []);
-      await putJson(gateway, exchange, writer);
-    } else {
-      const { options, ifExists } = parsePutQuery(query);
-      writer.place(options, ifExists);
-      await putStream(gateway, exchange, decoderOf(gateway, exchange, mediaType, writer));
+  const receive = async (hold: TextHold): Promise<void> => {
+    try {
+      if (mediaType.type === JSON_TYPE) {
+        parseQuery(query, []);
+        await putJson(gateway, exchange, writer, hold);
+      } else {
+        const { options, ifExists } = parsePutQuery(query);
+        writer.place(options, ifExists);
+        await putStream(gateway, exchange, decoderOf(gateway, exchange, mediaType, writer, hold));
+      }
+      const { keys, outcomes } = await writer.written();
+      await respondResults(gateway, exchange, putResults(keys, outcomes));
+    } finally {
+      writer.discard();
     }
-    const { keys, outcomes } = await writer.written();
-    await respondResults(gateway, exchange, putResults(keys, outcomes));
-  } finally {
-    writer.discard();
-  }
+  };
+  await withTextHold(gateway, exchange, receive, () => writer.returned());
 };
 
 function decoderOf(
-  { limits, heldText }: Gateway,
+  { limits }: Gateway,
   exchange: Exchange,
   { type, parameters }: MediaType,
   sink: ValueSink,
+  hold: TextHold,
 ): PutDecoder {
   if (type === FORM_TYPE) {
-    const parts = keyLimit(limits.batchKeys);
+    const parts = keyLimit(limits.batchKeys, itemCounter(hold, 'part'));
     return new MultipartDecoder(sink, parameters.get('boundary'), {
       parts,
       readHead: readPartHead,
+      hold,
     });
   }
   return new SafetensorsDecoder(sink, {
     bytes: announcedLength(exchange),
     mostHeaderBytes: limits.batchJsonBytes,
-    tensors: keyLimit(limits.batchKeys),
-    held: heldText.of(exchange.req.socket),
+    tensors: keyLimit(limits.batchKeys, itemCounter(hold, 'tensor')),
+    hold,
   });
 }
 
@@ -76,16 +83,21 @@ async function putStream(gateway: Gateway, exchange: Exchange, decoder: PutDecod
   }
 }
 
-const putJson = (gateway: Gateway, exchange: Exchange, writer: BatchWriter): Promise<void> =>
-  withText(gateway, exchange, async (text) => {
-    const { put, items } = readPut(text, gateway.limits.batchKeys);
-    writer.place(put.options, put.ifExists);
-    for (const { key, base64 } of items) {
-      const bytes = base64.reduce((sum, piece) => sum + decodedBytes(piece), 0);
-      await writer.begin(key, bytes);
-      for (const text of base64) {
-        for (const piece of decodePieces(text)) await writer.take(piece);
-      }
-      await writer.finish();
+async function putJson(
+  gateway: Gateway,
+  exchange: Exchange,
+  writer: BatchWriter,
+  hold: TextHold,
+): Promise<void> {
+  const text = await receiveText(gateway, exchange, hold);
+  const { put, items } = readPut(text, gateway.limits.batchKeys, itemCounter(hold, 'put'));
+  writer.place(put.options, put.ifExists);
+  for (const { key, base64 } of items) {
+    const bytes = base64.reduce((sum, piece) => sum + decodedBytes(piece), 0);
+    await writer.begin(key, bytes);
+    for (const text of base64) {
+      for (const piece of decodePieces(text)) await writer.take(piece);
     }
-  });
+    await writer.finish();
+  }
+}

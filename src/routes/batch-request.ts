@@ -1,3 +1,4 @@
+import { type ItemForm, itemCounter } from '../codecs/item-cost.ts';
 import { readKeys } from '../codecs/json-request.ts';
 import type { Results } from '../codecs/json-results.ts';
 import { resultsText } from '../codecs/json-results.ts';
@@ -8,12 +9,12 @@ import { JSON_TYPE, negotiate, requireMediaType } from '../http/media-type.ts';
 import { parseQuery } from '../http/query.ts';
 import { withText } from '../http/receive-text.ts';
 import { type HeaderList, respond } from '../http/respond.ts';
+import type { TextHold } from '../http/text-hold.ts';
 import type { Caller } from '../store/arena-room.ts';
 import type { Handler } from './handler.ts';
 
-/** Answers up to this length are sent whole, with their length. */
-const WHOLE_BYTES = 256 * 1024;
-const AHEAD_BYTES = 1 << 20;
+/** Bytes of a response that may wait for a slow client before more of it is made (item-cost.ts). */
+const AHEAD_BYTES = 64 * 1024;
 
 /** The head of every answer to a batch; `failed` where it is known. */
 export function batchHead(contentType: string, failed: number | undefined): HeaderList {
@@ -25,13 +26,15 @@ export function batchHead(contentType: string, failed: number | undefined): Head
 
 /** An operation on keys alone, whose answer has no bytes: JSON in, JSON out. */
 export function keysHandler(
+  form: ItemForm,
   ask: (gateway: Gateway, keys: readonly string[], caller: Caller) => Promise<Results>,
 ): Handler {
   return (gateway, exchange, _raw, query) => {
     parseQuery(query, []);
     negotiate(exchange.req, [JSON_TYPE]);
-    return withJson(gateway, exchange, async (text) => {
-      const keys = readKeys(text, gateway.limits.batchKeys);
+    return withJson(gateway, exchange, async (text, hold) => {
+      const { batchKeys } = gateway.limits;
+      const keys = readKeys(text, batchKeys, itemCounter(hold, form));
       await respondResults(gateway, exchange, await ask(gateway, keys, exchange.req.socket));
     });
   };
@@ -41,7 +44,7 @@ export function keysHandler(
 export function withJson(
   gateway: Gateway,
   exchange: Exchange,
-  use: (text: Buffer) => Promise<void>,
+  use: (text: Buffer, hold: TextHold) => Promise<void>,
 ): Promise<void> {
   refuseCodings(exchange);
   requireMediaType(exchange.req, [JSON_TYPE]);
@@ -56,14 +59,16 @@ export async function respondResults(
   const head = batchHead(JSON_TYPE, results.failed);
   const pieces = resultsText(results);
   const first = pieces.next().value as string;
-  const last = results.count < 4096 && first.length < WHOLE_BYTES;
-  if (last) {
+  const second = pieces.next();
+  // An answer of one piece is sent whole, with its length.
+  if (second.done === true) {
     head.push('Content-Length', String(Buffer.byteLength(first)));
     respond(gateway, exchange, 200, head, first);
     return;
   }
   const writer = new BodyWriter(gateway, exchange, 200, head);
   writer.write(Buffer.from(first));
+  writer.write(Buffer.from(second.value));
   for (const piece of pieces) {
     await writer.drained(AHEAD_BYTES);
     writer.write(Buffer.from(piece));

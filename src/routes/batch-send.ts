@@ -14,7 +14,7 @@ export interface Cargo {
 }
 
 /** A multiple of 3, so that the base64 of pieces is the base64 of the whole. */
-const BASE64_BYTES = 3 << 18;
+const BASE64_BYTES = 3 << 15;
 
 /**
  * Sends the items of a window, and lets go of its blocks when they have left. What lies one after the

@@ -20,6 +20,7 @@ import { PUT_NAMES, putQueryOf } from '../http/placement.ts';
 import { parseQuery } from '../http/query.ts';
 import { type BodySink, receiveStream } from '../http/receive-stream.ts';
 import { withText } from '../http/receive-text.ts';
+import { openTextHold } from '../http/text-hold.ts';
 import { decodeKey } from '../http/target.ts';
 import { LayerWriter } from '../store/layer-writer.ts';
 import { tooManyLayers } from '../store/layers.ts';
@@ -82,19 +83,21 @@ async function receiveStreamed(
   writer: LayerWriter,
 ): Promise<void> {
   const { type, parameters } = mediaType;
-  const { limits, heldText } = gateway;
+  const { limits } = gateway;
+  const hold = openTextHold(gateway, exchange);
   const decoder =
     type === FORM_TYPE
       ? new MultipartDecoder(writer, parameters.get('boundary'), {
           parts: LAYERS,
           readHead: readNumberedHead,
+          hold,
         })
       : new SafetensorsDecoder(writer, {
           bytes: announcedLength(exchange),
           mostHeaderBytes: limits.batchJsonBytes,
           tensors: LAYERS,
           admit: (tensors) => writer.announce(layerSizesOfTensors(tensors)),
-          held: heldText.of(exchange.req.socket),
+          hold,
         });
   try {
     // A safetensors file tells at its beginning how much room it needs.
@@ -102,6 +105,7 @@ async function receiveStreamed(
     await receiveStream(gateway, exchange, digested(decoder, digest));
   } finally {
     decoder.destroy();
+    hold.release();
   }
 }
 

@@ -38,23 +38,26 @@ export async function askForKeys(
   return { codes, stopped };
 }
 
-/** As `askForKeys`; a key that the engine does not know has the code of a missing one. */
+/**
+ * As `askForKeys`; a key that the engine does not know has the code of a missing one. `take` gets what
+ * the engine says of each key.
+ */
 export async function queryKeys(
   engine: BatchCalls,
   operation: 'stat' | 'read',
   keys: readonly string[],
-): Promise<ItemInfos> {
+  take: (index: number, info: DataInfo) => void,
+): Promise<ItemCodes> {
   const codes = new Int32Array(keys.length);
-  const infos: DataInfo[] = [];
   const stopped = await inCalls(operation, keys, async (part, from) => {
     const answer = await engine.batchQuery(part);
     for (let i = 0; i < part.length; i++) {
       const info = answer.infos[i] as DataInfo;
-      infos.push(info);
+      take(from + i, info);
       if (!info.valid) codes[from + i] = answer.code === 0 ? MISSING : answer.code;
     }
   });
-  return { codes, infos, stopped };
+  return { codes, stopped };
 }
 
 const MISSING = -3102;

@@ -141,10 +141,7 @@ async function explainRefused(context: PutContext, items: readonly Received[]): 
   for (const [n, item] of items.entries()) {
     const problem = await writeAlone(context, item);
     if (problem === undefined || !concernsOthers(problem)) continue;
-    const { slug, options } = problem;
-    for (const { index } of items.slice(n + 1)) {
-      context.settle(index, new ProblemError(slug, options));
-    }
+    for (const { index } of items.slice(n + 1)) context.settle(index, problem);
     return;
   }
 }

@@ -6,6 +6,7 @@ import type { BatchCalls } from './batch-calls.ts';
 import { MAX_CALL_KEYS, queryKeys } from './batch-keys.ts';
 import { type Doubt, readAgain } from './batch-read-again.ts';
 import { problemOfCode, problemOfThrown } from './engine-problem.ts';
+import { ItemProblems } from './item-problems.ts';
 
 /** The objects of a batch get: how large each is, or why it can't be had. */
 export interface ReadPlan {
@@ -38,19 +39,26 @@ const MOST_WINDOW_BYTES = 16 << 20;
 
 /** Asks for the sizes of all, since the engine reads an object only into a block of its length. */
 export async function planRead(engine: BatchCalls, keys: readonly string[]): Promise<ReadPlan> {
-  const { codes, infos, stopped } = await queryKeys(engine, 'read', keys);
   const sizes = new Float64Array(keys.length);
   const problems = new Map<number, ProblemError>();
+  const itemProblems = new ItemProblems();
+  // Only the size is kept of each: what the engine says of replicas takes many times the memory.
+  const { codes, stopped } = await queryKeys(engine, 'read', keys, (index, info) => {
+    sizes[index] = info.size;
+  });
   const known = stopped?.from ?? keys.length;
   for (let i = 0; i < known; i++) {
     const code = codes[i] as number;
-    const size = infos[i]?.size ?? 0;
+    const size = sizes[i] as number;
     if (code !== 0) problems.set(i, problemOfCode('read', code));
-    else if (size > engine.arena.maxBlockBytes) problems.set(i, tooLarge(engine, size));
-    else sizes[i] = size;
+    else if (size > engine.arena.maxBlockBytes) {
+      problems.set(i, itemProblems.share(tooLarge(engine, size)));
+    } else continue;
+    sizes[i] = 0;
   }
-  for (let i = known; i < keys.length; i++)
-    problems.set(i, (stopped as { problem: ProblemError }).problem);
+  if (stopped !== undefined) {
+    for (let i = known; i < keys.length; i++) problems.set(i, stopped.problem);
+  }
   return { keys, sizes, problems };
 }
 

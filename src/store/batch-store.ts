@@ -1,4 +1,4 @@
-import type { EngineClient } from '../native/types.ts';
+import type { DataInfo, EngineClient } from '../native/types.ts';
 import type { Caller } from './arena-room.ts';
 import { sharedBatchCalls } from './batch-calls.ts';
 import { askForKeys, type ItemCodes, type ItemInfos, queryKeys } from './batch-keys.ts';
@@ -44,7 +44,11 @@ export function batchStore(
         for (const key of keys) store.changed(key, undefined);
       }
     },
-    stat: (keys, caller) => queryKeys(calls.of(caller), 'stat', keys),
+    async stat(keys, caller) {
+      const infos: DataInfo[] = [];
+      const take = (_index: number, info: DataInfo) => void infos.push(info);
+      return { infos, ...(await queryKeys(calls.of(caller), 'stat', keys, take)) };
+    },
     planRead: (keys, caller) => planRead(calls.of(caller), keys),
     readWindow: (plan, from, caller) =>
       readWindow({ engine: calls.of(caller), arenaWaitMs }, plan, from, caller),

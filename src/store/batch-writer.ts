@@ -1,4 +1,4 @@
-import { ProblemError } from '../errors.ts';
+import { ProblemError, sharedProblem } from '../errors.ts';
 import { asNative, sliceBlock } from '../native/native-block.ts';
 import type { Block, PutOptions } from '../native/types.ts';
 import { refusalOf } from './admission.ts';
@@ -7,6 +7,7 @@ import type { BatchCalls } from './batch-calls.ts';
 import { MAX_CALL_KEYS } from './batch-keys.ts';
 import { putBatch, type Received } from './batch-put.ts';
 import { UNSIZED_START_BYTES } from './grown-block.ts';
+import { ItemProblems } from './item-problems.ts';
 import type { IfExists, ObjectStore, WriteOutcome } from './object-store.ts';
 
 /** Takes the values of a batch, one after the other. A promise asks for time before the next call. */
@@ -29,8 +30,11 @@ export interface WriterContext {
 
 export interface Written {
   readonly keys: readonly string[];
-  readonly outcomes: readonly (WriteOutcome | ProblemError)[];
+  readonly outcomes: readonly Outcome[];
 }
+
+/** Undefined until an item is settled. */
+type Outcome = WriteOutcome | ProblemError | undefined;
 
 /** What is collected before it is stored: enough to make a call worth its round trip. */
 const MOST_PENDING_BYTES = 16 << 20;
@@ -56,7 +60,8 @@ export class BatchWriter implements ValueSink {
   readonly #mostPending: number;
   readonly #keys: string[] = [];
   readonly #seen = new Set<string>();
-  readonly #outcomes: (WriteOutcome | ProblemError)[] = [];
+  readonly #outcomes: Outcome[] = [];
+  readonly #problems = new ItemProblems();
   readonly #calls = new Set<Promise<void>>();
   #options: PutOptions = { replicas: 1, prefer: [] };
   #ifExists: IfExists = 'fail';
@@ -78,12 +83,14 @@ export class BatchWriter implements ValueSink {
 
   begin(key: string, bytes: number | undefined): void | Promise<void> {
     const index = this.#keys.push(key) - 1;
+    // An array with gaps would become a hash table, which takes several times the memory.
+    this.#outcomes.push(undefined);
     const value = { index, key, block: undefined, bytes: 0, known: bytes !== undefined };
     this.#current = value;
     const refusal = this.#refusal(key, bytes);
     this.#seen.add(key);
     if (refusal !== undefined) {
-      this.#outcomes[index] = refusal;
+      this.#settle(index, refusal);
       return;
     }
     return this.#findRoom(
@@ -111,7 +118,7 @@ export class BatchWriter implements ValueSink {
     const { index, key, bytes } = value;
     if (bytes === 0) {
       value.block.release();
-      this.#outcomes[index] = new ProblemError('empty-object');
+      this.#settle(index, EMPTY);
       return;
     }
     const block = this.#fitted(value.block, bytes);
@@ -131,6 +138,11 @@ export class BatchWriter implements ValueSink {
     return { keys: this.#keys, outcomes: this.#outcomes };
   }
 
+  /** Resolves when no engine call is in flight for this request. */
+  async returned(): Promise<void> {
+    await Promise.all(this.#calls);
+  }
+
   /** Lets go of what was received and not yet given to the engine, when the rest will not come. */
   discard(): void {
     this.#current?.block?.release();
@@ -141,8 +153,9 @@ export class BatchWriter implements ValueSink {
   }
 
   #refusal(key: string, bytes: number | undefined): ProblemError | undefined {
-    if (this.#seen.has(key)) return new ProblemError('object-exists', { detail: NAMED_BEFORE });
+    if (this.#seen.has(key)) return NAMED_BEFORE;
     if (bytes === undefined) return undefined;
+    if (bytes === 0) return EMPTY;
     const { maxObjectBytes, store } = this.#context;
     const { poolBytes } = store;
     return refusalOf(bytes, this.#options.replicas, { maxObjectBytes, poolBytes });
@@ -168,7 +181,7 @@ export class BatchWriter implements ValueSink {
       else block.release();
     } catch (error) {
       if (!(error instanceof ProblemError)) throw error;
-      this.#outcomes[value.index] = error;
+      this.#settle(value.index, error);
     }
   }
 
@@ -188,8 +201,7 @@ export class BatchWriter implements ValueSink {
     }
     if (larger === undefined) {
       value.block = undefined;
-      this.#outcomes[value.index] =
-        needed > unsizedBytes ? unsizedTooLarge(unsizedBytes) : new ProblemError('arena-full');
+      this.#settle(value.index, needed > unsizedBytes ? unsizedTooLarge(unsizedBytes) : NO_ROOM);
     } else {
       larger.view.set(block.view.subarray(0, value.bytes));
       larger.view.set(chunk, value.bytes);
@@ -221,9 +233,7 @@ export class BatchWriter implements ValueSink {
         store,
         options: this.#options,
         ifExists: this.#ifExists,
-        settle: (index, outcome) => {
-          this.#outcomes[index] = outcome;
-        },
+        settle: (index, outcome) => this.#settle(index, outcome),
       },
       items,
     )
@@ -252,6 +262,10 @@ export class BatchWriter implements ValueSink {
     this.#throwDefect();
   }
 
+  #settle(index: number, outcome: WriteOutcome | ProblemError): void {
+    this.#outcomes[index] = typeof outcome === 'string' ? outcome : this.#problems.share(outcome);
+  }
+
   #throwDefect(): void {
     if (this.#defect !== undefined) throw this.#defect as Error;
   }
@@ -260,7 +274,11 @@ export class BatchWriter implements ValueSink {
 /** Whether a value takes so little of its block that it is worth to be moved into one of its own. */
 const isRoomy = (block: Block, bytes: number): boolean => bytes <= block.length / 2;
 
-const NAMED_BEFORE = 'The batch names this key before: the first one counts.';
+const EMPTY = sharedProblem('empty-object');
+const NO_ROOM = sharedProblem('arena-full');
+const NAMED_BEFORE = sharedProblem('object-exists', {
+  detail: 'The batch names this key before: the first one counts.',
+});
 
 const unsizedTooLarge = (limit: number): ProblemError =>
   new ProblemError('unsized-body-too-large', {

@@ -1,4 +1,4 @@
-import { ProblemError, type ProblemSlug } from '../errors.ts';
+import { ProblemError, type ProblemSlug, sharedProblem } from '../errors.ts';
 import { codeName, UNTRUSTED_READ } from '../native/codes.ts';
 import {
   ArenaFullError,
@@ -41,16 +41,39 @@ const SLUG_OF_CODE: Readonly<Record<number, ProblemSlug>> = {
   [-3107]: 'range-already-written',
 };
 
-/** A problem that carries the engine's code and its name. */
+/** An engine answers a few dozen codes. The bound holds even if it answers any number. */
+const MAX_KNOWN_PROBLEMS = 1024;
+const knownProblems = new Map<string, ProblemError>();
+
+/**
+ * A problem that carries the engine's code and its name. The same code and reason give the same
+ * frozen object: a batch may have 131,072 items that fail alike, and an Error for each of them would
+ * cost more heap than the whole request.
+ */
 export function problemOfCode(
   operation: StoreOperation,
   code: number,
   slug: ProblemSlug = SLUG_OF_CODE[code] ?? 'engine-fault',
   detail?: string,
 ): ProblemError {
+  // Of the operations, only a write has details of its own (`timeout`).
+  const reason = `${operation === 'write'} ${code} ${slug} ${detail ?? ''}`;
+  const known = knownProblems.get(reason);
+  if (known !== undefined) return known;
+  const problem = createProblem(operation, code, slug, detail);
+  if (knownProblems.size < MAX_KNOWN_PROBLEMS) knownProblems.set(reason, problem);
+  return problem;
+}
+
+function createProblem(
+  operation: StoreOperation,
+  code: number,
+  slug: ProblemSlug,
+  detail: string | undefined,
+): ProblemError {
   // Not a code of the engine, so it is not told as one.
-  if (code === UNTRUSTED_READ) return new ProblemError('read-not-trusted');
-  return new ProblemError(slug, {
+  if (code === UNTRUSTED_READ) return sharedProblem('read-not-trusted');
+  return sharedProblem(slug, {
     code,
     name: codeName(code),
     ...(detail === undefined ? {} : { detail }),

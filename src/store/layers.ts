@@ -1,6 +1,7 @@
 import { MOST_LAYERS } from '../config-layouts.ts';
 import { ProblemError } from '../errors.ts';
 import type { ReadPlan } from './batch-read.ts';
+import { ItemProblems } from './item-problems.ts';
 
 /** One layer of an object: its number, and where its bytes lie. */
 export interface Layer {
@@ -31,27 +32,29 @@ export const sumOf = (sizes: readonly number[]): number =>
   sizes.reduce((sum, bytes) => sum + bytes, 0);
 
 /** Throws `layers-mismatch` unless an object of so many bytes can be cut so. */
-export function requireCut({ totalBytes }: LayerCut, bytes: number): void {
-  if (bytes !== totalBytes) {
-    throw layersMismatch(
-      `The layers have ${totalBytes} bytes together, and the object has ${bytes}.`,
-      totalBytes,
-      bytes,
-    );
-  }
+export function requireCut(cut: LayerCut, bytes: number): void {
+  const mismatch = cutMismatch(cut, bytes);
+  if (mismatch !== undefined) throw mismatch;
 }
+
+const cutMismatch = ({ totalBytes }: LayerCut, bytes: number): ProblemError | undefined =>
+  bytes === totalBytes
+    ? undefined
+    : layersMismatch(
+        `The layers have ${totalBytes} bytes together, and the object has ${bytes}.`,
+        totalBytes,
+        bytes,
+      );
 
 /** Makes those of a plan that can't be cut so problems of their own; `indexes` are to be judged. */
 export function judgeCut(plan: ReadPlan, cut: LayerCut, indexes: Iterable<number>): void {
+  const itemProblems = new ItemProblems();
   for (const index of indexes) {
-    const bytes = plan.sizes[index] as number;
-    if (bytes === cut.totalBytes || plan.problems.has(index)) continue;
-    try {
-      requireCut(cut, bytes);
-    } catch (error) {
-      plan.problems.set(index, error as ProblemError);
-      plan.sizes[index] = 0;
-    }
+    if (plan.problems.has(index)) continue;
+    const mismatch = cutMismatch(cut, plan.sizes[index] as number);
+    if (mismatch === undefined) continue;
+    plan.problems.set(index, itemProblems.share(mismatch));
+    plan.sizes[index] = 0;
   }
 }
 

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { ProblemError } from '../errors.ts';
+import { codeName } from '../native/codes.ts';
 import type { Block, PutOptions } from '../native/types.ts';
 import { excessOf, type PoolBytes } from './admission.ts';
 import type { EngineCalls } from './engine-calls.ts';
@@ -107,7 +109,12 @@ async function requireAnyRoom(context: WriteContext, write: Write): Promise<void
   const { bytes, options } = write;
   const excess = poolBytes && excessOf(bytes, options.replicas, poolBytes);
   if (excess !== undefined) {
-    throw problemOfCode('write', GENERAL_ERROR, 'pool-too-small', excess.detail);
+    // Not `problemOfCode`, which keeps what it creates: this detail has the client's number in it.
+    throw new ProblemError('pool-too-small', {
+      code: GENERAL_ERROR,
+      name: codeName(GENERAL_ERROR),
+      detail: excess.detail,
+    });
   }
   if (await canPutSmall(context, write, options)) return;
   const placed = options.replicas > 1 || options.prefer.length > 0;

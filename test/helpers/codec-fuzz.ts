@@ -103,7 +103,7 @@ export const codecs: Readonly<Record<string, Codec>> = {
     words: [...json, ...numbers, '"data_offsets"', '"shape"', '"dtype"', '__metadata__', '\0'],
     async decode(body, random) {
       const held = new HeldBytes(1 << 17);
-      const limits = { mostHeaderBytes: 1 << 16, tensors: keyLimit(MOST_KEYS), held };
+      const limits = { mostHeaderBytes: 1 << 16, tensors: keyLimit(MOST_KEYS), hold: held };
       const bytes = random(2) === 0 ? body.length : undefined;
       const decoder = new SafetensorsDecoder(recordingSink(slow(random)), { bytes, ...limits });
       const slug = await decode(decoder, body, cutsOf(body, random));
@@ -129,7 +129,7 @@ export const codecs: Readonly<Record<string, Codec>> = {
         mostHeaderBytes: 1 << 16,
         tensors: layerLimit,
         admit: (tensors) => writer.sink.announce(layerSizesOfTensors(tensors)),
-        held,
+        hold: held,
       });
       return layersSlug(writer, await decode(decoder, body, cutsOf(body, random)));
     },
@@ -146,6 +146,7 @@ export const codecs: Readonly<Record<string, Codec>> = {
     async decode(body, random) {
       const writer = layerWriter({ mostBytes: random(2) === 0 ? body.length : undefined });
       const decoder = new MultipartDecoder(writer.sink, 'b', {
+        hold: new HeldBytes(1 << 20),
         parts: layerLimit,
         readHead: readNumberedHead,
       });

@@ -2,6 +2,7 @@ import { keyLimit } from '../../src/codecs/keys.ts';
 import { MultipartDecoder } from '../../src/codecs/multipart-decoder.ts';
 import { readPartHead } from '../../src/codecs/part-head.ts';
 import type { ProblemError } from '../../src/errors.ts';
+import { HeldBytes } from '../../src/http/receive-text.ts';
 import type { ValueSink } from '../../src/store/batch-writer.ts';
 
 /** What a decoder gives to a sink, as text, so that a whole reception can be compared. */
@@ -54,7 +55,11 @@ export function recordingSink(slow: () => boolean = () => false): RecordingSink 
 
 /** A decoder of a form whose parts are named by keys, `b` between them. */
 export const formDecoder = (sink: ValueSink, most = 10): MultipartDecoder =>
-  new MultipartDecoder(sink, 'b', { parts: keyLimit(most), readHead: readPartHead });
+  new MultipartDecoder(sink, 'b', {
+    parts: keyLimit(most),
+    readHead: readPartHead,
+    hold: new HeldBytes(1 << 20),
+  });
 
 interface Decoder {
   write(chunk: Buffer): void | Promise<void>;

@@ -20,7 +20,7 @@ const cuts = fc.array(fc.nat(1500), { maxLength: 12 });
 
 const bodyOf = (bytes: number | undefined, held = new HeldBytes(1 << 20)) => ({
   bytes,
-  held,
+  hold: held,
   mostHeaderBytes: 1 << 16,
   tensors: keyLimit(10),
 });

@@ -6,7 +6,9 @@ import {
   EngineDeadlineError,
   EngineStuckError,
 } from '../../../src/native/errors.ts';
-import { askForKeys, MAX_CALL_KEYS, queryKeys } from '../../../src/store/batch-keys.ts';
+import type { DataInfo } from '../../../src/native/types.ts';
+import type { BatchCalls } from '../../../src/store/batch-calls.ts';
+import { askForKeys, type ItemInfos, MAX_CALL_KEYS, queryKeys } from '../../../src/store/batch-keys.ts';
 import { type BatchStep, scriptedBatches } from '../../helpers/scripted-batches.ts';
 import { countingArena } from '../../helpers/scripted-engine.ts';
 
@@ -68,10 +70,23 @@ describe('askForKeys', () => {
   });
 });
 
+/** As `queryKeys`, with what was said of each key. */
+async function query(
+  engine: BatchCalls,
+  operation: 'stat' | 'read',
+  keys: readonly string[],
+): Promise<ItemInfos> {
+  const infos: DataInfo[] = [];
+  const answer = await queryKeys(engine, operation, keys, (index, info) => {
+    infos[index] = info;
+  });
+  return { ...answer, infos };
+}
+
 describe('queryKeys', () => {
   it('gives sizes, and the code of a missing key where there is none', async () => {
     const { engine } = scripted(['query', [3, 'missing', 0]]);
-    const { codes, infos } = await queryKeys(engine, 'stat', ['a', 'b', 'c']);
+    const { codes, infos } = await query(engine, 'stat', ['a', 'b', 'c']);
     assert.deepEqual([...codes], [0, -3102, 0]);
     assert.deepEqual(
       infos.map(({ size }) => size),
@@ -81,13 +96,13 @@ describe('queryKeys', () => {
 
   it('gives the code of the whole call to those that it left without an answer', async () => {
     const { engine } = scripted(['query', { code: -3014 }]);
-    assert.deepEqual([...(await queryKeys(engine, 'read', ['a', 'b'])).codes], [-3014, -3014]);
+    assert.deepEqual([...(await query(engine, 'read', ['a', 'b'])).codes], [-3014, -3014]);
   });
 
   it('asks in several calls for more than one takes, and puts each answer in its place', async () => {
     const sizes = Array.from({ length: MAX_CALL_KEYS }, () => 7);
     const { engine } = scripted(['query', sizes], ['query', [5, 'missing']]);
-    const { codes, infos } = await queryKeys(engine, 'read', keysUpTo(MAX_CALL_KEYS + 2));
+    const { codes, infos } = await query(engine, 'read', keysUpTo(MAX_CALL_KEYS + 2));
     assert.deepEqual([codes[1], codes[MAX_CALL_KEYS + 1]], [0, -3102]);
     assert.deepEqual([infos[0]?.size, infos[MAX_CALL_KEYS]?.size], [7, 5]);
   });
@@ -96,7 +111,7 @@ describe('queryKeys', () => {
     const sizes = Array.from({ length: MAX_CALL_KEYS }, () => 7);
     const stuck = new EngineStuckError('batch_query', 2);
     const { engine } = scripted(['query', sizes], ['query', stuck]);
-    const answer = await queryKeys(engine, 'read', keysUpTo(MAX_CALL_KEYS + 5));
+    const answer = await query(engine, 'read', keysUpTo(MAX_CALL_KEYS + 5));
     assert.equal(answer.infos.length, MAX_CALL_KEYS);
     assert.equal(answer.stopped?.from, MAX_CALL_KEYS);
     assert.equal(answer.stopped.problem.slug, 'engine-stuck');

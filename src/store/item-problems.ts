@@ -1,0 +1,32 @@
+import { ProblemError, sharedProblem } from '../errors.ts';
+
+/** Details with numbers of single items in them are kept so often; later items go without a detail. */
+const MAX_DETAILS = 64;
+
+/**
+ * The problems of the items of one request. Items that fail for the same reason share one frozen
+ * object: a request may have 131,072 items, and an Error for each would fill the heap.
+ */
+export class ItemProblems {
+  readonly #known = new Map<string, ProblemError>();
+
+  /** The problem to keep for an item instead of this one, without its cause. */
+  share(problem: ProblemError): ProblemError {
+    if (Object.isFrozen(problem)) return problem;
+    const { slug, options } = problem;
+    const { cause: _cause, ...kept } = options;
+    const reason = `${slug} ${kept.code ?? ''} ${kept.detail ?? ''}`;
+    const known = this.#known.get(reason);
+    if (known !== undefined) return known;
+    if (kept.detail === undefined || this.#known.size < MAX_DETAILS) {
+      return this.#keep(reason, sharedProblem(slug, kept));
+    }
+    const { detail: _detail, members: _members, ...general } = kept;
+    return this.share(new ProblemError(slug, general));
+  }
+
+  #keep(reason: string, problem: ProblemError): ProblemError {
+    this.#known.set(reason, problem);
+    return problem;
+  }
+}
