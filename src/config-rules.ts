@@ -1,5 +1,6 @@
 /** What must hold between settings. Each rule names the settings it reads, the one to blame first. */
 import net from 'node:net';
+import { leastHeapBytes, textBudgetBytes } from './config-heap.ts';
 import { formatBytes, mebibyte } from './config-kinds.ts';
 import { hostFault, writeListenAddress } from './config-listen.ts';
 import { sharedPlaceFault } from './config-places.ts';
@@ -46,6 +47,14 @@ export const rules: readonly Rule[] = [
     fault({ heartbeatMs }) {
       if (heartbeatMs === 0 || heartbeatMs >= leastHeartbeatMs) return undefined;
       return `a worker beats every 500 ms, and a busy machine delays that; give at least ${leastHeartbeatMs}, or 0 to kill no worker`;
+    },
+  },
+  {
+    settings: ['maxHeapBytes', 'batchJsonBytes', 'sizeCacheKeys', 'engine'],
+    fault(config) {
+      const least = leastHeapBytes(config);
+      if (config.maxHeapBytes >= least) return undefined;
+      return `a heap of ${formatBytes(config.maxHeapBytes)} is too small for the ${formatBytes(textBudgetBytes(config))} that batches hold (4 x --batch-json-bytes)${config.engine === 'embedded' ? '' : ' and --size-cache-keys'}; give at least ${formatBytes(least)}, or lower --batch-json-bytes`;
     },
   },
   { settings: ['host'], fault: ({ host }) => hostFault(host, '127.0.0.1 or ::1') },

@@ -3,6 +3,7 @@
  * found in one pass, so that an operator mends them in one go.
  */
 import { type CommandLine, type Given, nearestVariable } from './config-flags.ts';
+import { defaultHeapBytes } from './config-heap.ts';
 import type { Kind, Reading } from './config-kinds.ts';
 import { otherFormOf, shortFormFault } from './config-places.ts';
 import { rules } from './config-rules.ts';
@@ -103,7 +104,8 @@ function fitDefaults(config: Config, origins: Origins): Config {
   const maxObjectBytes = fit('maxObjectBytes', config.arenaBytes);
   const unsizedBytes = fit('unsizedBytes', maxObjectBytes);
   const host = config.host.replace(/^\[(.*)\]$/, '$1');
-  return { ...config, host, maxObjectBytes, unsizedBytes };
+  const maxHeapBytes = origins.has('maxHeapBytes') ? config.maxHeapBytes : defaultHeapBytes(config);
+  return { ...config, host, maxObjectBytes, unsizedBytes, maxHeapBytes };
 }
 
 /** Variables that look like a setting; only a warning, since others may use the prefix too. */

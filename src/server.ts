@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from './config.ts';
+import { textBudgetBytes } from './config-heap.ts';
 import type { Layout } from './config-layouts.ts';
 import { answerClientError } from './http/client-error.ts';
 import { respondToConnect } from './http/connect.ts';
@@ -22,6 +23,7 @@ import { browserGuard } from './http/host.ts';
 import { discardInput } from './http/linger.ts';
 import { createLiveConnections } from './http/live-connections.ts';
 import type { Logger } from './http/log.ts';
+import { createPipelineLimit } from './http/pipeline-limit.ts';
 import { respondError } from './http/respond.ts';
 import { parseTarget } from './http/target.ts';
 import { createTransferWatch } from './http/transfer-watch.ts';
@@ -30,6 +32,7 @@ import { engineMetrics } from './metrics/engine.ts';
 import { httpMetrics } from './metrics/http.ts';
 import { createRegistry, type Registry } from './metrics/registry.ts';
 import { storeMetrics } from './metrics/store.ts';
+import { textMetrics } from './metrics/text.ts';
 import { socketPair } from './native/socket-pair.ts';
 import type { EngineClient } from './native/types.ts';
 import { tryDirectReading } from './node-internals/direct-read-trial.ts';
@@ -92,7 +95,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   const gateway: Gateway = {
     store,
     batches: batchStore(engine, store, config),
-    heldText: new HeldBytes(4 * config.batchJsonBytes),
+    heldText: new HeldBytes(textBudgetBytes(config)),
     limits: {
       maxObjectBytes: Math.min(config.maxObjectBytes, engine.arena.maxBlockBytes),
       unsizedBytes: Math.min(config.unsizedBytes, engine.arena.maxBlockBytes),
@@ -115,6 +118,13 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     },
   };
   storeMetrics(registry, gateway.store, gateway.batches);
+  textMetrics(registry, gateway.heldText);
+  const pipelines = createPipelineLimit(gateway, (waiting) =>
+    logger.info(
+      { waiting, problem: 'arena-full' },
+      'closed a connection whose pipelined requests exceed the memory set aside for texts',
+    ),
+  );
   const circuit = createCircuit({
     engine,
     ...gateway,
@@ -142,7 +152,9 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     // A connection carries one request at a time: a pipelined one waits until its response has the
     // socket, since a response in the queue of a dead socket emits neither finish nor close.
     if (res.socket === null) {
+      if (!pipelines.enter(req)) return;
       res.once('socket', (socket: Socket) => {
+        pipelines.leave(socket);
         // A connection that has died hands itself on to all who waited for it.
         if (!socket.destroyed && !socket.writableEnded) serve(req, res, expectation);
       });

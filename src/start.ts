@@ -3,6 +3,7 @@ import path from 'node:path';
 import tty from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import type { Config, Interpreted } from './config.ts';
+import { workerHeapOptions } from './config-heap.ts';
 import { formatBytes } from './config-kinds.ts';
 import type { Reloadable, Sound } from './config-reload.ts';
 import { table } from './config-table.ts';
@@ -56,12 +57,14 @@ export async function startGateway(options: StartOptions): Promise<number> {
     return 1;
   }
   const poolName = newPoolName();
+  const isHeapGiven = options.origins.has('maxHeapBytes');
+  const heap = workerHeapOptions(config, isHeapGiven, process.execArgv, process.env);
   const loadMetrics = () => import('./metrics/aggregation.ts');
   const supervisor = new Supervisor({
     config,
     version,
     devices: config.devices,
-    program: { file: siblingOf('main'), execArgv: process.execArgv },
+    program: { file: siblingOf('main'), execArgv: [...process.execArgv, ...heap.execArgv] },
     env: () =>
       workerEnvironment(process.env, {
         config,
@@ -116,7 +119,9 @@ export async function startGateway(options: StartOptions): Promise<number> {
   };
   setLogLevel();
   waiting.attach(logger);
-  for (const warning of warnings) logger.warn(warning);
+  for (const warning of [...warnings, heap.warning]) {
+    if (warning !== undefined) logger.warn(warning);
+  }
   const code = await supervisor.finished;
   // A worker that was killed could not take its pool away, and the name is ours alone.
   removePool(poolName);

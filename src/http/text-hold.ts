@@ -27,7 +27,10 @@ export interface TextHold {
 }
 
 /** The caller releases the hold; `withTextHold` does it by itself. */
-export function openTextHold({ heldText }: Gateway, { req }: Exchange): TextHold {
+export function openTextHold(
+  { heldText }: Pick<Gateway, 'heldText'>,
+  { req }: Pick<Exchange, 'req'>,
+): TextHold {
   const budget = heldText.of(req.socket);
   let held = 0;
   let uncharged = 0;

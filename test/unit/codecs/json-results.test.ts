@@ -107,14 +107,13 @@ describe('putResults', () => {
 });
 
 describe('resultsText', () => {
-  it('is whole however many items there are, in pieces of 4096', () => {
+  it('is whole however many items there are, in pieces of 64 KiB', () => {
     for (const [count, pieces] of [
       [0, 1],
       [1, 1],
-      [4095, 1],
-      [4096, 2],
-      [4097, 2],
-      [8192, 3],
+      [1500, 1],
+      [3000, 2],
+      [6000, 4],
     ] as const) {
       const keys = Array.from({ length: count }, (_, i) => `k${i}`);
       const results = removeResults(keys, { codes: new Int32Array(count), stopped: undefined });

@@ -8,7 +8,12 @@ import {
 } from '../../../src/native/errors.ts';
 import type { DataInfo } from '../../../src/native/types.ts';
 import type { BatchCalls } from '../../../src/store/batch-calls.ts';
-import { askForKeys, type ItemInfos, MAX_CALL_KEYS, queryKeys } from '../../../src/store/batch-keys.ts';
+import {
+  askForKeys,
+  type ItemInfos,
+  MAX_CALL_KEYS,
+  queryKeys,
+} from '../../../src/store/batch-keys.ts';
 import { type BatchStep, scriptedBatches } from '../../helpers/scripted-batches.ts';
 import { countingArena } from '../../helpers/scripted-engine.ts';
 

@@ -70,7 +70,9 @@ async function give(writer: BatchWriter, key: string, bytes: number, known = tru
 async function written({ writer, arena }: Setup): Promise<string[]> {
   const { outcomes } = await writer.written();
   assert.equal(arena.stats().blocks, 0, 'a block leaked');
-  return outcomes.map((outcome) => (typeof outcome === 'string' ? outcome : (outcome?.slug ?? 'unsettled')));
+  return outcomes.map((outcome) =>
+    typeof outcome === 'string' ? outcome : (outcome?.slug ?? 'unsettled'),
+  );
 }
 
 /** Codes that come when the test says so. */

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import net, { type Socket } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { type ReadyGateway, startGateway } from '../helpers/gateway.ts';
+import { until } from '../helpers/until.ts';
+
+const CLIENTS = 500;
+
+/** Batches hold 16 MiB. Without that bound 500 such clients need gigabytes. */
+const args = [
+  ...['--batch-json-bytes', '4MiB', '--max-heap-bytes', '112MiB'],
+  ...['--arena-bytes', '16MiB', '--pool-bytes', '16MiB'],
+];
+
+function chunked(path: string, type: string, body: Buffer): Buffer {
+  const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n`;
+  return Buffer.concat([Buffer.from(head), body, Buffer.from('\r\n')]);
+}
+
+/** Its last tensor never ends, and the others are refused. */
+function safetensors(count: number): Buffer {
+  const empty = Array.from(
+    { length: count },
+    (_, n) => `"${n}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`,
+  );
+  const last = '"last":{"dtype":"U8","shape":[1000],"data_offsets":[0,1000]}';
+  const header = Buffer.from(`{${[...empty, last].join()}}`);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return chunked(
+    '/v1/batch/put',
+    'application/vnd.safetensors',
+    Buffer.concat([length, header, Buffer.from('a')]),
+  );
+}
+
+function multipart(count: number): Buffer {
+  const part = (n: number) => `--X\r\nContent-Disposition: form-data; name=${n}\r\n\r\n\r\n`;
+  const parts = Array.from({ length: count }, (_, n) => part(n));
+  return chunked('/v1/batch/put', 'multipart/form-data; boundary=X', Buffer.from(parts.join('')));
+}
+
+function keys(operation: string, count: number): Buffer {
+  const body = JSON.stringify({ keys: Array.from({ length: count }, () => 'missing') });
+  return Buffer.from(
+    `POST /v1/batch/${operation} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+}
+
+describe('clients that fill the heap', { timeout: 180_000 }, () => {
+  let gateway: ReadyGateway;
+  let worker: number | undefined;
+  const sockets = new Set<Socket>();
+  before(async () => {
+    gateway = await startGateway({ args });
+    worker = gateway.workerPid();
+    await fetch(`${gateway.url}/v1/objects/precious`, { method: 'PUT', body: 'x' });
+  });
+  after(async () => {
+    for (const socket of sockets) socket.destroy();
+    await gateway.stop();
+  });
+
+  async function heldBytes(): Promise<number> {
+    const text = await (await fetch(`${gateway.url}/metrics`)).text();
+    return Number(/^memcache_gateway_text_held_bytes(?:\{.*\})? (\d+)$/m.exec(text)?.[1]);
+  }
+
+  /** Sends the request and reads `readBytes` of its response, then nothing more. */
+  function client(request: Buffer, statuses: (number | undefined)[], at: number): void {
+    const socket = net.connect({ port: gateway.port, host: '127.0.0.1' });
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.write(request);
+    socket.once('data', (chunk: Buffer) => {
+      statuses[at] = Number(/^HTTP\/1\.1 (\d+)/.exec(chunk.toString('latin1'))?.[1]);
+      socket.pause();
+    });
+  }
+
+  for (const [form, request] of [
+    ['safetensors puts', safetensors(8000)],
+    ['multipart puts', multipart(8000)],
+    ['batch gets that are not read', keys('get', 20_000)],
+    ['batch exists that are not read', keys('exists', 60_000)],
+  ] as const) {
+    it(`get 503 for ${form} beyond the bound, and the worker serves others`, async () => {
+      const statuses: (number | undefined)[] = [];
+      for (let sent = 0; sent < CLIENTS; sent += 50) {
+        for (let n = 0; n < 50; n++) client(request, statuses, sent + n);
+        const precious = await fetch(`${gateway.url}/v1/objects/precious`);
+        assert.equal(await precious.text(), 'x');
+      }
+      const count = (wanted: number) => statuses.filter((status) => status === wanted).length;
+      await until(() => count(503) > 0, { deadlineMs: 60_000, what: 'a refusal' });
+      const others = statuses.filter((status) => status !== undefined && status !== 503);
+      assert.deepEqual(
+        [...new Set(others)].filter((status) => status !== 200),
+        [],
+      );
+      assert.equal(gateway.workerPid(), worker);
+      for (const socket of sockets) socket.destroy();
+      sockets.clear();
+      await until(async () => (await heldBytes()) === 0, { deadlineMs: 60_000 });
+      assert.equal(gateway.workerPid(), worker);
+    });
+  }
+
+  it('leave room for a thousand pipelined requests, whose memory is released', async () => {
+    const one = 'GET /v1/objects/precious HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    const socket = net.connect({ port: gateway.port, host: '127.0.0.1' });
+    sockets.add(socket);
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+    });
+    socket.write(one.repeat(1000));
+    await until(() => text.split('HTTP/1.1 200').length === 1001, { deadlineMs: 30_000 });
+    await until(async () => (await heldBytes()) === 0, { deadlineMs: 30_000 });
+  });
+});

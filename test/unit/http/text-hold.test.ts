@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, before, describe, it } from 'node:test';
+import { ProblemError } from '../../../src/errors.ts';
+import { openTextHold, withTextHold } from '../../../src/http/text-hold.ts';
+import { type ExchangeServer, startExchanges } from '../../helpers/exchanges.ts';
+import { requestHead } from '../../helpers/raw-connection.ts';
+import { until } from '../../helpers/until.ts';
+
+const slugOf = (error: unknown) => (error instanceof ProblemError ? error.slug : String(error));
+
+describe('a hold of the text budget', { timeout: 20_000 }, () => {
+  let server: ExchangeServer;
+  const held = () => server.gateway.heldText.held;
+  before(async () => {
+    server = await startExchanges({ batchJsonBytes: 25_000 });
+  });
+  after(() => server.close());
+
+  it('takes, gives back and releases each byte once', async () => {
+    const req = {} as never;
+    const hold = openTextHold(server.gateway, { req });
+    hold.take(60_000);
+    hold.giveBack(10_000);
+    assert.deepEqual([hold.bytes, held()], [50_000, 50_000]);
+    const other = openTextHold(server.gateway, { req });
+    assert.throws(
+      () => other.take(50_001),
+      (error) => slugOf(error) === 'arena-full',
+    );
+    other.take(50_000);
+    assert.throws(
+      () => hold.take(50_001),
+      (error) => slugOf(error) === 'batch-too-large',
+    );
+    hold.release();
+    hold.release();
+    hold.giveBack(10);
+    hold.take(1000);
+    assert.equal(held(), 50_000);
+    other.release();
+    assert.equal(held(), 0);
+  });
+
+  it('charges small amounts in steps of 16 KiB', () => {
+    const hold = openTextHold(server.gateway, { req: {} as never });
+    for (let n = 0; n < 16; n++) hold.count(1023);
+    assert.equal(held(), 0);
+    hold.count(16);
+    assert.equal(held(), 16_384);
+    hold.release();
+    assert.equal(held(), 0);
+  });
+
+  it('lasts until the response has left, and until engine calls of a failed request return', async () => {
+    let returned = (): void => undefined;
+    const calls = new Promise<void>((resolve) => {
+      returned = resolve;
+    });
+    for (const way of ['success', 'abort', 'failure'] as const) {
+      const served = new Promise<() => void>((resolve) => {
+        server.serve = (gateway, exchange) =>
+          withTextHold(
+            gateway,
+            exchange,
+            async (hold) => {
+              hold.take(500);
+              if (way === 'failure') throw new Error('a defect');
+              exchange.res.write('some');
+              resolve(() => exchange.res.end());
+            },
+            () => calls,
+          ).catch(() => {
+            exchange.res.end();
+            resolve(returned);
+          });
+      });
+      const socket = await server.connect();
+      socket.resume();
+      socket.write(requestHead('GET', '/'));
+      const end = await served;
+      if (way !== 'failure') await once(socket, 'data');
+      assert.equal(held(), 500, way);
+      if (way === 'abort') socket.destroy();
+      else end();
+      await until(() => held() === 0);
+      socket.destroy();
+    }
+  });
+});
