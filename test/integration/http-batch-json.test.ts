@@ -8,7 +8,7 @@ import { requestTo } from '../helpers/requests.ts';
 
 const limits = [
   ...['--arena-bytes', '32MiB', '--pool-bytes', '48MiB', '--max-object-bytes', '8MiB'],
-  ...['--batch-keys', '100000', '--batch-json-bytes', '12MiB'],
+  ...['--batch-keys', '100000', '--batch-json-bytes', '16MiB'],
 ];
 
 withBothLanes({ args: limits }, (gateway) => {
@@ -269,7 +269,7 @@ withBothLanes({ args: limits }, (gateway) => {
       await batch('exists', { keys: most });
       const more = JSON.stringify({ keys: [...most, 'a'] });
       await refused('exists', more, 413, 'batch-too-large');
-      const space = ' '.repeat((12 << 20) - 13);
+      const space = ' '.repeat((16 << 20) - 13);
       assert.equal((await post('exists', `{"keys":["a"]${space.slice(1)}}`)).status, 200);
       await refused('exists', `{"keys":["a"]${space}}`, 413, 'batch-too-large');
       const chunked = { 'content-type': 'application/json', 'transfer-encoding': 'chunked' };
