@@ -13,7 +13,7 @@ type HeapConfig = Pick<Config, 'batchJsonBytes' | 'engine' | 'sizeCacheKeys'>;
 
 /** Bytes that texts and items of all batches hold together; beyond that 503. */
 export const textBudgetBytes = ({ batchJsonBytes }: Pick<Config, 'batchJsonBytes'>): number =>
-  4 * batchJsonBytes;
+  8 * batchJsonBytes;
 
 /** The embedded engine is always asked for sizes. */
 const sizeCacheBytes = ({ engine, sizeCacheKeys }: HeapConfig): number =>

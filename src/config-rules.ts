@@ -54,7 +54,7 @@ export const rules: readonly Rule[] = [
     fault(config) {
       const least = leastHeapBytes(config);
       if (config.maxHeapBytes >= least) return undefined;
-      return `a heap of ${formatBytes(config.maxHeapBytes)} is too small for the ${formatBytes(textBudgetBytes(config))} that batches hold (4 x --batch-json-bytes)${config.engine === 'embedded' ? '' : ' and --size-cache-keys'}; give at least ${formatBytes(least)}, or lower --batch-json-bytes`;
+      return `a heap of ${formatBytes(config.maxHeapBytes)} is too small for the ${formatBytes(textBudgetBytes(config))} that batches hold (8 x --batch-json-bytes)${config.engine === 'embedded' ? '' : ' and --size-cache-keys'}; give at least ${formatBytes(least)}, or lower --batch-json-bytes`;
     },
   },
   { settings: ['host'], fault: ({ host }) => hostFault(host, '127.0.0.1 or ::1') },

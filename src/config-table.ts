@@ -219,13 +219,13 @@ export const table = {
     'Memory',
     size(kibibyte, gibibyte),
     32 * mebibyte,
-    'Largest JSON body of a batch request, or header of a safetensors body; beyond it 413. Four times as much is held by all of them together, items and headers of answers included; beyond that 503. One client leaves half of it to others.',
+    'Largest JSON body of a batch request, or header of a safetensors body; beyond it 413. Eight times as much is held by all of them together, items and headers of answers included; beyond that 503. One client holds at most half of that.',
   ),
   maxHeapBytes: setting(
     'Memory',
     size(64 * mebibyte, 64 * gibibyte),
-    448 * mebibyte,
-    'Largest JavaScript heap of a worker (V8 old space). By default 192MiB, eight times --batch-json-bytes, and on the distributed engine 640 bytes for each of --size-cache-keys; a --max-old-space-size in NODE_OPTIONS takes the place of the default.',
+    704 * mebibyte,
+    'Largest JavaScript heap of a worker (V8 old space). By default 192MiB, sixteen times --batch-json-bytes, and on the distributed engine 640 bytes for each of --size-cache-keys; a --max-old-space-size in NODE_OPTIONS takes the place of the default.',
   ),
 
   minRateBytes: setting(

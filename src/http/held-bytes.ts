@@ -23,6 +23,11 @@ export class HeldBytes {
     this.#shares = new PeerShares(Math.floor(most / 4));
   }
 
+  /** Bytes that one peer may hold when the others hold nothing. */
+  get maxPeerBytes(): number {
+    return Math.floor(this.most / 2);
+  }
+
   get held(): number {
     return this.#held;
   }
@@ -34,7 +39,7 @@ export class HeldBytes {
   take(bytes: number, peer?: object): void {
     if (this.#held + bytes > this.#limitFor(bytes, peer)) {
       throw new ProblemError('arena-full', {
-        detail: `Requests under way hold too much of the ${this.most} bytes set aside for JSON and headers (4 x --batch-json-bytes). Try again.`,
+        detail: `Requests under way hold too much of the ${this.most} bytes set aside for JSON and headers (8 x --batch-json-bytes). Try again.`,
       });
     }
     this.#held += bytes;
@@ -59,7 +64,7 @@ export class HeldBytes {
     if (peer === undefined || this.#shares.heldBy(peer) + bytes <= SMALL_BLOCK_BYTES) {
       return this.most;
     }
-    if (this.#shares.wouldExceed(peer, bytes)) return Math.floor(this.most / 2);
+    if (this.#shares.wouldExceed(peer, bytes)) return this.maxPeerBytes;
     return this.most - Math.floor(this.most / 16);
   }
 }

@@ -9,13 +9,13 @@ const STEP_BYTES = 16 * 1024;
  * It is the only user of `gateway.heldText`, so that each byte is released exactly once.
  */
 export interface TextHold {
-  /** Bytes of the whole budget. */
+  /** Bytes that one client may hold. */
   readonly most: number;
   /** Bytes that the request holds of it. */
   readonly bytes: number;
   /**
    * @throws ProblemError `arena-full` when other requests hold the bytes, `batch-too-large` when this
-   * request alone needs more than the whole budget
+   * request alone needs more than one client may hold
    */
   take(bytes: number): void;
   /** As `take`, for many small amounts: at most 16 KiB of them are not charged yet. */
@@ -36,13 +36,13 @@ export function openTextHold(
   let uncharged = 0;
   let released = false;
   const take = (bytes: number): void => {
-    if (held + bytes > heldText.most) throw neverFits(heldText.most);
+    if (held + bytes > heldText.maxPeerBytes) throw neverFits(heldText.maxPeerBytes);
     budget.take(bytes);
     if (released) budget.giveBack(bytes);
     else held += bytes;
   };
   return {
-    most: heldText.most,
+    most: heldText.maxPeerBytes,
     get bytes() {
       return held;
     },
@@ -91,6 +91,6 @@ export async function withTextHold(
 
 const neverFits = (most: number): ProblemError =>
   new ProblemError('batch-too-large', {
-    detail: `The batch needs more memory than the ${most} bytes that all batches share (4 x --batch-json-bytes). Send several requests with fewer items each.`,
+    detail: `The batch needs more memory than the ${most} bytes that one client may hold (4 x --batch-json-bytes). Send several requests with fewer items each.`,
     members: { limitBytes: most },
   });

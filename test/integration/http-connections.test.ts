@@ -181,16 +181,15 @@ withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] 
       assert.equal(gateway().workerPid(), worker);
     });
 
-    it('stay with HTTP/1.1 when an upgrade is offered', () =>
-      Promise.all(
-        ['websocket', 'h2c'].map((upgrade) =>
-          onConnection(gateway().port, async ({ send, next, closed }) => {
-            send(requestHead('GET', '/livez', { Connection: 'Upgrade', Upgrade: upgrade }));
-            assert.equal((await next({ path: '/livez' })).status, 200);
-            assert.equal((await closed()).reset, false);
-          }),
-        ),
-      ));
+    it('stay with HTTP/1.1 when an upgrade is offered', async () => {
+      for (const upgrade of ['websocket', 'h2c']) {
+        await onConnection(gateway().port, async ({ send, next, closed }) => {
+          send(requestHead('GET', '/livez', { Connection: 'Upgrade', Upgrade: upgrade }));
+          assert.equal((await next({ path: '/livez' })).status, 200);
+          assert.equal((await closed()).reset, false);
+        });
+      }
+    });
   });
 
   describe('Host, Origin and request ids', () => {

@@ -16,30 +16,30 @@ function configOf(...flags: string[]) {
 describe('--max-heap-bytes', () => {
   it('follows the text budget, and the size cache where that is used', () => {
     assert.equal(configOf().maxHeapBytes, table.maxHeapBytes.fallback);
-    assert.equal(configOf('--batch-json-bytes', '4MiB').maxHeapBytes, 224 * mebibyte);
+    assert.equal(configOf('--batch-json-bytes', '4MiB').maxHeapBytes, 256 * mebibyte);
     const engine = ['--engine', '/lib/engine.so', '--batch-json-bytes', '4MiB'];
-    assert.equal(configOf(...engine, '--size-cache-keys', '0').maxHeapBytes, 224 * mebibyte);
-    assert.equal(configOf(...engine).maxHeapBytes, 264 * mebibyte);
+    assert.equal(configOf(...engine, '--size-cache-keys', '0').maxHeapBytes, 256 * mebibyte);
+    assert.equal(configOf(...engine).maxHeapBytes, 296 * mebibyte);
   });
 
   it('is refused, with the numbers, when it is too small for the text budget', () => {
     const budget = ['--batch-json-bytes', '4MiB'];
-    assert.equal(configOf(...budget, '--max-heap-bytes', '84MiB').maxHeapBytes, 84 * mebibyte);
-    const refused = interpret(...budget, '--max-heap-bytes', '83MiB');
+    assert.equal(configOf(...budget, '--max-heap-bytes', '104MiB').maxHeapBytes, 104 * mebibyte);
+    const refused = interpret(...budget, '--max-heap-bytes', '103MiB');
     assert('faults' in refused);
     assert.match(
       refused.faults.join(),
-      /heap of 83MiB is too small for the 16MiB that batches hold .*give at least 84MiB/,
+      /heap of 103MiB is too small for the 32MiB that batches hold .*give at least 104MiB/,
     );
     assert('faults' in interpret('--max-heap-bytes', 'much'));
     assert('faults' in interpret('--max-heap-bytes', '1MiB'));
   });
 
   it('limits the heap of workers, unless the operator has told Node another limit', () => {
-    const config = configOf('--max-heap-bytes', '300MiB');
+    const config = configOf('--max-heap-bytes', '400MiB');
     const options = (isGiven: boolean, args: string[], nodeOptions?: string) =>
       workerHeapOptions(config, isGiven, args, { NODE_OPTIONS: nodeOptions });
-    const own = ['--max-old-space-size=300'];
+    const own = ['--max-old-space-size=400'];
     assert.deepEqual(options(false, []), { execArgv: own, warning: undefined });
     assert.deepEqual(options(false, ['--import', 'x'], '--trace-gc').execArgv, own);
     assert.deepEqual(options(true, [], '--max-old-space-size=900').execArgv, own);
@@ -49,6 +49,6 @@ describe('--max-heap-bytes', () => {
     }
     const small = options(false, [], '--max-old-space-size=100');
     assert.deepEqual(small.execArgv, []);
-    assert.match(small.warning ?? '', /less than the 224 MiB that --batch-json-bytes needs/);
+    assert.match(small.warning ?? '', /less than the 384 MiB that --batch-json-bytes needs/);
   });
 });
