@@ -48,6 +48,8 @@ async function destroyPool(destroy: (file: string) => void, devices: string) {
       .stdout()
       .split('\n')
       .filter((line) => rebuilt.test(line));
+  // The line comes through the worker's stderr, which may be later than its readiness.
+  await until(() => told().length > 0);
   return { gateway, pool, url, told };
 }
 
