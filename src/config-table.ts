@@ -22,6 +22,7 @@ import {
 import { layouts } from './config-layouts.ts';
 import { listenAddresses, socketFileMode } from './config-listen.ts';
 import { MAX_CALL_SLOTS } from './native/limits.ts';
+import { featureNameFault } from './node-internals/feature-names.ts';
 
 export const groups = [
   'Listening',
@@ -289,6 +290,12 @@ export const table = {
     integer(0, 3_600_000, 'MS'),
     20_000,
     'How long SIGTERM and SIGINT then let requests in flight finish.',
+  ),
+  disableNodeFeatures: setting(
+    'Process',
+    list('FEATURE,…|all', 'names of features', featureNameFault),
+    [],
+    'Shortcuts past the documented Node API that are not used: direct-read, body-tap, one-write, socket-descriptor, write-queue, half-open, connection-checks, bare-handles, or all. Each is probed when a worker starts; this is for a Node version in which one misbehaves all the same.',
   ),
   debugArena: setting(
     'Process',

@@ -30,12 +30,12 @@ import { createTransferWatch } from './http/transfer-watch.ts';
 import { lazy } from './lazy.ts';
 import { engineMetrics } from './metrics/engine.ts';
 import { httpMetrics } from './metrics/http.ts';
+import { nodeFeatureMetrics } from './metrics/node-features.ts';
 import { createRegistry, type Registry } from './metrics/registry.ts';
 import { storeMetrics } from './metrics/store.ts';
 import { textMetrics } from './metrics/text.ts';
-import { socketPair } from './native/socket-pair.ts';
 import type { EngineClient } from './native/types.ts';
-import { tryDirectReading } from './node-internals/direct-read-trial.ts';
+import { nodeFeatures } from './node-internals/node-features.ts';
 import type { PoolReport } from './pool/report.ts';
 import { serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
@@ -79,6 +79,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   const { config, engine, logger } = deps;
   const registry = createRegistry();
   engineMetrics(registry, engine, () => isRefusing(engine.arena, config.arenaWaitMs));
+  nodeFeatureMetrics(registry, nodeFeatures);
   const states = createConnectionStates();
   let inFlight = 0;
   const metrics = httpMetrics(registry, () => inFlight);
@@ -226,10 +227,6 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   // After the caller has said that it is ready: a start need not wait for what it may not need.
   setImmediate(() => {
     void loadApp().catch(() => undefined);
-    void tryDirectReading(socketPair).then((works) => {
-      if (!works)
-        logger.warn({}, 'this Node reads large bodies the long way: it is not one that was tested');
-    });
   });
 
   return {

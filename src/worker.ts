@@ -1,6 +1,9 @@
 /** The worker's role: the engine first (engine.md §1), then the HTTP side on top of it, then the log. */
 import type { Config } from './config.ts';
 import type { Log } from './logger.ts';
+import { canPassHandles } from './node-internals/connection-handle.ts';
+import { nodeFeatures } from './node-internals/node-features.ts';
+import type { WorkerProbes } from './node-internals/probe-features.ts';
 import { removePool } from './pool/environment.ts';
 import { createWaitingLog, silentLog } from './pool/log.ts';
 import { type RunningGateway, runWorker, type WorkerParts } from './pool/worker.ts';
@@ -39,6 +42,7 @@ export function becomeWorker(): void {
     version,
     metricsText,
     poolReport,
+    echo,
   }) => {
     const { openEngine } = await import('./native/engine-client.ts');
     const opening = openEngine({
@@ -51,7 +55,19 @@ export function becomeWorker(): void {
     });
     // The distributed engine needs addresses that our heap would take if it grew meanwhile.
     if (config.engine !== 'embedded') await opening;
-    const [engine, { createGatewayServer }] = await Promise.all([opening, import('./server.ts')]);
+    const [engine, { createGatewayServer }] = await Promise.all([
+      opening,
+      import('./server.ts'),
+      probeFeatures(config, echo),
+    ]);
+    for (const { name, state, reason } of nodeFeatures()) {
+      if (state === 'on') continue;
+      const level = state === 'failed' ? 'warn' : 'info';
+      waiting.log[level](
+        { feature: name, state, reason },
+        `Node feature ${name} is off (${reason}); the worker uses the documented way, which may be slower`,
+      );
+    }
     setImmediate(startLog, config, device);
     const server = createGatewayServer({
       config,
@@ -68,6 +84,7 @@ export function becomeWorker(): void {
         device: engine.device,
         serviceId: engine.serviceId,
         arenaBytes: engine.arena.totalBytes,
+        bareHandles: canPassHandles(),
       },
       accept: (socket) => server.accept(socket),
       drain: (deadlineMs) => server.drain(deadlineMs),
@@ -101,6 +118,15 @@ export function becomeWorker(): void {
     explain,
     exit: (code) => void closeLog().finally(() => leave(code)),
   });
+}
+
+/** Resolves once each feature is known to work or is off; no client is served before. */
+async function probeFeatures(config: Config, echo: WorkerProbes['echo']): Promise<void> {
+  const [{ probeWorkerFeatures }, { socketPair }] = await Promise.all([
+    import('./node-internals/probe-features.ts'),
+    import('./native/socket-pair.ts'),
+  ]);
+  await probeWorkerFeatures({ disabled: config.disableNodeFeatures, socketPair, echo });
 }
 
 function engineOptions(config: Config, device: number) {

@@ -3,10 +3,10 @@ import { noHeaders } from '../node-internals/one-write.ts';
 import { ClientGoneError } from '../store/client-gone.ts';
 import { cutOff, type Exchange, endExchange, type Gateway } from './exchange.ts';
 import { type HeaderList, writeHead } from './respond.ts';
+import { sliceBytes } from './slice-bytes.ts';
 import type { Transfer } from './transfer-watch.ts';
 
-/** Written at a time, and handed to the socket ahead of what the kernel has taken (transmit.ts). */
-const SLICE_BYTES = 1 << 20;
+/** Handed to the socket ahead of what the kernel has taken (transmit.ts). */
 const BYTES_AHEAD = 4 << 20;
 
 /** Bytes for the body, or, without any, only a place in it. */
@@ -106,9 +106,10 @@ export class BodyWriter {
     const piece = this.#queue[0] as Piece;
     const { bytes } = piece;
     const from = this.#offset;
-    const slice = bytes?.subarray(from, from + SLICE_BYTES);
-    const isLast = bytes === undefined || from + SLICE_BYTES >= bytes.length;
-    this.#offset = isLast ? 0 : from + SLICE_BYTES;
+    const to = from + sliceBytes();
+    const slice = bytes?.subarray(from, to);
+    const isLast = bytes === undefined || to >= bytes.length;
+    this.#offset = isLast ? 0 : to;
     if (isLast) {
       this.#queue.shift();
       this.#leaving.add(piece);

@@ -1,6 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { currentResponse } from '../node-internals/current-response.ts';
+import { pendingResponses } from '../node-internals/pending-responses.ts';
 import { lingerClose } from './linger.ts';
 
 /**
@@ -15,9 +15,9 @@ export function respondToConnect(
 ): void {
   // Nobody else looks after it now, nor after the responses that are still on their way.
   socket.on('timeout', () => socket.destroy());
-  socket.on('drain', () => currentResponse(socket)?.emit('drain'));
+  socket.on('drain', () => pendingResponses(socket)[0]?.emit('drain'));
   const begin = (): void => {
-    const earlier = currentResponse(socket);
+    const [earlier] = pendingResponses(socket);
     if (earlier) {
       earlier.once('close', begin);
       return;

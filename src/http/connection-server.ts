@@ -1,6 +1,7 @@
 import { createServer, type Server, type ServerOptions } from 'node:http';
 import { startConnectionChecks } from '../node-internals/connection-checks.ts';
 import { allowHalfOpen } from '../node-internals/half-open.ts';
+import { trackResponses } from '../node-internals/pending-responses.ts';
 import { lingerClose } from './linger.ts';
 
 /** All headers of a request together, in bytes; more gets 431. */
@@ -14,6 +15,7 @@ export function createConnectionServer(
   options: { idleTimeoutMs: number } & Pick<ServerOptions, 'keepAliveTimeout'>,
 ): Server {
   const { idleTimeoutMs, ...others } = options;
+  const connectionsCheckingInterval = Math.min(1000, Math.max(10, idleTimeoutMs / 4));
   const server = createServer({
     // Ours is told as a problem, Node's is an empty 400.
     requireHostHeader: false,
@@ -22,7 +24,7 @@ export function createConnectionServer(
     // A large upload may take long; slow ones are cut off by the transfer watch.
     requestTimeout: 0,
     headersTimeout: idleTimeoutMs,
-    connectionsCheckingInterval: Math.min(1000, Math.max(10, idleTimeoutMs / 4)),
+    connectionsCheckingInterval,
     maxHeaderSize: MAX_HEADER_BYTES,
     ...others,
   });
@@ -32,7 +34,8 @@ export function createConnectionServer(
   server.on('connection', (socket) => {
     socket.destroySoon = () => lingerClose(socket);
   });
+  trackResponses(server);
   allowHalfOpen(server);
-  startConnectionChecks(server);
+  startConnectionChecks(server, connectionsCheckingInterval);
   return server;
 }

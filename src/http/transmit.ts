@@ -4,9 +4,8 @@ import { unsentBytes } from '../native/unsent-bytes.ts';
 import { type FixedHeaders, ONE_WRITE_BYTES } from '../node-internals/one-write.ts';
 import { cutOff, type Exchange, endExchange, type Gateway } from './exchange.ts';
 import { type HeaderList, sendWhole, writeHead } from './respond.ts';
+import { sliceBytes } from './slice-bytes.ts';
 
-/** Written at a time: more than a few system calls, and less than would hold up other connections. */
-const SLICE_BYTES = 1 << 20;
 /** Slices handed to the socket ahead of what the kernel has taken. */
 const SLICES_AHEAD = 4;
 
@@ -68,7 +67,7 @@ function transmitSlices(
   const next = (): void => {
     if (at >= end || res.destroyed) return;
     const from = at;
-    at = Math.min(at + SLICE_BYTES, end);
+    at = Math.min(at + sliceBytes(), end);
     const slice = block.view.subarray(from, at);
     const onWritten = () => {
       written += slice.length;

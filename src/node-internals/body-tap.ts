@@ -1,4 +1,8 @@
-import { IncomingMessage } from 'node:http';
+import { createServer, IncomingMessage } from 'node:http';
+import { nodeFeature } from './node-features.ts';
+import { streamPair } from './stream-pair.ts';
+
+const feature = nodeFeature('body-tap');
 
 /** What takes a body as the parser finds it. */
 export interface BodyTap {
@@ -9,6 +13,13 @@ export interface BodyTap {
 }
 
 const tapped = Symbol('tap');
+
+interface Tapped {
+  readonly onData: (chunk: Buffer) => void;
+  readonly onEnd: () => void;
+}
+/** Requests whose body is read as a stream, the documented way. */
+const listening = new WeakMap<IncomingMessage, Tapped>();
 
 interface Tappable {
   /** What node:http gives a body's chunks to, and null at its end. */
@@ -31,14 +42,37 @@ export function tapBody(req: IncomingMessage, tap: BodyTap): void {
     tap.end();
     return;
   }
+  if (feature.enabled) interceptBody(req, tap);
+  else listen(req, tap);
+}
+
+/** As `tapBody` on a request of which no body byte has come, whether the feature is on or not. */
+export function interceptBody(req: IncomingMessage, tap: BodyTap): void {
   const message = req as unknown as Tappable;
   message._consuming = true;
   message[tapped] = tap;
   message.push = pushToTap;
 }
 
+function listen(req: IncomingMessage, tap: BodyTap): void {
+  const onData = (chunk: Buffer): void => tap.chunk(chunk);
+  const onEnd = (): void => tap.end();
+  listening.set(req, { onData, onEnd });
+  req.on('data', onData);
+  req.on('end', onEnd);
+}
+
 /** Makes a body a stream again: from now on it is buffered for whoever reads it. */
 export function untapBody(req: IncomingMessage): void {
+  const listeners = listening.get(req);
+  if (listeners !== undefined) {
+    listening.delete(req);
+    req.off('data', listeners.onData);
+    req.off('end', listeners.onEnd);
+    // Without a listener a flowing stream would lose the next chunk.
+    req.pause();
+    return;
+  }
   const message = req as unknown as Tappable;
   if (message[tapped] === undefined) return;
   message[tapped] = undefined;
@@ -52,6 +86,10 @@ const streamPush = Reflect.get(IncomingMessage.prototype, 'push') as Tappable['p
  * same, as a stream, with its events and turns of queues; of a small GET that is a thirtieth.
  */
 export function skipBody(req: IncomingMessage): void {
+  if (feature.enabled) skip(req);
+}
+
+function skip(req: IncomingMessage): void {
   const message = req as unknown as Tappable;
   message._consuming = true;
   message.push = pushToNobody;
@@ -64,3 +102,63 @@ function pushToTap(this: Tappable, chunk: Buffer | null): boolean {
   else this[tapped]?.chunk(chunk);
   return true;
 }
+
+/**
+ * Serves four requests on a connection of its own: a skipped body, one that is tapped in pieces, one
+ * that becomes a stream again, and one that is read as a stream.
+ */
+export function probeBodyTap(): Promise<void> {
+  const [inside, outside] = streamPair();
+  const server = createServer();
+  return new Promise<void>((resolve, reject) => {
+    const seen: string[] = [];
+    const note = (what: string) => (chunk: Buffer) => void seen.push(`${what} ${String(chunk)}`);
+    server.on('clientError', reject);
+    server.on('request', (req, res) => {
+      seen.push(req.url ?? '');
+      const end = (): void => void res.end();
+      if (req.url === '/skip') {
+        skip(req);
+        end();
+      } else if (req.url === '/tap') {
+        interceptBody(req, { chunk: note('tap'), end });
+      } else if (req.url === '/untap') {
+        const chunk = (first: Buffer): void => {
+          note('tap')(first);
+          untapBody(req);
+          req.on('data', note('data')).on('end', end);
+        };
+        interceptBody(req, {
+          chunk,
+          end: () => reject(new Error('an untapped body ended its tap')),
+        });
+      } else {
+        req.on('data', note('data')).on('end', () => {
+          const all = seen.join(', ');
+          if (all === PROBE_RESULT) resolve();
+          else reject(new Error(`the probe's requests were seen as: ${all}`));
+        });
+      }
+    });
+    server.emit('connection', inside);
+    outside.on('data', () => undefined);
+    const pieces = [
+      'GET /skip HTTP/1.1\r\nHost: a\r\n\r\nPUT /tap HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab',
+      'cdPUT /untap HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nef\r\n',
+      '2\r\ngh\r\n0\r\n\r\nPUT /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nij',
+    ];
+    // Each in a turn of its own, so that the parser gets them one at a time.
+    const send = (at: number): void => {
+      const piece = pieces[at];
+      if (piece === undefined) return;
+      outside.write(piece);
+      setImmediate(send, at + 1);
+    };
+    send(0);
+  }).finally(() => {
+    inside.destroy();
+    outside.destroy();
+  });
+}
+
+const PROBE_RESULT = '/skip, /tap, tap ab, tap cd, /untap, tap ef, data gh, /stream, data ij';

@@ -1,4 +1,7 @@
 import type { Socket } from 'node:net';
+import { nodeFeature } from './node-features.ts';
+
+const feature = nodeFeature('direct-read');
 
 /** Where a part of a body goes whose length is known. */
 export interface DirectTarget {
@@ -10,7 +13,7 @@ export interface DirectTarget {
   missing(): number;
 }
 
-/** What Node knows below a socket, undocumented: hence it is tried out first (direct-read-trial.ts). */
+/** The parts below a socket that are used here; direct-read-probe.ts proves that they work. */
 interface Handle {
   readonly bytesRead: number;
   /** Called after each read; what it returns is where the next one goes. */
@@ -21,6 +24,7 @@ interface Parser {
   readonly constructor: { readonly kOnBody?: number };
   _consumed: boolean;
   unconsume(): void;
+  free(): void;
   [callback: number]: unknown;
 }
 type Internals = Socket & { _handle?: Handle | null; parser?: Parser | null };
@@ -31,10 +35,17 @@ const WINDOW_BYTES = 256 * 1024;
 const common = Buffer.alloc(64 * 1024);
 const connections = new WeakMap<Socket, Connection>();
 
-let trusted = false;
-/** To be called once a trial has shown that it works with this Node. */
-export function trustDirectReading(trust: boolean): void {
-  trusted = trust;
+/**
+ * How a parser is kept from passing body bytes on: `clear` takes its callback away, which is enough
+ * up to Node 24. From 26.12 a parser remembers its callbacks from the first call on; `forget` has it
+ * forget them first, as node:http does between two connections.
+ */
+export type Silencing = 'clear' | 'forget';
+let silencing: Silencing = 'clear';
+
+/** Sets what the probe found to work. */
+export function useSilencing(found: Silencing): void {
+  silencing = found;
 }
 
 /**
@@ -43,9 +54,13 @@ export function trustDirectReading(trust: boolean): void {
  * be done, they go on coming through the parser.
  */
 export function readDirectly(socket: Socket, target: DirectTarget): void {
-  if (!trusted) return;
+  if (feature.enabled) beginDirectRead(socket, target, silencing);
+}
+
+/** As `readDirectly`, whether the feature is on or not: for the probe. */
+export function beginDirectRead(socket: Socket, target: DirectTarget, how: Silencing): void {
   const connection = connections.get(socket);
-  if (connection === undefined) process.nextTick(takeOver, socket, target);
+  if (connection === undefined) process.nextTick(takeOver, socket, target, how);
   else connection.begin(target);
 }
 
@@ -55,10 +70,10 @@ export function stopReadingDirectly(socket: Socket): void {
 }
 
 /** Behind the turn of the parser, which could not be taken off its connection within it. */
-function takeOver(socket: Internals, target: DirectTarget): void {
+function takeOver(socket: Internals, target: DirectTarget, how: Silencing): void {
   const { _handle: handle, parser } = socket;
   if (handle == null || parser == null || socket.destroyed || target.missing() === 0) return;
-  connections.set(socket, new Connection(socket, handle, parser, target));
+  connections.set(socket, new Connection(socket, handle, parser, target, how));
 }
 
 /**
@@ -72,6 +87,7 @@ class Connection {
   readonly #socket: Internals;
   readonly #handle: Handle;
   readonly #onBody: number;
+  readonly #silencing: Silencing;
   readonly #told: Handle['onread'];
   #seen: number;
   #target: DirectTarget | undefined;
@@ -79,7 +95,14 @@ class Connection {
   #window: Uint8Array;
   #reading = false;
 
-  constructor(socket: Internals, handle: Handle, parser: Parser, target: DirectTarget) {
+  constructor(
+    socket: Internals,
+    handle: Handle,
+    parser: Parser,
+    target: DirectTarget,
+    how: Silencing,
+  ) {
+    this.#silencing = how;
     this.#socket = socket;
     this.#handle = handle;
     this.#onBody = parser.constructor.kOnBody as number;
@@ -138,6 +161,7 @@ class Connection {
     if (parser == null) return;
     const onBody = parser[this.#onBody];
     parser[this.#onBody] = undefined;
+    if (this.#silencing === 'forget') parser.free();
     try {
       this.#socket.emit('data', chunk);
     } finally {

@@ -1,6 +1,9 @@
 import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { nodeFeature } from './node-features.ts';
+
+const feature = nodeFeature('one-write');
 
 /** What node:http keeps of a response's head; its other users (compression, Express) read them too. */
 interface HeadState {
@@ -47,7 +50,7 @@ export function sendInOneWrite(
   if (socket === null || socket.writableLength > 0 || !res.shouldKeepAlive || res.headersSent) {
     return false;
   }
-  if (body.length > ONE_WRITE_BYTES || !isSupported()) return false;
+  if (body.length > ONE_WRITE_BYTES || !feature.enabled) return false;
   let head = statusLine(status) + fixed.text;
   for (let at = 0; at < headers.length; at += 2) {
     head += `${headers[at]}: ${headers[at + 1]}\r\n`;
@@ -89,17 +92,11 @@ function lastHeaders(keepAliveMs: number): string {
   return last;
 }
 
-let supported: boolean | undefined;
 /**
- * The two fields are not documented, so before they are trusted a response is sent into a sink: what
- * comes out must be what was written and nothing else. Otherwise the documented way is taken.
+ * Sends a response into a sink: what comes out must be what was written and nothing else.
+ * @throws when it is not, or when this Node keeps its state elsewhere.
  */
-function isSupported(): boolean {
-  supported ??= tryOut();
-  return supported;
-}
-
-function tryOut(): boolean {
+export function probeOneWrite(): void {
   let written = '';
   const sink = new Duplex({
     read: () => undefined,
@@ -109,15 +106,14 @@ function tryOut(): boolean {
     },
   });
   try {
-    const request = { method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 };
+    const request = { method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1, headers: {} };
     const res = new ServerResponse(request as unknown as IncomingMessage);
     res.assignSocket(sink as unknown as Socket);
     pretendHeadWasSent(res);
     sink.write('whole', 'latin1');
     res.end();
-    return written === 'whole' && res.headersSent && res.writableEnded;
-  } catch {
-    return false;
+    if (written !== 'whole') throw new Error(`the sink got "${written}" instead of "whole"`);
+    if (!res.headersSent || !res.writableEnded) throw new Error('the response did not end');
   } finally {
     sink.destroy();
   }

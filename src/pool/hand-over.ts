@@ -5,14 +5,23 @@
  * of it is on its way in the channel. Whenever the worker wakes, `returned` is what it finds there,
  * and no `yours`: it closes its copy without having read or written a byte. So who serves a
  * connection is decided here, once, and no clock and no order of events can make it two.
+ *
+ * Where bare handles do not work, the connection travels with `yours` as a socket, since a socket
+ * begins to read when it arrives. A worker that stops between `taken` and `yours` then keeps it.
  */
 import type { Socket } from 'node:net';
 import { type Handle, handleOf } from '../node-internals/connection-handle.ts';
 import type { ToWorker } from './protocol.ts';
 
 export interface HandOverOptions {
-  /** Sends a message, with a copy of a connection; `failed` is called when it did not leave. */
-  readonly send: (message: ToWorker, handle?: Handle, failed?: () => void) => void;
+  /** Sends a message, with a copy of a connection; `sent` is called with whether it left. */
+  readonly send: (
+    message: ToWorker,
+    passed?: Handle | Socket,
+    sent?: (left: boolean) => void,
+  ) => void;
+  /** Whether bare handles work. Otherwise `yours` carries the connection, as a socket. */
+  readonly bareHandles: () => boolean;
   /** How long a worker may take to answer. */
   readonly answerMs: number;
   /** A connection is the worker's, which may be given another. */
@@ -37,9 +46,9 @@ export interface HandOver {
 }
 
 export function createHandOver(options: HandOverOptions): HandOver {
-  const { send, answerMs, onTaken, onSilent, onReturned } = options;
+  const { send, bareHandles, answerMs, onTaken, onSilent, onReturned } = options;
   let nextId = 1;
-  let current: { id: number; socket: Socket; timer: NodeJS.Timeout } | undefined;
+  let current: { id: number; socket: Socket; timer: NodeJS.Timeout; sent: boolean } | undefined;
   let waiting: (() => void)[] = [];
 
   function settle(): void {
@@ -74,14 +83,26 @@ export function createHandOver(options: HandOverOptions): HandOver {
       if (handle === undefined) return true;
       const id = nextId;
       nextId += 1;
-      current = { id, socket, timer: setTimeout(late, answerMs, id) };
-      send({ type: 'connection', id }, handle, () => takeBack(id));
+      const sent = bareHandles();
+      current = { id, socket, timer: setTimeout(late, answerMs, id), sent };
+      send({ type: 'connection', id }, sent ? handle : undefined, (left) => {
+        if (!left) takeBack(id);
+      });
       return true;
     },
     taken(id) {
       if (current?.id !== id) return;
-      send({ type: 'yours', id });
-      current.socket.destroy();
+      const { socket, sent } = current;
+      if (sent) {
+        send({ type: 'yours', id });
+        socket.destroy();
+      } else {
+        // Our copy is closed once the worker's is on its way; a connection that was not sent is unread.
+        send({ type: 'yours', id }, socket, (left) => {
+          if (left) socket.destroy();
+          else if (!socket.destroyed) onReturned(socket);
+        });
+      }
       settle();
       onTaken();
     },

@@ -1,12 +1,12 @@
 /** The worker's side of a hand-over (hand-over.ts): a connection that is not its own yet. */
-import type { Socket } from 'node:net';
-import { type Handle, socketOf } from '../node-internals/connection-handle.ts';
+import { Socket } from 'node:net';
+import { closePassed, type Handle, socketOf } from '../node-internals/connection-handle.ts';
 
 export interface OfferedConnection {
-  /** One has come; it may have been closed on its way. */
-  offer(id: number, handle: Handle | undefined): void;
-  /** It is ours: it may be read. */
-  take(id: number): void;
+  /** One has come; it may have been closed on its way, or come with `take` instead. */
+  offer(id: number, passed: Handle | Socket | undefined): void;
+  /** It is ours: it may be read. `passed` is the connection where `offer` did not carry it. */
+  take(id: number, passed: Handle | Socket | undefined): void;
   /** It is somebody else's. */
   forget(): void;
 }
@@ -15,30 +15,31 @@ export interface OfferedConnection {
 export function createOfferedConnection(
   accept: () => ((socket: Socket) => void) | undefined,
 ): OfferedConnection {
-  let offered: { readonly id: number; readonly handle: Handle } | undefined;
+  let offered: { readonly id: number; readonly passed: Handle | Socket } | undefined;
 
-  function serve(handle: Handle): void {
+  function serve(passed: Handle | Socket): void {
     const server = accept();
     if (server === undefined) {
-      handle.close();
+      closePassed(passed);
       return;
     }
-    const socket = socketOf(handle);
+    const socket = passed instanceof Socket ? passed : socketOf(passed);
     // Small answers leave at once.
     socket.setNoDelay(true);
     server(socket);
   }
 
   return {
-    offer(id, handle) {
-      if (handle !== undefined) offered = { id, handle };
+    offer(id, passed) {
+      if (passed !== undefined) offered = { id, passed };
     },
-    take(id) {
-      if (offered?.id === id) serve(offered.handle);
+    take(id, passed) {
+      if (passed !== undefined) serve(passed);
+      else if (offered?.id === id) serve(offered.passed);
       offered = undefined;
     },
     forget() {
-      offered?.handle.close();
+      if (offered !== undefined) closePassed(offered.passed);
       offered = undefined;
     },
   };

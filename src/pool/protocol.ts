@@ -74,9 +74,11 @@ export interface MetricJson {
 const toWorkerShapes = {
   /** The first message; the worker opens the engine of its device. */
   start: { config: isConfig, device: isCount, version: isString },
-  /** Carries a connection, of which nothing may be read yet; answered by `taken`. */
+  /** Returns the handle that `echo` has carried. */
+  echoed: {},
+  /** Carries a connection as a bare handle, of which nothing may be read yet; answered by `taken`. */
   connection: { id: isCount },
-  /** The connection is the worker's: it may read. */
+  /** The connection is the worker's: it may read. Carries it where `connection` could not. */
   yours: { id: isCount },
   /** The connection is somebody else's: the worker forgets it, and says `released`. */
   returned: { id: isCount },
@@ -104,7 +106,11 @@ const fromWorkerShapes = {
     device: isCount,
     serviceId: isCount,
     arenaBytes: isCount,
+    /** Whether `connection` may carry a bare handle. */
+    bareHandles: isBoolean,
   },
+  /** Carries a bare handle, before `ready`; answered by `echoed`. */
+  echo: {},
   /** The worker is about to leave; `permanent` when starting it again cannot help. */
   failed: { message: isString, permanent: isBoolean },
   /** Its event loop turns; engine calls under way, those past their deadline, whether any are refused. */

@@ -6,7 +6,10 @@ import type { Standby, StandbyAnswer, StandbyOptions } from './standby.ts';
 
 export interface StandbyHostOptions
   extends Pick<StandbyOptions, 'situation' | 'metricsText' | 'report'> {
-  readonly config: Pick<Config, 'allowHost' | 'allowOrigin' | 'idleTimeoutMs'>;
+  readonly config: Pick<
+    Config,
+    'allowHost' | 'allowOrigin' | 'idleTimeoutMs' | 'disableNodeFeatures'
+  >;
   readonly log: PoolLog;
 }
 
@@ -36,7 +39,12 @@ export function createStandbyHost(options: StandbyHostOptions): StandbyHost {
 
   return {
     load() {
-      loading ??= import('./standby.ts').then(({ createStandby }) =>
+      loading ??= Promise.all([
+        import('./standby.ts'),
+        import('../node-internals/probe-features.ts').then(({ probeServerFeatures }) =>
+          probeServerFeatures(config.disableNodeFeatures),
+        ),
+      ]).then(([{ createStandby }]) =>
         createStandby({
           allowHosts: config.allowHost,
           allowOrigins: config.allowOrigin,

@@ -1,7 +1,7 @@
 /** One operating-system process of a worker: from fork to exit, with its messages, sockets and output. */
 import { type ChildProcess, fork, type SendHandle } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { Handle } from '../node-internals/connection-handle.ts';
+import { closePassed, type Handle } from '../node-internals/connection-handle.ts';
 import { createHandOver, type HandOver } from './hand-over.ts';
 import { createTail, isKeylessWarning, withoutKeys } from './last-words.ts';
 import type { LogLevel } from './log.ts';
@@ -41,7 +41,7 @@ export interface WorkerProcessOptions {
 }
 
 /** What a worker says that is not about the connections it is given. */
-export type WorkerMessage = Exclude<FromWorker, { type: 'taken' | 'released' }>;
+export type WorkerMessage = Exclude<FromWorker, { type: 'taken' | 'released' | 'echo' }>;
 
 const lastWordsBytes = 4096;
 
@@ -52,6 +52,7 @@ export class WorkerProcess {
   readonly #startedAt = performance.now();
   readonly #noise: NoiseFilter[] = [];
   #answers = true;
+  #bareHandles = false;
   #noiseShown = false;
   #noiseFiltered = false;
   readonly #lastWords = createTail(lastWordsBytes);
@@ -68,13 +69,16 @@ export class WorkerProcess {
     this.showNoise(options.showNoise);
     this.#child.stdout?.resume();
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#lastWords.push(chunk));
-    this.#child.on('message', (value) => this.#receive(value));
+    this.#child.on('message', (value, passed) => {
+      this.#receive(value, passed as unknown as Handle | Socket | undefined);
+    });
     // Both a failed fork and a failed send end up here; the exit that follows tells the rest.
     this.#child.on('error', (error) =>
       options.log('warn', { err: error }, 'worker channel failed'),
     );
     this.#handOver = createHandOver({
-      send: (message, handle, failed) => this.#sendNow(message, handle, failed),
+      send: (message, passed, sent) => this.#sendNow(message, passed, sent),
+      bareHandles: () => this.#bareHandles,
       answerMs: options.answerMs,
       onTaken: options.onTaken,
       onSilent: () => this.silent(),
@@ -136,20 +140,33 @@ export class WorkerProcess {
     this.#child.kill(signal);
   }
 
-  #sendNow(message: ToWorker, handle?: Handle, failed?: () => void): void {
+  #sendNow(message: ToWorker, passed?: Handle | Socket, sent?: (left: boolean) => void): void {
     if (!this.#child.connected) return;
-    this.#child.send(message, handle as SendHandle | undefined, (error) => {
+    // Copies are closed by us alone (keepOpen): Node forgets one when the channel ends before its
+    // receiver has acknowledged it, and its client would wait for ever.
+    const options = { keepOpen: true };
+    this.#child.send(message, passed as SendHandle | undefined, options, (error) => {
       // A send fails only because the worker is gone, which its exit reports.
-      if (error !== null) failed?.();
+      sent?.(error === null);
     });
   }
 
-  #receive(value: unknown): void {
+  #receive(value: unknown, passed: Handle | Socket | undefined): void {
     const message = parseFromWorker(value);
+    if (message?.type === 'echo') {
+      const close = (): void => {
+        if (passed !== undefined) closePassed(passed);
+      };
+      if (this.#child.connected) this.#sendNow({ type: 'echoed' }, passed, close);
+      else close();
+      return;
+    }
+    if (passed !== undefined) closePassed(passed);
     if (message === undefined) {
       this.#options.log('warn', {}, 'worker sent a message that is none; dropped');
       return;
     }
+    if (message.type === 'ready') this.#bareHandles = message.bareHandles;
     if (!this.#answers) this.#answersAgain();
     if (message.type === 'taken') this.#handOver.taken(message.id);
     else if (message.type !== 'released') this.#options.onMessage(message);

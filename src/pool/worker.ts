@@ -2,11 +2,12 @@
  * A worker's life as the supervisor sees it: started, ready, serving connections, drained, gone. The
  * engine and the HTTP side are behind `WorkerParts`.
  */
+import type { SendHandle } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { Reloadable } from '../config-reload.ts';
-import type { Handle } from '../node-internals/connection-handle.ts';
+import { closePassed, type Handle } from '../node-internals/connection-handle.ts';
 import { type CallHealth, startHeartbeat } from './heartbeat.ts';
 import { createOfferedConnection } from './offered-connection.ts';
 import {
@@ -48,6 +49,8 @@ export interface WorkerParts {
     metricsText: () => Promise<MetricsText>;
     /** What the supervisor says of all workers. */
     poolReport: () => Promise<PoolReport>;
+    /** Sends a handle to the supervisor and back; undefined when it was lost. One at a time. */
+    echo: (handle: Handle) => Promise<Handle | Socket | undefined>;
   }): Promise<RunningGateway>;
   /** Why `open` or anything later failed: for the operator; `permanent` when a restart cannot help. */
   explain(error: unknown): { message: string; permanent: boolean };
@@ -75,6 +78,15 @@ export function runWorker(parts: WorkerParts): void {
     return server && ((socket) => server.accept(socket));
   });
 
+  let onEchoed: (passed: Handle | Socket | undefined) => void = () => undefined;
+  function echo(handle: Handle): Promise<Handle | Socket | undefined> {
+    return new Promise((resolve) => {
+      onEchoed = resolve;
+      if (!process.connected || process.send === undefined) resolve(undefined);
+      else process.send({ type: 'echo' }, handle as SendHandle, { keepOpen: true });
+    });
+  }
+
   function send(message: FromWorker, sent?: () => void): void {
     if (process.connected && process.send) {
       process.send(message, undefined, undefined, () => sent?.());
@@ -96,6 +108,7 @@ export function runWorker(parts: WorkerParts): void {
       version,
       metricsText: scrapes.ask,
       poolReport: surveys.ask,
+      echo,
     });
     opening = promised;
     try {
@@ -181,18 +194,18 @@ export function runWorker(parts: WorkerParts): void {
     if (metrics !== undefined) send({ type: 'collected', id, metrics });
   }
 
-  function receive(value: unknown, handle: Handle | undefined): void {
+  function receive(value: unknown, passed: Handle | Socket | undefined): void {
     const message = parseToWorker(value);
     switch (message?.type) {
       case 'start':
         void start(message.config, message.device, message.version);
         break;
       case 'connection':
-        offered.offer(message.id, handle);
+        offered.offer(message.id, passed);
         send({ type: 'taken', id: message.id });
         break;
       case 'yours':
-        offered.take(message.id);
+        offered.take(message.id, passed);
         break;
       case 'returned':
         offered.forget();
@@ -221,8 +234,11 @@ export function runWorker(parts: WorkerParts): void {
       case 'drain':
         void stop(message.deadlineMs);
         break;
+      case 'echoed':
+        onEchoed(passed);
+        break;
       case undefined:
-        handle?.close();
+        if (passed !== undefined) closePassed(passed);
     }
   }
 
@@ -240,5 +256,7 @@ export function runWorker(parts: WorkerParts): void {
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
   startHeartbeat(send, () => gateway?.health() ?? noCalls);
-  process.on('message', (value, handle) => receive(value, handle as Handle | undefined));
+  process.on('message', (value, handle) => {
+    receive(value, handle as Handle | Socket | undefined);
+  });
 }

@@ -3,14 +3,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { socketPair } from '../../../src/native/socket-pair.ts';
 import { tapBody, untapBody } from '../../../src/node-internals/body-tap.ts';
-import {
-  readDirectly,
-  stopReadingDirectly,
-  trustDirectReading,
-} from '../../../src/node-internals/direct-read.ts';
-import { tryDirectReading } from '../../../src/node-internals/direct-read-trial.ts';
+import { readDirectly, stopReadingDirectly } from '../../../src/node-internals/direct-read.ts';
+import { nodeFeature, setFeature } from '../../../src/node-internals/node-features.ts';
+import { probeFeatures } from '../../helpers/node-features.ts';
 import { until } from '../../helpers/until.ts';
 
 /** A body that is received as the gateway does it, and how. */
@@ -69,7 +65,8 @@ describe('direct reading', { timeout: 30_000 }, () => {
   before(async () => {
     server = createServer((req, res) => serve(req, res)).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    assert.equal(await tryDirectReading(socketPair), true);
+    await probeFeatures();
+    assert.equal(nodeFeature('direct-read').state, 'on', nodeFeature('direct-read').reason);
   });
   after(async () => {
     server.closeAllConnections();
@@ -142,9 +139,9 @@ describe('direct reading', { timeout: 30_000 }, () => {
       if (round % 2 === 0) socket.resetAndDestroy();
       else socket.destroy();
       await until(() => gone);
-      trustDirectReading(false);
+      setFeature('direct-read', 'failed');
       const [plain] = await exchange([pattern(100_000, round)], 1_000_000);
-      trustDirectReading(true);
+      setFeature('direct-read', 'on');
       assert.ok(plain?.body.equals(pattern(100_000, round)));
       assert.equal(plain?.direct, 0);
     }
@@ -216,9 +213,9 @@ describe('direct reading', { timeout: 30_000 }, () => {
   });
 
   it('is not done with a Node that keeps its state elsewhere', async () => {
-    trustDirectReading(false);
+    setFeature('direct-read', 'failed');
     const [received] = await exchange([pattern(500_000, 1)], 1_000_000);
-    trustDirectReading(true);
+    setFeature('direct-read', 'on');
     assert.ok(received?.body.equals(pattern(500_000, 1)));
     assert.equal(received?.direct, 0);
   });

@@ -26,11 +26,12 @@ function create({ answerMs = 60_000 } = {}) {
   const returned: net.Socket[] = [];
   let failed = () => {};
   const handOver = createHandOver({
-    send(message, handle, onFailure = () => {}) {
+    send(message, handle, onSent = () => {}) {
       const id = 'id' in message ? message.id : '';
       sent.push(`${message.type} ${id}${handle === undefined ? '' : ' with a connection'}`);
-      failed = onFailure;
+      failed = () => onSent(false);
     },
+    bareHandles: () => true,
     answerMs,
     onTaken: () => void sent.push('(taken)'),
     onSilent: () => void sent.push('(silent)'),

@@ -1,0 +1,24 @@
+/** Each use of a part of Node that is not documented; docs/decisions/0011 lists them. */
+export const nodeFeatureNames = [
+  'direct-read',
+  'body-tap',
+  'one-write',
+  'socket-descriptor',
+  'write-queue',
+  'half-open',
+  'connection-checks',
+  'bare-handles',
+] as const;
+
+export type NodeFeatureName = (typeof nodeFeatureNames)[number];
+
+/** `all`, or the names of features (`featureNameFault` has checked them). */
+export type DisabledFeatures = readonly string[];
+
+/** What is wrong with one word of a list of features; undefined when it names one, or all of them. */
+export function featureNameFault(word: string): string | undefined {
+  const names: readonly string[] = ['all', ...nodeFeatureNames];
+  return names.includes(word)
+    ? undefined
+    : `"${word}" is not known; give all, or some of ${nodeFeatureNames.join(', ')}`;
+}
