@@ -62,7 +62,7 @@ function listen(req: IncomingMessage, tap: BodyTap): void {
   req.on('end', onEnd);
 }
 
-/** Makes a body a stream again: from now on it is buffered for whoever reads it. */
+/** Makes a body a stream again, which is buffered until a reader resumes it. */
 export function untapBody(req: IncomingMessage): void {
   const listeners = listening.get(req);
   if (listeners !== undefined) {

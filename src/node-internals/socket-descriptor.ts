@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { lookUpDescriptor } from './descriptor-lookup.ts';
 import { nodeFeature } from './node-features.ts';
 
 const feature = nodeFeature('socket-descriptor');
@@ -10,11 +11,12 @@ interface DescriptorHolder {
 }
 
 /**
- * The file descriptor of a socket, or −1 where it is unknown: the socket is closed, it is no socket,
- * or this Node does not tell. Callers then learn from the socket's events that the peer has left.
+ * The file descriptor of a socket, or −1 where it is unknown: the socket is closed, or it is no
+ * socket, or a Unix socket and the feature is off. Callers then learn from the socket's events that
+ * the peer has left.
  */
 export function descriptorOf(socket: object): number {
-  return feature.enabled ? read(socket) : -1;
+  return feature.enabled ? read(socket) : lookUpDescriptor(socket);
 }
 
 const read = (socket: object): number => (socket as DescriptorHolder)._handle?.fd ?? -1;

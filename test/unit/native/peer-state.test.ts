@@ -1,14 +1,26 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { peerHasLeft } from '../../../src/native/peer-state.ts';
 import { socketPair } from '../../../src/native/socket-pair.ts';
+import { setFeature } from '../../../src/node-internals/node-features.ts';
+import { probeFeatures } from '../../helpers/node-features.ts';
 import { until } from '../../helpers/until.ts';
 
 describe('peerHasLeft', () => {
-  for (const how of ['end', 'destroy', 'reset'] as const) {
-    it(`${how === 'reset' ? 'sees' : 'does not see'} a peer leave with ${how} over TCP, though nothing is read`, async (t) => {
+  before(() => probeFeatures());
+
+  for (const [how, state] of [
+    ['end', 'on'],
+    ['destroy', 'on'],
+    ['reset', 'on'],
+    ['end', 'failed'],
+    ['reset', 'failed'],
+  ] as const) {
+    it(`${how === 'reset' ? 'sees' : 'does not see'} a peer leave with ${how} over TCP, though nothing is read, with descriptors ${state}`, async (t) => {
+      setFeature('socket-descriptor', state);
+      t.after(() => setFeature('socket-descriptor', 'on'));
       const server = net
         .createServer({ pauseOnConnect: true, allowHalfOpen: true })
         .listen(0, '127.0.0.1');

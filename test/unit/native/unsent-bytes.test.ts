@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { socketPair } from '../../../src/native/socket-pair.ts';
 import { unsentBytes } from '../../../src/native/unsent-bytes.ts';
+import { probeFeatures } from '../../helpers/node-features.ts';
 import { until } from '../../helpers/until.ts';
 
 interface Ends {
@@ -37,6 +38,8 @@ async function connected(t: Cleanup): Promise<Ends> {
 }
 
 describe('unsentBytes', () => {
+  before(() => probeFeatures());
+
   it('is what the peer has not taken, wherever it waits, and 0 in the end', async (t) => {
     const { reader, writer } = await connected(t);
     assert.equal(unsentBytes(writer), 0);

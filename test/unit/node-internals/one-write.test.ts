@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import type { HeaderList } from '../../../src/http/respond.ts';
 import {
   fixedHeaders,
@@ -9,6 +9,8 @@ import {
   ONE_WRITE_BYTES,
   sendInOneWrite,
 } from '../../../src/node-internals/one-write.ts';
+
+import { probeFeatures } from '../../helpers/node-features.ts';
 
 const keepAliveMs = 75_000;
 
@@ -86,6 +88,8 @@ const answers: Answer[] = [
 const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
 describe('sendInOneWrite', () => {
+  before(() => probeFeatures());
+
   it('sends, byte for byte, what node:http would, and leaves the connection in order', async () => {
     for (const answer of answers) {
       const { status, fixed = [], headers, body, encoding } = answer;
