@@ -60,6 +60,9 @@ export function gatewayCommand(): string[] {
   return isFresh() ? ['dist/main.js'] : ['--import', 'tsx', 'src/main.ts'];
 }
 
+/** The Node under which the program runs, where it is not that of the tests. */
+const nodeOfGateway = process.env['TEST_NODE'] ?? process.execPath;
+
 /** Starts the program and waits for nothing. */
 export function spawnGateway(options: GatewayOptions = {}): GatewayProcess {
   const { args = [] } = options;
@@ -69,7 +72,7 @@ export function spawnGateway(options: GatewayOptions = {}): GatewayProcess {
 
 /** As `spawnGateway`, with `args` alone: for a command that takes no port. */
 export function spawnProgram(options: GatewayOptions): GatewayProcess {
-  const { command = [process.execPath, ...gatewayCommand()], args = [], env = {} } = options;
+  const { command = [nodeOfGateway, ...gatewayCommand()], args = [], env = {} } = options;
   const [file, ...first] = command;
   const child = spawn(file, [...first, ...args], {
     cwd: root,

@@ -1,0 +1,198 @@
+/**
+ * Runs tests on other versions of Node and without Node features: `npm run test:matrix -- [NAME…]`,
+ * without a name all entries but the separate ones; `--list` shows them. Each entry has a deadline,
+ * and all of them together 20 minutes. The output of an entry is in node_modules/.cache/test-matrix.
+ */
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { nodeBinary, nodeVersions } from './node-versions.mjs';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const logs = path.join(root, 'node_modules', '.cache', 'test-matrix');
+
+const smoke = ['test/matrix/smoke.test.ts'];
+const integration = (pattern) =>
+  fs
+    .readdirSync(path.join(root, 'test', 'integration'))
+    .filter((name) => pattern.test(name) && name.endsWith('.test.ts'))
+    .sort()
+    .map((name) => `test/integration/${name}`);
+const http = integration(/^http-/);
+const without = (features) => ({ GATEWAY_DISABLE_NODE_FEATURES: features });
+
+/** The integration tests of each feature. */
+const testsOfFeature = {
+  'direct-read': integration(/^http-uploads/),
+  'body-tap': integration(/^http-(uploads|batch-multipart)/),
+  'one-write': integration(/^http-(objects|keys)/),
+  'socket-descriptor': integration(/^http-(aborts|slow-readers)/),
+  'write-queue': integration(/^http-slow-readers/),
+  'half-open': integration(/^http-(connections|malformed)/),
+  'connection-checks': integration(/^http-(connections|malformed)/),
+  'bare-handles': integration(/^(listeners|pool-devices|unix-sockets)\./),
+};
+
+/**
+ * `node` is the line under which the gateway runs, `runner` that of the tests themselves; both are
+ * the machine's own Node by default. A `separate` entry runs only when it is named.
+ */
+const entries = [
+  ...Object.keys(nodeVersions).map((line) => ({
+    name: `smoke-${line}`,
+    node: line,
+    files: smoke,
+    minutes: 3,
+  })),
+  { name: 'http-documented', env: without('all'), files: http, minutes: 10 },
+  ...Object.entries(testsOfFeature).map(([feature, files]) => ({
+    name: `without-${feature}`,
+    env: without(feature),
+    files,
+    minutes: 4,
+  })),
+  {
+    name: 'node-26',
+    node: '26',
+    runner: '26',
+    files: ['unit', 'engine', 'conformance', 'integration'],
+    minutes: 20,
+    separate: true,
+  },
+];
+
+const TOTAL_MINUTES = 20;
+const MINUTE_MS = 60_000;
+const say = (text) => process.stdout.write(`${text}\n`);
+
+/** Runs one entry; resolves with its counts, and why it failed, if it did. */
+function run(entry, deadlineMs) {
+  const { name, env = {}, files, node, runner } = entry;
+  const logFile = path.join(logs, `${name}.log`);
+  const output = fs.openSync(logFile, 'w');
+  const testNode = node === undefined ? {} : { TEST_NODE: nodeBinary(node) };
+  const child = spawn(
+    runner === undefined ? process.execPath : nodeBinary(runner),
+    ['scripts/test.mjs', ...files],
+    {
+      cwd: root,
+      // A group of its own, so that gateways end with it.
+      detached: true,
+      stdio: ['ignore', output, output],
+      env: { ...process.env, ...testNode, ...env },
+    },
+  );
+  fs.closeSync(output);
+  const kill = () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  };
+  running = kill;
+  return new Promise((resolve) => {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      kill();
+    }, deadlineMs);
+    child.on('error', (error) => finish(error.message));
+    child.on('exit', (code) => {
+      if (late) finish(`it did not end within ${Math.round(deadlineMs / 1000)} s`);
+      else finish(code === 0 ? undefined : `exit code ${code}`);
+    });
+    function finish(fault) {
+      clearTimeout(timer);
+      running = () => undefined;
+      resolve({ ...countsIn(fs.readFileSync(logFile, 'utf8')), fault, logFile });
+    }
+  });
+}
+
+/** What the summary of node:test says; zeros without one. */
+function countsIn(text) {
+  const count = (name) =>
+    Number(
+      text
+        .match(new RegExp(`^ℹ ${name} (\\d+)$`, 'gm'))
+        ?.at(-1)
+        ?.split(' ')
+        .at(-1) ?? 0,
+    );
+  return { tests: count('tests'), pass: count('pass'), fail: count('fail') + count('cancelled') };
+}
+
+function show(entry, result, seconds) {
+  const { tests, pass, fail, fault, logFile } = result;
+  const verdict = fault === undefined ? 'passed' : `FAILED (${fault})`;
+  say(`${entry.name}: ${verdict}, ${pass} of ${tests} tests in ${seconds} s`);
+  if (fault === undefined) return;
+  const text = fs.existsSync(logFile) ? fs.readFileSync(logFile, 'utf8') : '';
+  const from = text.lastIndexOf('failing tests:');
+  const excerpt = from < 0 ? text.slice(-4000) : text.slice(from, from + 8000);
+  say(`${excerpt}\n${fail} failed; all of it is in ${path.relative(root, logFile)}`);
+}
+
+async function runAll(chosen) {
+  fs.mkdirSync(logs, { recursive: true });
+  const endMs = Date.now() + TOTAL_MINUTES * MINUTE_MS;
+  const sum = { tests: 0, pass: 0, fail: 0 };
+  const failed = [];
+  for (const entry of chosen) {
+    const startMs = Date.now();
+    let result;
+    try {
+      const leftMs = endMs - startMs;
+      if (leftMs < MINUTE_MS / 4) throw new Error(`no time is left of ${TOTAL_MINUTES} minutes`);
+      result = await run(entry, Math.min(entry.minutes * MINUTE_MS, leftMs));
+    } catch (error) {
+      result = { tests: 0, pass: 0, fail: 0, fault: error.message, logFile: '' };
+    }
+    // A run that broke off counts as a failure of its own.
+    if (result.fault !== undefined) {
+      result.fail = Math.max(1, result.fail);
+      failed.push(entry.name);
+    }
+    for (const name of Object.keys(sum)) sum[name] += result[name];
+    show(entry, result, Math.round((Date.now() - startMs) / 1000));
+  }
+  const skipped = Math.max(0, sum.tests - sum.pass - sum.fail);
+  for (const [name, count] of Object.entries({ ...sum, skipped })) say(`ℹ ${name} ${count}`);
+  if (failed.length > 0) say(`failed entries: ${failed.join(', ')}`);
+  say(`${sum.pass} passed, ${sum.fail} failed`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+function choose(words) {
+  const known = new Map(entries.map((entry) => [entry.name, entry]));
+  const unknown = words.filter((word) => !known.has(word));
+  if (unknown.length > 0) {
+    throw new Error(`no entry "${unknown.join('", "')}"; known: ${[...known.keys()].join(', ')}`);
+  }
+  return words.length > 0
+    ? words.map((word) => known.get(word))
+    : entries.filter(({ separate }) => separate !== true);
+}
+
+let running = () => undefined;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    running();
+    process.exit(1);
+  });
+}
+const words = process.argv.slice(2);
+if (words.includes('--help') || words.includes('--list')) {
+  say('npm run test:matrix -- [NAME…]; without a name, all that are not marked as separate:');
+  for (const { name, separate } of entries) say(`  ${name}${separate ? ' (separate)' : ''}`);
+} else {
+  try {
+    process.exitCode = await runAll(choose(words));
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 2;
+  }
+}
