@@ -1,8 +1,8 @@
 # The gateway with the embedded engine; docs/docker.md has the commands. The distributed engine is
 # not in the image: its libraries are mounted.
 #
-# 20 is what the tests run on.
-ARG NODE_VERSION=20
+# The current LTS line; `npm run test:matrix` runs the gateway on it.
+ARG NODE_VERSION=26
 
 FROM node:${NODE_VERSION}-bookworm AS build
 WORKDIR /app

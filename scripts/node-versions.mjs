@@ -1,6 +1,6 @@
 /**
- * The versions of Node that are tested: the newest of each line when this was last changed. Their
- * binaries come from npm and are kept in node_modules/.cache.
+ * The versions of Node that are tested: `testedNodeVersions` of package.json has the newest of each
+ * line when it was last changed. Their binaries come from npm and are kept in node_modules/.cache.
  */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -11,8 +11,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
-/** By line. 26 is the current LTS, which the Dockerfile uses. */
-export const nodeVersions = { 20: '20.20.2', 22: '22.23.5', 24: '24.22.3', 26: '26.12.1' };
+/** By line: `{ 26: '26.12.1', … }`. */
+export const nodeVersions = JSON.parse(
+  fs.readFileSync(path.join(root, 'package.json'), 'utf8'),
+).testedNodeVersions;
 
 const FETCH_DEADLINE_MS = 180_000;
 

@@ -40,7 +40,11 @@ describe('the gateway', { timeout: 120_000 }, () => {
     return gateway;
   }
 
-  async function store({ url }: ReadyGateway, key: string, body: Buffer): Promise<void> {
+  async function store(
+    { url }: ReadyGateway,
+    key: string,
+    body: Buffer<ArrayBuffer>,
+  ): Promise<void> {
     const answer = await fetch(`${url}/v1/objects/${key}`, { method: 'PUT', body });
     assert.equal(answer.status, 201, `PUT ${key}: ${await answer.text()}`);
   }
@@ -51,7 +55,11 @@ describe('the gateway', { timeout: 120_000 }, () => {
     return Buffer.from(await answer.arrayBuffer());
   }
 
-  const storeAndRead = async (to: ReadyGateway, key: string, body: Buffer): Promise<void> => {
+  const storeAndRead = async (
+    to: ReadyGateway,
+    key: string,
+    body: Buffer<ArrayBuffer>,
+  ): Promise<void> => {
     await store(to, key, body);
     assert.ok((await read(to, key)).equals(body), `${key} came back changed`);
   };
