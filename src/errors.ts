@@ -60,7 +60,7 @@ export const problemKinds = {
   'origin-not-allowed': kind(
     403,
     'A web page of another origin may not call this gateway',
-    'Requests of its pages can be admitted with --allow-origin. No CORS headers are sent yet, so browsers still keep the answers from such pages and send no PUT or DELETE for them.',
+    'Requests of its pages can be admitted with --allow-origin; those without an Origin (images, scripts, frames, no-cors fetches, links) never are. No CORS headers are sent yet, so browsers still keep the answers from such pages and send no PUT or DELETE for them.',
   ),
   'no-such-resource': kind(
     404,

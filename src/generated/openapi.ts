@@ -768,7 +768,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The `Host` or the `Origin` is not allowed. */
+        /** @description The `Host` or the `Origin` is not allowed, or a page of another site made the request without an `Origin`. */
         Forbidden: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];

@@ -1,8 +1,7 @@
 import { unsentBytes } from '../native/unsent-bytes.ts';
-import { noHeaders } from '../node-internals/one-write.ts';
 import { ClientGoneError } from '../store/client-gone.ts';
 import { cutOff, type Exchange, endExchange, type Gateway } from './exchange.ts';
-import { type HeaderList, writeHead } from './respond.ts';
+import { commonHeaders, type HeaderList, writeHead } from './respond.ts';
 import { sliceBytes } from './slice-bytes.ts';
 import type { Transfer } from './transfer-watch.ts';
 
@@ -51,7 +50,7 @@ export class BodyWriter {
       this.#close();
       return;
     }
-    writeHead(gateway, exchange, status, noHeaders, headers);
+    writeHead(gateway, exchange, status, commonHeaders, headers);
     res.once('close', () => this.#close());
   }
 

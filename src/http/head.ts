@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { ProblemError } from '../errors.ts';
 import type { BrowserGuard } from './host.ts';
+import { refuseCrossSite } from './isolation.ts';
 import { methodNotAllowed } from './refuse.ts';
 import { authorityOf, MAX_TARGET_LENGTH } from './target.ts';
 
@@ -9,10 +10,11 @@ export type Expectation = 'none' | 'continue' | 'unknown';
 
 /** Checks what every request has, whatever it asks for; throws the problem with it. */
 export function checkHead(
-  { url = '/', headers, httpVersion, httpVersionMajor }: IncomingMessage,
+  req: IncomingMessage,
   expectation: Expectation,
   guard: BrowserGuard,
 ): void {
+  const { url = '/', headers, httpVersion, httpVersionMajor } = req;
   if (httpVersionMajor !== 1) {
     throw new ProblemError('http-version-not-supported', {
       detail: `The request is of HTTP/${httpVersion}; this gateway speaks HTTP/1.1.`,
@@ -21,8 +23,8 @@ export function checkHead(
   if (url.length > MAX_TARGET_LENGTH) throw new ProblemError('uri-too-long');
   if (expectation === 'unknown') throw new ProblemError('expectation-failed');
   // Only a target in absolute form has an authority.
-  if (url.charCodeAt(0) === 0x2f) guard(headers.host, headers.origin);
-  else guard(headers.host, headers.origin, authorityOf(url));
+  const authority = url.charCodeAt(0) === 0x2f ? undefined : authorityOf(url);
+  refuseCrossSite(req, guard(headers.host, headers.origin, authority));
 }
 
 /** What a CONNECT is told: there are no tunnels here. */

@@ -5,12 +5,13 @@ import { printable } from './query.ts';
 /**
  * Checks the Host and Origin of each request, and the authority of its target where that has one;
  * throws `host-not-allowed`, `origin-not-allowed`, and `malformed-request` unless there is one Host.
+ * Returns whether there is an Origin that is allow-listed.
  */
 export type BrowserGuard = (
   host: string | undefined,
   origin: string | undefined,
   authority?: string,
-) => void;
+) => boolean;
 
 /** Verdicts are remembered for this many Host values, since clients repeat theirs on each request. */
 const REMEMBERED = 256;
@@ -46,8 +47,9 @@ export function browserGuard(options: {
       }
       if (allowed.size < REMEMBERED) allowed.add(host);
     }
-    if (origin === undefined || origins.has(origin.toLowerCase())) return;
-    if (sameOrigin(origin, host)) return;
+    if (origin === undefined) return false;
+    if (origins.has(origin.toLowerCase())) return true;
+    if (sameOrigin(origin, host)) return false;
     throw new ProblemError('origin-not-allowed', {
       detail: `The origin '${printable(origin)}' is not allowed here; allow it with --allow-origin.`,
     });

@@ -1,4 +1,5 @@
 import { type ProblemOptions, type ProblemSlug, problemKinds } from '../errors.ts';
+import { isolationFields } from './isolation.ts';
 
 /** The members of an application/problem+json body (RFC 9457 §3.1, and ours from design.md §3). */
 export interface ProblemBody {
@@ -48,6 +49,7 @@ export function problemResponse(
       'Content-Length': String(Buffer.byteLength(text)),
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
+      ...isolationFields,
       ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
       ...options.headers,
       'X-Request-Id': options.requestId,

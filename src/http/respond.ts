@@ -1,11 +1,20 @@
 import { ProblemError, type ProblemOptions, type ProblemSlug } from '../errors.ts';
-import { type FixedHeaders, noHeaders, sendInOneWrite } from '../node-internals/one-write.ts';
+import {
+  type FixedHeaders,
+  fixedHeaders,
+  noHeaders,
+  sendInOneWrite,
+} from '../node-internals/one-write.ts';
 import { type Exchange, endExchange, type Gateway } from './exchange.ts';
+import { isolationHeaders } from './isolation.ts';
 import { problemResponse } from './problem.ts';
 import { answerLast, hasUnreadBody } from './refuse.ts';
 
 /** Header names and values in turn, as writeHead takes them: cheaper than an object. */
 export type HeaderList = string[];
+
+/** Of a response that has no other fixed headers. */
+export const commonHeaders = fixedHeaders(isolationHeaders);
 
 /** Writes the head of a response; while draining, the connection is told to close. */
 export function writeHead(
@@ -52,7 +61,7 @@ export function respond(
   headers.push('X-Request-Id', exchange.requestId);
   const text = body === undefined || exchange.method === 'HEAD' ? '' : body;
   if (text !== '') exchange.bytesOut += Buffer.byteLength(text);
-  sendWhole(gateway, exchange, status, noHeaders, headers, text, 'utf8');
+  sendWhole(gateway, exchange, status, commonHeaders, headers, text, 'utf8');
 }
 
 /** A JSON answer of status 200. */

@@ -13,6 +13,7 @@ import { respondToConnect } from '../http/connect.ts';
 import { createConnectionServer } from '../http/connection-server.ts';
 import { checkHead, type Expectation, problemOfConnect } from '../http/head.ts';
 import { browserGuard } from '../http/host.ts';
+import { isolationFields } from '../http/isolation.ts';
 import { discardInput } from '../http/linger.ts';
 import { type ProblemResponse, problemResponse } from '../http/problem.ts';
 import { parseQuery, switched } from '../http/query.ts';
@@ -207,6 +208,7 @@ function ok(contentType: string, body: string, requestId: string): ProblemRespon
     'Content-Length': String(Buffer.byteLength(body)),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
+    ...isolationFields,
     'X-Request-Id': requestId,
   };
   return { status: 200, headers, body };

@@ -5,6 +5,7 @@ import { safetensorsEncoder } from '../codecs/safetensors-encoder.ts';
 import { BodyWriter } from '../http/body-writer.ts';
 import { evaluateConditions, isConditional } from '../http/conditional.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
+import { isolationHeaders } from '../http/isolation.ts';
 import { layerCutOf } from '../http/layer-query.ts';
 import { JSON_TYPE, MIXED_TYPE, negotiate, SAFETENSORS_TYPE } from '../http/media-type.ts';
 import { parseQuery } from '../http/query.ts';
@@ -36,7 +37,8 @@ const baseHead = [
   'X-Content-Type-Options',
   'nosniff',
 ];
-const octetHead = fixedHeaders(['Content-Type', OCTETS, ...baseHead]);
+const octetFields = ['Content-Type', OCTETS, ...baseHead];
+const octetHead = fixedHeaders([...octetFields, ...isolationHeaders]);
 
 /** GET /v1/layers/{key}: the object, or some of it, cut into layers. */
 export const getLayers: Handler = async (gateway, exchange, raw, query) => {
@@ -65,7 +67,7 @@ export const headLayers: Handler = async (gateway, exchange, raw, query) => {
   requireCut(cut, size);
   if (type === OCTETS) {
     const { bytes } = cut.selected[0] as Layer;
-    respond(gateway, exchange, 200, [...octetHead.list, 'Content-Length', String(bytes)]);
+    respond(gateway, exchange, 200, [...octetFields, 'Content-Length', String(bytes)]);
     return;
   }
   respond(gateway, exchange, 200, headOf(encoderOf(wanted, planOf(wanted), exchange)));

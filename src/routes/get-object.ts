@@ -4,6 +4,7 @@ import { requireAcceptable } from '../http/accept.ts';
 import { evaluateConditions, isConditional } from '../http/conditional.ts';
 import { reprDigest, wantedDigest } from '../http/digest.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
+import { isolationHeaders } from '../http/isolation.ts';
 import { parseQuery } from '../http/query.ts';
 import { parseRange } from '../http/range.ts';
 import { type HeaderList, respond } from '../http/respond.ts';
@@ -16,10 +17,11 @@ import type { Handler } from './handler.ts';
 export const OCTETS = 'application/octet-stream';
 
 /** In the head of every answer about an object's bytes, besides their length. */
-export const octetHeaders = fixedHeaders([
+export const octetFields: HeaderList = [
   ...['Content-Type', OCTETS, 'Accept-Ranges', 'bytes'],
   ...['Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff'],
-]);
+];
+const octetHeaders = fixedHeaders([...octetFields, ...isolationHeaders]);
 
 /** GET /v1/objects/{key}: the bytes, whole or a single range of them. */
 export const getObject: Handler = (gateway, exchange, raw, query) => {

@@ -3,7 +3,7 @@ import { evaluateConditions, isConditional } from '../http/conditional.ts';
 import { parseQuery } from '../http/query.ts';
 import { respond } from '../http/respond.ts';
 import { decodeKey } from '../http/target.ts';
-import { OCTETS, octetHeaders } from './get-object.ts';
+import { OCTETS, octetFields } from './get-object.ts';
 import type { Handler } from './handler.ts';
 
 /** HEAD /v1/objects/{key}: that it is there, how long, and where its replicas are. */
@@ -21,7 +21,7 @@ export const headObject: Handler = async (gateway, exchange, raw, query) => {
     }
   }
   const { size, replicas } = await gateway.store.stat(key);
-  const head = [...octetHeaders.list, 'Content-Length', String(size)];
+  const head = [...octetFields, 'Content-Length', String(size)];
   // A structured-field list (RFC 8941): each replica's service id, with its medium.
   const places = replicas.map(({ serviceId, medium }) => `${serviceId};medium=${medium}`);
   if (places.length > 0) head.push('Memcache-Replicas', places.join(', '));

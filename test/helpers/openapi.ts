@@ -1,5 +1,6 @@
 import { AssertionError } from 'node:assert';
 import { request as httpRequest } from 'node:http';
+import { isolationFields } from '../../src/http/isolation.ts';
 import {
   findOperation,
   openApiDocument,
@@ -67,6 +68,19 @@ function componentOf(status: number): ResponseObject | undefined {
   );
 }
 
+/** Every response below /v1/, and every one to bytes that are no HTTP, keeps other sites' pages out. */
+function checkIsolation(
+  path: string | undefined,
+  headers: ReadonlyMap<string, string>,
+  faults: string[],
+): void {
+  if (path !== undefined && !/^(https?:\/\/[^/]*)?\/v1\//i.test(path)) return;
+  for (const [name, value] of Object.entries(isolationFields)) {
+    const found = headers.get(name.toLowerCase());
+    if (found !== value) faults.push(`${name} is ${found}, not ${value}`);
+  }
+}
+
 /**
  * Holds an answer against openapi.yaml: the status declared for the operation, each declared header
  * present and of its form and no other, the content type, the body. Throws an AssertionError that
@@ -76,6 +90,7 @@ export function checkResponse(received: ReceivedResponse): void {
   const faults: string[] = [];
   const headers = plainHeaders(received.headers);
   const response = describedResponse(received, faults);
+  checkIsolation(received.path, headers, faults);
   if (response !== undefined) {
     checkHeaders(response.headers ?? {}, headers, faults);
     checkBody(received, response.content, headers, faults);

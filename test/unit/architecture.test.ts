@@ -125,6 +125,7 @@ describe('imports', () => {
     const standbyNeeds = [
       ...['http/client-error.ts', 'http/codings.ts', 'http/connect.ts'],
       ...['http/connection-server.ts', 'http/head.ts', 'http/host.ts', 'http/problem.ts'],
+      'http/isolation.ts',
       ...['http/query.ts', 'http/refuse.ts', 'http/request-id.ts', 'http/target.ts'],
     ];
     none(

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type ProblemSlug, problemKinds } from '../../src/errors.ts';
+import { isolationFields } from '../../src/http/isolation.ts';
 import { codeName } from '../../src/native/codes.ts';
 import { checkResponse } from '../helpers/openapi.ts';
 import { openApiDocument, resolve } from '../helpers/openapi-document.ts';
@@ -66,6 +67,7 @@ describe('openapi.yaml', () => {
             path: path.replace('{key}', 'kv%2Fblock-7').replace('{slug}', 'no-room'),
             status: Number(status),
             headers: {
+              ...isolationFields,
               'content-type': 'application/problem+json',
               'cache-control': 'no-store',
               'x-request-id': requestId,

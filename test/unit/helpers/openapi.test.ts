@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
+import { isolationFields } from '../../../src/http/isolation.ts';
 import { checkResponse, fetchChecked, requestChecked } from '../../helpers/openapi.ts';
 
 const id = 'abc-1';
-const general = { 'x-request-id': id, 'cache-control': 'no-store' };
+const general = { 'x-request-id': id, 'cache-control': 'no-store', ...isolationFields };
 const created = { ...general, 'memcache-outcome': 'created', location: '/v1/objects/kv%2F1' };
 const json = { ...general, 'content-type': 'application/json' };
 const problemHeaders = { ...general, 'content-type': 'application/problem+json' };

@@ -121,6 +121,9 @@ describe('without a worker', () => {
 
   it('a foreign page and an unknown name are refused as ever', async () => {
     assert.equal((await get('GET', '/metrics', 'Origin: https://evil.example\r\n')).status, 403);
+    const crossSite = 'Sec-Fetch-Site: cross-site\r\n';
+    assert.equal((await get('GET', '/v1/objects/a', crossSite)).status, 403);
+    assert.equal((await get('GET', '/livez', crossSite)).status, 200);
     const rebound = parse(await exchange('GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n'));
     assert.equal(rebound.status, 403);
     const named = parse(await exchange('GET /metrics HTTP/1.1\r\nHost: gateway.example\r\n\r\n'));
