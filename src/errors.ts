@@ -50,7 +50,7 @@ export const problemKinds = {
   'digest-mismatch': kind(
     400,
     'The body does not match its Content-Digest',
-    'The bytes received have another digest than the request announced. Nothing was stored; send them again.',
+    'The bytes received have another digest than the request announced. Nothing was stored or removed; send them again.',
   ),
   'host-not-allowed': kind(
     403,

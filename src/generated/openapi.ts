@@ -156,7 +156,7 @@ export interface paths {
          *
          *     The items are stored as they arrive, in calls of many: when the body turns out to be malformed
          *     or ends early (400), items before that may have been stored, others not. JSON is read whole
-         *     first (`--batch-json-bytes`).
+         *     first (`--batch-json-bytes`), and so is a batch with `Content-Digest`.
          *
          *     In JSON an item may have `layers` in place of `value`: they are stored one behind the other,
          *     as `PUT /v1/layers/{key}` does. In the other forms send their concatenation, which is the same.
@@ -1096,6 +1096,16 @@ export interface components {
         IfNoneMatchTag: string;
         /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
         Expect: string;
+        /**
+         * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
+         *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
+         *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+         *
+         *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
+         *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
+         *     A longer one is 400, where its length is known before its body is read.
+         */
+        ContentDigest: string;
     };
     requestBodies: {
         Keys: {
@@ -1297,11 +1307,15 @@ export interface operations {
                 /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /**
-                 * @description Digests of the body (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and `sha-512`
-                 *     are verified before anything is stored; a mismatch is 400 `digest-mismatch`. Others are
-                 *     ignored, but with none that can be verified the request is refused.
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
+                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
+                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 *
+                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
+                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
+                 *     A longer one is 400, where its length is known before its body is read.
                  */
-                "Content-Digest"?: string;
+                "Content-Digest"?: components["parameters"]["ContentDigest"];
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
                 Expect?: components["parameters"]["Expect"];
                 /**
@@ -1722,10 +1736,15 @@ export interface operations {
                 /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /**
-                 * @description Digests of the body as it is sent (RFC 9530), verified before anything is stored, as with
-                 *     `PUT /v1/objects/{key}`.
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
+                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
+                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 *
+                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
+                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
+                 *     A longer one is 400, where its length is known before its body is read.
                  */
-                "Content-Digest"?: string;
+                "Content-Digest"?: components["parameters"]["ContentDigest"];
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
                 Expect?: components["parameters"]["Expect"];
                 /**
@@ -1921,6 +1940,16 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
+                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
+                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 *
+                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
+                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
+                 *     A longer one is 400, where its length is known before its body is read.
+                 */
+                "Content-Digest"?: components["parameters"]["ContentDigest"];
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
                 Expect?: components["parameters"]["Expect"];
                 /**
@@ -1978,6 +2007,16 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
+                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
+                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 *
+                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
+                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
+                 *     A longer one is 400, where its length is known before its body is read.
+                 */
+                "Content-Digest"?: components["parameters"]["ContentDigest"];
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
                 Expect?: components["parameters"]["Expect"];
                 /**
@@ -2033,6 +2072,16 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
+                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
+                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 *
+                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
+                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
+                 *     A longer one is 400, where its length is known before its body is read.
+                 */
+                "Content-Digest"?: components["parameters"]["ContentDigest"];
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
                 Expect?: components["parameters"]["Expect"];
                 /**
@@ -2082,6 +2131,16 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
+                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
+                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 *
+                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
+                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
+                 *     A longer one is 400, where its length is known before its body is read.
+                 */
+                "Content-Digest"?: components["parameters"]["ContentDigest"];
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
                 Expect?: components["parameters"]["Expect"];
                 /**
@@ -2131,6 +2190,16 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /**
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
+                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
+                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 *
+                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
+                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
+                 *     A longer one is 400, where its length is known before its body is read.
+                 */
+                "Content-Digest"?: components["parameters"]["ContentDigest"];
                 /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
                 Expect?: components["parameters"]["Expect"];
                 /**

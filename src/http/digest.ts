@@ -3,7 +3,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Dictionary, parseDictionary, serializeDictionary } from 'structured-headers';
 import { ProblemError } from '../errors.ts';
 import { ClientGoneError } from '../store/client-gone.ts';
+import type { Exchange } from './exchange.ts';
 import { invalidParameter } from './query.ts';
+import type { BodySink } from './receive-stream.ts';
 
 /** RFC 9530's active algorithms, strongest first, with their names in node:crypto. */
 const ALGORITHMS = { 'sha-512': 'sha512', 'sha-256': 'sha256' } as const;
@@ -53,6 +55,38 @@ export function contentDigestCheck(header: string | undefined): DigestCheck | un
           detail: `The body's ${name} is ${actual.toString('base64')}, not ${expected.toString('base64')}.`,
         });
       }
+    },
+  };
+}
+
+/** The check that a request asks for, as `contentDigestCheck`. */
+export const digestOf = ({ req }: Exchange): DigestCheck | undefined =>
+  contentDigestCheck(req.headers['content-digest'] as string | undefined);
+
+/**
+ * Hashes a body that has arrived whole, in slices between which other requests are served.
+ * Rejects with `digest-mismatch`.
+ */
+export async function verifyWhole(digest: DigestCheck | undefined, body: Buffer): Promise<void> {
+  if (digest === undefined) return;
+  for (let at = 0; at < body.length; at += SLICE_BYTES) {
+    if (at > 0) await nextTurn();
+    digest.update(body.subarray(at, at + SLICE_BYTES));
+  }
+  digest.verify();
+}
+
+/** A sink whose end fails with `digest-mismatch`: it must store nothing before its end. */
+export function verified(sink: BodySink, digest: DigestCheck | undefined): BodySink {
+  if (digest === undefined) return sink;
+  return {
+    write(chunk) {
+      digest.update(chunk);
+      return sink.write(chunk);
+    },
+    end() {
+      digest.verify();
+      return sink.end();
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Results } from '../codecs/json-results.ts';
 import { resultsText } from '../codecs/json-results.ts';
 import { BodyWriter } from '../http/body-writer.ts';
 import { refuseCodings } from '../http/codings.ts';
+import { digestOf, verifyWhole } from '../http/digest.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
 import { JSON_TYPE, negotiate, requireMediaType } from '../http/media-type.ts';
 import { parseQuery } from '../http/query.ts';
@@ -40,7 +41,7 @@ export function keysHandler(
   };
 }
 
-/** Receives a request that can only be JSON. */
+/** Receives a request that can only be JSON, whole and as its Content-Digest says. */
 export function withJson(
   gateway: Gateway,
   exchange: Exchange,
@@ -48,7 +49,11 @@ export function withJson(
 ): Promise<void> {
   refuseCodings(exchange);
   requireMediaType(exchange.req, [JSON_TYPE]);
-  return withText(gateway, exchange, use);
+  const digest = digestOf(exchange);
+  return withText(gateway, exchange, async (text) => {
+    await verifyWhole(digest, text);
+    await use(text);
+  });
 }
 
 export async function respondResults(

@@ -6,7 +6,7 @@ import { SafetensorsDecoder } from '../codecs/safetensors-decoder.ts';
 import { MOST_LAYERS } from '../config-layouts.ts';
 import { announcedLength, refuseCodings } from '../http/codings.ts';
 import { isConditional } from '../http/conditional.ts';
-import { contentDigestCheck, type DigestCheck } from '../http/digest.ts';
+import { type DigestCheck, digestOf, verified, verifyWhole } from '../http/digest.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
 import { layerSizesOf } from '../http/layer-query.ts';
 import {
@@ -18,7 +18,7 @@ import {
 } from '../http/media-type.ts';
 import { PUT_NAMES, putQueryOf } from '../http/placement.ts';
 import { parseQuery } from '../http/query.ts';
-import { type BodySink, receiveStream } from '../http/receive-stream.ts';
+import { receiveStream } from '../http/receive-stream.ts';
 import { withText } from '../http/receive-text.ts';
 import { decodeKey } from '../http/target.ts';
 import { openTextHold } from '../http/text-hold.ts';
@@ -34,6 +34,8 @@ const LAYERS = { most: MOST_LAYERS, exceeded: tooManyLayers };
 interface LayersPut extends Put {
   readonly mediaType: MediaType;
   readonly expected: readonly number[] | undefined;
+  /** Of the body as it is sent; the object is another. */
+  readonly bodyDigest: DigestCheck | undefined;
 }
 
 /** PUT /v1/layers/{key}: receives layers into one block, stores the block. */
@@ -48,7 +50,7 @@ export const putLayers: Handler = (gateway, exchange, raw, query) => {
     ...putQueryOf(parameters),
     mediaType: requireMediaType(exchange.req, TYPES, 'Accept'),
     expected: layerSizesOf(parameters, gateway.layouts),
-    digest: contentDigestCheck(headers['content-digest'] as string | undefined),
+    bodyDigest: digestOf(exchange),
   };
   const receive = (asked: LayersPut): Promise<void> => receiveLayers(gateway, exchange, asked);
   return isConditional(headers) ? putConditionally(gateway, exchange, put, receive) : receive(put);
@@ -79,7 +81,7 @@ async function receiveLayers(gateway: Gateway, exchange: Exchange, put: LayersPu
 async function receiveStreamed(
   gateway: Gateway,
   exchange: Exchange,
-  { mediaType, expected, digest }: LayersPut,
+  { mediaType, expected, bodyDigest }: LayersPut,
   writer: LayerWriter,
 ): Promise<void> {
   const { type, parameters } = mediaType;
@@ -102,7 +104,7 @@ async function receiveStreamed(
   try {
     // A safetensors file tells at its beginning how much room it needs.
     if (type === FORM_TYPE || expected !== undefined) await writer.prepare();
-    await receiveStream(gateway, exchange, digested(decoder, digest));
+    await receiveStream(gateway, exchange, verified(decoder, bodyDigest));
   } finally {
     decoder.destroy();
     hold.release();
@@ -112,11 +114,11 @@ async function receiveStreamed(
 const receiveJson = (
   gateway: Gateway,
   exchange: Exchange,
-  { digest }: LayersPut,
+  { bodyDigest }: LayersPut,
   writer: LayerWriter,
 ): Promise<void> =>
   withText(gateway, exchange, async (text) => {
-    digest?.update(text);
+    await verifyWhole(bodyDigest, text);
     const layers = readLayersPut(text);
     writer.announce(layers.map(decodedBytes));
     for (const [number, base64] of layers.entries()) {
@@ -125,15 +127,3 @@ const receiveJson = (
       writer.finish();
     }
   });
-
-/** The digest is that of the body as it comes. */
-function digested(sink: BodySink, digest: DigestCheck | undefined): BodySink {
-  if (digest === undefined) return sink;
-  return {
-    write(chunk) {
-      digest.update(chunk);
-      return sink.write(chunk);
-    },
-    end: () => sink.end(),
-  };
-}

@@ -1,6 +1,6 @@
 import { announcedLength, refuseCodings } from '../http/codings.ts';
 import { isConditional } from '../http/conditional.ts';
-import { contentDigestCheck } from '../http/digest.ts';
+import { digestOf } from '../http/digest.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
 import { parsePutQuery } from '../http/placement.ts';
 import { receiveSized, receiveUnsized } from '../http/receive.ts';
@@ -23,7 +23,7 @@ export const putObject: Handler = (gateway, exchange, raw, query) => {
   exchange.key = key;
   const { options, ifExists } = parsePutQuery(query);
   refuseCodings(exchange);
-  const digest = contentDigestCheck(headers['content-digest'] as string | undefined);
+  const digest = digestOf(exchange);
   const length = announcedLength(exchange);
   const upload: Upload = { key, options, ifExists, length, digest };
   if (length !== undefined) {

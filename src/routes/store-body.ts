@@ -8,10 +8,10 @@ import { encodeKey } from '../http/target.ts';
 import type { Block } from '../native/types.ts';
 import type { WriteOutcome } from '../store/object-store.ts';
 
-/** What is to be stored, and what must hold of its body. */
+/** What is to be stored, and what must hold of its bytes. */
 export interface Put extends PutQuery {
   readonly key: string;
-  readonly digest: DigestCheck | undefined;
+  readonly digest?: DigestCheck | undefined;
 }
 
 /**

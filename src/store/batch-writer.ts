@@ -67,6 +67,8 @@ export class BatchWriter implements ValueSink {
   #ifExists: IfExists = 'fail';
   #pending: Received[] = [];
   #pendingBytes = 0;
+  /** Values that wait for `written`; undefined when each is stored as soon as enough have come. */
+  #held: Received[] | undefined;
   #current: Growing | undefined;
   #defect: unknown;
 
@@ -79,6 +81,14 @@ export class BatchWriter implements ValueSink {
   place(options: PutOptions, ifExists: IfExists): void {
     this.#options = options;
     this.#ifExists = ifExists;
+  }
+
+  /**
+   * Stores nothing before `written`. Since the values then keep their room, a value that finds none
+   * does not wait for it: `begin` and `take` reject with `arena-full`.
+   */
+  holdAll(): void {
+    this.#held = [];
   }
 
   begin(key: string, bytes: number | undefined): void | Promise<void> {
@@ -122,8 +132,20 @@ export class BatchWriter implements ValueSink {
       return;
     }
     const block = this.#fitted(value.block, bytes);
-    this.#pending.push({ index, key, block });
-    this.#pendingBytes += isRoomy(value.block, bytes) ? bytes : value.block.length;
+    if (this.#held !== undefined) {
+      this.#held.push({ index, key, block });
+      return;
+    }
+    return this.#pend(
+      { index, key, block },
+      isRoomy(value.block, bytes) ? bytes : value.block.length,
+    );
+  }
+
+  /** Stores a value together with others; `room` is what it takes of the arena. */
+  #pend(item: Received, room: number): void | Promise<void> {
+    this.#pending.push(item);
+    this.#pendingBytes += room;
     const enough =
       this.#pendingBytes >= this.#mostPending || this.#pending.length === MAX_CALL_KEYS;
     if (!enough) return;
@@ -133,6 +155,11 @@ export class BatchWriter implements ValueSink {
 
   /** Stores what has not been stored yet. Rejects with a defect only. */
   async written(): Promise<Written> {
+    const held = this.#held?.reverse() ?? [];
+    for (let item = held.pop(); item !== undefined; item = held.pop()) {
+      const wait = this.#pend(item, item.block.length);
+      if (wait !== undefined) await wait;
+    }
     this.#send();
     await this.#allReturned();
     return { keys: this.#keys, outcomes: this.#outcomes };
@@ -147,8 +174,9 @@ export class BatchWriter implements ValueSink {
   discard(): void {
     this.#current?.block?.release();
     this.#current = undefined;
-    for (const { block } of this.#pending) block.release();
+    for (const { block } of [...this.#pending, ...(this.#held ?? [])]) block.release();
     this.#pending = [];
+    this.#held = undefined;
     this.#pendingBytes = 0;
   }
 
@@ -173,6 +201,7 @@ export class BatchWriter implements ValueSink {
   }
 
   async #awaitRoom(value: Growing, bytes: number): Promise<void> {
+    this.#refuseToWait();
     this.#send();
     try {
       const block = await this.#context.store.reserve(bytes, this.#context.caller);
@@ -185,6 +214,12 @@ export class BatchWriter implements ValueSink {
     }
   }
 
+  /** Values that are held until the end free no room: two such batches would wait for each other. */
+  #refuseToWait(): void {
+    if (this.#held === undefined || this.#held.length === 0) return;
+    throw new ProblemError('arena-full', { detail: NO_ROOM_TO_HOLD });
+  }
+
   /** Doubles, without waiting for anybody else's blocks since it holds one (design.md §2). */
   async #grow(value: Growing, block: Block, chunk: Uint8Array, needed: number): Promise<void> {
     const { unsizedBytes } = this.#context;
@@ -193,6 +228,7 @@ export class BatchWriter implements ValueSink {
     if (!value.known && needed <= unsizedBytes) {
       larger = this.#tryAllocate(more);
       if (larger === undefined) {
+        this.#refuseToWait();
         this.#send();
         await this.#allReturned();
         if (this.#current !== value) return;
@@ -279,6 +315,9 @@ const NO_ROOM = sharedProblem('arena-full');
 const NAMED_BEFORE = sharedProblem('object-exists', {
   detail: 'The batch names this key before: the first one counts.',
 });
+
+const NO_ROOM_TO_HOLD =
+  'A batch with Content-Digest is held whole until its digest is verified, and there was no room for it. Nothing was stored: try again, or send smaller batches.';
 
 const unsizedTooLarge = (limit: number): ProblemError =>
   new ProblemError('unsized-body-too-large', {

@@ -103,6 +103,41 @@ describe('BatchWriter', () => {
     assert.deepEqual(all.changes, ['a 1', 'b ?']);
   });
 
+  it('that holds all stores nothing before the end, then as many at a time as ever', async () => {
+    const all = setup([
+      ['put', [0, 0]],
+      ['put', [0, -3016]],
+    ]);
+    all.writer.holdAll();
+    for (const [i, key] of ['a', 'b', 'c', 'd'].entries()) await give(all.writer, key, 600 + i);
+    assert.deepEqual(all.made, []);
+    assert.deepEqual(await written(all), ['created', 'created', 'created', 'no-room']);
+    assert.deepEqual(all.made, ['put a:600 b:601', 'put c:602 d:603']);
+  });
+
+  it('that holds all lets go of everything when it is given up', async () => {
+    const all = setup([]);
+    all.writer.holdAll();
+    await give(all.writer, 'a', 600);
+    await all.writer.begin('b', 600);
+    all.writer.discard();
+    assert.equal(all.arena.stats().blocks, 0);
+  });
+
+  it('that holds all does not wait for room, since its values free none', async () => {
+    for (const known of [true, false]) {
+      const all = setup([], { maxObjectBytes: arenaBytes, unsizedBytes: arenaBytes });
+      all.writer.holdAll();
+      await give(all.writer, 'a', arenaBytes / 2);
+      await assert.rejects(
+        async () => give(all.writer, 'b', arenaBytes, known),
+        (error) => error instanceof ProblemError && error.slug === 'arena-full',
+      );
+      all.writer.discard();
+      assert.equal(all.arena.stats().blocks, 0);
+    }
+  });
+
   it('asks the engine for nothing when there is nothing to store', async () => {
     const all = setup([]);
     assert.deepEqual(await written(all), []);
