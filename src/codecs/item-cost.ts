@@ -20,11 +20,9 @@ export const ITEM_BYTES = {
   tensor: 640,
   /** A part of a multipart put. */
   part: 640,
-  /** A part that has been parsed and waits until the parts before it are stored: on top, until then. */
-  waitingPart: 2048,
 } as const;
 
-export type ItemForm = Exclude<keyof typeof ITEM_BYTES, 'value' | 'waitingPart'>;
+export type ItemForm = Exclude<keyof typeof ITEM_BYTES, 'value'>;
 
 /** The text of an item in a response, and how much of a response is ahead of a slow client at most. */
 const RESULT_BYTES = 512;

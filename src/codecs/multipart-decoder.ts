@@ -1,44 +1,50 @@
-import type { Readable } from 'node:stream';
-import { Dicer } from '@fastify/busboy';
-import type { TextHold } from '../http/text-hold.ts';
 import type { ValueSink } from '../store/batch-writer.ts';
 import type { PutDecoder } from './codec.ts';
-import { ITEM_BYTES } from './item-cost.ts';
 import type { ItemLimit } from './keys.ts';
-import { multipartFault, type PartHead, type PartHeaders, partFault } from './part-head.ts';
+import {
+  MAX_HEADER_BYTES,
+  multipartFault,
+  type PartHead,
+  type PartHeaders,
+  parsePartHeaders,
+  partFault,
+} from './part-head.ts';
 
-/** Of the headers of one part together; a key has at most 255 bytes of it. */
-const MOST_HEADER_BYTES = 16 * 1024;
-const MOST_HEADERS = 64;
+const NOTHING = Buffer.alloc(0);
+const CR = 0x0d;
+const LF = 0x0a;
+const DASH = 0x2d;
+const isBlank = (byte: number | undefined): boolean => byte === 0x20 || byte === 0x09;
+/** Blanks between a delimiter and the end of its line: transport padding (RFC 2046 §5.1.1). */
+const MAX_PADDING_BYTES = 256;
 
 /** What is to be found in a body. */
 export interface MultipartRules {
   readonly parts: ItemLimit;
   /** `number` counts from 1. */
   readonly readHead: (headers: PartHeaders, number: number) => PartHead;
-  /** Holds the memory of parts that wait in line: a chunk of 64 KiB may have a thousand of them. */
-  readonly hold: Pick<TextHold, 'take' | 'giveBack'>;
 }
 
 /**
- * A multipart/form-data body as it arrives. The parser below busboy is used, since it tells the
- * headers of a part, Content-Length among them, and knows nothing of fields and files: every part is
- * bytes. Parts are given to the sink one after the other; those found in one chunk wait in line.
+ * A multipart/form-data body as it arrives (RFC 7578, RFC 2046 §5.1). It knows nothing of fields and
+ * files: every part is bytes, which go to the sink as they come. Bytes wait only where they may be a
+ * piece of a delimiter, or of the headers of a part.
  */
 export class MultipartDecoder implements PutDecoder {
   readonly #sink: ValueSink;
   readonly #rules: MultipartRules;
-  readonly #parser: Dicer;
-  readonly #finished: Promise<void>;
-  /** All parts but the last one, which may still be arriving; and all of them. */
-  #allButLast: Promise<void> = Promise.resolve();
-  #all: Promise<void> = Promise.resolve();
+  /** With the line break before it, which belongs to the delimiter and not to the part. */
+  readonly #delimiter: Buffer;
+  #state: 'preamble' | 'delimiter' | 'head' | 'bytes' | 'epilogue' = 'preamble';
+  /** Bytes that are not judged yet. The line break lets the first delimiter begin the body. */
+  #data: Buffer = Buffer.from('\r\n');
+  /** Bytes at the start of `data` that end a head and may begin a delimiter: of no part. */
+  #lead = 0;
   #parts = 0;
-  #arriving: Readable | undefined;
-  /** The head of the part that has just begun is still to come. */
-  #lacksHead = false;
-  #fault: unknown;
-  #reject: (error: unknown) => void = () => undefined;
+  /** Of the part under way: by its Content-Length, and how many the sink has. */
+  #announced: number | undefined;
+  #taken = 0;
+  #destroyed = false;
 
   constructor(sink: ValueSink, boundary: string | undefined, rules: MultipartRules) {
     if (boundary === undefined || boundary === '' || boundary.length > 70) {
@@ -46,102 +52,149 @@ export class MultipartDecoder implements PutDecoder {
     }
     this.#sink = sink;
     this.#rules = rules;
-    const limits = { maxHeaderSize: MOST_HEADER_BYTES, maxHeaderPairs: MOST_HEADERS };
-    this.#parser = new Dicer({ boundary, ...limits });
-    this.#parser.on('part', (part: Readable) => this.#begin(part));
-    this.#finished = new Promise((resolve, reject) => {
-      this.#parser.on('finish', () => resolve());
-      this.#parser.on('error', () => {
-        const fault = multipartFault('The body ends before the delimiter that closes it');
-        this.#fail(fault);
-        reject(fault);
-      });
-    });
-    this.#finished.catch(() => undefined);
+    this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1');
   }
 
   async write(chunk: Buffer): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#reject = reject;
-      if (this.#fault !== undefined) {
-        this.#fail(this.#fault);
-        return;
-      }
-      this.#parser.write(chunk, () => resolve());
-      // It forgets its callback when the last part ends while a slow taker has it wait.
-      this.#all.then(resolve, reject);
-    });
-    this.#throwFault();
-    await this.#allButLast;
-    this.#throwFault();
+    this.#data = this.#data.length === 0 ? chunk : Buffer.concat([this.#data, chunk]);
+    while (!this.#destroyed && (await this.#step()));
   }
 
-  async end(): Promise<void> {
-    this.#parser.end();
-    await Promise.all([this.#finished, this.#all]);
-    if (this.#lacksHead) this.#fail(partFault(this.#parts, 'has no headers'));
-    this.#throwFault();
+  end(): void {
+    if (this.#state === 'epilogue') return;
+    throw this.#state === 'head'
+      ? partFault(this.#parts + 1, 'is cut off in its headers')
+      : multipartFault('The body ends before the delimiter that closes it');
   }
 
   destroy(): void {
-    this.#fault ??= multipartFault('The body was given up');
-    this.#arriving?.destroy();
-    this.#parser.destroy();
+    this.#destroyed = true;
+    this.#data = NOTHING;
   }
 
-  #begin(part: Readable): void {
-    if (this.#lacksHead) this.#fail(partFault(this.#parts, 'has no headers'));
-    const number = ++this.#parts;
-    const { most, exceeded } = this.#rules.parts;
-    if (number > most) this.#fail(exceeded());
-    this.#holdPart();
-    this.#lacksHead = true;
-    this.#arriving = part;
-    // It tells of a part that is cut off, which then ends as if it were whole.
-    part.on('error', () => this.#fail(partFault(number, 'is cut off')));
-    part.once('header', (headers: PartHeaders) => {
-      this.#lacksHead = false;
-      this.#allButLast = this.#all;
-      this.#all = this.#all.then(() => this.#give(part, headers, number));
-      this.#all.catch((error: unknown) => this.#fail(error));
-    });
+  /** Resolves to whether there is more to be done with the bytes that have come. */
+  #step(): boolean | Promise<boolean> {
+    switch (this.#state) {
+      case 'preamble':
+        return this.#skipPreamble();
+      case 'delimiter':
+        return this.#readDelimiterLine();
+      case 'head':
+        return this.#readHead();
+      case 'bytes':
+        return this.#readBytes();
+      case 'epilogue':
+        this.#data = NOTHING;
+        return false;
+    }
   }
 
-  async #give(part: Readable, headers: PartHeaders, number: number): Promise<void> {
-    this.#throwFault();
-    const { key, bytes } = this.#rules.readHead(headers, number);
-    this.#rules.parts.count?.(key);
+  #skipPreamble(): boolean {
+    const at = this.#data.indexOf(this.#delimiter);
+    this.#drop(at < 0 ? this.#data.length - this.#unsureBytes() : at + this.#delimiter.length);
+    if (at >= 0) this.#state = 'delimiter';
+    return at >= 0;
+  }
+
+  /** What stands behind a delimiter tells whether it is one: a line with more is a part's bytes. */
+  #readDelimiterLine(): boolean | Promise<boolean> {
+    const data = this.#data;
+    if (data.length === 0 || (data[0] === DASH && data.length === 1)) return false;
+    if (data[0] === DASH && data[1] === DASH) return this.#finishPart('epilogue');
+    let at = 0;
+    while (isBlank(data[at])) at++;
+    if (at > MAX_PADDING_BYTES) {
+      throw multipartFault(`A delimiter has more than ${MAX_PADDING_BYTES} blanks behind it`);
+    }
+    if (at === data.length || (data[at] === CR && at + 1 === data.length)) return false;
+    if (data[at] !== CR || data[at + 1] !== LF) return this.#takeDelimiter();
+    this.#drop(at + 2);
+    return this.#finishPart('head');
+  }
+
+  async #finishPart(next: 'head' | 'epilogue'): Promise<boolean> {
+    if (this.#parts > 0) {
+      if (this.#announced !== undefined && this.#taken !== this.#announced) {
+        throw this.#wrongLength(this.#announced);
+      }
+      await this.#sink.finish();
+    }
+    this.#state = next;
+    return true;
+  }
+
+  /** It was none, so it belongs to the part, or to the preamble. */
+  async #takeDelimiter(): Promise<boolean> {
+    this.#state = this.#parts === 0 ? 'preamble' : 'bytes';
+    if (this.#parts > 0) await this.#take(this.#delimiter.subarray(this.#lead));
+    this.#lead = 0;
+    return true;
+  }
+
+  async #readHead(): Promise<boolean> {
+    const data = this.#data;
+    if (data.length < 2) return false;
+    const isEmpty = data[0] === CR && data[1] === LF;
+    const end = isEmpty ? 0 : data.indexOf('\r\n\r\n');
+    const number = this.#parts + 1;
+    // The headers may be followed by three bytes of the blank line.
+    if (end > MAX_HEADER_BYTES || (end < 0 && data.length > MAX_HEADER_BYTES + 3)) {
+      throw partFault(number, `has more than ${MAX_HEADER_BYTES} bytes of headers`);
+    }
+    if (end < 0) return false;
+    const { parts, readHead } = this.#rules;
+    if (number > parts.most) throw parts.exceeded();
+    const headers = parsePartHeaders(data.toString('latin1', 0, end), number);
+    const { key, bytes } = readHead(headers, number);
+    parts.count?.(key);
+    // The line break of the blank line stays: without any bytes, the next delimiter begins with it.
+    this.#drop(isEmpty ? 0 : end + 2);
+    this.#lead = 2;
+    this.#parts = number;
+    this.#announced = bytes;
+    this.#taken = 0;
+    this.#state = 'bytes';
     await this.#sink.begin(key, bytes);
-    let taken = 0;
-    for await (const chunk of part as AsyncIterable<Buffer>) {
-      this.#throwFault();
-      taken += chunk.length;
-      if (bytes !== undefined && taken > bytes) break;
-      await this.#sink.take(chunk);
-    }
-    this.#throwFault();
-    if (bytes !== undefined && taken !== bytes) {
-      throw partFault(number, `does not have the ${bytes} bytes of its Content-Length`);
-    }
-    await this.#sink.finish();
-    this.#rules.hold.giveBack(ITEM_BYTES.waitingPart);
+    return true;
   }
 
-  /** Until the part is stored; the owner of the hold releases it when the decoder fails. */
-  #holdPart(): void {
-    try {
-      if (this.#fault === undefined) this.#rules.hold.take(ITEM_BYTES.waitingPart);
-    } catch (error) {
-      this.#fail(error);
+  async #readBytes(): Promise<boolean> {
+    const data = this.#data;
+    const at = data.indexOf(this.#delimiter);
+    const end = at < 0 ? data.length - this.#unsureBytes() : at;
+    const bytes = data.subarray(this.#lead, end);
+    this.#lead = Math.max(0, this.#lead - end);
+    this.#drop(at < 0 ? end : end + this.#delimiter.length);
+    if (at >= 0) this.#state = 'delimiter';
+    await this.#take(bytes);
+    return at >= 0;
+  }
+
+  async #take(bytes: Buffer): Promise<void> {
+    this.#taken += bytes.length;
+    if (this.#announced !== undefined && this.#taken > this.#announced) {
+      throw this.#wrongLength(this.#announced);
     }
+    if (bytes.length > 0) await this.#sink.take(bytes);
   }
 
-  #fail(error: unknown): void {
-    this.#fault ??= error;
-    this.#reject(this.#fault);
+  #wrongLength(announced: number) {
+    return partFault(this.#parts, `does not have the ${announced} bytes of its Content-Length`);
   }
 
-  #throwFault(): void {
-    if (this.#fault !== undefined) throw this.#fault as Error;
+  #drop(bytes: number): void {
+    this.#data = this.#data.subarray(bytes);
+  }
+
+  /** How many of the last bytes may be the start of a delimiter. */
+  #unsureBytes(): number {
+    const { length } = this.#data;
+    const from = Math.max(0, length - this.#delimiter.length + 1);
+    for (let at = this.#data.indexOf(CR, from); at >= 0; at = this.#data.indexOf(CR, at + 1)) {
+      if (this.#delimiter.subarray(0, length - at).equals(this.#data.subarray(at))) {
+        return length - at;
+      }
+    }
+    return 0;
   }
 }

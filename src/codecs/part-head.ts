@@ -12,6 +12,41 @@ export interface PartHead {
   readonly bytes: number | undefined;
 }
 
+/** Of the headers of one part, without the blank line behind them; a key has at most 255 bytes. */
+export const MAX_HEADER_BYTES = 16 * 1024;
+export const MAX_HEADERS = 64;
+
+const FIELD_NAME = /^[!#$%&'*+.^`|~\w-]+(?=:)/;
+
+/**
+ * Reads the headers of a part: lines of a name, a colon and a value, which goes on in lines that begin
+ * with a blank (RFC 5322 §2.2). Nothing is passed over: a line that is no header could hide the name
+ * of the part, and its bytes would be stored under another key. Throws `invalid-body`.
+ */
+export function parsePartHeaders(text: string, number: number): PartHeaders {
+  const headers: Record<string, string[]> = Object.create(null);
+  if (text === '') return headers;
+  let count = 0;
+  for (const line of text.replaceAll(/\r\n(?=[ \t])/g, '').split('\r\n')) {
+    const name = /[\r\n]/.test(line) ? undefined : FIELD_NAME.exec(line)?.[0].toLowerCase();
+    if (name === undefined) throw partFault(number, 'has a line in its headers that is no header');
+    if (++count > MAX_HEADERS) throw partFault(number, `has more than ${MAX_HEADERS} headers`);
+    headers[name] ??= [];
+    headers[name].push(withoutBlanks(line, name.length + 1));
+  }
+  return headers;
+}
+
+/** From `start`, without the blanks around it. No pattern: on many blanks it takes quadratic time. */
+function withoutBlanks(line: string, start: number): string {
+  const isBlank = (at: number): boolean => line[at] === ' ' || line[at] === '\t';
+  let from = start;
+  let end = line.length;
+  while (from < end && isBlank(from)) from++;
+  while (end > from && isBlank(end - 1)) end--;
+  return line.slice(from, end);
+}
+
 /**
  * Reads the head of a form-data part (RFC 7578): its name is the key, whether it has a file name or
  * not. Throws `invalid-body` and `invalid-key`.

@@ -69,7 +69,6 @@ function decoderOf(
     return new MultipartDecoder(sink, parameters.get('boundary'), {
       parts,
       readHead: readPartHead,
-      hold,
     });
   }
   return new SafetensorsDecoder(sink, {

@@ -92,7 +92,6 @@ async function receiveStreamed(
       ? new MultipartDecoder(writer, parameters.get('boundary'), {
           parts: LAYERS,
           readHead: readNumberedHead,
-          hold,
         })
       : new SafetensorsDecoder(writer, {
           bytes: announcedLength(exchange),

@@ -159,6 +159,16 @@ withGateway({ args: limits }, (gateway) => {
       ['a part without headers', '--b\r\n\r\nx\r\n--b--\r\n', /name|headers/],
       ['a part cut off in its headers', '--b\r\nContent-Disp\r\n--b--\r\n', /headers/],
       [
+        'more than 16 KiB of headers in a part',
+        formOf('b', [['k', Buffer.from('v'), `X: ${'a'.repeat(16_384)}\r\n`]]),
+        /more than 16384 bytes of headers/,
+      ],
+      [
+        'more than 64 headers in a part',
+        formOf('b', [['k', Buffer.from('v'), 'X: a\r\n'.repeat(64)]]),
+        /more than 64 headers/,
+      ],
+      [
         'a length too small',
         formOf('b', [['k', Buffer.from('abc'), 'Content-Length: 2\r\n']]),
         /Content-Length/,

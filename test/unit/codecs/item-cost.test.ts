@@ -181,27 +181,6 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
     });
   });
 
-  it('covers a part that waits until the parts before it are stored', async () => {
-    const form = formOf(
-      'b',
-      keys(600).map((key) => [key, Buffer.alloc(0), 'A: 1\r\n'.repeat(3)]),
-    );
-    const measured = await bytesPerItem(600, () => {
-      const waiting: ValueSink = {
-        begin: () => new Promise(() => undefined),
-        take: () => undefined,
-        finish: () => undefined,
-      };
-      const decoder = new MultipartDecoder(waiting, 'b', {
-        parts: keyLimit(1000),
-        readHead: readPartHead,
-        hold: unbounded,
-      });
-      return [decoder, decoder.write(form)];
-    });
-    assert.ok(measured < ITEM_BYTES.waitingPart, `${measured} bytes`);
-  });
-
   it('counts two bytes for each character of a key, and the response ahead of a client', () => {
     let counted = 0;
     const add = (bytes: number) => {

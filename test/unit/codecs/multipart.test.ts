@@ -82,6 +82,109 @@ describe('a multipart body', () => {
   });
 });
 
+describe('the headers of a part', () => {
+  const named = 'Content-Disposition: form-data; name=customer-123456789';
+  const bodyOf = (head: string) => Buffer.from(`--b\r\n${head}\r\n\r\nabc\r\n--b--\r\n`);
+  /** The key that a body of one part is stored under, or why it is refused. */
+  async function keyOf(head: string, cuts: readonly number[] = []): Promise<string | undefined> {
+    const sink = recordingSink();
+    const slug = await decode(formDecoder(sink), bodyOf(head), cuts);
+    return slug ?? sink.values[0]?.key;
+  }
+  const key = 'customer-123456789';
+
+  it('have at most 16 KiB, however they arrive: one more is refused, and no key is cut', async () => {
+    const padded = (bytes: number) => `X: ${'a'.repeat(bytes - 5 - named.length)}\r\n${named}`;
+    assert.equal(padded(16_384).length, 16_384);
+    const ends = Array.from({ length: 17 }, (_, i) => i * 1000);
+    const last = Array.from({ length: 80 }, (_, i) => 16_340 + i);
+    for (const cuts of [[], ends, last]) {
+      for (let bytes = 16_300; bytes <= 16_384; bytes += cuts.length === 0 ? 1 : 21) {
+        assert.equal(await keyOf(padded(bytes), cuts), key, String(bytes));
+      }
+      for (const bytes of [16_385, 16_386, 16_387, 16_388, 16_389, 20_000, 100_000]) {
+        assert.equal(await keyOf(padded(bytes), cuts), 'invalid-body', String(bytes));
+      }
+    }
+  });
+
+  it('are at most 64, and one more is refused, wherever the name stands', async () => {
+    const others = (count: number) => Array.from({ length: count }, (_, i) => `X${i}: a`);
+    for (const [count, found] of [
+      [63, key],
+      [64, 'invalid-body'],
+    ] as const) {
+      assert.equal(await keyOf([named, ...others(count)].join('\r\n')), found);
+      assert.equal(await keyOf([...others(count), named].join('\r\n')), found);
+    }
+    const short = [named, ...others(62), 'Content-Length: 2'];
+    assert.equal(await keyOf(short.join('\r\n')), 'invalid-body');
+  });
+
+  it('may go on in a line that begins with a blank, and are all judged', async () => {
+    assert.equal(await keyOf('Content-Disposition: form-data;\r\n\tname=a'), 'a');
+    assert.equal(await keyOf('CONTENT-disposition:form-data; name=a \t'), 'a');
+    for (const line of ['nonsense', ': a', 'X : a', ' X: a', 'X\r: a', 'X: a\rb', 'X: a\nb', '']) {
+      assert.equal(await keyOf(`${line}\r\n${named}`), 'invalid-body', line);
+    }
+    assert.equal(await keyOf(`${named}\r\nnonsense`), 'invalid-body');
+  });
+
+  it('cost time in proportion to their length', async () => {
+    const start = performance.now();
+    for (let i = 0; i < 20; i++) {
+      assert.equal(await keyOf(`X: ${' '.repeat(16_000)}a\r\n${named}`), key);
+    }
+    assert.ok(performance.now() - start < 2000);
+  });
+});
+
+describe('a delimiter of a multipart body', () => {
+  const head = 'Content-Disposition: form-data; name=';
+
+  it('may have blanks behind it, up to 256', async () => {
+    for (const [blanks, keys] of [
+      [' ', ['a', 'c']],
+      ['\t \t', ['a', 'c']],
+      [' '.repeat(256), ['a', 'c']],
+      [' '.repeat(257), undefined],
+    ] as const) {
+      const body = `--b${blanks}\r\n${head}a\r\n\r\n1\r\n--b${blanks}\r\n${head}c\r\n\r\n2\r\n--b--${blanks}\r\n`;
+      for (const size of [1, 7, body.length]) {
+        const cuts = Array.from({ length: Math.ceil(body.length / size) }, (_, i) => i * size);
+        const sink = recordingSink();
+        const slug = await decode(formDecoder(sink), Buffer.from(body), cuts);
+        if (keys === undefined) assert.equal(slug, 'invalid-body');
+        else assert.deepEqual([slug, sink.values.map((value) => value.key)], [undefined, keys]);
+      }
+    }
+  });
+
+  it('is a whole line: bytes that only begin like one are the value of a part', async () => {
+    const value = '\r\n--bc\r\n--b x\r\n--b-\r\n--b\r--b\n';
+    const body = `--bb\r\n--b\r\n${head}a\r\n\r\n--bx${value}\r\n--b--`;
+    for (let size = 1; size < body.length; size++) {
+      const cuts = Array.from({ length: Math.ceil(body.length / size) }, (_, i) => i * size);
+      const sink = recordingSink(() => size % 2 === 0);
+      assert.equal(await decode(formDecoder(sink), Buffer.from(body), cuts), undefined);
+      assert.equal(sink.values[0]?.bytes.toString(), `--bx${value}`);
+    }
+  });
+
+  it('may end the headers of a part without bytes', async () => {
+    const sink = recordingSink();
+    const body = `--b\r\n${head}a\r\n\r\n--b\r\n${head}c\r\n\r\n\r\n--b--`;
+    assert.equal(await decode(formDecoder(sink), Buffer.from(body), []), undefined);
+    assert.deepEqual(
+      sink.values.map(({ key, bytes: found }) => [key, found.length]),
+      [
+        ['a', 0],
+        ['c', 0],
+      ],
+    );
+  });
+});
+
 describe('a multipart answer', () => {
   it('has a part for each item, and one that tells how many failed', () => {
     fc.assert(
