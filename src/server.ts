@@ -115,7 +115,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       const { route, method, bytesIn, bytesOut } = exchange;
       metrics.observe(route, method, status, durationMs / 1000, bytesIn, bytesOut);
       if (clientHasGone(exchange)) metrics.clientGone(route);
-      log(exchange, status, durationMs);
+      log.write(exchange, status, durationMs);
     },
   };
   storeMetrics(registry, gateway.store, gateway.batches);
@@ -243,6 +243,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     async drain(deadlineMs) {
       gateway.draining = true;
       const drained = await connections.drain(deadlineMs);
+      log.flush();
       gateway.watch.close();
       circuit.end();
       return drained;

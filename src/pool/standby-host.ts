@@ -1,6 +1,7 @@
 /** The stand-by in the supervisor: loaded when it is first wanted, its answers told and counted. */
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Config } from '../config.ts';
+import { createLineLimit } from '../http/line-limit.ts';
 import type { PoolLog } from './log.ts';
 import type { Standby, StandbyAnswer, StandbyOptions } from './standby.ts';
 
@@ -27,14 +28,19 @@ const lookMs = 5;
 export function createStandbyHost(options: StandbyHostOptions): StandbyHost {
   const { config, log, situation, metricsText, report } = options;
   const answers = new Map<number, number>();
+  const limit = createLineLimit((problem, suppressed) =>
+    log.warn({ problem, suppressed }, 'requests without a worker that have no line of their own'),
+  );
   let loading: Promise<Standby> | undefined;
 
   function answered({ error, ...answer }: StandbyAnswer): void {
     const { status } = answer;
     answers.set(status, (answers.get(status) ?? 0) + 1);
     if (error !== undefined) log.error({ ...answer, err: error }, 'request failed');
-    else if (status >= 500) log.warn(answer, 'no worker for a request');
-    else if (status >= 400) log.info(answer, 'request refused');
+    else if (status >= 500) {
+      if (limit.admits(answer.problem ?? String(status)))
+        log.warn(answer, 'no worker for a request');
+    } else if (status >= 400) log.info(answer, 'request refused');
   }
 
   return {
@@ -64,6 +70,7 @@ export function createStandbyHost(options: StandbyHostOptions): StandbyHost {
       while ((standby?.connections ?? 0) > 0 && !isOver() && performance.now() < until) {
         await elapse(lookMs);
       }
+      limit.flush();
     },
   };
 }

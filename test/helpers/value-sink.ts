@@ -58,7 +58,6 @@ export const formDecoder = (sink: ValueSink, most = 10): MultipartDecoder =>
   new MultipartDecoder(sink, 'b', {
     parts: keyLimit(most),
     readHead: readPartHead,
-    hold: new HeldBytes(1 << 20),
   });
 
 interface Decoder {

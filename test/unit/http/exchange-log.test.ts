@@ -45,7 +45,7 @@ function logged(
 ) {
   const lines: string[] = [];
   const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
-  exchangeLog(logger, settings)(exchange(changes), status, durationMs);
+  exchangeLog(logger, settings).write(exchange(changes), status, durationMs);
   assert.ok(lines.length <= 1, 'one line at most');
   for (const line of lines) assert.doesNotMatch(line, /question|nobody|users/);
   return lines[0] === undefined ? undefined : (JSON.parse(lines[0]) as Record<string, unknown>);
@@ -144,5 +144,58 @@ describe('exchangeLog', () => {
     assert.equal(line?.['keyHash'], digest.slice(0, 16));
     assert.equal(hashedKey(secret), digest.slice(0, 16));
     assert.equal('keyHash' in (logged(503, 1, { key: undefined }) ?? {}), false);
+  });
+});
+
+describe('exchangeLog of an overload', () => {
+  function flooded(accessLog: boolean) {
+    const lines: Record<string, unknown>[] = [];
+    const logger = pino(
+      { level: 'trace' },
+      { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+    );
+    const log = exchangeLog(logger, { accessLog, slowRequestMs: 0 });
+    for (let i = 0; i < 500; i++) {
+      log.write(exchange({ problem: 'no-room' }), 507, 1);
+      if (i < 100) log.write(exchange({ problem: 'arena-full' }), 503, 1);
+      if (i < 10) log.write(exchange({ problem: 'engine-busy' }), 503, 1);
+      if (i < 20) log.write(exchange({ problem: 'engine-timeout' }), 504, 1);
+    }
+    const of = (problem: string) => {
+      const found = lines.filter((line) => line['problem'] === problem);
+      const counted = found.filter((line) => line['suppressed'] !== undefined);
+      const suppressed = counted.reduce((sum, line) => sum + Number(line['suppressed']), 0);
+      return { lines: found.length - counted.length, counts: counted.length, suppressed };
+    };
+    return { log, of };
+  }
+
+  it('writes ten lines of each problem, and one with the count of the others', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { log, of } = flooded(false);
+    assert.deepEqual(of('no-room'), { lines: 10, counts: 0, suppressed: 0 });
+    t.mock.timers.tick(10_000);
+    assert.deepEqual(of('no-room'), { lines: 10, counts: 1, suppressed: 490 });
+    assert.deepEqual(of('arena-full'), { lines: 10, counts: 1, suppressed: 90 });
+    assert.deepEqual(of('engine-busy'), { lines: 10, counts: 0, suppressed: 0 });
+    assert.deepEqual(of('engine-timeout'), { lines: 20, counts: 0, suppressed: 0 });
+    log.write(exchange({ problem: 'no-room' }), 507, 1);
+    assert.equal(of('no-room').lines, 11, 'a new window has begun');
+    t.mock.timers.tick(10_000);
+    assert.equal(of('no-room').counts, 1, 'a window that left out nothing says nothing');
+  });
+
+  it('writes the counts at once when the worker ends', () => {
+    const { log, of } = flooded(false);
+    log.flush();
+    assert.deepEqual(of('no-room'), { lines: 10, counts: 1, suppressed: 490 });
+    log.flush();
+    assert.equal(of('no-room').counts, 1);
+  });
+
+  it('writes every line with --access-log', () => {
+    const { log, of } = flooded(true);
+    log.flush();
+    assert.deepEqual(of('no-room'), { lines: 500, counts: 0, suppressed: 0 });
   });
 });
