@@ -1,18 +1,25 @@
 import { MOST_LAYERS } from '../config-layouts.ts';
-import { ProblemError } from '../errors.ts';
 import { type PutQuery, placementOf } from '../http/placement.ts';
 import { MAX_REPLICAS } from '../native/limits.ts';
 import { emptyLayer, tooManyLayers } from '../store/layers.ts';
+import { plainBase64 } from './base64.ts';
 import type { CountItem } from './item-cost.ts';
 import { JsonReader } from './json-reader.ts';
 import { noteMember, unknownMember } from './json-request.ts';
 import { requireKey, tooManyKeys } from './keys.ts';
+import { afterwards, TimeSlices } from './time-slices.ts';
 
-/** One value of a batch put: its pieces, in base64 as they stand in the body. */
+/** One value of a batch put: its pieces, in base64 without escapes. */
 export interface JsonItem {
   readonly key: string;
   /** One, or one for each layer. */
   readonly base64: readonly Buffer[];
+}
+
+interface RawItem {
+  readonly key: string;
+  /** Escapes included, until all is read. */
+  base64: readonly Buffer[];
 }
 
 export interface JsonPut {
@@ -24,24 +31,32 @@ const MEMBERS = 'items, replicas, prefer, ifExists';
 
 /**
  * The body of a batch put. It is read whole before anything is stored, since what it says about
- * replicas may stand behind the items.
+ * replicas may stand behind the items. The text is changed: what was escaped in values is not.
  */
-export function readPut(text: Buffer, most: number, count?: CountItem): JsonPut {
-  const reader = new JsonReader(text, 'The body');
+export async function readPut(text: Buffer, most: number, count?: CountItem): Promise<JsonPut> {
+  const reader = await JsonReader.open(text, 'The body');
   const members = new Set<string>();
-  const found: { items?: JsonItem[]; replicas?: number; prefer?: number[]; ifExists?: string } = {};
-  reader.object((name) => {
+  const found: { items?: RawItem[]; replicas?: number; prefer?: number[]; ifExists?: string } = {};
+  await reader.object((name) => {
     noteMember(reader, members, name);
-    if (name === 'items') found.items = readItems(reader, most, count);
-    else if (name === 'replicas') found.replicas = reader.integer();
+    if (name === 'items') {
+      found.items = [];
+      return readItems(reader, most, count, found.items);
+    }
+    if (name === 'replicas') found.replicas = reader.integer();
     else if (name === 'prefer') found.prefer = readPrefer(reader);
     else if (name === 'ifExists') found.ifExists = reader.string();
     else throw unknownMember(reader, name, MEMBERS);
   });
-  reader.end();
+  await reader.end();
   const { items, replicas, prefer, ifExists } = found;
   if (items === undefined) throw reader.fault('has no member "items"');
-  return { put: placementOf(replicas, prefer, ifExists), items };
+  const put = placementOf(replicas, prefer, ifExists);
+  const slices = new TimeSlices();
+  for (const [index, item] of items.entries()) {
+    item.base64 = await plainBase64(item.base64, `items[${index}]`, slices);
+  }
+  return { put, items };
 }
 
 function readPrefer(reader: JsonReader): number[] {
@@ -55,25 +70,29 @@ function readPrefer(reader: JsonReader): number[] {
   return ids;
 }
 
-function readItems(reader: JsonReader, most: number, count?: CountItem): JsonItem[] {
-  const items: JsonItem[] = [];
+function readItems(
+  reader: JsonReader,
+  most: number,
+  count: CountItem | undefined,
+  items: RawItem[],
+): void | Promise<void> {
   let pieces = 0;
-  reader.array((index) => {
+  return reader.array((index) => {
     if (index >= most) throw tooManyKeys(most);
-    const item = readItem(reader, index);
-    pieces += item.base64.length;
-    // Each of them costs as much as a value.
-    if (pieces > most) throw tooManyKeys(most);
-    count?.(item.key, item.base64.length);
-    items.push(item);
+    return afterwards(readItem(reader, index), (item) => {
+      pieces += item.base64.length;
+      // Each of them costs as much as a value.
+      if (pieces > most) throw tooManyKeys(most);
+      count?.(item.key, item.base64.length);
+      items.push(item);
+    });
   });
-  return items;
 }
 
-function readItem(reader: JsonReader, index: number): JsonItem {
+function readItem(reader: JsonReader, index: number): RawItem | Promise<RawItem> {
   const where = `items[${index}]`;
   const found: { key?: string; base64?: readonly Buffer[] } = {};
-  reader.object((name) => {
+  const read = reader.object((name) => {
     if (name !== 'key' && name !== 'value' && name !== 'layers') {
       throw unknownMember(reader, name, 'key, value, layers');
     }
@@ -84,74 +103,58 @@ function readItem(reader: JsonReader, index: number): JsonItem {
           : `has the members "value" and "layers", or one of them twice, in ${where}`,
       );
     }
-    if (name === 'key') found.key = reader.string();
-    else if (name === 'value') found.base64 = [reader.rawString()];
-    else found.base64 = readLayerValues(reader, where);
-  });
-  const { key, base64 } = found;
-  if (key === undefined || base64 === undefined) {
-    throw reader.fault(`needs "key", and "value" or "layers", in ${where}`);
-  }
-  requireKey(key, `${where}.key`);
-  for (const piece of base64) requireBase64(piece, where);
-  return { key, base64 };
-}
-
-/** The body of a PUT of layers, `{"layers":["<base64>"]}`: the base64 of each. */
-export function readLayersPut(text: Buffer): readonly Buffer[] {
-  const reader = new JsonReader(text, 'The body');
-  let layers: readonly Buffer[] | undefined;
-  reader.object((name) => {
-    if (name !== 'layers') throw unknownMember(reader, name, 'layers');
-    if (layers !== undefined) throw reader.fault('has the member "layers" twice');
-    layers = readLayerValues(reader, 'the body');
-  });
-  reader.end();
-  if (layers === undefined) throw reader.fault('has no member "layers"');
-  for (const layer of layers) requireBase64(layer, 'the body');
-  return layers;
-}
-
-function readLayerValues(reader: JsonReader, where: string): readonly Buffer[] {
-  const layers: Buffer[] = [];
-  reader.array((number) => {
-    if (number >= MOST_LAYERS) throw tooManyLayers();
-    const base64 = reader.rawString();
-    if (base64.length === 0) throw emptyLayer(number);
-    layers.push(base64);
-  });
-  if (layers.length === 0) throw reader.fault(`has no layers in ${where}`);
-  return layers;
-}
-
-/** Bytes that base64 of this length stands for. */
-export function decodedBytes(base64: Buffer): number {
-  const { length } = base64;
-  if (length === 0) return 0;
-  const padding = base64[length - 1] !== 0x3d ? 0 : base64[length - 2] === 0x3d ? 2 : 1;
-  return (length / 4) * 3 - padding;
-}
-
-/** A multiple of 4, so that a piece of base64 is base64 too. */
-const PIECE_CHARACTERS = 64 * 1024;
-const WHOLE = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
-/** RFC 4648 §4, padded and without line breaks; Node would skip over anything else. */
-function requireBase64(base64: Buffer, where: string): void {
-  const last = base64.length - PIECE_CHARACTERS;
-  for (let at = 0; at < base64.length; at += PIECE_CHARACTERS) {
-    const piece = base64.toString('latin1', at, Math.min(base64.length, at + PIECE_CHARACTERS));
-    if (WHOLE.test(piece) && (at >= last || !piece.endsWith('='))) continue;
-    throw new ProblemError('invalid-body', {
-      detail: `A value in ${where} is not base64: padded, of the standard alphabet, nothing between.`,
+    if (name === 'key') {
+      found.key = reader.string();
+      return;
+    }
+    const value =
+      name === 'value'
+        ? afterwards(reader.rawString(), (raw) => [raw])
+        : readLayerValues(reader, where);
+    return afterwards(value, (base64) => {
+      found.base64 = base64;
     });
-  }
+  });
+  return afterwards(read, () => {
+    const { key, base64 } = found;
+    if (key === undefined || base64 === undefined) {
+      throw reader.fault(`needs "key", and "value" or "layers", in ${where}`);
+    }
+    requireKey(key, `${where}.key`);
+    return { key, base64 };
+  });
 }
 
-/** The bytes of a value, a piece at a time. */
-export function* decodePieces(base64: Buffer): Generator<Buffer> {
-  for (let at = 0; at < base64.length; at += PIECE_CHARACTERS) {
-    const end = Math.min(base64.length, at + PIECE_CHARACTERS);
-    yield Buffer.from(base64.toString('latin1', at, end), 'base64');
-  }
+/** The body of a PUT of layers, `{"layers":["<base64>"]}`: the base64 of each. The text is changed. */
+export async function readLayersPut(text: Buffer): Promise<readonly Buffer[]> {
+  const reader = await JsonReader.open(text, 'The body');
+  const found: { layers?: readonly Buffer[] } = {};
+  await reader.object((name) => {
+    if (name !== 'layers') throw unknownMember(reader, name, 'layers');
+    if (found.layers !== undefined) throw reader.fault('has the member "layers" twice');
+    return afterwards(readLayerValues(reader, 'the body'), (layers) => {
+      found.layers = layers;
+    });
+  });
+  await reader.end();
+  if (found.layers === undefined) throw reader.fault('has no member "layers"');
+  return plainBase64(found.layers, 'the body', new TimeSlices());
+}
+
+function readLayerValues(
+  reader: JsonReader,
+  where: string,
+): readonly Buffer[] | Promise<readonly Buffer[]> {
+  const layers: Buffer[] = [];
+  const read = reader.array((number) => {
+    if (number >= MOST_LAYERS) throw tooManyLayers();
+    return afterwards(reader.rawString(), (base64) => {
+      if (base64.length === 0) throw emptyLayer(number);
+      layers.push(base64);
+    });
+  });
+  return afterwards(read, () => {
+    if (layers.length === 0) throw reader.fault(`has no layers in ${where}`);
+    return layers;
+  });
 }

@@ -1,10 +1,17 @@
-import { isUtf8 } from 'node:buffer';
 import { ProblemError } from '../errors.ts';
+import { TimeSlices } from './time-slices.ts';
+import { escapeLength, isUtf8Text } from './utf8.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 /** Longer strings are searched for their end natively; below, to ask costs more than to look. */
 const SHORT_STRING = 256;
+/** Of a string that is made, and of blanks in a row: what is longer would take too long at once. */
+const MAX_STRING_BYTES = 64 * 1024;
+/** Searched or judged natively at once: about a tenth of a millisecond. */
+const WINDOW_BYTES = 1 << 20;
+/** Bytes between two looks at the clock. */
+const CLOCK_BYTES = 16 * 1024;
 
 const isSpace = (byte: number | undefined): boolean =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
@@ -13,41 +20,49 @@ const isSpace = (byte: number | undefined): boolean =>
  * Reads JSON whose shape is known, and refuses whatever else there is at the byte where it stands.
  * Nothing is made of what is not asked for: a hostile text costs no more memory than its own bytes,
  * however deep or full of values, while JSON.parse makes up to twenty times as much of it. It also
- * sees each member's name as often as it is there. @throws ProblemError `invalid-body`
+ * sees each member's name as often as it is there. What can be long returns a promise when its time
+ * slice is used up: nothing else is to be read before that resolves. @throws ProblemError `invalid-body`
  */
 export class JsonReader {
   readonly #text: Buffer;
   readonly #what: string;
+  readonly #slices = new TimeSlices();
   #at = 0;
+  /** Where the clock was last looked at. */
+  #clockAt = 0;
 
-  /** @param what for messages, such as `The body`. */
-  constructor(text: Buffer, what: string) {
+  private constructor(text: Buffer, what: string) {
     this.#text = text;
     this.#what = what;
-    if (!isUtf8(text)) throw this.fault('is not UTF-8');
+  }
+
+  /** @param what for messages, such as `The body`. */
+  static async open(text: Buffer, what: string): Promise<JsonReader> {
+    const reader = new JsonReader(text, what);
+    if (text.length > WINDOW_BYTES) await reader.#slices.next();
+    if (!(await isUtf8Text(text, reader.#slices))) throw reader.fault('is not UTF-8');
+    return reader;
   }
 
   /** Calls `member` with each name, for it to read the value. */
-  object(member: (name: string) => void): void {
+  object(member: (name: string) => void | Promise<void>): void | Promise<void> {
     this.#expect(0x7b, 'an object');
     if (this.#take(0x7d)) return;
-    do {
+    return this.#each(0x7d, 'a comma or the end of the object', () => {
       const name = this.string('a name in quotation marks');
       this.#expect(0x3a, 'a colon');
-      member(name);
-    } while (this.#take(0x2c));
-    this.#expect(0x7d, 'a comma or the end of the object');
+      return member(name);
+    });
   }
 
-  array(item: (index: number) => void): void {
+  array(item: (index: number) => void | Promise<void>): void | Promise<void> {
     this.#expect(0x5b, 'an array');
     if (this.#take(0x5d)) return;
     let index = 0;
-    do item(index++);
-    while (this.#take(0x2c));
-    this.#expect(0x5d, 'a comma or the end of the array');
+    return this.#each(0x5d, 'a comma or the end of the array', () => item(index++));
   }
 
+  /** @throws ProblemError also for one of more than 64 KiB: no name, key or option is as long. */
   string(expected = 'a string'): string {
     const { start, end, escaped } = this.#stringBounds(expected);
     if (!escaped) return this.#text.toString('utf8', start, end);
@@ -58,12 +73,41 @@ export class JsonReader {
     }
   }
 
-  /** A string without escapes, as the place of its bytes: for those too long to be made twice. */
-  rawString(): Buffer {
-    const { start, end, escaped } = this.#stringBounds('a string');
-    const raw = this.#text.subarray(start, end);
-    // A slash may be written with a backslash, and by some is.
-    return escaped ? Buffer.from(raw.toString('latin1').replaceAll('\\/', '/'), 'latin1') : raw;
+  /** Passes over a string of any length, of which nothing is made. */
+  skipString(expected = 'a string'): void | Promise<void> {
+    this.#expect(QUOTE, expected);
+    const start = this.#at;
+    const skip = (): void | Promise<void> => {
+      while (!this.#skipPart(start)) {
+        const wait = this.#slices.pause();
+        if (wait !== undefined) return wait.then(skip);
+      }
+    };
+    return skip();
+  }
+
+  /**
+   * The bytes of a string of base64 as they stand, escapes included: for those too long to be made
+   * twice. A quotation mark behind a backslash has no place in base64.
+   */
+  rawString(): Buffer | Promise<Buffer> {
+    this.#expect(QUOTE, 'a string');
+    const start = this.#at;
+    const find = (): Buffer | Promise<Buffer> => {
+      for (;;) {
+        const window = this.#text.subarray(this.#at, this.#at + WINDOW_BYTES);
+        const found = window.indexOf(QUOTE);
+        this.#at += found < 0 ? window.length : found + 1;
+        if (found >= 0) break;
+        if (this.#at === this.#text.length) throw this.fault('ends within a string', start - 1);
+        const wait = this.#slices.pause();
+        if (wait !== undefined) return wait.then(find);
+      }
+      const raw = this.#text.subarray(start, this.#at - 1);
+      if (raw.at(-1) === BACKSLASH) throw this.fault('has a value that is not base64', start - 1);
+      return raw;
+    };
+    return find();
   }
 
   /** A whole number that is exact in JavaScript. */
@@ -81,15 +125,62 @@ export class JsonReader {
   }
 
   /** To be called last: nothing but space may follow. */
-  end(): void {
-    this.#skipSpace();
-    if (this.#at < this.#text.length) throw this.fault('goes on after its end');
+  async end(): Promise<void> {
+    for (; this.#at < this.#text.length; this.#at++) {
+      if (!isSpace(this.#text[this.#at])) throw this.fault('goes on after its end');
+      const wait = this.#pauseAtTimes();
+      if (wait !== undefined) await wait;
+    }
   }
 
   fault(complaint: string, at = this.#at): ProblemError {
     return new ProblemError('invalid-body', {
       detail: `${this.#what} ${complaint}, at byte ${at} of ${this.#text.length}.`,
     });
+  }
+
+  /** Reads entries with commas between them and the closing bracket. */
+  #each(close: number, expected: string, entry: () => void | Promise<void>): void | Promise<void> {
+    const more = (): boolean => {
+      if (this.#take(0x2c)) return true;
+      this.#expect(close, expected);
+      return false;
+    };
+    const read = (): void | Promise<void> => {
+      do {
+        const wait = entry() ?? this.#pauseAtTimes();
+        if (wait !== undefined) return wait.then(() => (more() ? read() : undefined));
+      } while (more());
+    };
+    return read();
+  }
+
+  #pauseAtTimes(): Promise<void> | undefined {
+    if (this.#at - this.#clockAt < CLOCK_BYTES) return undefined;
+    this.#clockAt = this.#at;
+    return this.#slices.pause();
+  }
+
+  /** Passes over a part of a string; true at its end. */
+  #skipPart(start: number): boolean {
+    const text = this.#text;
+    const to = Math.min(text.length, this.#at + WINDOW_BYTES / 4);
+    let at = this.#at;
+    for (; at < to; at++) {
+      const byte = text[at] as number;
+      if (byte === QUOTE) {
+        this.#at = at + 1;
+        return true;
+      }
+      if (byte < 0x20) throw this.fault('has a control character in a string', at);
+      if (byte !== BACKSLASH) continue;
+      const bytes = escapeLength(text, at);
+      if (bytes === 0) throw this.fault('has a string with a wrong escape', at);
+      at += bytes - 1;
+    }
+    this.#at = at;
+    if (at >= text.length) throw this.fault('ends within a string', start - 1);
+    return false;
   }
 
   #stringBounds(expected: string): { start: number; end: number; escaped: boolean } {
@@ -116,23 +207,37 @@ export class JsonReader {
   }
 
   #endOfLong(start: number): { at: number; escaped: boolean } {
-    const at = this.#text.indexOf(QUOTE, start);
-    if (at < 0) throw this.fault('ends within a string', start - 1);
-    if (this.#text.subarray(start, at).includes(BACKSLASH)) return this.#endOfEscaped(start);
-    return { at, escaped: false };
+    const near = this.#text.subarray(start, start + MAX_STRING_BYTES + 1);
+    const found = near.indexOf(QUOTE);
+    if (near.subarray(0, found < 0 ? near.length : found).includes(BACKSLASH)) {
+      return this.#endOfEscaped(start);
+    }
+    if (found < 0) throw this.#endless(start);
+    return { at: start + found, escaped: false };
   }
 
   #endOfEscaped(start: number): { at: number; escaped: boolean } {
-    for (let at = start; at < this.#text.length; at++) {
+    const last = Math.min(this.#text.length - 1, start + MAX_STRING_BYTES);
+    for (let at = start; at <= last; at++) {
       const byte = this.#text[at] as number;
       if (byte === QUOTE) return { at, escaped: true };
       if (byte === BACKSLASH) at++;
     }
-    throw this.fault('ends within a string', start - 1);
+    throw this.#endless(start);
+  }
+
+  #endless(start: number): ProblemError {
+    return start + MAX_STRING_BYTES >= this.#text.length
+      ? this.fault('ends within a string', start - 1)
+      : this.fault(`has a string of more than ${MAX_STRING_BYTES} bytes`, start - 1);
   }
 
   #skipSpace(): void {
-    while (isSpace(this.#text[this.#at])) this.#at++;
+    const last = this.#at + MAX_STRING_BYTES;
+    while (isSpace(this.#text[this.#at])) {
+      if (++this.#at <= last) continue;
+      throw this.fault(`has more than ${MAX_STRING_BYTES} blanks in a row`);
+    }
   }
 
   #take(byte: number): boolean {

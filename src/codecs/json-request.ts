@@ -4,10 +4,14 @@ import { printable } from '../http/query.ts';
 import type { CountItem } from './item-cost.ts';
 import { JsonReader } from './json-reader.ts';
 import { requireKey, tooManyKeys } from './keys.ts';
+import { afterwards } from './time-slices.ts';
 
 /** The keys of a body such as `{"keys":["a","b"]}`. */
-export const readKeys = (text: Buffer, most: number, count?: CountItem): string[] =>
-  readGiven(text, most, count, ['keys']).keys;
+export const readKeys = async (
+  text: Buffer,
+  most: number,
+  count?: CountItem,
+): Promise<string[]> => (await readGiven(text, most, count, ['keys'])).keys;
 
 export interface JsonGet {
   readonly keys: string[];
@@ -16,26 +20,28 @@ export interface JsonGet {
 }
 
 /** The body of a batch get: keys, and perhaps `"layers":{"sizes":"131072x61","select":"0-3"}`. */
-export const readGet = (text: Buffer, most: number, count?: CountItem): JsonGet =>
+export const readGet = (text: Buffer, most: number, count?: CountItem): Promise<JsonGet> =>
   readGiven(text, most, count, ['keys', 'layers']);
 
-function readGiven(
+async function readGiven(
   text: Buffer,
   most: number,
   count: CountItem | undefined,
   known: readonly string[],
-): JsonGet {
-  const reader = new JsonReader(text, 'The body');
+): Promise<JsonGet> {
+  const reader = await JsonReader.open(text, 'The body');
   const keys: string[] = [];
   let layers: LayerNames | undefined;
   const members = new Set<string>();
-  reader.object((name) => {
+  await reader.object((name) => {
     if (!known.includes(name)) throw unknownMember(reader, name, known.join(', '));
     noteMember(reader, members, name);
-    if (name === 'layers') layers = readLayerNames(reader);
-    else readKeyArray(reader, keys, most, count);
+    if (name !== 'layers') return readKeyArray(reader, keys, most, count);
+    return afterwards(readLayerNames(reader), (names) => {
+      layers = names;
+    });
   });
-  reader.end();
+  await reader.end();
   if (!members.has('keys')) throw reader.fault('has no member "keys"');
   return { keys, layers };
 }
@@ -45,8 +51,8 @@ function readKeyArray(
   keys: string[],
   most: number,
   count: CountItem | undefined,
-): void {
-  reader.array((index) => {
+): void | Promise<void> {
+  return reader.array((index) => {
     if (index >= most) throw tooManyKeys(most);
     const key = reader.string();
     requireKey(key, `keys[${index}]`);
@@ -55,16 +61,16 @@ function readKeyArray(
   });
 }
 
-function readLayerNames(reader: JsonReader): LayerNames {
+function readLayerNames(reader: JsonReader): LayerNames | Promise<LayerNames> {
   const found: { -readonly [Name in keyof LayerNames]: LayerNames[Name] } = {};
-  reader.object((name) => {
+  const read = reader.object((name) => {
     if (name !== 'sizes' && name !== 'layout' && name !== 'select') {
       throw unknownMember(reader, name, 'sizes, layout, select');
     }
     if (found[name] !== undefined) throw reader.fault(`has the member "${name}" twice`);
     found[name] = reader.string();
   });
-  return found;
+  return afterwards(read, () => found);
 }
 
 /** Throws when a member comes twice. */

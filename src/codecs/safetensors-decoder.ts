@@ -31,6 +31,7 @@ export class SafetensorsDecoder implements PutDecoder {
   /** Set once the length is known, until the tensors are. */
   #header: GrowingText | undefined;
   #headerBytes: number | undefined;
+  #isHeadWhole = false;
   #tensors: readonly Tensor[] | undefined;
   /** Of the tensor that comes next, or is under way. */
   #index = 0;
@@ -49,6 +50,9 @@ export class SafetensorsDecoder implements PutDecoder {
     while (this.#tensors === undefined) {
       if (from === chunk.length) return;
       from += this.#takeHead(chunk, from);
+      if (this.#isHeadWhole && this.#header !== undefined) {
+        return this.#readTensors(this.#header.bytes, chunk, from);
+      }
     }
     return this.#takeBytes(this.#tensors, chunk, from);
   }
@@ -79,14 +83,21 @@ export class SafetensorsDecoder implements PutDecoder {
       return taken;
     }
     const taken = this.#header.append(chunk, from);
-    if (this.#header.bytes.length === this.#headerBytes) {
-      const { tensors, admit } = this.#body;
-      this.#tensors = readHeader(this.#header.bytes, tensors);
-      this.#forgetHeader();
-      this.#requireLength(this.#tensors);
-      admit?.(this.#tensors);
-    }
+    this.#isHeadWhole = this.#header.bytes.length === this.#headerBytes;
     return taken;
+  }
+
+  /** Reads the header, then takes the rest of the chunk it ended in. */
+  async #readTensors(header: Buffer, chunk: Buffer, from: number): Promise<void> {
+    const { tensors: limit, admit } = this.#body;
+    const tensors = await readHeader(header, limit);
+    if (this.#destroyed) return;
+    this.#isHeadWhole = false;
+    this.#forgetHeader();
+    this.#requireLength(tensors);
+    admit?.(tensors);
+    this.#tensors = tensors;
+    await this.#takeBytes(tensors, chunk, from);
   }
 
   #beginHeader(): void {

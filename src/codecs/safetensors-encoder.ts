@@ -5,11 +5,14 @@ import type { LayerCut } from '../store/layers.ts';
 import type { ReadEncoder } from './codec.ts';
 import { failureTexts, quoted } from './item-text.ts';
 import { METADATA } from './safetensors-header.ts';
+import { TimeSlices } from './time-slices.ts';
 
 /** Readers of the format refuse headers that are longer. */
 const MOST_HEADER_BYTES = 100_000_000;
 /** Where the bytes begin is a multiple of this, as the format's own writers have it. */
 const ALIGNMENT = 8;
+/** Characters that are encoded at once. */
+const PIECE_LENGTH = 64 * 1024;
 
 export interface TensorOptions {
   readonly cut?: LayerCut | undefined;
@@ -56,49 +59,109 @@ export function requireTensorNames(
  * Each object is a tensor of its bytes, named by its key, in the order asked. What failed stands in
  * `__metadata__`: `failures`, a JSON array of items, and `failed`, their number. Of an object that is
  * cut each layer is a tensor.
- * @throws ProblemError `batch-too-large`
+ * Rejects with `batch-too-large`.
  */
-export function safetensorsEncoder(
+export async function safetensorsEncoder(
   { keys, sizes, problems }: ReadPlan,
   { cut, nameOf = layerName, mostHeaderBytes = MOST_HEADER_BYTES }: TensorOptions = {},
-): ReadEncoder {
-  const most = Math.min(MOST_HEADER_BYTES, mostHeaderBytes);
-  const failureText = failureTexts();
-  const failures = [...problems].sort(([a], [b]) => a - b);
-  const texts = failures.map(([index, problem]) => failureText(keys[index] as string, problem));
-  const listed = texts.length === 0 ? '' : `"failures":${JSON.stringify(`[${texts.join(',')}]`)},`;
-  let header = `{"${METADATA}":{${listed}"failed":"${failures.length}"}`;
+): Promise<ReadEncoder> {
+  const header = new HeaderText(Math.min(MOST_HEADER_BYTES, mostHeaderBytes));
+  header.add(`{"${METADATA}":{`);
+  const failed = await addFailures(header, keys, problems);
+  header.add(`"failed":"${failed}"}`);
   let at = 0;
   const add = (name: string, bytes: number): void => {
-    if (header.length > most) throw headerTooLong(most);
-    header += `,${quoted(name)}:{"dtype":"U8","shape":[${bytes}],"data_offsets":[${at},${at + bytes}]}`;
+    header.add(
+      `,${quoted(name)}:{"dtype":"U8","shape":[${bytes}],"data_offsets":[${at},${at + bytes}]}`,
+    );
     at += bytes;
   };
   for (const [index, key] of keys.entries()) {
     if (problems.has(index)) continue;
     if (cut === undefined) add(key, sizes[index] as number);
     else for (const { number, bytes } of cut.selected) add(nameOf(key, number), bytes);
+    const wait = header.pause();
+    if (wait !== undefined) await wait;
   }
-  header += '}';
-  const bytes = Buffer.byteLength(header);
-  const padded = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-  if (padded > most) throw headerTooLong(most);
+  header.add('}');
+  const start = header.finish();
   const nothing = (): string => '';
   return {
     contentType: SAFETENSORS_TYPE,
-    contentLength: 8 + padded + at,
-    openBytes: 8 + padded,
+    contentLength: start.bytes + at,
+    openBytes: start.bytes,
     base64: false,
-    open() {
-      const start = Buffer.alloc(8 + padded, ' ');
-      start.writeBigUInt64LE(BigInt(padded));
-      start.write(header, 8);
-      header = '';
-      return start;
-    },
+    open: () => start.take(),
     before: nothing,
     after: nothing,
     failure: nothing,
     close: nothing,
   };
+}
+
+/** The member `failures`, when there are any; resolves to their number. */
+async function addFailures(
+  header: HeaderText,
+  keys: readonly string[],
+  problems: ReadPlan['problems'],
+): Promise<number> {
+  const failureText = failureTexts();
+  const failures = [...problems].sort(([a], [b]) => a - b);
+  for (const [n, [index, problem]] of failures.entries()) {
+    // A JSON text within a JSON string, of which each item is escaped by itself.
+    const text = JSON.stringify(failureText(keys[index] as string, problem)).slice(1, -1);
+    header.add(`${n === 0 ? '"failures":"[' : ','}${text}`);
+    const wait = header.pause();
+    if (wait !== undefined) await wait;
+  }
+  if (failures.length > 0) header.add(']",');
+  return failures.length;
+}
+
+/** The text of a header as it is made: in pieces, since a string of megabytes is made at once. */
+class HeaderText {
+  readonly #maxBytes: number;
+  readonly #slices = new TimeSlices();
+  #pieces: Buffer[] = [];
+  #text = '';
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** @throws ProblemError `batch-too-large` */
+  add(text: string): void {
+    this.#text += text;
+    if (this.#text.length >= PIECE_LENGTH) this.#cut();
+  }
+
+  pause(): Promise<void> | undefined {
+    return this.#slices.pause();
+  }
+
+  /** What begins the file: the header's length and the header, padded; `take` gives it once. */
+  finish(): { bytes: number; take: () => Uint8Array } {
+    this.#cut();
+    const padded = Math.ceil(this.#bytes / ALIGNMENT) * ALIGNMENT;
+    if (padded > this.#maxBytes) throw headerTooLong(this.#maxBytes);
+    const take = (): Uint8Array => {
+      const start = Buffer.allocUnsafeSlow(8 + padded);
+      start.writeBigUInt64LE(BigInt(padded));
+      let at = 8;
+      for (const piece of this.#pieces) at += piece.copy(start, at);
+      start.fill(' ', at);
+      this.#pieces = [];
+      return start;
+    };
+    return { bytes: 8 + padded, take };
+  }
+
+  #cut(): void {
+    const piece = Buffer.from(this.#text);
+    this.#text = '';
+    this.#bytes += piece.length;
+    if (this.#bytes > this.#maxBytes) throw headerTooLong(this.#maxBytes);
+    this.#pieces.push(piece);
+  }
 }

@@ -2,6 +2,8 @@ import { printable } from '../http/query.ts';
 import { quoted } from './item-text.ts';
 import { JsonReader } from './json-reader.ts';
 import { type ItemLimit, requireKey } from './keys.ts';
+import { sortedInSlices } from './sort.ts';
+import { afterwards, TimeSlices } from './time-slices.ts';
 
 /** The one name in a header that is no tensor's. */
 export const METADATA = '__metadata__';
@@ -27,53 +29,71 @@ const MOST_DIMENSIONS = 64;
  * honest writer is accepted, whatever the types, the order, and the room left between tensors.
  * @throws ProblemError `invalid-body`, `invalid-key`, or what the limit throws
  */
-export function readHeader(text: Buffer, limit: ItemLimit): Tensor[] {
-  const reader = new JsonReader(text, 'The safetensors header');
+export async function readHeader(text: Buffer, limit: ItemLimit): Promise<Tensor[]> {
+  const reader = await JsonReader.open(text, 'The safetensors header');
   const names = new Set<string>();
   const tensors: Tensor[] = [];
-  reader.object((name) => {
+  await reader.object((name) => {
     if (names.has(name)) throw reader.fault(`has the name ${shown(name)} twice`);
     names.add(name);
     if (name === METADATA) {
-      readMetadata(reader);
-      return;
+      return readMetadata(reader);
     }
     if (tensors.length >= limit.most) throw limit.exceeded();
     requireKey(name, `The tensor name ${shown(name)}`);
     limit.count?.(name);
-    tensors.push(readTensor(reader, name));
+    return afterwards(readTensor(reader, name), (tensor) => {
+      tensors.push(tensor);
+    });
   });
-  reader.end();
-  tensors.sort((a, b) => a.start - b.start || a.end - b.end);
-  for (let i = 1; i < tensors.length; i++) {
-    const before = tensors[i - 1] as Tensor;
-    const tensor = tensors[i] as Tensor;
+  await reader.end();
+  const slices = new TimeSlices();
+  const sorted = await sortedInSlices(tensors, byPlace, slices);
+  for (let i = 1; i < sorted.length; i++) {
+    const wait = i % 4096 === 0 ? slices.pause() : undefined;
+    if (wait !== undefined) await wait;
+    const before = sorted[i - 1] as Tensor;
+    const tensor = sorted[i] as Tensor;
     if (tensor.start < before.end) {
       throw reader.fault(
         `has overlapping tensors: ${shown(before.name)} ends at ${before.end}, ${shown(tensor.name)} starts at ${tensor.start}`,
       );
     }
   }
-  return tensors;
+  return sorted;
 }
+
+const byPlace = (a: Tensor, b: Tensor): number => a.start - b.start || a.end - b.end;
 
 /** A map of strings, of which none is needed. */
-function readMetadata(reader: JsonReader): void {
-  reader.object(() => {
-    reader.string('a string, as all values in __metadata__ are');
-  });
-}
+const readMetadata = (reader: JsonReader): void | Promise<void> =>
+  reader.object(() => reader.skipString('a string, as all values in __metadata__ are'));
 
-function readTensor(reader: JsonReader, name: string): Tensor {
-  const found: { dtype?: string; shape?: number[]; data_offsets?: number[] } = {};
-  reader.object((member) => {
+function readTensor(reader: JsonReader, name: string): Tensor | Promise<Tensor> {
+  const found: TensorMembers = {};
+  const read = reader.object((member) => {
     if (member !== 'dtype' && member !== 'shape' && member !== 'data_offsets') {
       throw reader.fault(`has the unknown member "${printable(member)}" in ${shown(name)}`);
     }
     if (found[member] !== undefined) throw reader.fault(`has ${member} twice in ${shown(name)}`);
-    if (member === 'dtype') found.dtype = reader.string();
-    else found[member] = readNumbers(reader, member === 'shape' ? MOST_DIMENSIONS : 2);
+    if (member === 'dtype') {
+      found.dtype = reader.string();
+      return;
+    }
+    return afterwards(readNumbers(reader, member === 'shape' ? MOST_DIMENSIONS : 2), (numbers) => {
+      found[member] = numbers;
+    });
   });
+  return afterwards(read, () => tensorOf(reader, name, found));
+}
+
+interface TensorMembers {
+  dtype?: string;
+  shape?: number[];
+  data_offsets?: number[];
+}
+
+function tensorOf(reader: JsonReader, name: string, found: TensorMembers): Tensor {
   const { dtype, shape, data_offsets: offsets } = found;
   if (dtype === undefined || shape === undefined || offsets === undefined) {
     throw reader.fault(`needs dtype, shape and data_offsets in ${shown(name)}`);
@@ -86,15 +106,15 @@ function readTensor(reader: JsonReader, name: string): Tensor {
   return { name, start, end };
 }
 
-function readNumbers(reader: JsonReader, most: number): number[] {
+function readNumbers(reader: JsonReader, most: number): number[] | Promise<number[]> {
   const numbers: number[] = [];
-  reader.array((index) => {
+  const read = reader.array((index) => {
     if (index >= most) throw reader.fault(`has more than ${most} numbers in an array`);
     const number = reader.integer();
     if (number < 0) throw reader.fault(`has the negative number ${number}`);
     numbers.push(number);
   });
-  return numbers;
+  return afterwards(read, () => numbers);
 }
 
 function requireSize(

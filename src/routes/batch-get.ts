@@ -23,12 +23,12 @@ import type { Handler } from './handler.ts';
 export const batchGet: Handler = (gateway, exchange, _raw, query) => {
   parseQuery(query, []);
   const type = negotiate(exchange.req, [JSON_TYPE, MIXED_TYPE, SAFETENSORS_TYPE]);
-  return withJson(gateway, exchange, (text, hold) => {
+  return withJson(gateway, exchange, async (text, hold) => {
     const { batchKeys } = gateway.limits;
-    const { keys, layers } = readGet(text, batchKeys, itemCounter(hold, 'get'));
+    const { keys, layers } = await readGet(text, batchKeys, itemCounter(hold, 'get'));
     const cut = layers === undefined ? undefined : layerCutOf(layers, gateway.layouts);
     if (type === SAFETENSORS_TYPE) requireTensorNames(keys, gateway.limits.batchKeys, cut);
-    return answer(gateway, exchange, hold, keys, type, cut);
+    await answer(gateway, exchange, hold, keys, type, cut);
   });
 };
 
@@ -38,7 +38,7 @@ function encoderOf(
   requestId: string,
   cut: LayerCut | undefined,
   mostHeaderBytes: number,
-): ReadEncoder {
+): ReadEncoder | Promise<ReadEncoder> {
   if (type === SAFETENSORS_TYPE) return safetensorsEncoder(plan, { cut, mostHeaderBytes });
   if (type === MIXED_TYPE) return multipartEncoder(plan.keys, requestId, cut);
   return jsonEncoder(plan.keys, cut);
@@ -65,7 +65,7 @@ async function answer(
   let encoder: ReadEncoder;
   try {
     if (cut !== undefined) judgeCut(plan, cut, window.replaced.keys());
-    encoder = encoderOf(type, plan, exchange.requestId, cut, hold.most);
+    encoder = await encoderOf(type, plan, exchange.requestId, cut, hold.most);
     hold.take(encoder.openBytes + textAhead(plan, encoder));
     const { contentLength } = encoder;
     const all = window.to === keys.length || contentLength !== undefined;

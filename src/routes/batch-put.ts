@@ -1,11 +1,13 @@
+import { decodedBytes, decodePieces } from '../codecs/base64.ts';
 import type { PutDecoder } from '../codecs/codec.ts';
 import { itemCounter } from '../codecs/item-cost.ts';
-import { decodedBytes, decodePieces, readPut } from '../codecs/json-put.ts';
+import { readPut } from '../codecs/json-put.ts';
 import { putResults } from '../codecs/json-results.ts';
 import { keyLimit } from '../codecs/keys.ts';
 import { MultipartDecoder } from '../codecs/multipart-decoder.ts';
 import { readPartHead } from '../codecs/part-head.ts';
 import { SafetensorsDecoder } from '../codecs/safetensors-decoder.ts';
+import { TimeSlices } from '../codecs/time-slices.ts';
 import type { ProblemError } from '../errors.ts';
 import { announcedLength, refuseCodings } from '../http/codings.ts';
 import { type DigestCheck, digestOf, verified, verifyWhole } from '../http/digest.ts';
@@ -134,13 +136,17 @@ async function putJson(
 ): Promise<void> {
   const text = await receiveText(gateway, exchange, hold);
   await verifyWhole(digest, text);
-  const { put, items } = readPut(text, gateway.limits.batchKeys, itemCounter(hold, 'put'));
+  const { put, items } = await readPut(text, gateway.limits.batchKeys, itemCounter(hold, 'put'));
   writer.place(put.options, put.ifExists);
+  const slices = new TimeSlices();
   for (const { key, base64 } of items) {
     const bytes = base64.reduce((sum, piece) => sum + decodedBytes(piece), 0);
     await writer.begin(key, bytes);
     for (const text of base64) {
-      for (const piece of decodePieces(text)) await writer.take(piece);
+      for (const piece of decodePieces(text)) {
+        await writer.take(piece);
+        await slices.pause();
+      }
     }
     await writer.finish();
   }

@@ -2,6 +2,7 @@ import { type ItemForm, itemCounter } from '../codecs/item-cost.ts';
 import { readKeys } from '../codecs/json-request.ts';
 import type { Results } from '../codecs/json-results.ts';
 import { resultsText } from '../codecs/json-results.ts';
+import { TimeSlices } from '../codecs/time-slices.ts';
 import { BodyWriter } from '../http/body-writer.ts';
 import { refuseCodings } from '../http/codings.ts';
 import { digestOf, verifyWhole } from '../http/digest.ts';
@@ -35,7 +36,7 @@ export function keysHandler(
     negotiate(exchange.req, [JSON_TYPE]);
     return withJson(gateway, exchange, async (text, hold) => {
       const { batchKeys } = gateway.limits;
-      const keys = readKeys(text, batchKeys, itemCounter(hold, form));
+      const keys = await readKeys(text, batchKeys, itemCounter(hold, form));
       await respondResults(gateway, exchange, await ask(gateway, keys, exchange.req.socket));
     });
   };
@@ -50,9 +51,9 @@ export function withJson(
   refuseCodings(exchange);
   requireMediaType(exchange.req, [JSON_TYPE]);
   const digest = digestOf(exchange);
-  return withText(gateway, exchange, async (text) => {
+  return withText(gateway, exchange, async (text, hold) => {
     await verifyWhole(digest, text);
-    await use(text);
+    await use(text, hold);
   });
 }
 
@@ -74,7 +75,10 @@ export async function respondResults(
   const writer = new BodyWriter(gateway, exchange, 200, head);
   writer.write(Buffer.from(first));
   writer.write(Buffer.from(second.value));
+  const slices = new TimeSlices();
   for (const piece of pieces) {
+    const wait = slices.pause();
+    if (wait !== undefined) await wait;
     await writer.drained(AHEAD_BYTES);
     writer.write(Buffer.from(piece));
   }

@@ -1,4 +1,5 @@
 import type { ReadEncoder } from '../codecs/codec.ts';
+import { TimeSlices } from '../codecs/time-slices.ts';
 import { BodyAssembly } from '../http/body-assembly.ts';
 import type { BodyWriter } from '../http/body-writer.ts';
 import type { Block } from '../native/types.ts';
@@ -23,8 +24,11 @@ const BASE64_BYTES = 3 << 15;
 export async function sendWindow(cargo: Cargo, window: ReadWindow): Promise<void> {
   const { writer, encoder, plan, cut } = cargo;
   const out = new BodyAssembly(writer);
+  const slices = new TimeSlices();
   try {
     for (let index = window.from; index < window.to; index++) {
+      const wait = slices.pause();
+      if (wait !== undefined) await wait;
       const problem = plan.problems.get(index);
       if (problem !== undefined) {
         out.text(encoder.failure(index, problem));
@@ -41,7 +45,7 @@ export async function sendWindow(cargo: Cargo, window: ReadWindow): Promise<void
         out.text(encoder.before(item, piece.bytes));
         const from = start + piece.start;
         if (block !== undefined && piece.bytes > 0) {
-          if (encoder.base64) await sendBase64(out, block, from, from + piece.bytes);
+          if (encoder.base64) await sendBase64(out, block, from, from + piece.bytes, slices);
           else out.bytes(block, from, from + piece.bytes);
         }
         out.text(encoder.after(item++));
@@ -64,9 +68,12 @@ async function sendBase64(
   block: Block,
   start: number,
   end: number,
+  slices: TimeSlices,
 ): Promise<void> {
   for (let at = start; at < end; at += BASE64_BYTES) {
     out.text(block.view.toString('base64', at, Math.min(end, at + BASE64_BYTES)));
     if (out.mustWait) await out.bounded();
+    const wait = slices.pause();
+    if (wait !== undefined) await wait;
   }
 }

@@ -70,7 +70,7 @@ export const headLayers: Handler = async (gateway, exchange, raw, query) => {
     respond(gateway, exchange, 200, [...octetFields, 'Content-Length', String(bytes)]);
     return;
   }
-  respond(gateway, exchange, 200, headOf(encoderOf(wanted, planOf(wanted), exchange)));
+  respond(gateway, exchange, 200, headOf(await encoderOf(wanted, planOf(wanted), exchange)));
 };
 
 function wantedOf(gateway: Gateway, exchange: Exchange, raw: string, query: string): Wanted {
@@ -103,7 +103,7 @@ function encoderOf(
   { key, cut, type }: Wanted,
   plan: ReadPlan,
   { requestId }: Exchange,
-): ReadEncoder {
+): ReadEncoder | Promise<ReadEncoder> {
   if (type === MIXED_TYPE) return multipartEncoder([key], requestId, cut);
   if (type === JSON_TYPE) return jsonLayersEncoder(key, cut);
   return safetensorsEncoder(plan, { cut, nameOf: (_key, layer) => String(layer) });
@@ -127,7 +127,7 @@ async function sendLayers(
   let encoder: ReadEncoder;
   let writer: BodyWriter;
   try {
-    encoder = encoderOf(wanted, plan, exchange);
+    encoder = await encoderOf(wanted, plan, exchange);
     writer = new BodyWriter(gateway, exchange, 200, headOf(encoder));
   } catch (error) {
     releaseWindow(window);

@@ -1,8 +1,10 @@
-import { decodedBytes, decodePieces, readLayersPut } from '../codecs/json-put.ts';
+import { decodedBytes, decodePieces } from '../codecs/base64.ts';
+import { readLayersPut } from '../codecs/json-put.ts';
 import { layerSizesOfTensors } from '../codecs/layer-tensors.ts';
 import { MultipartDecoder } from '../codecs/multipart-decoder.ts';
 import { readNumberedHead } from '../codecs/part-head.ts';
 import { SafetensorsDecoder } from '../codecs/safetensors-decoder.ts';
+import { TimeSlices } from '../codecs/time-slices.ts';
 import { MOST_LAYERS } from '../config-layouts.ts';
 import { announcedLength, refuseCodings } from '../http/codings.ts';
 import { isConditional } from '../http/conditional.ts';
@@ -118,11 +120,15 @@ const receiveJson = (
 ): Promise<void> =>
   withText(gateway, exchange, async (text) => {
     await verifyWhole(bodyDigest, text);
-    const layers = readLayersPut(text);
+    const layers = await readLayersPut(text);
+    const slices = new TimeSlices();
     writer.announce(layers.map(decodedBytes));
     for (const [number, base64] of layers.entries()) {
       await writer.begin(String(number), decodedBytes(base64));
-      for (const piece of decodePieces(base64)) writer.take(piece);
+      for (const piece of decodePieces(base64)) {
+        writer.take(piece);
+        await slices.pause();
+      }
       writer.finish();
     }
   });

@@ -47,7 +47,11 @@ const slow = (random: (below: number) => number): (() => boolean) => {
 };
 
 async function readJson(read: (body: Buffer) => unknown, body: Buffer) {
-  const whole = { write: () => undefined, end: () => void read(body), destroy: () => undefined };
+  const whole = {
+    write: () => undefined,
+    end: async () => void (await read(body)),
+    destroy: () => undefined,
+  };
   return decode(whole, body, []);
 }
 

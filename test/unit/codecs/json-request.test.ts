@@ -16,9 +16,9 @@ const escaped = (value: unknown): string =>
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()}`,
   );
 
-function slugOf(work: () => unknown): string | undefined {
+async function slugOf(work: () => unknown): Promise<string | undefined> {
   try {
-    work();
+    await work();
     return undefined;
   } catch (error) {
     if (error instanceof ProblemError) return error.slug;
@@ -27,58 +27,59 @@ function slugOf(work: () => unknown): string | undefined {
 }
 
 describe('the keys of a JSON body', () => {
-  it('are those that were written, whoever wrote them', () => {
-    fc.assert(
-      fc.property(fc.array(key), (keys) => {
+  it('are those that were written, whoever wrote them', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(key), async (keys) => {
         for (const write of [JSON.stringify, escaped]) {
-          assert.deepEqual(readKeys(Buffer.from(write({ keys })), 100), keys);
+          assert.deepEqual(await readKeys(Buffer.from(write({ keys })), 100), keys);
         }
       }),
     );
   });
 
-  it('are read or refused exactly where JSON.parse says so', () => {
+  it('are read or refused exactly where JSON.parse says so', async () => {
     const damage = fc.tuple(fc.nat(60), fc.nat(3), fc.constantFrom('', '"', '\\', ',', '\n', '0'));
-    fc.assert(
-      fc.property(fc.array(key, { maxLength: 4 }), damage, (keys, [at, drop, insert]) => {
-        const whole = JSON.stringify({ keys });
-        const text = whole.slice(0, at) + insert + whole.slice(at + drop);
-        const slug = slugOf(() => readKeys(Buffer.from(text), 100));
-        let parsed: unknown;
-        try {
-          parsed = JSON.parse(text);
-        } catch {
-          // A key may have been refused before the fault was reached.
-          assert.notEqual(slug, undefined, text);
-          return;
-        }
-        const found = (parsed as { keys?: unknown }).keys;
-        const isList = Array.isArray(found) && found.every((item) => typeof item === 'string');
-        if (slug === undefined) assert.ok(isList, text);
-        else if (slug === 'invalid-key') assert.ok(isList, text);
-      }),
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(key, { maxLength: 4 }),
+        damage,
+        async (keys, [at, drop, insert]) => {
+          const whole = JSON.stringify({ keys });
+          const text = whole.slice(0, at) + insert + whole.slice(at + drop);
+          const slug = await slugOf(() => readKeys(Buffer.from(text), 100));
+          let parsed: unknown;
+          try {
+            parsed = JSON.parse(text);
+          } catch {
+            // A key may have been refused before the fault was reached.
+            assert.notEqual(slug, undefined, text);
+            return;
+          }
+          const found = (parsed as { keys?: unknown }).keys;
+          const isList = Array.isArray(found) && found.every((item) => typeof item === 'string');
+          if (slug === undefined) assert.ok(isList, text);
+          else if (slug === 'invalid-key') assert.ok(isList, text);
+        },
+      ),
       { numRuns: 2000 },
     );
   });
 
-  it('are no more than the limit', () => {
+  it('are no more than the limit', async () => {
     const body = Buffer.from('{"keys":["a","b"]}');
-    assert.deepEqual(readKeys(body, 2), ['a', 'b']);
-    assert.equal(
-      slugOf(() => readKeys(body, 1)),
-      'batch-too-large',
-    );
+    assert.deepEqual(await readKeys(body, 2), ['a', 'b']);
+    assert.equal(await slugOf(() => readKeys(body, 1)), 'batch-too-large');
   });
 
-  it('may be long strings with and without escapes', () => {
+  it('may be long strings with and without escapes', async () => {
     for (const text of ['x'.repeat(255), `${'é'.repeat(127)}x`]) {
       for (const write of [JSON.stringify, escaped]) {
-        assert.deepEqual(readKeys(Buffer.from(write({ keys: [text] })), 1), [text]);
+        assert.deepEqual(await readKeys(Buffer.from(write({ keys: [text] })), 1), [text]);
       }
     }
     for (const text of [`${'x'.repeat(300)}\\`, '\\"'.repeat(300), 'x'.repeat(300)]) {
       assert.equal(
-        slugOf(() => readKeys(Buffer.from(`{"keys":["${text}`), 1)),
+        await slugOf(() => readKeys(Buffer.from(`{"keys":["${text}`), 1)),
         'invalid-body',
       );
     }
@@ -89,26 +90,23 @@ describe('the layers of a JSON body', () => {
   const read = (layers: unknown) =>
     readGet(Buffer.from(JSON.stringify({ keys: ['a'], layers })), 1);
 
-  it('are named as in a query, and need not be there', () => {
-    assert.deepEqual(read({ sizes: '5x2', select: '0-1' }).layers, { sizes: '5x2', select: '0-1' });
-    assert.deepEqual(read({ layout: 'r1' }).layers, { layout: 'r1' });
-    assert.equal(read(undefined).layers, undefined);
+  it('are named as in a query, and need not be there', async () => {
+    assert.deepEqual((await read({ sizes: '5x2', select: '0-1' })).layers, {
+      sizes: '5x2',
+      select: '0-1',
+    });
+    assert.deepEqual((await read({ layout: 'r1' })).layers, { layout: 'r1' });
+    assert.equal((await read(undefined)).layers, undefined);
   });
 
-  it('are refused with anything else, and where only keys belong', () => {
+  it('are refused with anything else, and where only keys belong', async () => {
     for (const layers of [[], 'x', { sizes: 5 }, { size: '5' }, null]) {
-      assert.equal(
-        slugOf(() => read(layers)),
-        'invalid-body',
-      );
+      assert.equal(await slugOf(() => read(layers)), 'invalid-body');
     }
     const twice = Buffer.from('{"keys":[],"layers":{"sizes":"1","sizes":"1"}}');
+    assert.equal(await slugOf(() => readGet(twice, 1)), 'invalid-body');
     assert.equal(
-      slugOf(() => readGet(twice, 1)),
-      'invalid-body',
-    );
-    assert.equal(
-      slugOf(() => readKeys(Buffer.from('{"keys":[],"layers":{"sizes":"1"}}'), 1)),
+      await slugOf(() => readKeys(Buffer.from('{"keys":[],"layers":{"sizes":"1"}}'), 1)),
       'invalid-body',
     );
   });

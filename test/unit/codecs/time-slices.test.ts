@@ -1,0 +1,202 @@
+/** Long bodies of every kind, of the largest size: the event loop turns while they are decoded. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { decodePieces } from '../../../src/codecs/base64.ts';
+import { readPut } from '../../../src/codecs/json-put.ts';
+import { readKeys } from '../../../src/codecs/json-request.ts';
+import { keyLimit } from '../../../src/codecs/keys.ts';
+import { safetensorsEncoder } from '../../../src/codecs/safetensors-encoder.ts';
+import { readHeader } from '../../../src/codecs/safetensors-header.ts';
+import { sortedInSlices } from '../../../src/codecs/sort.ts';
+import { TimeSlices } from '../../../src/codecs/time-slices.ts';
+
+const MIB = 1 << 20;
+const LARGEST = 64 * MIB;
+const most = 10_000_000;
+
+const repeated = (text: string, bytes: number): string =>
+  text.repeat(Math.floor(bytes / text.length));
+const bodyOf = (base64: string): Buffer =>
+  Buffer.from(`{"items":[{"key":"k","value":"${base64}"}]}`);
+
+/** Milliseconds of CPU that work takes, and of the longest of its slices: from turn to turn. */
+async function measured(work: () => Promise<unknown>): Promise<{ cpuMs: number; sliceMs: number }> {
+  let sliceMs = 0;
+  let running = true;
+  let start = process.cpuUsage();
+  const spentMs = (): number => {
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1000;
+  };
+  const turn = (): void => {
+    sliceMs = Math.max(sliceMs, spentMs());
+    start = process.cpuUsage();
+    if (running) setImmediate(turn);
+  };
+  const begun = process.cpuUsage();
+  setImmediate(turn);
+  await work();
+  running = false;
+  const { user, system } = process.cpuUsage(begun);
+  return { cpuMs: (user + system) / 1000, sliceMs: Math.max(sliceMs, spentMs()) };
+}
+
+async function decoded(body: Buffer): Promise<void> {
+  const slices = new TimeSlices();
+  const { items } = await readPut(body, most);
+  for (const { base64 } of items) {
+    for (const text of base64) {
+      for (const piece of decodePieces(text)) {
+        assert.ok(piece.length > 0);
+        await slices.pause();
+      }
+    }
+  }
+}
+
+/** Without the collection of garbage a slice is 4 ms; a decoder that does not yield takes 100 and more. */
+const TOLERATED_MS = 100;
+
+const tensor = (n: number, at: number): string =>
+  `"${n.toString().padStart(20, '0')}":{"dtype":"U8","shape":[1],"data_offsets":[${at},${at + 1}]}`;
+/** In an order that is the worst for a sort. */
+const shuffled = (count: number): string[] =>
+  Array.from({ length: count }, (_, n) => tensor(n, (n * 7919) % count));
+
+const bodies: Record<string, () => [Buffer, (body: Buffer) => Promise<unknown>]> = {
+  'base64 as it is': () => [bodyOf(repeated('AAAA', LARGEST)), decoded],
+  'base64 with escaped slashes': () => [bodyOf(repeated('\\/AA\\/AAA', LARGEST)), decoded],
+  'base64 of nothing but escaped slashes': () => [
+    bodyOf(repeated('\\/\\/\\/\\/', LARGEST)),
+    decoded,
+  ],
+  'base64 of nothing but \\u escapes': () => [
+    bodyOf(repeated('\\u0041\\u0041\\u0041\\u0041', LARGEST)),
+    decoded,
+  ],
+  'many values': () => [
+    Buffer.from(
+      `{"items":[${Array.from({ length: 50_000 }, (_, i) => `{"key":"${i}","value":"YQ=="}`).join()}]}`,
+    ),
+    decoded,
+  ],
+  'many keys': () => [
+    Buffer.from(JSON.stringify({ keys: Array.from({ length: 500_000 }, (_, i) => `é${i}`) })),
+    (body) => readKeys(body, most),
+  ],
+  'many tensors': () => [
+    Buffer.from(`{${shuffled(200_000).join()}}`),
+    (body) => readHeader(body, keyLimit(most)),
+  ],
+  'much metadata': () => [
+    Buffer.from(`{"__metadata__":{"a":"${repeated('\\u00e9\\n', LARGEST / 2)}","b":"c"}}`),
+    (body) => readHeader(body, keyLimit(most)),
+  ],
+  'much metadata in many pieces': () => [
+    Buffer.from(
+      `{"__metadata__":{${Array.from({ length: 1_000_000 }, (_, i) => `"a${i}":"b"`).join()}}}`,
+    ),
+    (body) => readHeader(body, keyLimit(most)),
+  ],
+  'text that is not ASCII': () => [
+    Buffer.from(`{"__metadata__":{"a":"${repeated('é🗝', LARGEST / 2)}"}}`),
+    (body) => readHeader(body, keyLimit(most)),
+  ],
+  'blanks behind the end': () => [
+    Buffer.from(`{"keys":[]}${repeated('    ', LARGEST)}`),
+    (body) => readKeys(body, most),
+  ],
+};
+
+describe('decoding', () => {
+  for (const [name, make] of Object.entries(bodies)) {
+    it(`of ${name} lets the event loop turn`, async () => {
+      const [body, decode] = make();
+      let best = Number.POSITIVE_INFINITY;
+      // A busy machine and the collection of garbage make single slices longer, not each of three.
+      for (let round = 0; round < 3 && best > TOLERATED_MS / 2; round++) {
+        const copy = Buffer.from(body);
+        best = Math.min(best, (await measured(() => decode(copy))).sliceMs);
+      }
+      assert.ok(best < TOLERATED_MS, `a slice took ${best} ms`);
+    });
+  }
+
+  it('of escapes costs no more than of plain text, within twice', async () => {
+    const cost = async (body: Buffer): Promise<number> => {
+      const rounds = [];
+      for (let round = 0; round < 3; round++) {
+        const copy = Buffer.from(body);
+        rounds.push((await measured(() => decoded(copy))).cpuMs);
+      }
+      return Math.min(...rounds);
+    };
+    const bytes = 16 * MIB;
+    const plain = await cost(bodyOf(repeated('AAAA', bytes)));
+    for (const text of ['\\/AA\\/AAA', '\\/\\/\\/\\/', '\\u002b\\u002b\\u002b\\u002b']) {
+      const escaped = await cost(bodyOf(repeated(text, bytes)));
+      // Twice, and a little for a busy machine.
+      assert.ok(escaped < 2.5 * plain, `${text}: ${escaped} ms of CPU, plain ${plain} ms`);
+    }
+  });
+
+  it('refuses strings and runs of blanks that would take long at once', async () => {
+    for (const [text, accepted] of [
+      [`{"keys":[${' '.repeat(65_536)}]}`, true],
+      [`{"keys":[${' '.repeat(65_537)}]}`, false],
+      [`{"keys":["${'x'.repeat(70_000)}"]}`, false],
+      [`{"keys":["${'\\n'.repeat(70_000)}"]}`, false],
+    ] as const) {
+      const read = readKeys(Buffer.from(text), 10);
+      if (accepted) assert.deepEqual(await read, []);
+      else await assert.rejects(read, /65536|255 bytes/);
+    }
+  });
+});
+
+describe('encoding of a safetensors header', () => {
+  it('lets the event loop turn', async () => {
+    const keys = Array.from({ length: 300_000 }, (_, i) => `${i}`.padStart(100, 'k'));
+    const sizes = new Float64Array(keys.length).fill(1);
+    const problems = new Map();
+    let best = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 3 && best > TOLERATED_MS / 2; round++) {
+      const { sliceMs } = await measured(() => safetensorsEncoder({ keys, sizes, problems }));
+      best = Math.min(best, sliceMs);
+    }
+    assert.ok(best < TOLERATED_MS, `a slice took ${best} ms`);
+  });
+});
+
+describe('sortedInSlices', () => {
+  it('sorts as the language does, and is stable', async () => {
+    for (const length of [0, 1, 4095, 4096, 4097, 20_000]) {
+      const items = Array.from({ length }, (_, n) => ({ n, value: (n * 7919) % 101 }));
+      const byValue = (a: { value: number }, b: { value: number }) => a.value - b.value;
+      assert.deepEqual(
+        await sortedInSlices(items, byValue, new TimeSlices()),
+        [...items].sort(byValue),
+      );
+    }
+  });
+});
+
+describe('TimeSlices', () => {
+  it('gives one of those who wait its slice in each turn', async () => {
+    const order: string[] = [];
+    const turns = (async () => {
+      for (let turn = 0; turn < 4; turn++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        order.push('turn');
+      }
+    })();
+    await Promise.all(
+      ['a', 'b', 'c'].map(async (name) => {
+        await new TimeSlices().next();
+        order.push(name);
+      }),
+    );
+    await turns;
+    assert.deepEqual(order.slice(0, 6), ['turn', 'a', 'turn', 'b', 'turn', 'c']);
+  });
+});
