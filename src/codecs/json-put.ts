@@ -44,8 +44,10 @@ export async function readPut(text: Buffer, most: number, count?: CountItem): Pr
       return readItems(reader, most, count, found.items);
     }
     if (name === 'replicas') found.replicas = reader.integer();
-    else if (name === 'prefer') found.prefer = readPrefer(reader);
-    else if (name === 'ifExists') found.ifExists = reader.string();
+    else if (name === 'prefer') {
+      found.prefer = [];
+      return readPrefer(reader, found.prefer);
+    } else if (name === 'ifExists') found.ifExists = reader.string();
     else throw unknownMember(reader, name, MEMBERS);
   });
   await reader.end();
@@ -59,15 +61,13 @@ export async function readPut(text: Buffer, most: number, count?: CountItem): Pr
   return { put, items };
 }
 
-function readPrefer(reader: JsonReader): number[] {
-  const ids: number[] = [];
-  reader.array((index) => {
+function readPrefer(reader: JsonReader, ids: number[]): void | Promise<void> {
+  return reader.array((index) => {
     if (index >= MAX_REPLICAS) {
       throw reader.fault(`has more than ${MAX_REPLICAS} services in "prefer"`);
     }
     ids.push(reader.integer());
   });
-  return ids;
 }
 
 function readItems(

@@ -7,11 +7,8 @@ import { requireKey, tooManyKeys } from './keys.ts';
 import { afterwards } from './time-slices.ts';
 
 /** The keys of a body such as `{"keys":["a","b"]}`. */
-export const readKeys = async (
-  text: Buffer,
-  most: number,
-  count?: CountItem,
-): Promise<string[]> => (await readGiven(text, most, count, ['keys'])).keys;
+export const readKeys = async (text: Buffer, most: number, count?: CountItem): Promise<string[]> =>
+  (await readGiven(text, most, count, ['keys'])).keys;
 
 export interface JsonGet {
   readonly keys: string[];

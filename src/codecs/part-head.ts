@@ -24,7 +24,7 @@ const FIELD_NAME = /^[!#$%&'*+.^`|~\w-]+(?=:)/;
  * of the part, and its bytes would be stored under another key. Throws `invalid-body`.
  */
 export function parsePartHeaders(text: string, number: number): PartHeaders {
-  const headers: Record<string, string[]> = Object.create(null);
+  const headers = Object.create(null) as Record<string, string[]>;
   if (text === '') return headers;
   let count = 0;
   for (const line of text.replaceAll(/\r\n(?=[ \t])/g, '').split('\r\n')) {
