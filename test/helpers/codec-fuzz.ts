@@ -150,7 +150,6 @@ export const codecs: Readonly<Record<string, Codec>> = {
     async decode(body, random) {
       const writer = layerWriter({ mostBytes: random(2) === 0 ? body.length : undefined });
       const decoder = new MultipartDecoder(writer.sink, 'b', {
-        hold: new HeldBytes(1 << 20),
         parts: layerLimit,
         readHead: readNumberedHead,
       });

@@ -2,7 +2,6 @@ import { keyLimit } from '../../src/codecs/keys.ts';
 import { MultipartDecoder } from '../../src/codecs/multipart-decoder.ts';
 import { readPartHead } from '../../src/codecs/part-head.ts';
 import type { ProblemError } from '../../src/errors.ts';
-import { HeldBytes } from '../../src/http/held-bytes.ts';
 import type { ValueSink } from '../../src/store/batch-writer.ts';
 
 /** What a decoder gives to a sink, as text, so that a whole reception can be compared. */

@@ -81,7 +81,7 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
   it('covers a key of exists and remove', async () => {
     const batches = batchesOf(engineOf(-3102));
     await covers('key', async (count) => {
-      const read = readKeys(body({ keys: keys(count) }), count);
+      const read = await readKeys(body({ keys: keys(count) }), count);
       return [read, existsResults(read, await batches.exists(read))];
     });
   });
@@ -93,7 +93,7 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
     }));
     const batches = batchesOf(engineOf(0, replicas));
     await covers('info', async (count) => {
-      const read = readKeys(body({ keys: keys(count) }), count);
+      const read = await readKeys(body({ keys: keys(count) }), count);
       return [read, infoResults(read, await batches.stat(read))];
     });
   });
@@ -102,9 +102,9 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
     for (const code of [-3102, 0]) {
       const batches = batchesOf(engineOf(code));
       await covers('get', async (count) => {
-        const read = readKeys(body({ keys: keys(count) }), count);
+        const read = await readKeys(body({ keys: keys(count) }), count);
         const plan = await batches.planRead(read);
-        const encoder = safetensorsEncoder(plan);
+        const encoder = await safetensorsEncoder(plan);
         return [read, plan, encoder, code === 0 ? batches.readWindow(plan, 0) : undefined];
       });
     }
@@ -125,7 +125,7 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
         const writer = batchesOf(engineOf(0)).writer(limits);
         const items = keys(count).map((key) => ({ key, value: value.toString('base64') }));
         const text = body({ items });
-        const read = readPut(text, count);
+        const read = await readPut(text, count);
         for (const { key, base64 } of read.items) {
           void writer.begin(key, bytes);
           for (const piece of base64) void writer.take(piece.subarray(0, bytes));
@@ -156,7 +156,6 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
         const decoder = new MultipartDecoder(unpaused(writer), 'b', {
           parts: keyLimit(count),
           readHead: readPartHead,
-          hold: unbounded,
         });
         const form = formOf(
           'b',
@@ -171,13 +170,13 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
   }
 
   it('covers a value of a JSON put', async () => {
-    await covers('value', (count) => {
+    await covers('value', async (count) => {
       const values = Array.from({ length: 200 }, () => 'AA==');
       const items = Array.from({ length: count / 200 }, (_, index) => ({
         key: keyOf(index),
         layers: values,
       }));
-      return [readPut(body({ items }), count)];
+      return [await readPut(body({ items }), count)];
     });
   });
 
