@@ -8,6 +8,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { env as layout128 } from './matrix-layout128.mjs';
 import { nodeBinary, nodeVersions } from './node-versions.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -53,6 +54,7 @@ const entries = [
     files,
     minutes: 4,
   })),
+  { name: 'http-layout128', env: layout128, files: http, minutes: 10 },
   {
     name: 'node-26',
     node: '26',

@@ -70,7 +70,7 @@ export class WorkerProcess {
     this.#child.stdout?.resume();
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#lastWords.push(chunk));
     this.#child.on('message', (value, passed) => {
-      this.#receive(value, passed as unknown as Handle | Socket | undefined);
+      this.#receive(value, passed);
     });
     // Both a failed fork and a failed send end up here; the exit that follows tells the rest.
     this.#child.on('error', (error) =>

@@ -257,6 +257,6 @@ export function runWorker(parts: WorkerParts): void {
   process.on('unhandledRejection', fail);
   startHeartbeat(send, () => gateway?.health() ?? noCalls);
   process.on('message', (value, handle) => {
-    receive(value, handle as Handle | Socket | undefined);
+    receive(value, handle);
   });
 }
