@@ -14,7 +14,7 @@ export function lookUpDescriptor(socket: object): number {
   const known = found.get(socket);
   if (known !== undefined) return known;
   const descriptor = descriptorOfPorts(localPort, remotePort);
-  found.set(socket, descriptor);
+  if (descriptor >= 0) found.set(socket, descriptor);
   return descriptor;
 }
 

@@ -41,7 +41,8 @@ export async function waitForRoom(
   const peer = peerOf(caller);
   const left = new AbortController();
   const leave = () => left.abort(new ClientGoneError());
-  if (caller.destroyed) leave();
+  // Checked now too: a descriptor that Node does not give is looked up while the connection is there.
+  if (hasLeft(caller)) leave();
   caller.once('close', leave);
   const checking = setInterval(() => {
     if (hasLeft(caller)) leave();
