@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Config } from './config.ts';
 import { textBudgetBytes } from './config-heap.ts';
 import type { Layout } from './config-layouts.ts';
@@ -203,7 +203,8 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
   server.on('checkContinue', (req, res) => begin(req, res, 'continue'));
   server.on('checkExpectation', (req, res) => begin(req, res, 'unknown'));
   server.on('clientError', (error: Error, socket) => {
-    answerClientError(logger, error, socket as Socket, states.of(socket));
+    if (socket instanceof Socket) answerClientError(logger, error, socket, states.of(socket));
+    else socket.destroy();
   });
   // Small answers wait in the socket for a client that does not read them, and no transfer is watched
   // then. Slow heads are told so first (headersTimeout); what is being served has its own limits.

@@ -5,7 +5,7 @@
  * worker would.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { ProblemError, type ProblemSlug, problemKinds } from '../errors.ts';
 import { type ClientError, faultOf, writeProblem } from '../http/client-error.ts';
 import { checkTransferCoding } from '../http/codings.ts';
@@ -138,10 +138,9 @@ export function createStandby(options: StandbyOptions): Standby {
       res.end(body);
     });
   });
-  server.on('clientError', (error: ClientError, duplex) => {
-    const socket = duplex as Socket;
+  server.on('clientError', (error: ClientError, socket) => {
     const fault = faultOf(error);
-    if (fault === undefined) {
+    if (fault === undefined || !(socket instanceof Socket)) {
       socket.destroy();
     } else if (isFirst(socket)) {
       const requestId = requestIdOf(undefined);

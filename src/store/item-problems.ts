@@ -14,15 +14,17 @@ export class ItemProblems {
   share(problem: ProblemError): ProblemError {
     if (Object.isFrozen(problem)) return problem;
     const { slug, options } = problem;
-    const { cause: _cause, ...kept } = options;
+    const kept = { ...options };
+    delete kept.cause;
     const reason = `${slug} ${kept.code ?? ''} ${kept.detail ?? ''}`;
     const known = this.#known.get(reason);
     if (known !== undefined) return known;
     if (kept.detail === undefined || this.#known.size < MAX_DETAILS) {
       return this.#keep(reason, sharedProblem(slug, kept));
     }
-    const { detail: _detail, members: _members, ...general } = kept;
-    return this.share(new ProblemError(slug, general));
+    delete kept.detail;
+    delete kept.members;
+    return this.share(new ProblemError(slug, kept));
   }
 
   #keep(reason: string, problem: ProblemError): ProblemError {

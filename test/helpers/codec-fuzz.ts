@@ -49,7 +49,9 @@ const slow = (random: (below: number) => number): (() => boolean) => {
 async function readJson(read: (body: Buffer) => unknown, body: Buffer) {
   const whole = {
     write: () => undefined,
-    end: async () => void (await read(body)),
+    end: async () => {
+      await read(body);
+    },
     destroy: () => undefined,
   };
   return decode(whole, body, []);

@@ -18,7 +18,7 @@ function liveBytes(): number {
 /** Bytes of memory for each of `count` items of what `make` returns, as long as that is in use. */
 export async function bytesPerItem(
   count: number,
-  make: (count: number) => Promise<unknown> | unknown,
+  make: (count: number) => unknown,
 ): Promise<number> {
   // The first call compiles code and fills caches, which later calls share.
   await make(64);

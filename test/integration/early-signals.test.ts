@@ -52,7 +52,11 @@ describe('a gateway that is still loading', () => {
     assert.deepEqual(await gateway.ended, { code: 0, signal: null });
     assert.equal(gateway.stderr(), '');
     const messages = gateway.logged().map(({ msg }) => msg);
-    assert.deepEqual(messages, ['stopping; requests in flight may finish']);
+    const expected = [
+      'the limit of open files bounds the connections',
+      'stopping; requests in flight may finish',
+    ];
+    assert.deepEqual(messages, expected);
   });
 
   it('ends by a signal where it is no gateway', async () => {

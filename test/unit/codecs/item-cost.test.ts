@@ -72,7 +72,7 @@ async function covers(
   forms: Form | readonly Form[],
   make: (count: number) => unknown,
 ): Promise<void> {
-  const counted = [forms].flat().reduce((sum, form) => sum + ITEM_BYTES[form as Form], 0);
+  const counted = [forms].flat().reduce((sum, form) => sum + ITEM_BYTES[form], 0);
   const measured = Math.round(await bytesPerItem(COUNT, make));
   assert.ok(measured < counted, `${forms}: ${measured} bytes an item, ${counted} are counted`);
 }

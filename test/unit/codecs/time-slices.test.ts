@@ -9,6 +9,7 @@ import { safetensorsEncoder } from '../../../src/codecs/safetensors-encoder.ts';
 import { readHeader } from '../../../src/codecs/safetensors-header.ts';
 import { sortedInSlices } from '../../../src/codecs/sort.ts';
 import { TimeSlices } from '../../../src/codecs/time-slices.ts';
+import type { ProblemError } from '../../../src/errors.ts';
 
 const MIB = 1 << 20;
 const LARGEST = 64 * MIB;
@@ -158,7 +159,7 @@ describe('encoding of a safetensors header', () => {
   it('lets the event loop turn', async () => {
     const keys = Array.from({ length: 300_000 }, (_, i) => `${i}`.padStart(100, 'k'));
     const sizes = new Float64Array(keys.length).fill(1);
-    const problems = new Map();
+    const problems = new Map<number, ProblemError>();
     let best = Number.POSITIVE_INFINITY;
     for (let round = 0; round < 3 && best > TOLERATED_MS / 2; round++) {
       const { sliceMs } = await measured(() => safetensorsEncoder({ keys, sizes, problems }));
