@@ -42,7 +42,7 @@ describe('a gateway with few file descriptors', () => {
     assert.ok(connections >= 8);
     // More clients than fit: whatever becomes of them, the gateway lives and ends when it is told to.
     const all = Array.from({ length: 4 * connections }, () =>
-      fetch(`${gateway.url}/livez`).then(
+      fetch(`${gateway.url}/livez`, { signal: AbortSignal.timeout(5000) }).then(
         ({ status }) => status,
         () => 0,
       ),

@@ -136,7 +136,7 @@ withGateway({ args: tight }, (gateway) => {
       const length = 4 * mebibyte;
       const headers = { 'Content-Type': 'application/json', 'Content-Length': length };
       const holders = await Promise.all(
-        Array.from({ length: 4 }, async () => {
+        Array.from({ length: 7 }, async () => {
           const connection = await connectRaw(gateway().port);
           connection.send(head('exists', { ...headers, Expect: '100-continue' }));
           assert.equal((await connection.next()).status, 100);

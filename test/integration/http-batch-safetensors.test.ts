@@ -16,7 +16,7 @@ const mebibyte = 1 << 20;
 
 const limits = [
   ...['--arena-bytes', '64MiB', '--pool-bytes', '1GiB', '--max-object-bytes', '16MiB'],
-  ...['--batch-keys', '20000', '--batch-json-bytes', '4MiB'],
+  ...['--batch-keys', '20000', '--batch-json-bytes', '6MiB'],
 ];
 
 withGateway({ args: limits }, (gateway) => {
