@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { unsentBytes } from '../native/unsent-bytes.ts';
 import { stopReadingDirectly } from '../node-internals/direct-read.ts';
 
 /** Bounds of what is discarded: enough for clients that send everything before they read. */
@@ -46,7 +45,7 @@ export function discardInput(socket: Socket): void {
 /**
  * Closes a connection behind its last response: ends our side once everything that was written has
  * left, discards what the client still sends, and closes when the client ends its side, or after 2 s
- * without progress, 30 s in all, or 1 GiB. Closing with unread bytes would make the kernel reset the
+ * without a byte, 30 s in all, or 1 GiB. Closing with unread bytes would make the kernel reset the
  * connection, and drop the responses that the client has not received yet. Calling it again has no
  * effect. What was written and has not reached the kernel after 30 s is lost.
  */
@@ -56,11 +55,9 @@ export function lingerClose(socket: Socket): void {
   socket.end();
   const close = () => socket.destroy();
   const total = setTimeout(close, MAX_LINGER_MS);
-  let unsent = unsentBytes(socket) ?? 0;
   const idle = setTimeout(() => {
-    const before = unsent;
-    unsent = unsentBytes(socket) ?? 0;
-    if (socket.writableLength > 0 || unsent < before) idle.refresh();
+    // The response may still wait for a client that reads slowly.
+    if (socket.writableLength > 0) idle.refresh();
     else close();
   }, MAX_IDLE_MS);
   const state = discarding.get(socket);

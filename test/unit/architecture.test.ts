@@ -124,9 +124,9 @@ describe('imports', () => {
   it('of pool are its own, errors, configuration, and of http what answers for no worker', () => {
     const standbyNeeds = [
       ...['http/client-error.ts', 'http/codings.ts', 'http/connect.ts'],
-      ...['http/connection-server.ts', 'http/head.ts', 'http/host.ts', 'http/problem.ts'],
-      ...['http/isolation.ts', 'http/line-limit.ts'],
-      ...['http/query.ts', 'http/refuse.ts', 'http/request-id.ts', 'http/target.ts'],
+      ...['http/connection-server.ts', 'http/head.ts', 'http/host.ts', 'http/isolation.ts'],
+      ...['http/line-limit.ts', 'http/linger.ts', 'http/problem.ts', 'http/query.ts'],
+      ...['http/refuse.ts', 'http/request-id.ts', 'http/target.ts'],
     ];
     none(
       ours.filter(({ from, to, typesOnly }) => {
