@@ -53,6 +53,12 @@ export function neededDescriptors({ workers, listeners }: DescriptorUse): number
 export const servableConnections = (limit: number, workers: number): number =>
   workers * (limit - WORKER_DESCRIPTORS);
 
+/** The limit of open files, and the connections that all workers together can serve within it. */
+export interface DescriptorLimit {
+  readonly openFiles: number;
+  readonly maxConnections: number;
+}
+
 /** Why the gateway cannot start within the limit, and what to do. */
 export const tooFewDescriptors = (limit: number, needed: number): string =>
   `the limit of open files is ${limit} (ulimit -n), and the gateway needs at least ${needed}; raise it with ulimit -n, LimitNOFILE= of systemd or --ulimit nofile= of docker. A connection takes one more each.`;

@@ -8,6 +8,7 @@ import { formatBytes } from './config-kinds.ts';
 import type { Reloadable, Sound } from './config-reload.ts';
 import { table } from './config-table.ts';
 import {
+  type DescriptorLimit,
   type DescriptorUse,
   descriptorLimit,
   neededDescriptors,
@@ -51,9 +52,9 @@ export async function startGateway(options: StartOptions): Promise<number> {
   const config = { ...options.config, logFormat: resolveFormat(options.config) };
   const waiting = createWaitingLog();
   const use = { workers: config.devices.length, listeners: Math.max(1, config.listen.length) };
-  const shortage = checkDescriptors(use, waiting.log);
-  if (shortage !== undefined) {
-    complain(shortage);
+  const descriptors = checkDescriptors(use, waiting.log);
+  if (typeof descriptors === 'string') {
+    complain(descriptors);
     return 1;
   }
   const poolName = newPoolName();
@@ -74,7 +75,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
       }),
     log: waiting.log,
     onReady(facts, listeners, report) {
-      const line = readyLine(facts, listeners, report, version, config.logFormat);
+      const line = readyLine(facts, listeners, report, version, config.logFormat, descriptors);
       void logging.then((log) => log.print(line));
       // Not in the first scrape's time, nor in the start's.
       setTimeout(() => void loadMetrics(), metricsDelayMs).unref();
@@ -131,16 +132,21 @@ export async function startGateway(options: StartOptions): Promise<number> {
   return code;
 }
 
-/** Logs how many connections the limit of open files allows, or returns why it does not allow to start. */
-function checkDescriptors(use: DescriptorUse, log: PoolLog): string | undefined {
-  const limit = descriptorLimit();
-  if (limit === undefined) return undefined;
+/**
+ * How many connections the limit of open files allows, for the ready line; a text when it does not
+ * allow to start. Warns when it allows few.
+ */
+function checkDescriptors(use: DescriptorUse, log: PoolLog): DescriptorLimit | string | undefined {
+  const openFiles = descriptorLimit();
+  if (openFiles === undefined) return undefined;
   const needed = neededDescriptors(use);
-  if (limit < needed) return tooFewDescriptors(limit, needed);
-  const connections = servableConnections(limit, use.workers);
-  const level = connections < FEW_CONNECTIONS ? 'warn' : 'info';
-  log[level]({ openFiles: limit, connections }, 'the limit of open files bounds the connections');
-  return undefined;
+  if (openFiles < needed) return tooFewDescriptors(openFiles, needed);
+  const maxConnections = servableConnections(openFiles, use.workers);
+  const descriptors = { openFiles, maxConnections };
+  if (maxConnections < FEW_CONNECTIONS) {
+    log.warn(descriptors, 'the limit of open files (ulimit -n) allows few connections');
+  }
+  return descriptors;
 }
 
 async function openLog(config: Config & { logFormat: 'json' | 'pretty' }): Promise<Log> {
@@ -209,6 +215,7 @@ function readyLine(
   { clients }: PoolReport,
   version: string,
   format: 'json' | 'pretty',
+  descriptors: DescriptorLimit | undefined,
 ): string {
   // With socket files alone there is no URL for a browser.
   const address = tcp?.address ?? addresses[0];
@@ -232,6 +239,7 @@ function readyLine(
       devices,
       serviceIds: ready.map(({ serviceId }) => serviceId),
       starting,
+      ...descriptors,
       version,
       startMs,
       msg: 'ready',
@@ -240,6 +248,7 @@ function readyLine(
   const served = `${devices.length > 1 ? 'devices' : 'device'} ${table.devices.kind.write(devices)}`;
   const others = starting === 0 ? '' : `; still starting: ${starting}`;
   const name = engine === 'embedded' ? 'the embedded engine' : `engine ${engine}`;
+  const fits = descriptors ? `, at most ${descriptors.maxConnections} connections` : '';
   const tried = docs === undefined ? '' : ` (try ${docs})`;
-  return `memcache-gateway ${version} is ready at ${addresses.join(', ')}${tried}: ${name}, ${served}, arena ${formatBytes(arenaBytes)}${devices.length > 1 ? ' each' : ''}, started in ${startMs} ms${others}`;
+  return `memcache-gateway ${version} is ready at ${addresses.join(', ')}${tried}: ${name}, ${served}, arena ${formatBytes(arenaBytes)}${devices.length > 1 ? ' each' : ''}, started in ${startMs} ms${fits}${others}`;
 }

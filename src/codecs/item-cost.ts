@@ -15,7 +15,7 @@ export const ITEM_BYTES = {
   /** An item of a JSON put, without its values. */
   put: 600,
   /** A value of a JSON put, or a layer of one. */
-  value: 160,
+  value: 224,
   /** A tensor of a safetensors put. */
   tensor: 640,
   /** A part of a multipart put. */

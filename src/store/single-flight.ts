@@ -1,6 +1,6 @@
 import type { Block } from '../native/types.ts';
 import type { Caller } from './arena-room.ts';
-import { type Clock, type Passenger, SharedRead, systemClock } from './shared-read.ts';
+import { type Clock, GroupRead, type Passenger, systemClock } from './group-read.ts';
 
 /** Longest wait for the read under way to end, before another one begins beside it. */
 export const NEXT_READ_MS = 50;
@@ -30,7 +30,7 @@ export interface SingleFlightOptions {
 interface KeyReads {
   inFlight: number;
   /** The read that has not begun yet: requests that come now join it. */
-  next: { readonly read: Read; readonly shared: SharedRead } | undefined;
+  next: { readonly read: Read; readonly shared: GroupRead } | undefined;
   cancelTimer: (() => void) | undefined;
 }
 
@@ -49,7 +49,7 @@ export function createSingleFlight(options: SingleFlightOptions): SingleFlight {
   function begin(
     key: string,
     reads: KeyReads,
-    shared: SharedRead,
+    shared: GroupRead,
     read: Read,
     deferred: boolean,
   ): void {
@@ -89,7 +89,7 @@ export function createSingleFlight(options: SingleFlightOptions): SingleFlight {
       reads.next.shared.add(passenger);
       return;
     }
-    const shared = new SharedRead(clock);
+    const shared = new GroupRead(clock);
     shared.add(passenger);
     shared.limitWaiting(deadlineMs);
     reads.next = { read, shared };
@@ -109,7 +109,7 @@ export function createSingleFlight(options: SingleFlightOptions): SingleFlight {
         }
         const reads: KeyReads = { inFlight: 0, next: undefined, cancelTimer: undefined };
         keys.set(key, reads);
-        const shared = new SharedRead(clock);
+        const shared = new GroupRead(clock);
         shared.add(passenger);
         begin(key, reads, shared, read, false);
       }),

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/store/shared-read.ts';
+import type { Clock } from '../../src/store/group-read.ts';
 
 export interface ManualClock extends Clock {
   /** Moves the time on, and calls in order every timer that is due by then. */

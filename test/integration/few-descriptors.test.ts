@@ -36,9 +36,12 @@ describe('a gateway with few file descriptors', () => {
 
   it('serves with as many as it needs, logs how many connections fit, and ends on SIGTERM', async () => {
     const gateway = await startGateway({ command: limited(MIN_DESCRIPTORS) });
-    const line = gateway.logged().find(({ openFiles }) => openFiles !== undefined);
-    assert.deepEqual([line?.['level'], line?.['openFiles']], ['warn', MIN_DESCRIPTORS]);
-    const connections = Number(line?.['connections']);
+    const lines = gateway.logged().filter(({ openFiles }) => openFiles === MIN_DESCRIPTORS);
+    assert.deepEqual(
+      lines.map(({ level }) => level),
+      ['warn', 'info'],
+    );
+    const connections = Number(gateway.ready['maxConnections']);
     assert.ok(connections >= 8);
     // More clients than fit: whatever becomes of them, the gateway lives and ends when it is told to.
     const all = Array.from({ length: 4 * connections }, () =>

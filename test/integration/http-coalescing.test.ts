@@ -80,7 +80,10 @@ withBothLanes(slowEngine, (gateway) => {
           }),
         );
         assert.equal(puts.keys('put', 'batch_put'), count);
-        assert.ok(puts.calls('put', 'batch_put') <= count / 4, `${puts.calls('put', 'batch_put')} puts`);
+        assert.ok(
+          puts.calls('put', 'batch_put') <= count / 4,
+          `${puts.calls('put', 'batch_put')} puts`,
+        );
 
         const gets = await reaching(() =>
           many(count, async (at) => {
@@ -88,7 +91,10 @@ withBothLanes(slowEngine, (gateway) => {
           }),
         );
         assert.equal(gets.keys('get', 'batch_get'), count);
-        assert.ok(gets.calls('get', 'batch_get') <= count / 4, `${gets.calls('get', 'batch_get')} gets`);
+        assert.ok(
+          gets.calls('get', 'batch_get') <= count / 4,
+          `${gets.calls('get', 'batch_get')} gets`,
+        );
         // Their sizes are known from the puts.
         assert.equal(gets.calls('query', 'batch_query'), 0);
 

@@ -86,6 +86,7 @@ describe('a start', () => {
     assert.equal(ready['engine'], 'embedded');
     assert.equal(ready['arenaBytes'], 128 * 2 ** 20);
     assert.deepEqual([ready['devices'], ready['serviceIds'], ready['starting']], [[0], [0], 0]);
+    assert.ok(Number(ready['maxConnections']) < Number(ready['openFiles']));
     assert.equal(gateway.logged().length, 1);
     assert.equal(gateway.stderr(), '');
     assert.equal(await statusOf(`${url}/livez`), 200);

@@ -36,7 +36,7 @@ interface Boarded extends Passenger {
  * deadline of each request: a request fails `deadlineMs` after its arrival. The time during which the
  * read waits for room in the arena is left out, because the arena has its own limit.
  */
-export class SharedRead implements Caller {
+export class GroupRead implements Caller {
   readonly #clock: Clock;
   readonly #passengers: Boarded[] = [];
   readonly #listeners = new Set<() => void>();
