@@ -178,7 +178,7 @@ describe('exchangeLog of an overload', () => {
     assert.deepEqual(of('no-room'), { lines: 10, counts: 1, suppressed: 490 });
     assert.deepEqual(of('arena-full'), { lines: 10, counts: 1, suppressed: 90 });
     assert.deepEqual(of('engine-busy'), { lines: 10, counts: 0, suppressed: 0 });
-    assert.deepEqual(of('engine-timeout'), { lines: 20, counts: 0, suppressed: 0 });
+    assert.deepEqual(of('engine-timeout'), { lines: 10, counts: 1, suppressed: 10 });
     log.write(exchange({ problem: 'no-room' }), 507, 1);
     assert.equal(of('no-room').lines, 11, 'a new window has begun');
     t.mock.timers.tick(10_000);

@@ -14,6 +14,7 @@ const ready = {
   device: 0,
   serviceId: 0,
   arenaBytes: 1,
+  bareHandles: true,
 };
 
 describe('messages to a worker', () => {
