@@ -26,19 +26,23 @@ const isSpace = (byte: number | undefined): boolean =>
 export class JsonReader {
   readonly #text: Buffer;
   readonly #what: string;
-  readonly #slices = new TimeSlices();
+  readonly #slices: TimeSlices;
   #at = 0;
   /** Where the clock was last looked at. */
   #clockAt = 0;
 
-  private constructor(text: Buffer, what: string) {
+  private constructor(text: Buffer, what: string, slices: TimeSlices) {
     this.#text = text;
     this.#what = what;
+    this.#slices = slices;
   }
 
-  /** @param what for messages, such as `The body`. */
-  static async open(text: Buffer, what: string): Promise<JsonReader> {
-    const reader = new JsonReader(text, what);
+  /**
+   * @param what for messages, such as `The body`
+   * @param slices of the work that this is a part of
+   */
+  static async open(text: Buffer, what: string, slices = new TimeSlices()): Promise<JsonReader> {
+    const reader = new JsonReader(text, what, slices);
     if (text.length > WINDOW_BYTES) await reader.#slices.next();
     if (!(await isUtf8Text(text, reader.#slices))) throw reader.fault('is not UTF-8');
     return reader;

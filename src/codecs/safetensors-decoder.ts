@@ -5,6 +5,7 @@ import type { ValueSink } from '../store/batch-writer.ts';
 import type { PutDecoder } from './codec.ts';
 import type { ItemLimit } from './keys.ts';
 import { readHeader, type Tensor } from './safetensors-header.ts';
+import { TimeSlices } from './time-slices.ts';
 
 export interface SafetensorsBody {
   /** Undefined when the length is known at the end only. */
@@ -38,6 +39,7 @@ export class SafetensorsDecoder implements PutDecoder {
   #begun = false;
   /** Bytes behind the header. */
   #at = 0;
+  readonly #slices = new TimeSlices();
   #destroyed = false;
 
   constructor(sink: ValueSink, body: SafetensorsBody) {
@@ -71,6 +73,7 @@ export class SafetensorsDecoder implements PutDecoder {
 
   destroy(): void {
     this.#destroyed = true;
+    this.#slices.stop();
     this.#forgetHeader();
   }
 
@@ -90,7 +93,7 @@ export class SafetensorsDecoder implements PutDecoder {
   /** Reads the header, then takes the rest of the chunk it ended in. */
   async #readTensors(header: Buffer, chunk: Buffer, from: number): Promise<void> {
     const { tensors: limit, admit } = this.#body;
-    const tensors = await readHeader(header, limit);
+    const tensors = await readHeader(header, limit, this.#slices);
     if (this.#destroyed) return;
     this.#isHeadWhole = false;
     this.#forgetHeader();

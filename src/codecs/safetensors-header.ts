@@ -29,8 +29,12 @@ const MOST_DIMENSIONS = 64;
  * honest writer is accepted, whatever the types, the order, and the room left between tensors.
  * @throws ProblemError `invalid-body`, `invalid-key`, or what the limit throws
  */
-export async function readHeader(text: Buffer, limit: ItemLimit): Promise<Tensor[]> {
-  const reader = await JsonReader.open(text, 'The safetensors header');
+export async function readHeader(
+  text: Buffer,
+  limit: ItemLimit,
+  slices = new TimeSlices(),
+): Promise<Tensor[]> {
+  const reader = await JsonReader.open(text, 'The safetensors header', slices);
   const names = new Set<string>();
   const tensors: Tensor[] = [];
   await reader.object((name) => {
@@ -47,7 +51,6 @@ export async function readHeader(text: Buffer, limit: ItemLimit): Promise<Tensor
     });
   });
   await reader.end();
-  const slices = new TimeSlices();
   const sorted = await sortedInSlices(tensors, byPlace, slices);
   for (let i = 1; i < sorted.length; i++) {
     const wait = i % 4096 === 0 ? slices.pause() : undefined;

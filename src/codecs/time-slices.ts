@@ -1,19 +1,18 @@
 /** Longest run of a decoder before other requests get their turn; others may add theirs to it. */
 const SLICE_MS = 4;
 
-/** Decoders that wait for their next slice. One gets it in each turn of the event loop. */
-const waiting: (() => void)[] = [];
-
-function giveOne(): void {
-  waiting.shift()?.();
-  if (waiting.length > 0) setImmediate(giveOne);
+interface Waiter {
+  readonly slices: TimeSlices;
+  readonly resolve: () => void;
+  readonly reject: (reason: Error) => void;
 }
 
-function nextSlice(): Promise<void> {
-  return new Promise((resolve) => {
-    waiting.push(resolve);
-    if (waiting.length === 1) setImmediate(giveOne);
-  });
+/** Work that waits for its next slice. One piece of work gets it in each turn of the event loop. */
+let waiting: Waiter[] = [];
+
+function giveOne(): void {
+  waiting.shift()?.resolve();
+  if (waiting.length > 0) setImmediate(giveOne);
 }
 
 /**
@@ -22,18 +21,37 @@ function nextSlice(): Promise<void> {
  */
 export class TimeSlices {
   #startMs = performance.now();
+  #isStopped = false;
 
-  /** To be awaited where there is one: the slice is used up. */
+  /** To be awaited where there is one: the slice is used up. Rejects after `stop`. */
   pause(): Promise<void> | undefined {
     return performance.now() - this.#startMs < SLICE_MS ? undefined : this.next();
   }
 
-  /** Waits for a slice of its own: for work that is known to be long. */
+  /** Waits for a slice of its own: for work that is known to be long. Rejects after `stop`. */
   async next(): Promise<void> {
-    await nextSlice();
+    if (this.#isStopped) throw stopped();
+    await new Promise<void>((resolve, reject) => {
+      waiting.push({ slices: this, resolve, reject });
+      if (waiting.length === 1) setImmediate(giveOne);
+    });
     this.#startMs = performance.now();
   }
+
+  /**
+   * Ends the work at its next pause. Without it, work whose request has ended would keep its text and
+   * items in memory that nobody counts, until its turn comes.
+   */
+  stop(): void {
+    this.#isStopped = true;
+    const mine = waiting.filter(({ slices }) => slices === this);
+    if (mine.length === 0) return;
+    waiting = waiting.filter(({ slices }) => slices !== this);
+    for (const { reject } of mine) reject(stopped());
+  }
 }
+
+const stopped = (): Error => new Error('the request ended before its body was decoded');
 
 /** Calls `next` with a value that may take time to come. */
 export const afterwards = <From, To>(

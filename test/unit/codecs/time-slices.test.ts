@@ -199,4 +199,23 @@ describe('TimeSlices', () => {
     await turns;
     assert.deepEqual(order.slice(0, 6), ['turn', 'a', 'turn', 'b', 'turn', 'c']);
   });
+
+  it('ends work that waits when its request has ended, at once', async () => {
+    const stopped = new TimeSlices();
+    const others = new TimeSlices();
+    const refused = assert.rejects(stopped.next(), /the request ended/);
+    const served = others.next();
+    stopped.stop();
+    await refused;
+    await assert.rejects(stopped.next(), /the request ended/);
+    await served;
+  });
+
+  it('stops the reading of a safetensors header', async () => {
+    const slices = new TimeSlices();
+    const header = Buffer.from(`{${shuffled(200_000).join()}}`);
+    const read = readHeader(header, keyLimit(most), slices);
+    slices.stop();
+    await assert.rejects(read, /the request ended/);
+  });
 });
