@@ -32,7 +32,7 @@ const testsOfFeature = {
   'socket-descriptor': integration(/^http-(aborts|slow-readers)/),
   'write-queue': integration(/^http-slow-readers/),
   'half-open': integration(/^http-(connections|malformed)/),
-  'connection-checks': integration(/^http-(connections|malformed)/),
+  'connection-checks': integration(/^http-(aborts|connections|draining|malformed)/),
   'bare-handles': integration(/^(listeners|pool-devices|unix-sockets)\./),
 };
 

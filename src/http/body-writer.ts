@@ -1,4 +1,4 @@
-import { unsentBytes } from '../native/unsent-bytes.ts';
+import { reachedBytes } from '../native/unsent-bytes.ts';
 import { ClientGoneError } from '../store/client-gone.ts';
 import { cutOff, type Exchange, endExchange, type Gateway } from './exchange.ts';
 import { commonHeaders, type HeaderList, writeHead } from './respond.ts';
@@ -161,11 +161,8 @@ export class BodyWriter {
       return;
     }
     const { res } = this.#exchange;
-    const reached = (): number => {
-      const unsent = res.socket === null ? undefined : unsentBytes(res.socket);
-      const handed = this.#writtenBytes + this.#handedBytes;
-      return Math.max(0, unsent === undefined ? this.#writtenBytes : handed - unsent);
-    };
+    const reached = (): number =>
+      reachedBytes(res.socket, this.#writtenBytes + this.#handedBytes, this.#writtenBytes);
     this.#transfer = watch.begin((reason) => cutOff(this.#exchange, reason), reached);
   }
 

@@ -1,6 +1,6 @@
 import { SMALL_BLOCK_BYTES } from '../native/limits.ts';
 import type { Block } from '../native/types.ts';
-import { unsentBytes } from '../native/unsent-bytes.ts';
+import { reachedBytes } from '../native/unsent-bytes.ts';
 import { type FixedHeaders, ONE_WRITE_BYTES } from '../node-internals/one-write.ts';
 import { cutOff, type Exchange, endExchange, type Gateway } from './exchange.ts';
 import { type HeaderList, sendWhole, writeHead } from './respond.ts';
@@ -52,10 +52,7 @@ function transmitSlices(
   const { res } = exchange;
   let at = start;
   let written = 0;
-  const reached = (): number => {
-    const unsent = res.socket === null ? undefined : unsentBytes(res.socket);
-    return unsent === undefined ? written : Math.max(0, at - start - unsent);
-  };
+  const reached = (): number => reachedBytes(res.socket, at - start, written);
   const holdsRoom = block.length > SMALL_BLOCK_BYTES;
   const transfer = gateway.watch.begin((reason) => cutOff(exchange, reason), reached, holdsRoom);
   res.once('close', () => {

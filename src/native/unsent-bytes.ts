@@ -8,15 +8,31 @@ const SIOCOUTQ = 0x5411;
 
 const answer = Buffer.alloc(4);
 
+/** Bytes in the kernel that the peer has not acknowledged; undefined where the kernel cannot be asked. */
+function unacknowledgedBytes(socket: Socket): number | undefined {
+  const fd = descriptorOf(socket);
+  if (fd < 0 || libc().ioctl(fd, SIOCOUTQ, answer) !== 0) return undefined;
+  return answer.readInt32LE(0);
+}
+
 /**
  * Bytes that were written to a socket and have not reached its peer: those that wait in JavaScript,
- * in libuv and in the kernel. Only the last tell a slow reader from a dead one, since the kernel
- * takes megabytes at a time. Undefined when they can't be told.
+ * in libuv and in the kernel. Undefined when they can't be told.
  */
 export function unsentBytes(socket: Socket): number | undefined {
-  const fd = descriptorOf(socket);
   const queued = queuedBytes(socket);
-  if (fd < 0 || queued === undefined) return undefined;
-  if (libc().ioctl(fd, SIOCOUTQ, answer) !== 0) return undefined;
-  return queued + answer.readInt32LE(0);
+  const unacknowledged = queued === undefined ? undefined : unacknowledgedBytes(socket);
+  return unacknowledged === undefined ? undefined : (queued ?? 0) + unacknowledged;
+}
+
+/**
+ * How many bytes of a body have reached the peer. `handed` bytes were given to the socket, and of them
+ * the write callbacks of `taken` have run. The kernel takes megabytes at a time, so only its own queue
+ * tells a slow reader from a dead one. Where the kernel cannot be asked, all that it took counts.
+ */
+export function reachedBytes(socket: Socket | null, handed: number, taken: number): number {
+  if (socket === null) return taken;
+  const unsent = unsentBytes(socket);
+  if (unsent !== undefined) return Math.max(0, handed - unsent);
+  return Math.max(0, taken - (unacknowledgedBytes(socket) ?? 0));
 }

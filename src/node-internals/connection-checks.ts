@@ -16,6 +16,22 @@ export function startConnectionChecks(server: Server, intervalMs: number): void 
   else checkHeads(server, intervalMs);
 }
 
+/** Connections of servers that check heads with documented means, which node:http does not list. */
+const checked = new WeakMap<Server, Map<Socket, Connection>>();
+
+/** Closes the connections that have no request in progress, as `server.closeIdleConnections` does. */
+export function closeIdleConnections(server: Server): void {
+  const connections = checked.get(server);
+  if (connections === undefined) {
+    server.closeIdleConnections();
+    return;
+  }
+  for (const [socket, { headSinceMs, bytesRead }] of connections) {
+    const isIdle = headSinceMs === undefined && socket.bytesRead <= bytesRead;
+    if (isIdle && pendingResponses(socket).length === 0) socket.destroy();
+  }
+}
+
 function pretendToListen(server: Server): void {
   server.emit('listening');
 }
@@ -33,6 +49,7 @@ interface Connection {
  */
 function checkHeads(server: Server, intervalMs: number): void {
   const connections = new Map<Socket, Connection>();
+  checked.set(server, connections);
   server.on('connection', (socket: Socket) => {
     connections.set(socket, { headSinceMs: performance.now(), bytesRead: 0 });
     socket.once('close', () => connections.delete(socket));

@@ -196,7 +196,7 @@ withGateway({ args: limits }, (gateway) => {
     }
 
     it('with a header past the limit is refused before it is read', async () => {
-      const most = 4 * mebibyte;
+      const most = 6 * mebibyte;
       const fitting = safetensorsFile('{}'.padEnd(most, ' '));
       assert.equal((await put(fitting)).items.length, 0);
       const more = safetensorsFile('{}'.padEnd(most + 1, ' '));
