@@ -233,6 +233,22 @@ describe('a rule of the injecting library', () => {
     }
   });
 
+  it('delays a call after the engine did its part, by the sum of its rules', async (context) => {
+    const { client, injection } = await start(context);
+    const { engine } = client;
+    await engine.init();
+    await injection.set([
+      { on: 'put', delayAfterUs: 600_000 },
+      { on: 'put', delayAfterUs: 400_000, prefix: 'a' },
+    ]);
+    const beganMs = performance.now();
+    const put = engine.put('a', value);
+    await until(async () => (await engine.exist('a')) === 0);
+    assert.equal(injection.counters('put').started - injection.counters('put').returned, 1);
+    assert.equal(await put, 0);
+    assert.ok(performance.now() - beganMs >= 1000);
+  });
+
   it('lets hanging calls go when the control file is removed', async (context) => {
     const { client, injection } = await start(context, [{ on: 'exist', hang: true }]);
     await client.engine.init();
@@ -444,6 +460,7 @@ describe('rules that are not understood', () => {
       perKeyUs: 2,
       code: -1,
       hang: true,
+      delayAfterUs: 7,
       hangAfter: true,
       crash: true,
       crashAfter: true,
