@@ -1,183 +1,161 @@
 /**
- * Large values that one client of each key changes through two workers, while others read them through
- * both: every read must see what was completed before it began (register.ts).
+ * One key with large values. One client changes it through two workers, while other clients read it
+ * through both. Every read must return a value that the key had after the read began (register.ts).
  */
 import assert from 'node:assert/strict';
+import { setTimeout as elapse } from 'node:timers/promises';
+import type { Rule } from '../helpers/injecting.ts';
+import { History } from './history.ts';
 import { absent, type State } from './model.ts';
 import { connectTo, type PinnedConnection } from './pinned-connection.ts';
-import { impossibleRead, type Read, type Write } from './register.ts';
-import { bytesOf, createRandom, type Random } from './values.ts';
+import { bytesOf, createRandom } from './values.ts';
 
 export interface ConsistencyOptions {
-  /** Of a gateway with `--devices 0,1`. */
+  /** Of a gateway with `--devices 0,1` whose engine obeys `slowReads`. */
   readonly url: string;
   readonly seed: number;
-  /** Requests of the clients that write: each reads after every write. */
-  readonly operations: number;
-  readonly progress?: (done: number) => void;
+  readonly writes: number;
+  readonly progress?: (writes: number) => void;
 }
 
-const KEYS = 1;
-const WRITES_BETWEEN_CHECKS = 20;
-const SHORT = [256 << 10, 512 << 10] as const;
-/** It is read for longer than a short value is written. */
-const LONG = 32 << 20;
+const KEY = 'consistency';
+/** Longer than a write: while a read is in flight, a write completes and a later read begins. */
+const READ_MS = 50;
+export const slowReads: Rule = {
+  on: ['get', 'batch_get'],
+  delayAfterUs: READ_MS * 1000,
+  prefix: KEY,
+};
 
-/** Problems of a read beside writes: the client is told to try again. */
-const CHANGES_BESIDE: ReadonlySet<string> = new Set(
-  ['object-changed', 'object-being-written', 'read-not-trusted'].map((slug) => `/problems/${slug}`),
-);
+const DEVICES = [0, 1] as const;
+const READERS_PER_DEVICE = 2;
+const WRITES_PER_ROUND = 10;
+const SHORT = 256 << 10;
+/** More than the kernel's buffers take: an unread response keeps the worker's block in use. */
+const LONG = 6 << 20;
 
+/** Rejects when a read returned a value that it cannot have had, with the writes near it. */
 export async function playConsistency(options: ConsistencyOptions): Promise<void> {
-  const { url, seed, operations, progress } = options;
-  const devices = [0, 1] as const;
-  const connections = await Promise.all(
-    Array.from({ length: KEYS * 3 }, () => devices.map((device) => connectTo(url, device))).flat(),
-  );
+  const { url, seed, writes, progress } = options;
+  const path = `/v1/objects/${KEY}-${seed}`;
+  const connect = (each: number): Promise<PinnedConnection[]> =>
+    Promise.all(
+      DEVICES.flatMap((device) => Array.from({ length: each }, () => connectTo(url, device))),
+    );
+  const [writers, holders, readers] = await Promise.all([
+    connect(1),
+    connect(1),
+    connect(READERS_PER_DEVICE),
+  ]);
+  const history = new History(path);
+  const writer = new Writer({ path, seed, history, writers, holders });
   try {
-    const players = Array.from({ length: KEYS }, (_, at) => {
-      // In turn, so that each pair reaches both workers.
-      const [write0, write1, ...readers] = connections.slice(6 * at, 6 * at + 6) as [
-        PinnedConnection,
-        PinnedConnection,
-        ...PinnedConnection[],
-      ];
-      return new KeyPlayer(
-        `/v1/objects/consistency-${seed}-${at}`,
-        createRandom(seed * 1000 + at),
-        [write0, write1],
-        readers,
-      );
-    });
-    const perRound = 2 * KEYS * WRITES_BETWEEN_CHECKS;
-    for (let done = 0; done < operations; done += perRound) {
-      await Promise.all(players.map((player) => player.round(WRITES_BETWEEN_CHECKS)));
-      progress?.(done + perRound);
+    for (let done = 0; done < writes; done += WRITES_PER_ROUND) {
+      const work = playWrites(writer, Math.min(WRITES_PER_ROUND, writes - done));
+      await Promise.all([
+        work.ended,
+        ...readers.map((reader, at) => readOn(reader, seed + done + at, history, work)),
+      ]);
+      history.check();
+      progress?.(done + WRITES_PER_ROUND);
     }
   } finally {
-    for (const connection of connections) connection.close();
+    for (const connection of [...writers, ...holders, ...readers]) connection.close();
   }
 }
 
-class KeyPlayer {
+interface Work {
+  active: boolean;
+  readonly ended: Promise<void>;
+}
+
+function playWrites(writer: Writer, count: number): Work {
+  const play = async (): Promise<void> => {
+    for (let done = 0; done < count; done += 1) await writer.step();
+  };
+  const work: Work = {
+    active: true,
+    ended: play().finally(() => {
+      work.active = false;
+    }),
+  };
+  return work;
+}
+
+/** Reads as long as writes go on, with pauses of different lengths. */
+async function readOn(
+  reader: PinnedConnection,
+  seed: number,
+  history: History,
+  work: Work,
+): Promise<void> {
+  const random = createRandom(seed);
+  while (work.active) {
+    await (await history.beginRead(reader)).end();
+    await elapse(random.between(0, READ_MS / 2));
+  }
+}
+
+/** The client that changes the key: each write is complete before the next one begins. */
+class Writer {
   readonly #path: string;
-  readonly #random: Random;
-  readonly #writers: readonly [PinnedConnection, PinnedConnection];
-  readonly #readers: readonly PinnedConnection[];
+  readonly #history: History;
+  /** One connection to each worker. */
+  readonly #writers: readonly PinnedConnection[];
+  readonly #holders: readonly PinnedConnection[];
+  readonly #random;
   #version = 0;
-  #writes: Write[] = [];
-  #reads: Read[] = [];
-  #onWritten: (() => void)[] = [];
+  #length = LONG;
 
-  constructor(
-    path: string,
-    random: Random,
-    writers: readonly [PinnedConnection, PinnedConnection],
-    readers: readonly PinnedConnection[],
-  ) {
-    this.#path = path;
-    this.#random = random;
-    this.#writers = writers;
-    this.#readers = readers;
+  constructor(options: {
+    path: string;
+    seed: number;
+    history: History;
+    writers: readonly PinnedConnection[];
+    holders: readonly PinnedConnection[];
+  }) {
+    this.#path = options.path;
+    this.#history = options.history;
+    this.#writers = options.writers;
+    this.#holders = options.holders;
+    this.#random = createRandom(options.seed);
   }
 
-  /** Writes and reads for a while, and holds what was seen against what was written. */
-  async round(writes: number): Promise<void> {
-    let writing = true;
-    const write = async (): Promise<void> => {
-      try {
-        for (let done = 0; done < writes; done += 1) await this.#write();
-      } finally {
-        writing = false;
-        this.#announceWrite();
-      }
-    };
-    const readOn = async (connection: PinnedConnection): Promise<void> => {
-      while (writing) {
-        const written = new Promise<void>((resolve) => this.#onWritten.push(resolve));
-        const dice = this.#random.next();
-        // A client that reads slowly: its worker still has the value of before the write.
-        if (dice < 0.4) await this.#read(connection, written);
-        else {
-          await this.#read(connection);
-          if (dice < 0.8) await written;
-        }
-      }
-    };
-    await Promise.all([write(), ...this.#readers.map(readOn)]);
-    const found = impossibleRead(this.#writes, this.#reads);
-    if (found !== undefined) assert.fail(this.#describe(found));
-    this.#writes = this.#writes.slice(-1);
-    this.#reads = [];
+  /** A write through either worker, then a read through each; slow clients hold the value before. */
+  async step(): Promise<void> {
+    const history = this.#history;
+    const held =
+      this.#length === LONG
+        ? await Promise.all(this.#holders.map((holder) => history.beginRead(holder)))
+        : [];
+    await this.#write();
+    const served = await Promise.all(
+      this.#writers.map(async (connection) => (await history.beginRead(connection)).end()),
+    );
+    assert.deepEqual(served, [true, true], 'a read with no write beside it failed');
+    await Promise.all(held.map((read) => read.end()));
   }
 
-  /** One write through either worker, and a read of it through the same or the other one. */
   async #write(): Promise<void> {
     const random = this.#random;
     const connection = random.pick(this.#writers);
-    const present = (this.#writes.at(-1)?.state ?? absent) !== absent;
-    const removes = present && random.chance(0.15);
-    if (!removes) this.#version += 1;
-    const last = this.#writes.at(-1)?.state;
-    const afterLong = typeof last === 'object' && last.length === LONG;
-    const length = !afterLong && random.chance(0.7) ? LONG : random.pick(SHORT);
-    const state: State = removes ? absent : { version: this.#version, length };
-    const write = { state, beganMs: performance.now(), endedMs: Infinity };
-    this.#writes.push(write);
-    const { status } =
-      state === absent
-        ? await connection.send('DELETE', this.#path)
-        : await connection.send('PUT', `${this.#path}?ifExists=replace`, { body: bytesOf(state) });
-    write.endedMs = performance.now();
-    assert.equal(status, state === absent ? 204 : present ? 200 : 201);
-    this.#announceWrite();
-    // The readers still read a long value when the next write is complete.
-    if (length === LONG && !removes) return;
-    assert.ok(
-      await this.#read(random.pick(this.#writers)),
-      'a read without a write beside it failed',
-    );
+    const state = this.#nextState();
+    const status = state === absent ? 204 : this.#history.last === absent ? 201 : 200;
+    await this.#history.write(state, async () => {
+      const response =
+        state === absent
+          ? await connection.send('DELETE', this.#path)
+          : await connection.send('PUT', `${this.#path}?ifExists=replace`, bytesOf(state));
+      const body = await response.body();
+      assert.equal(response.status, status, body.toString());
+    });
   }
 
-  #announceWrite(): void {
-    for (const resolve of this.#onWritten.splice(0)) resolve();
-  }
-
-  /** False when the object changed too often meanwhile for the read to be served. */
-  async #read(connection: PinnedConnection, readBody?: Promise<void>): Promise<boolean> {
-    const beganMs = performance.now();
-    const { status, body } = await connection.send('GET', this.#path, { readBody });
-    const endedMs = performance.now();
-    if (status === 200) {
-      this.#reads.push({ beganMs, endedMs, saw: this.#stateOf(body) });
-      return true;
-    }
-    const text = body.toString();
-    const { type } = JSON.parse(text) as { type: string };
-    if (CHANGES_BESIDE.has(type)) return false;
-    assert.equal(type, '/problems/object-not-found', `GET ${this.#path} → ${text}`);
-    this.#reads.push({ beganMs, endedMs, saw: absent });
-    return true;
-  }
-
-  /** The write whose bytes these are: the latest, and the one before the round at the earliest. */
-  #stateOf(body: Buffer): State | undefined {
-    return this.#writes
-      .map(({ state }) => state)
-      .reverse()
-      .find((state) => state !== absent && bytesOf(state).equals(body));
-  }
-
-  #describe({ saw, beganMs, endedMs }: Read): string {
-    const named = (state: State | undefined): string =>
-      typeof state === 'object' ? `version ${state.version} (${state.length} bytes)` : `${state}`;
-    const near = this.#writes
-      .filter((write) => write.endedMs >= beganMs - 1000 && write.beganMs <= endedMs)
-      .map((write) => {
-        const from = (write.beganMs - beganMs).toFixed(1);
-        return `${named(write.state)} from ${from} to ${(write.endedMs - beganMs).toFixed(1)} ms`;
-      });
-    const ms = (endedMs - beganMs).toFixed(1);
-    return `${this.#path}: a GET of ${ms} ms found ${named(saw)}; written since its begin: ${near.join(', ')}`;
+  #nextState(): State {
+    const random = this.#random;
+    if (this.#history.last !== absent && random.chance(0.15)) return absent;
+    if (random.chance(0.25)) this.#length = this.#length === LONG ? SHORT : LONG;
+    this.#version += 1;
+    return { version: this.#version, length: this.#length };
   }
 }

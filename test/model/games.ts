@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { startGateway } from '../helpers/gateway.ts';
 import { createInjection, injectingLibrary } from '../helpers/injecting.ts';
-import { playConsistency } from './consistency.ts';
+import { playConsistency, slowReads } from './consistency.ts';
 import { modelFaults } from './faults.ts';
 import { play } from './play.ts';
 import { engineFaults, noProblem, noRoom, type Tolerance } from './verdicts.ts';
@@ -13,7 +13,7 @@ export interface Game {
   readonly args: readonly string[];
   readonly tolerates: Tolerance;
   readonly failing?: true;
-  /** Played by several clients of one key and two workers, instead of clients with keys of their own. */
+  /** Several clients of one key and two workers play it, instead of clients with keys of their own. */
   readonly consistency?: true;
 }
 
@@ -37,12 +37,15 @@ export const games: readonly Game[] = [
   },
   {
     name: 'consistency',
-    where: 'and every reader sees completed writes of both workers',
-    args: ['--devices', '0,1', '--ready-when', 'all', '--arena-bytes', '256MiB'],
+    where: 'and every read sees the completed writes of both workers',
+    args: ['--devices', '0,1', '--ready-when', 'all'],
     tolerates: noProblem,
     consistency: true,
   },
 ];
+
+/** A write of the consistency game takes as long as so many operations of the other games. */
+const OPERATIONS_PER_WRITE = 50;
 
 export interface GameOptions {
   readonly seed: number;
@@ -53,18 +56,23 @@ export interface GameOptions {
 /** Rejects with what was wrong, and when the gateway does not end as it should. */
 export async function playGame(game: Game, options: GameOptions): Promise<void> {
   const { args, tolerates, failing = false, consistency = false } = game;
-  const injection = failing ? createInjection() : undefined;
+  const injection =
+    failing || consistency ? createInjection(consistency ? [slowReads] : []) : undefined;
   const gateway = await startGateway({
-    args: failing ? [...args, '--engine', await injectingLibrary()] : args,
+    args: injection === undefined ? args : [...args, '--engine', await injectingLibrary()],
     // What is read from a block that was given back is poison then.
     env: { GATEWAY_DEBUG_ARENA: '1', ...injection?.env },
   });
   try {
     const { url } = gateway;
-    // Its values are large, so that each operation takes as long as many of the other games.
     if (consistency) {
-      const operations = Math.ceil(options.operations / 10);
-      await playConsistency({ ...options, url, operations });
+      const { seed, operations, progress } = options;
+      await playConsistency({
+        url,
+        seed,
+        writes: Math.ceil(operations / OPERATIONS_PER_WRITE),
+        progress: (writes) => progress?.(writes * OPERATIONS_PER_WRITE),
+      });
     } else {
       await play({
         ...options,

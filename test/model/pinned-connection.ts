@@ -1,18 +1,15 @@
-/** A connection to the worker of one device, for requests one after the other. */
-import { Agent, request } from 'node:http';
+/** A connection to the worker of one device. It sends one request after the other. */
+import { Agent, type IncomingMessage, request } from 'node:http';
 
 export interface PinnedResponse {
   readonly status: number;
-  readonly body: Buffer;
+  /** Until the client reads the body, the worker keeps what the kernel's buffers do not take. */
+  body(): Promise<Buffer>;
 }
 
 export interface PinnedConnection {
-  /** The body is not read before `readBody`, so that the worker keeps its block until then. */
-  send(
-    method: string,
-    path: string,
-    options?: { readonly body?: Buffer; readonly readBody?: Promise<void> | undefined },
-  ): Promise<PinnedResponse>;
+  /** Resolves when the response's headers have arrived. */
+  send(method: string, path: string, body?: Buffer): Promise<PinnedResponse>;
   close(): void;
 }
 
@@ -20,7 +17,8 @@ export async function connectTo(url: string, device: number): Promise<PinnedConn
   for (let attempt = 0; attempt < 20; attempt += 1) {
     const connection = open(url);
     const { body } = await connection.send('GET', '/readyz');
-    if ((JSON.parse(body.toString()) as { device: number }).device === device) return connection;
+    const { device: reached } = JSON.parse((await body()).toString()) as { device: number };
+    if (reached === device) return connection;
     connection.close();
   }
   throw new Error(`no connection reached the worker of device ${device}`);
@@ -29,20 +27,20 @@ export async function connectTo(url: string, device: number): Promise<PinnedConn
 function open(url: string): PinnedConnection {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   return {
-    send: (method, path, { body, readBody } = {}) =>
+    send: (method, path, body) =>
       new Promise((resolve, reject) => {
-        const outgoing = request(`${url}${path}`, { agent, method }, (response) => {
-          const read = async () => {
-            await readBody;
-            const chunks: Buffer[] = [];
-            for await (const chunk of response) chunks.push(chunk as Buffer);
-            return { status: response.statusCode ?? 0, body: Buffer.concat(chunks) };
-          };
-          read().then(resolve, reject);
-        });
+        const outgoing = request(`${url}${path}`, { agent, method }, (response) =>
+          resolve({ status: response.statusCode ?? 0, body: () => readBody(response) }),
+        );
         outgoing.on('error', reject);
         outgoing.end(body);
       }),
     close: () => agent.destroy(),
   };
+}
+
+async function readBody(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
 }
