@@ -29,7 +29,7 @@ async function slowEngine() {
 }
 
 /** Long enough for all that is sent at once to have come. */
-const slow = (...on: EngineFunction[]): Rule => ({ on, delayOutsideUs: 60_000 });
+const slow = (...on: EngineFunction[]): Rule => ({ on, delayOutsideUs: 100_000 });
 
 withBothLanes(slowEngine, (gateway) => {
   const { request, problem, store, value, newKey } = requestTo(gateway);
@@ -72,6 +72,8 @@ withBothLanes(slowEngine, (gateway) => {
       const bodies = Array.from({ length: count }, (_, at) => randomBytes(50 + at));
       const keys = bodies.map((_, at) => newKey(`together-${at}`));
       const single = dataFunctions.filter((name) => !name.startsWith('batch_'));
+      // The connections are open and the code is compiled, so that the requests below arrive together.
+      await many(count, (at) => problem('GET', keys[at] as string, 404, 'object-not-found'));
       await under([slow(...dataFunctions)], async () => {
         const puts = await reaching(() =>
           many(count, async (at) => {
