@@ -20,7 +20,7 @@ export interface ConsistencyOptions {
 
 const KEY = 'consistency';
 /** Longer than a write: while a read is in flight, a write completes and a later read begins. */
-const READ_MS = 50;
+const READ_MS = 80;
 export const slowReads: Rule = {
   on: ['get', 'batch_get'],
   delayAfterUs: READ_MS * 1000,
@@ -121,19 +121,21 @@ class Writer {
     this.#random = createRandom(options.seed);
   }
 
-  /** A write through either worker, then a read through each; slow clients hold the value before. */
+  /**
+   * A write through either worker, then a read through each. Another client's read through each worker
+   * begins before the write; during the write it is in flight, or its response is held unread.
+   */
   async step(): Promise<void> {
     const history = this.#history;
-    const held =
-      this.#length === LONG
-        ? await Promise.all(this.#holders.map((holder) => history.beginRead(holder)))
-        : [];
+    const held = Promise.all(this.#holders.map((holder) => history.beginRead(holder)));
+    if (this.#length === LONG) await held;
+    else await Promise.race([held, elapse(READ_MS / 8)]);
     await this.#write();
     const served = await Promise.all(
       this.#writers.map(async (connection) => (await history.beginRead(connection)).end()),
     );
     assert.deepEqual(served, [true, true], 'a read with no write beside it failed');
-    await Promise.all(held.map((read) => read.end()));
+    await Promise.all((await held).map((read) => read.end()));
   }
 
   async #write(): Promise<void> {

@@ -45,7 +45,7 @@ export const games: readonly Game[] = [
 ];
 
 /** A write of the consistency game takes as long as so many operations of the other games. */
-const OPERATIONS_PER_WRITE = 50;
+const OPERATIONS_PER_WRITE = 100;
 
 export interface GameOptions {
   readonly seed: number;
