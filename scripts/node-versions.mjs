@@ -37,12 +37,13 @@ function fetchNode(version, folder) {
   const run = (file, args) =>
     execFileSync(file, args, { cwd: work, encoding: 'utf8', timeout: FETCH_DEADLINE_MS });
   try {
-    const archive = run('npm', ['pack', '--silent', spec]).trim().split('\n').at(-1);
+    const archive = run('npm', ['pack', '--loglevel=error', spec]).trim().split('\n').at(-1);
     run('tar', ['-xzf', archive]);
     fs.rmSync(path.join(work, archive));
     fs.renameSync(path.join(work, 'package'), folder);
   } catch (error) {
-    throw new Error(`cannot fetch ${spec} from npm: ${error.message}`, { cause: error });
+    const reason = `${error.message}\n${error.stderr ?? ''}`.trim();
+    throw new Error(`cannot fetch ${spec} from the npm registry: ${reason}`, { cause: error });
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }

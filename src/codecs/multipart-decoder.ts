@@ -9,6 +9,7 @@ import {
   parsePartHeaders,
   partFault,
 } from './part-head.ts';
+import { TimeSlices } from './time-slices.ts';
 
 const NOTHING = Buffer.alloc(0);
 const CR = 0x0d;
@@ -44,6 +45,7 @@ export class MultipartDecoder implements PutDecoder {
   /** Of the part under way: by its Content-Length, and how many the sink has. */
   #announced: number | undefined;
   #taken = 0;
+  readonly #slices = new TimeSlices();
   #destroyed = false;
 
   constructor(sink: ValueSink, boundary: string | undefined, rules: MultipartRules) {
@@ -57,7 +59,11 @@ export class MultipartDecoder implements PutDecoder {
 
   async write(chunk: Buffer): Promise<void> {
     this.#data = this.#data.length === 0 ? chunk : Buffer.concat([this.#data, chunk]);
-    while (!this.#destroyed && (await this.#step()));
+    while (!this.#destroyed && (await this.#step())) {
+      // A body of nothing but near-delimiters takes many steps for each chunk.
+      const wait = this.#slices.pause();
+      if (wait !== undefined) await wait;
+    }
   }
 
   end(): void {
@@ -69,6 +75,7 @@ export class MultipartDecoder implements PutDecoder {
 
   destroy(): void {
     this.#destroyed = true;
+    this.#slices.stop();
     this.#data = NOTHING;
   }
 

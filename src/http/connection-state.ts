@@ -46,10 +46,16 @@ export function createConnectionStates(): ConnectionStates {
  * the rest of the packet. Bytes that arrive later then belong to no request, and a body among them
  * would be executed as one. The parser stops when the request has Upgrade, and Connection names it;
  * Upgrade alone is enough here, because to close is always safe. Of other protocol versions the end of
- * the message is not certain either.
+ * the message is not certain either, nor of HTTP/1.0 with Transfer-Encoding (RFC 9112 §6.1).
  */
-const endsConnection = ({ headers, httpVersionMajor }: IncomingMessage): boolean =>
-  headers.upgrade !== undefined || httpVersionMajor !== 1;
+const endsConnection = ({
+  headers,
+  httpVersionMajor,
+  httpVersionMinor,
+}: IncomingMessage): boolean =>
+  headers.upgrade !== undefined ||
+  httpVersionMajor !== 1 ||
+  (httpVersionMinor === 0 && headers['transfer-encoding'] !== undefined);
 
 /**
  * Registers a request whose head has come. False when an earlier request or fault ends the connection:

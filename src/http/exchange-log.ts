@@ -56,7 +56,7 @@ export function exchangeLog(
     else if (slow) logger.warn(line, 'slow request');
     else logger.info(line, failed ? 'request refused' : 'request');
   };
-  return { write, flush: limit.flush };
+  return { write, flush: () => limit.flush() };
 }
 
 const lineOf = (exchange: Exchange, status: number, durationMs: number) => ({

@@ -80,6 +80,12 @@ export function respondJson(gateway: Gateway, exchange: Exchange, value: unknown
   respond(gateway, exchange, 200, headers, text);
 }
 
+/** The logger marks the errors that it has seen, which a frozen problem of many items does not allow. */
+const loggable = (error: unknown): unknown =>
+  error instanceof ProblemError && Object.isFrozen(error)
+    ? new ProblemError(error.slug, error.options)
+    : error;
+
 /**
  * Answers with what went wrong. A ProblemError is told as it is; anything else is a defect of ours,
  * logged with its cause and told as internal-error. When the response has begun, its connection is
@@ -90,7 +96,7 @@ export function respondError(gateway: Gateway, exchange: Exchange, error: unknow
   if (!(error instanceof ProblemError)) exchange.error = error;
   if (res.headersSent || res.destroyed) {
     // Only the log tells of it, unless the client had left before: then it is no failure of ours.
-    if (!res.destroyed) exchange.error ??= error;
+    if (!res.destroyed) exchange.error ??= loggable(error);
     res.destroy();
     endExchange(gateway, exchange);
     return;

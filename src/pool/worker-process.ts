@@ -141,7 +141,10 @@ export class WorkerProcess {
   }
 
   #sendNow(message: ToWorker, passed?: Handle | Socket, sent?: (left: boolean) => void): void {
-    if (!this.#child.connected) return;
+    if (!this.#child.connected) {
+      sent?.(false);
+      return;
+    }
     // Copies are closed by us alone (keepOpen): Node forgets one when the channel ends before its
     // receiver has acknowledged it, and its client would wait for ever.
     const options = { keepOpen: true };

@@ -54,6 +54,20 @@ withBothLanes({ args: ['--max-object-bytes', '16MiB'] }, (gateway) => {
   const isStored = async (object: string) =>
     (await request('HEAD', object.replace('/v1/objects/', ''))).status === 200;
 
+  describe('a request of HTTP/1.0 with Transfer-Encoding', () => {
+    it('is the last of its connection, whatever it asks for', async () => {
+      const path = newPath();
+      const inner = requestHead('GET', path);
+      await onConnection(gateway().port, async ({ send, next, closed }) => {
+        send(
+          `PUT ${path} HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n${inner}`,
+        );
+        assert.equal((await next({ method: 'PUT', path })).status, 201);
+        assert.deepEqual(await closed(), { reset: false, rest: Buffer.alloc(0) });
+      });
+    });
+  });
+
   describe('a request with Upgrade', () => {
     for (const [what, headers] of Object.entries(upgrades)) {
       it(`is served, and nothing behind it is executed: ${what}`, async () => {

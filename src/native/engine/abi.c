@@ -35,7 +35,6 @@ static int32_t join_locked(const mmc_init_config *config) {
   int32_t code = client_join(config->initBm);
   if (code != MMC_OK) return code;
   joined = true;
-  calls_open();
   return MMC_OK;
 }
 

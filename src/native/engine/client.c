@@ -30,8 +30,11 @@ int32_t client_join(bool contributes_memory) {
   int32_t code = membership_take(contributes_memory);
   if (code != MMC_OK) return code;
   abandoned = false;
+  /* Before the pool is watched: the watching thread closes calls when it abandons the pool. */
+  calls_open();
   touching = contributes_memory && touch_start();
   if (touching != contributes_memory || !watch_start(abandon)) {
+    calls_close();
     stop_touching();
     membership_give_up();
     return MMC_ERROR;

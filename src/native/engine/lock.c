@@ -28,9 +28,10 @@
  * By lock, for this process: nothing, or that a thread waits to the end of its budget, or the
  * owner for whom a thread has done so in vain. Without this all call slots of a host would wait
  * for the one lock of a stopped process, and calls that need other locks would wait with them.
- * Two locks that share an element only make waits shorter.
+ * Locks that lie beside each other have elements of their own. Two locks that share an element may
+ * forget each other's owners, which makes waits longer.
  */
-#define WAIT_SLOTS 256u
+#define WAIT_SLOTS 4096u
 #define NO_WAIT 0u
 #define ONE_WAITS 1u
 static _Atomic uint32_t waits[WAIT_SLOTS];
@@ -82,7 +83,7 @@ static bool spin(struct lock *lock) {
 }
 
 static inline _Atomic uint32_t *wait_slot(const struct lock *lock) {
-  return &waits[(uintptr_t)lock / 64 % WAIT_SLOTS];
+  return &waits[(uintptr_t)lock / sizeof lock->word % WAIT_SLOTS];
 }
 
 /* Whoever was waited for in vain has let go. */
