@@ -141,7 +141,9 @@ describe('BodyWriter', { timeout: 20_000 }, () => {
     writer.write(Buffer.alloc(mebibyte));
     await until(() => server.watched.size === 1);
     assert.deepEqual([...server.watched], [transfer]);
-    assert.ok((transfer?.measure?.() ?? 0) >= mebibyte, 'what was read before the pause counts');
+    // The framing of the second piece waits with it.
+    const reached = transfer?.measure?.() ?? 0;
+    assert.ok(reached >= mebibyte - 1024, 'what was read before the pause counts');
     writer.end();
     await closed();
     assert.equal(server.watched.size, 0);
