@@ -194,7 +194,7 @@ export const problemKinds = {
   'headers-too-large': kind(
     431,
     'The request headers are too large',
-    'Together with the request target they may have 16 KiB.',
+    'Together with the request target they may have 16 KiB, in at most 256 header lines.',
   ),
   'internal-error': kind(
     500,

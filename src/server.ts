@@ -18,12 +18,14 @@ import {
 } from './http/exchange.ts';
 import { exchangeLog } from './http/exchange-log.ts';
 import { checkHead, type Expectation, problemOfConnect } from './http/head.ts';
+import { HeldBody, holdBody } from './http/held-body.ts';
 import { HeldBytes } from './http/held-bytes.ts';
 import { browserGuard } from './http/host.ts';
 import { discardInput } from './http/linger.ts';
 import { createLiveConnections } from './http/live-connections.ts';
 import type { Logger } from './http/log.ts';
 import { createPipelineLimit } from './http/pipeline-limit.ts';
+import { announcesBody } from './http/refuse.ts';
 import { respondError } from './http/respond.ts';
 import { parseTarget } from './http/target.ts';
 import { createTransferWatch } from './http/transfer-watch.ts';
@@ -109,6 +111,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     draining: false,
     onEnd(exchange) {
       inFlight -= 1;
+      exchange.body?.drop();
       dismiss(states.of(exchange.req.socket), exchange);
       const durationMs = performance.now() - exchange.startedMs;
       const status = exchange.res.headersSent ? exchange.res.statusCode : 0;
@@ -154,10 +157,11 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     // socket, since a response in the queue of a dead socket emits neither finish nor close.
     if (res.socket === null) {
       if (!pipelines.enter(req)) return;
+      const body = announcesBody(req) ? new HeldBody(gateway, req) : undefined;
       res.once('socket', (socket: Socket) => {
         pipelines.leave(socket);
         // A connection that has died hands itself on to all who waited for it.
-        if (!socket.destroyed && !socket.writableEnded) serve(req, res, expectation);
+        if (!socket.destroyed && !socket.writableEnded) serve(req, res, expectation, body);
       });
       return;
     }
@@ -173,19 +177,29 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     return exchange;
   }
 
-  function serve(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
+  function serve(
+    req: IncomingMessage,
+    res: ServerResponse,
+    expectation: Expectation,
+    body?: HeldBody,
+  ): void {
     const exchange = open(req, res, expectation);
+    exchange.body = body;
     if (exchange.bodyFault instanceof ClientGoneError) {
       abandon(gateway, exchange);
       return;
     }
     try {
       checkHead(req, expectation, guard);
-      if (config.fastLane && serveData(gateway, exchange, parseTarget(req.url ?? '/'))) return;
+      if (config.fastLane && serveData(gateway, exchange, parseTarget(req.url ?? '/'))) {
+        holdBody(gateway, exchange);
+        return;
+      }
     } catch (error) {
       respondError(gateway, exchange, error);
       return;
     }
+    holdBody(gateway, exchange);
     attachExchange(req, exchange);
     res.once('close', () => endExchange(gateway, exchange));
     loadApp().then(

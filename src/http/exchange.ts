@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Layout } from '../config-layouts.ts';
 import type { BatchStore } from '../store/batch-store.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import type { HeldBody } from './held-body.ts';
 import type { HeldBytes } from './held-bytes.ts';
 import { requestIdOf } from './request-id.ts';
 import type { TransferWatch } from './transfer-watch.ts';
@@ -65,6 +66,8 @@ export interface Exchange {
   expectsContinue: boolean;
   /** Why the body will never be complete: the parser's fault with it, or ClientGoneError. */
   bodyFault: Error | undefined;
+  /** Set when the body had to wait for its consumer. */
+  body: HeldBody | undefined;
   /** Set while the body is received: ends that. */
   interrupt: ((fault: Error) => void) | undefined;
   bytesIn: number;
@@ -94,6 +97,7 @@ export const newExchange = (
   key: undefined,
   expectsContinue,
   bodyFault: undefined,
+  body: undefined,
   interrupt: undefined,
   bytesIn: 0,
   bytesOut: 0,

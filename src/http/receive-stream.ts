@@ -1,6 +1,7 @@
 import { ProblemError } from '../errors.ts';
 import { ClientGoneError } from '../store/client-gone.ts';
 import type { Exchange, Gateway } from './exchange.ts';
+import { dropBody, HeldBody, hasLeft } from './held-body.ts';
 import { sendContinue } from './receive.ts';
 import type { Transfer } from './transfer-watch.ts';
 
@@ -20,22 +21,21 @@ export interface BodySink {
  */
 export function receiveStream(gateway: Gateway, exchange: Exchange, sink: BodySink): Promise<void> {
   return new Promise((resolve, reject) => {
-    const { req, bodyFault } = exchange;
+    const { req, res, bodyFault } = exchange;
     let transfer: Transfer | undefined;
     let settled = false;
-    /** The sink's answer to what it was given last. */
-    let taking: Promise<void> | undefined;
+    /** The sink finishes what it was given whole, though the client leaves. */
+    let ended = false;
 
     const settle = (): void => {
       settled = true;
       exchange.interrupt = undefined;
       stopWatching();
-      req.off('data', take);
-      req.off('end', end);
     };
     const fail = (error: unknown): void => {
       if (settled) return;
       settle();
+      dropBody(exchange);
       reject(error instanceof Error ? error : new Error(String(error)));
     };
     const tooSlow = (reason: string): void =>
@@ -44,31 +44,32 @@ export function receiveStream(gateway: Gateway, exchange: Exchange, sink: BodySi
       if (transfer !== undefined) gateway.watch.end(transfer);
       transfer = undefined;
     };
+    const feed = (): void => {
+      if (settled) return;
+      if (transfer !== undefined) gateway.watch.resume(transfer);
+      try {
+        body.feed({ chunk: take, end });
+      } catch (error) {
+        fail(error);
+      }
+    };
     const take = (chunk: Buffer): void => {
       exchange.bytesIn += chunk.length;
       if (transfer !== undefined) transfer.bytes += chunk.length;
       try {
-        const answer = sink.write(chunk);
-        if (!(answer instanceof Promise)) return;
-        req.pause();
+        const written = sink.write(chunk);
+        if (!(written instanceof Promise)) return;
+        body.hold();
         if (transfer !== undefined) gateway.watch.pause(transfer);
-        taking = answer.then(() => {
-          taking = undefined;
-          if (settled) return;
-          if (transfer !== undefined) gateway.watch.resume(transfer);
-          req.resume();
-        });
-        taking.catch(fail);
+        written.then(feed, fail);
       } catch (error) {
         fail(error);
       }
     };
     const end = (): void => {
-      const finish = async (): Promise<void> => {
-        await taking;
-        stopWatching();
-        await sink.end();
-      };
+      ended = true;
+      stopWatching();
+      const finish = async (): Promise<void> => sink.end();
       finish().then(() => {
         if (settled) return;
         settle();
@@ -77,16 +78,16 @@ export function receiveStream(gateway: Gateway, exchange: Exchange, sink: BodySi
     };
 
     if (bodyFault !== undefined) return fail(bodyFault);
-    if (req.closed) return fail(new ClientGoneError());
+    if (hasLeft(exchange)) return fail(new ClientGoneError());
     exchange.interrupt = fail;
     transfer = gateway.watch.begin(tooSlow, undefined, sink.holdsRoom);
     sendContinue(exchange);
-    // What has come whole and was not read yet is gone with the connection. None listens for `error`:
-    // an aborted request then emits `close` alone.
-    req.on('close', () => {
-      if (!req.readableEnded) fail(new ClientGoneError());
+    // A request closes also when its body was read; a response that has not ended, only with its connection.
+    res.once('close', () => {
+      if (!ended) fail(new ClientGoneError());
     });
-    req.on('data', take);
-    req.on('end', end);
+    const body = exchange.body ?? new HeldBody(gateway, req);
+    exchange.body = body;
+    feed();
   });
 }

@@ -1,7 +1,7 @@
 import { ProblemError } from '../errors.ts';
 import { SMALL_BLOCK_BYTES } from '../native/limits.ts';
 import type { Block } from '../native/types.ts';
-import { type BodyTap, tapBody, untapBody } from '../node-internals/body-tap.ts';
+import type { BodyTap } from '../node-internals/body-tap.ts';
 import {
   type DirectTarget,
   readDirectly,
@@ -11,6 +11,7 @@ import { ClientGoneError } from '../store/client-gone.ts';
 import { grown, UNSIZED_START_BYTES } from '../store/grown-block.ts';
 import type { DigestCheck } from './digest.ts';
 import type { Exchange, Gateway } from './exchange.ts';
+import { dropBody, feedBody, hasLeft } from './held-body.ts';
 import type { Transfer } from './transfer-watch.ts';
 
 /**
@@ -147,8 +148,7 @@ class Reception implements BodyTap, DirectTarget {
 
   begin(): void {
     const { req, bodyFault } = this.#exchange;
-    // Even when it had all come: what was not read before the connection closed is gone.
-    if (req.closed) this.fail(new ClientGoneError());
+    if (hasLeft(this.#exchange)) this.fail(new ClientGoneError());
     else if (bodyFault !== undefined) this.fail(bodyFault);
     if (this.#settled) return;
     this.#exchange.interrupt = (fault) => this.fail(fault);
@@ -157,7 +157,11 @@ class Reception implements BodyTap, DirectTarget {
       // Asked first: an error costs its stack trace.
       if (!this.#settled) this.fail(new ClientGoneError());
     });
-    tapBody(req, this);
+    try {
+      feedBody(this.#exchange, this);
+    } catch (error) {
+      this.fail(error as Error);
+    }
     if (this.missing() >= DIRECT_BYTES) readDirectly(req.socket, this);
   }
 
@@ -187,10 +191,9 @@ class Reception implements BodyTap, DirectTarget {
     if (this.#settled) return;
     this.#settled = true;
     this.#gateway.watch.end(this.#transfer);
-    const { req } = this.#exchange;
-    untapBody(req);
-    // Before the block is: its memory may be somebody else's next.
-    stopReadingDirectly(req.socket);
+    dropBody(this.#exchange);
+    // Stop the kernel writing into the block before releasing it; otherwise another request's data is overwritten.
+    stopReadingDirectly(this.#exchange.req.socket);
     this.#sink.discard();
     this.#reject(error);
   }

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { ProblemError } from '../errors.ts';
 import type { Exchange, Gateway } from './exchange.ts';
 
@@ -64,6 +66,23 @@ export function openTextHold(
       held = 0;
     },
   };
+}
+
+const connectionHolds = new WeakMap<Socket, TextHold>();
+
+/**
+ * The hold for what the gateway keeps of requests before it serves them. All requests of a connection
+ * share it, and it is released when the connection closes.
+ */
+export function connectionHold(gateway: Pick<Gateway, 'heldText'>, req: IncomingMessage): TextHold {
+  const { socket } = req;
+  const known = connectionHolds.get(socket);
+  if (known !== undefined) return known;
+  const hold = openTextHold(gateway, { req });
+  connectionHolds.set(socket, hold);
+  if (socket.destroyed) hold.release();
+  else socket.once('close', () => hold.release());
+  return hold;
 }
 
 /**

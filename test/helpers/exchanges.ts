@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
-import type { Exchange, Gateway } from '../../src/http/exchange.ts';
+import { type Exchange, type Gateway, newExchange } from '../../src/http/exchange.ts';
 import { HeldBytes } from '../../src/http/held-bytes.ts';
 import type { Transfer } from '../../src/http/transfer-watch.ts';
 
@@ -52,23 +52,7 @@ export async function startExchanges(
     onEnd: (exchange: Exchange) => void ended.push(exchange),
   } as unknown as Gateway;
   const server = createServer((req, res) => {
-    const exchange: Exchange = {
-      req,
-      res,
-      requestId: 'request-1',
-      startedMs: 0,
-      method: req.method ?? '',
-      route: 'other',
-      key: undefined,
-      expectsContinue: false,
-      bodyFault: undefined,
-      interrupt: undefined,
-      bytesIn: 0,
-      bytesOut: 0,
-      ended: false,
-      problem: undefined,
-      error: undefined,
-    };
+    const exchange: Exchange = { ...newExchange(req, res, false), requestId: 'request-1' };
     void exchanges.serve(gateway, exchange);
   });
   server.on('checkContinue', (req, res) => server.emit('request', req, res));

@@ -118,4 +118,18 @@ describe('clients that fill the heap', { timeout: 180_000 }, () => {
     await until(() => text.split('HTTP/1.1 200').length === 1001, { deadlineMs: 30_000 });
     await until(async () => (await heldBytes()) === 0, { deadlineMs: 30_000 });
   });
+
+  it('are charged for each pipelined request that waits, from the first on', async () => {
+    const block = { method: 'PUT', body: Buffer.alloc(8 << 20, 'b') };
+    await fetch(`${gateway.url}/v1/objects/block`, block);
+    const head = (path: string, filler: string) =>
+      `GET ${path} HTTP/1.1\r\nHost: localhost\r\nX-Filler: ${filler}\r\n\r\n`;
+    const socket = net.connect({ port: gateway.port, host: '127.0.0.1' });
+    sockets.add(socket);
+    const waiting = head('/v1/objects/precious', 'x'.repeat(15_000));
+    socket.write(head('/v1/objects/block', '') + waiting.repeat(3));
+    await until(async () => (await heldBytes()) >= 3 * 30_000, { deadlineMs: 30_000 });
+    socket.destroy();
+    await until(async () => (await heldBytes()) === 0, { deadlineMs: 30_000 });
+  });
 });

@@ -48,6 +48,21 @@ withBothLanes({ args: ['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB'] 
         });
       }
     });
+
+    it('let a request have 256 header lines: one more is 431', () =>
+      onConnection(gateway().port, async ({ send, next }) => {
+        const lines = (count: number) =>
+          requestHead('GET', '/livez').replace(/\r\n$/, `${'a:b\r\n'.repeat(count - 1)}\r\n`);
+        for (const [count, status] of [
+          [256, 200],
+          [257, 431],
+          [2900, 431],
+          [256, 200],
+        ] as const) {
+          send(lines(count));
+          assert.equal((await next({ path: '/livez' })).status, status, `${count} lines`);
+        }
+      }));
   });
 
   describe('a target that the parser gives up', () => {

@@ -104,6 +104,11 @@ const alike: Record<string, [status: number, bytes: string, expected?: Expected]
   ],
   'a target that the parser gives up': [414, requestHead('GET', `/${large}`)],
   'headers of more than 16 KiB': [431, requestHead('GET', '/livez', { 'X-Large': large })],
+  'more than 256 header lines': [
+    431,
+    requestHead('GET', '/livez', close).replace(/\r\n$/, `${'a:b\r\n'.repeat(256)}\r\n`),
+    { path: '/livez' },
+  ],
   'a transfer coding that nobody knows': [
     501,
     requestHead('PUT', '/v1/objects/a', { 'Transfer-Encoding': 'gzip' }),

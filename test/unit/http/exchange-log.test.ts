@@ -26,6 +26,7 @@ function exchange(changes: Partial<Exchange> = {}): Exchange {
     key: secret,
     expectsContinue: false,
     bodyFault: undefined,
+    body: undefined,
     interrupt: undefined,
     bytesIn: 3,
     bytesOut: 4,

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ProblemError } from '../../../src/errors.ts';
 import type { Exchange } from '../../../src/http/exchange.ts';
 import { type BodySink, receiveStream } from '../../../src/http/receive-stream.ts';
+import { setFeature } from '../../../src/node-internals/node-features.ts';
 import { ClientGoneError } from '../../../src/store/client-gone.ts';
 import { type ExchangeServer, startExchanges } from '../../helpers/exchanges.ts';
 import { chunked, requestHead } from '../../helpers/raw-connection.ts';
@@ -41,225 +43,269 @@ class SlowSink implements BodySink {
   }
 }
 
-describe('receiveStream', { timeout: 20_000 }, () => {
-  let server: ExchangeServer;
-  before(async () => {
-    server = await startExchanges();
-  });
-  after(() => server.close());
-
-  /** Sends bytes, which are received into a sink. `outcome` is 'whole' or the error. */
-  async function receive(
-    bytes: Uint8Array,
-    sink: BodySink,
-    prepare?: (exchange: Exchange) => void,
-  ) {
-    const state: { socket: Socket; exchange?: Exchange; outcome?: unknown } = {
-      socket: await server.connect(),
-    };
-    server.serve = async (gateway, exchange) => {
-      state.exchange = exchange;
-      prepare?.(exchange);
-      state.outcome = await receiveStream(gateway, exchange, sink).then(
-        () => 'whole',
-        (error: unknown) => error,
-      );
-      if (exchange.res.destroyed) return;
-      exchange.res.end();
-    };
-    state.socket.write(bytes);
-    await until(() => state.exchange !== undefined);
-    return state as typeof state & { exchange: Exchange };
-  }
-
-  const settled = (state: { outcome?: unknown }) => until(() => state.outcome !== undefined);
-  const isGone = ({ outcome }: { outcome?: unknown }) => outcome instanceof ClientGoneError;
-
-  it('is one transfer from its first byte to its last, however often its taker asks for time', async () => {
-    const sink = new SlowSink();
-    sink.slow = true;
-    const state = await receive(head({ 'Content-Length': 12 }), sink);
-    await until(() => server.watched.size === 1);
-    const [transfer] = server.watched;
-    for (const [at, piece] of ['one ', 'two ', 'six '].entries()) {
-      state.socket.write(piece);
-      await until(() => sink.text.length === 4 * (at + 1));
-      assert.equal(server.watched.size, 0, 'it is watched while its taker has it wait');
-      sink.go();
-      if (at < 2) await until(() => server.watched.size === 1);
-      if (at < 2) assert.deepEqual([...server.watched], [transfer]);
-    }
-    await settled(state);
-    assert.equal(state.outcome, 'whole');
-    assert.equal(transfer?.bytes, 12);
-    assert.equal(server.watched.size, 0);
-  });
-
-  it('gives the sink all there is, counts it, and watches no longer', async () => {
-    const sink = new SlowSink();
-    const state = await receive(inChunks('one ', 'two ', 'three'), sink);
-    await settled(state);
-    assert.deepEqual([state.outcome, sink.text, sink.ended], ['whole', 'one two three', 1]);
-    assert.equal(state.exchange.bytesIn, 13);
-    assert.equal(state.exchange.interrupt, undefined);
-    assert.equal(server.watched.size, 0);
-    state.socket.destroy();
-  });
-
-  it('takes a body without bytes for one', async () => {
-    const sink = new SlowSink();
-    const state = await receive(head({ 'Content-Length': 0 }), sink);
-    await settled(state);
-    assert.deepEqual([state.outcome, sink.text, sink.ended], ['whole', '', 1]);
-    state.socket.destroy();
-  });
-
-  it('reads nothing and holds the client to no rate while the sink asks for time', async () => {
-    const sink = new SlowSink();
-    sink.slow = true;
-    const state = await receive(inChunks('one ', 'two ', 'three'), sink);
-    await until(() => sink.text === 'one ');
-    assert.equal(state.exchange.req.isPaused(), true);
-    assert.equal(server.watched.size, 0);
-    sink.go();
-    await until(() => sink.text === 'one two ');
-    assert.equal(sink.ended, 0);
-    sink.slow = false;
-    sink.go();
-    await settled(state);
-    assert.deepEqual([state.outcome, sink.text, sink.ended], ['whole', 'one two three', 1]);
-    state.socket.destroy();
-  });
-
-  it('asks a client that waits to go on, once', async () => {
-    const sink = new SlowSink();
-    const state = await receive(
-      head({ 'Content-Length': 2, Expect: '100-continue' }),
-      sink,
-      (ex) => {
-        ex.expectsContinue = true;
-      },
-    );
-    let answer = '';
-    state.socket.on('data', (chunk: Buffer) => {
-      answer += chunk.toString();
+for (const state of ['on', 'failed'] as const)
+  describe(`receiveStream, with body-tap ${state}`, { timeout: 20_000 }, () => {
+    let server: ExchangeServer;
+    before(async () => {
+      setFeature('body-tap', state);
+      server = await startExchanges({ batchJsonBytes: 1 << 20 });
     });
-    await until(() => answer === 'HTTP/1.1 100 Continue\r\n\r\n');
-    state.socket.write('hi');
-    await settled(state);
-    assert.equal(sink.text, 'hi');
-    state.socket.destroy();
-  });
+    after(() => server.close());
 
-  it('fails with what the sink throws, at once, later or at the end, and gives it no more', async () => {
-    const refusal = new ProblemError('invalid-body');
-    const refusing: [sink: SlowSink, given: string][] = [];
-    const atOnce = new SlowSink();
-    atOnce.write = (chunk) => {
-      atOnce.text += chunk.toString();
-      throw refusal;
-    };
-    refusing.push([atOnce, 'one ']);
-    const later = new SlowSink();
-    later.slow = true;
-    refusing.push([later, 'one ']);
-    const atEnd = new SlowSink();
-    atEnd.slowEnd = true;
-    refusing.push([atEnd, 'one two ']);
-    for (const [sink, given] of refusing) {
-      const state = await receive(inChunks('one ', 'two '), sink);
-      await until(() => sink.text === given && (sink !== atEnd || sink.ended === 1));
-      sink.fail(refusal);
+    /** Sends bytes, which are received into a sink. `outcome` is 'whole' or the error. */
+    async function receive(
+      bytes: Uint8Array,
+      sink: BodySink,
+      prepare?: (exchange: Exchange) => void,
+    ) {
+      const state: { socket: Socket; exchange?: Exchange; outcome?: unknown } = {
+        socket: await server.connect(),
+      };
+      server.serve = async (gateway, exchange) => {
+        state.exchange = exchange;
+        prepare?.(exchange);
+        state.outcome = await receiveStream(gateway, exchange, sink).then(
+          () => 'whole',
+          (error: unknown) => error,
+        );
+        if (exchange.res.destroyed) return;
+        exchange.res.end();
+      };
+      state.socket.write(bytes);
+      await until(() => state.exchange !== undefined);
+      return state as typeof state & { exchange: Exchange };
+    }
+
+    const settled = (state: { outcome?: unknown }) => until(() => state.outcome !== undefined);
+    const isGone = ({ outcome }: { outcome?: unknown }) => outcome instanceof ClientGoneError;
+
+    it('is one transfer from its first byte to its last, however often its taker asks for time', async () => {
+      const sink = new SlowSink();
+      sink.slow = true;
+      const state = await receive(head({ 'Content-Length': 12 }), sink);
+      await until(() => server.watched.size === 1);
+      const [transfer] = server.watched;
+      for (const [at, piece] of ['one ', 'two ', 'six '].entries()) {
+        state.socket.write(piece);
+        await until(() => sink.text.length === 4 * (at + 1));
+        assert.equal(server.watched.size, 0, 'it is watched while its taker has it wait');
+        sink.go();
+        if (at < 2) await until(() => server.watched.size === 1);
+        if (at < 2) assert.deepEqual([...server.watched], [transfer]);
+      }
       await settled(state);
-      assert.equal(state.outcome, refusal);
-      assert.equal(sink.text, given);
-      assert.equal(sink.ended, sink === atEnd ? 1 : 0);
+      assert.equal(state.outcome, 'whole');
+      assert.equal(transfer?.bytes, 12);
+      assert.equal(server.watched.size, 0);
+    });
+
+    it('gives the sink all there is, counts it, and watches no longer', async () => {
+      const sink = new SlowSink();
+      const state = await receive(inChunks('one ', 'two ', 'three'), sink);
+      await settled(state);
+      assert.deepEqual([state.outcome, sink.text, sink.ended], ['whole', 'one two three', 1]);
+      assert.equal(state.exchange.bytesIn, 13);
+      assert.equal(state.exchange.interrupt, undefined);
       assert.equal(server.watched.size, 0);
       state.socket.destroy();
-    }
-  });
-
-  it('fails when the watch finds the client too slow', async () => {
-    const sink = new SlowSink();
-    const state = await receive(head({ 'Content-Length': 5 }), sink);
-    await until(() => server.watched.size === 1);
-    for (const { cut } of server.watched) cut('no byte moved');
-    await settled(state);
-    assert.ok(state.outcome instanceof ProblemError);
-    assert.equal(state.outcome.slug, 'request-timeout');
-    assert.equal(sink.ended, 0);
-    assert.equal(server.watched.size, 0);
-    state.socket.destroy();
-  });
-
-  it('fails with what the parser finds wrong, before it begins and while it is under way', async () => {
-    const fault = new ProblemError('malformed-request');
-    const early = await receive(head({ 'Content-Length': 5 }), new SlowSink(), (exchange) => {
-      exchange.bodyFault = fault;
     });
-    await settled(early);
-    assert.equal(early.outcome, fault);
-    const state = await receive(head({ 'Content-Length': 5 }), new SlowSink());
-    await until(() => state.exchange.interrupt !== undefined);
-    state.exchange.interrupt?.(fault);
-    await settled(state);
-    assert.equal(state.outcome, fault);
-    assert.equal(server.watched.size, 0);
-    for (const { socket } of [early, state]) socket.destroy();
-  });
 
-  it('fails when the client goes away between two pieces', async () => {
-    const sink = new SlowSink();
-    const whole = inChunks('one ', 'two ');
-    const state = await receive(whole.subarray(0, -14), sink);
-    await until(() => sink.text === 'one ');
-    state.socket.destroy();
-    await settled(state);
-    assert.ok(isGone(state));
-    assert.equal(sink.ended, 0);
-    assert.equal(server.watched.size, 0);
-  });
+    it('takes a body without bytes for one', async () => {
+      const sink = new SlowSink();
+      const state = await receive(head({ 'Content-Length': 0 }), sink);
+      await settled(state);
+      assert.deepEqual([state.outcome, sink.text, sink.ended], ['whole', '', 1]);
+      state.socket.destroy();
+    });
 
-  it('fails when the client goes away while the sink asks for time, though all had been sent', async () => {
-    const sink = new SlowSink();
-    sink.slow = true;
-    const state = await receive(inChunks('one ', 'two '), sink);
-    await until(() => sink.text === 'one ');
-    assert.equal(state.exchange.req.complete, true);
-    state.socket.destroy();
-    await settled(state);
-    assert.ok(isGone(state));
-    sink.go();
-    assert.deepEqual([sink.text, sink.ended, server.watched.size], ['one ', 0, 0]);
-  });
+    it('holds chunks in one buffer, and the client to no rate, while the sink asks for time', async () => {
+      const sink = new SlowSink();
+      sink.slow = true;
+      const state = await receive(inChunks('one ', 'two ', 'three'), sink);
+      await until(() => server.gateway.heldText.held > 0);
+      assert.equal(sink.text, 'one ');
+      assert.equal(server.watched.size, 0);
+      sink.go();
+      await until(() => sink.text === 'one two three');
+      assert.equal(sink.ended, 0);
+      assert.ok(server.gateway.heldText.held > 0, 'the sink still has it');
+      sink.slow = false;
+      sink.go();
+      await settled(state);
+      assert.deepEqual([state.outcome, sink.text, sink.ended], ['whole', 'one two three', 1]);
+      assert.equal(server.gateway.heldText.held, 0);
+      state.socket.destroy();
+    });
 
-  it('fails at once for a client that has left before it began', async () => {
-    const state: { outcome?: unknown } = {};
-    const socket = await server.connect();
-    server.serve = (gateway, exchange) => {
-      exchange.req.once('close', () => {
-        void receiveStream(gateway, exchange, new SlowSink()).catch((error: unknown) => {
-          state.outcome = error;
-        });
+    it('stops reading the connection when 16 KiB are held, and loses no byte', async () => {
+      const sink = new SlowSink();
+      sink.slow = true;
+      const bytes = 16 << 20;
+      const state = await receive(head({ 'Content-Length': bytes }), sink);
+      state.socket.write('first');
+      await until(() => sink.text === 'first');
+      for (let at = 5; at < bytes; at += 1 << 20) {
+        state.socket.write(Buffer.alloc(Math.min(1 << 20, bytes - at), 'x'));
+      }
+      await until(() => server.gateway.heldText.held >= 16 * 1024);
+      for (let turn = 0; turn < 50; turn++) await nextTurn();
+      assert.ok(server.gateway.heldText.held <= 128 * 1024, `${server.gateway.heldText.held}`);
+      assert.ok(state.socket.writableLength > 0, 'the kernel has taken everything');
+      sink.slow = false;
+      sink.go();
+      await settled(state);
+      assert.deepEqual([state.outcome, sink.text.length], ['whole', bytes]);
+      assert.equal(sink.text, `first${'x'.repeat(bytes - 5)}`);
+      assert.equal(server.gateway.heldText.held, 0);
+      state.socket.destroy();
+    });
+
+    it('fails with arena-full when the budget has no room for what it must hold', async () => {
+      const { heldText } = server.gateway;
+      const free = heldText.most - heldText.held;
+      heldText.take(free);
+      const sink = new SlowSink();
+      sink.slow = true;
+      const state = await receive(inChunks('one ', 'two '), sink);
+      await until(() => sink.text === 'one ');
+      sink.go();
+      await settled(state);
+      heldText.giveBack(free);
+      assert.ok(state.outcome instanceof ProblemError);
+      assert.equal(state.outcome.slug, 'arena-full');
+      assert.deepEqual([sink.text, sink.ended, heldText.held], ['one ', 0, 0]);
+      state.socket.destroy();
+    });
+
+    it('asks a client that waits to go on, once', async () => {
+      const sink = new SlowSink();
+      const state = await receive(
+        head({ 'Content-Length': 2, Expect: '100-continue' }),
+        sink,
+        (ex) => {
+          ex.expectsContinue = true;
+        },
+      );
+      let answer = '';
+      state.socket.on('data', (chunk: Buffer) => {
+        answer += chunk.toString();
       });
-      socket.destroy();
-    };
-    socket.write(head({ 'Content-Length': 5 }));
-    await settled(state);
-    assert.ok(isGone(state));
-    assert.equal(server.watched.size, 0);
-  });
+      await until(() => answer === 'HTTP/1.1 100 Continue\r\n\r\n');
+      state.socket.write('hi');
+      await settled(state);
+      assert.equal(sink.text, 'hi');
+      state.socket.destroy();
+    });
 
-  it('lets the sink finish what has come whole, though the client has gone', async () => {
-    const sink = new SlowSink();
-    sink.slowEnd = true;
-    const state = await receive(inChunks('one ', 'two '), sink);
-    await until(() => sink.ended === 1);
-    state.socket.destroy();
-    await until(() => state.exchange.req.closed);
-    assert.equal(state.outcome, undefined);
-    sink.go();
-    await settled(state);
-    assert.equal(state.outcome, 'whole');
+    it('fails with what the sink throws, at once, later or at the end, and gives it no more', async () => {
+      const refusal = new ProblemError('invalid-body');
+      const refusing: [sink: SlowSink, given: string][] = [];
+      const atOnce = new SlowSink();
+      atOnce.write = (chunk) => {
+        atOnce.text += chunk.toString();
+        throw refusal;
+      };
+      refusing.push([atOnce, 'one ']);
+      const later = new SlowSink();
+      later.slow = true;
+      refusing.push([later, 'one ']);
+      const atEnd = new SlowSink();
+      atEnd.slowEnd = true;
+      refusing.push([atEnd, 'one two ']);
+      for (const [sink, given] of refusing) {
+        const state = await receive(inChunks('one ', 'two '), sink);
+        await until(() => sink.text === given && (sink !== atEnd || sink.ended === 1));
+        sink.fail(refusal);
+        await settled(state);
+        assert.equal(state.outcome, refusal);
+        assert.equal(sink.text, given);
+        assert.equal(sink.ended, sink === atEnd ? 1 : 0);
+        assert.equal(server.watched.size, 0);
+        state.socket.destroy();
+      }
+    });
+
+    it('fails when the watch finds the client too slow', async () => {
+      const sink = new SlowSink();
+      const state = await receive(head({ 'Content-Length': 5 }), sink);
+      await until(() => server.watched.size === 1);
+      for (const { cut } of server.watched) cut('no byte moved');
+      await settled(state);
+      assert.ok(state.outcome instanceof ProblemError);
+      assert.equal(state.outcome.slug, 'request-timeout');
+      assert.equal(sink.ended, 0);
+      assert.equal(server.watched.size, 0);
+      state.socket.destroy();
+    });
+
+    it('fails with what the parser finds wrong, before it begins and while it is under way', async () => {
+      const fault = new ProblemError('malformed-request');
+      const early = await receive(head({ 'Content-Length': 5 }), new SlowSink(), (exchange) => {
+        exchange.bodyFault = fault;
+      });
+      await settled(early);
+      assert.equal(early.outcome, fault);
+      const state = await receive(head({ 'Content-Length': 5 }), new SlowSink());
+      await until(() => state.exchange.interrupt !== undefined);
+      state.exchange.interrupt?.(fault);
+      await settled(state);
+      assert.equal(state.outcome, fault);
+      assert.equal(server.watched.size, 0);
+      for (const { socket } of [early, state]) socket.destroy();
+    });
+
+    it('fails when the client goes away between two pieces', async () => {
+      const sink = new SlowSink();
+      const whole = inChunks('one ', 'two ');
+      const state = await receive(whole.subarray(0, -14), sink);
+      await until(() => sink.text === 'one ');
+      state.socket.destroy();
+      await settled(state);
+      assert.ok(isGone(state));
+      assert.equal(sink.ended, 0);
+      assert.equal(server.watched.size, 0);
+    });
+
+    it('fails when the client goes away while the sink asks for time, though all had been sent', async () => {
+      const sink = new SlowSink();
+      sink.slow = true;
+      const state = await receive(inChunks('one ', 'two '), sink);
+      await until(() => sink.text === 'one ');
+      assert.equal(state.exchange.req.complete, true);
+      state.socket.destroy();
+      await settled(state);
+      assert.ok(isGone(state));
+      sink.go();
+      assert.deepEqual([sink.text, sink.ended, server.watched.size], ['one ', 0, 0]);
+    });
+
+    it('fails at once for a client that has left before it began', async () => {
+      const state: { outcome?: unknown } = {};
+      const socket = await server.connect();
+      server.serve = (gateway, exchange) => {
+        exchange.req.once('close', () => {
+          void receiveStream(gateway, exchange, new SlowSink()).catch((error: unknown) => {
+            state.outcome = error;
+          });
+        });
+        socket.destroy();
+      };
+      socket.write(head({ 'Content-Length': 5 }));
+      await settled(state);
+      assert.ok(isGone(state));
+      assert.equal(server.watched.size, 0);
+    });
+
+    it('lets the sink finish what has come whole, though the client has gone', async () => {
+      const sink = new SlowSink();
+      sink.slowEnd = true;
+      const state = await receive(inChunks('one ', 'two '), sink);
+      await until(() => sink.ended === 1);
+      state.socket.destroy();
+      await until(() => state.exchange.req.closed);
+      assert.equal(state.outcome, undefined);
+      sink.go();
+      await settled(state);
+      assert.equal(state.outcome, 'whole');
+    });
   });
-});
