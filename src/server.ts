@@ -39,7 +39,7 @@ import { textMetrics } from './metrics/text.ts';
 import type { EngineClient } from './native/types.ts';
 import { nodeFeatures } from './node-internals/node-features.ts';
 import type { PoolReport } from './pool/report.ts';
-import { serveData } from './routes/data.ts';
+import { loadBulk, serveData } from './routes/data.ts';
 import { operations } from './routes/health.ts';
 import type { PoolBytes } from './store/admission.ts';
 import { isRefusing } from './store/arena-room.ts';
@@ -241,7 +241,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
 
   // After the caller has said that it is ready: a start need not wait for what it may not need.
   setImmediate(() => {
-    void loadApp().catch(() => undefined);
+    for (const load of [loadApp, loadBulk]) load().catch(() => undefined);
   });
 
   return {

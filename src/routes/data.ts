@@ -3,20 +3,14 @@ import { abandon } from '../http/exchange.ts';
 import { announcesBody, bodyNotTaken, methodNotAllowed } from '../http/refuse.ts';
 import { respondError } from '../http/respond.ts';
 import type { Target } from '../http/target.ts';
+import { lazy } from '../lazy.ts';
 import { skipBody } from '../node-internals/body-tap.ts';
 import { ClientGoneError } from '../store/client-gone.ts';
-import { batchExists } from './batch-exists.ts';
-import { batchGet } from './batch-get.ts';
-import { batchInfo } from './batch-info.ts';
-import { batchPut } from './batch-put.ts';
-import { batchRemove } from './batch-remove.ts';
 import { deleteObject } from './delete-object.ts';
-import { getLayers, headLayers } from './get-layers.ts';
 import { getObject } from './get-object.ts';
 import type { Handler, Methods } from './handler.ts';
 import { headObject } from './head-object.ts';
 import { getInfo } from './info.ts';
-import { putLayers } from './put-layers.ts';
 import { putObject } from './put-object.ts';
 
 interface DataRoute {
@@ -37,13 +31,25 @@ const dataRoute = (prefix: string, methods: Methods): DataRoute => ({
   takesBody: 'PUT',
 });
 
+/** Loaded on first use, or once the worker is ready: with its codecs it would delay the start. */
+export const loadBulk = lazy(() => import('./bulk.ts'));
+
+const bulk =
+  (name: keyof Awaited<ReturnType<typeof loadBulk>>): Handler =>
+  async (...request) =>
+    (await loadBulk())[name](...request);
+
 const objects = dataRoute('/v1/objects/', {
   GET: getObject,
   HEAD: headObject,
   PUT: putObject,
   DELETE: deleteObject,
 });
-const layers = dataRoute('/v1/layers/', { GET: getLayers, HEAD: headLayers, PUT: putLayers });
+const layers = dataRoute('/v1/layers/', {
+  GET: bulk('getLayers'),
+  HEAD: bulk('headLayers'),
+  PUT: bulk('putLayers'),
+});
 const info = dataRoute('/v1/info/', { GET: getInfo, HEAD: getInfo });
 
 const batchRoute = (operation: BatchOperation, handler: Handler): [string, DataRoute] => {
@@ -55,11 +61,11 @@ const batchRoute = (operation: BatchOperation, handler: Handler): [string, DataR
 };
 
 const batches = new Map([
-  batchRoute('put', batchPut),
-  batchRoute('get', batchGet),
-  batchRoute('exists', batchExists),
-  batchRoute('info', batchInfo),
-  batchRoute('remove', batchRemove),
+  batchRoute('put', bulk('batchPut')),
+  batchRoute('get', bulk('batchGet')),
+  batchRoute('exists', bulk('batchExists')),
+  batchRoute('info', bulk('batchInfo')),
+  batchRoute('remove', bulk('batchRemove')),
 ]);
 
 function findRoute(path: string): DataRoute | undefined {
