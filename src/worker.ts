@@ -48,7 +48,7 @@ export function becomeWorker(): void {
     const opening = openEngine({
       ...engineOptions(config, device),
       onWarning: (text) => waiting.log.warn({}, text),
-      // Nobody catches it, so this worker ends, and its successor makes the pool anew.
+      // An uncaught error ends this worker, and its successor makes the pool anew.
       onPoolLost: (error) => {
         throw error;
       },

@@ -3,7 +3,7 @@ import type { TimeSlices } from './time-slices.ts';
 /** Sorted at once: about two milliseconds. */
 const RUN_LENGTH = 4096;
 
-/** A sorted copy; however long the list is, other requests are served meanwhile. */
+/** A sorted copy; the event loop serves other requests between two steps, however long the list is. */
 export async function sortedInSlices<Item>(
   items: readonly Item[],
   compare: (a: Item, b: Item) => number,

@@ -40,7 +40,7 @@ export class TimeSlices {
 
   /**
    * Ends the work at its next pause. Without it, work whose request has ended would keep its text and
-   * items in memory that nobody counts, until its turn comes.
+   * items in memory that no budget counts, until its turn comes.
    */
   stop(): void {
     this.#isStopped = true;

@@ -30,7 +30,7 @@ export function discardInput(socket: Socket): void {
     if (socket.destroyed) return;
     stopReadingDirectly(socket);
     socket.removeAllListeners('data');
-    // node:http hands the connection over to whoever listens for its data.
+    // node:http hands the connection over to a listener for its data.
     socket.on('data', (chunk: Buffer) => {
       state.bytes += chunk.length;
       if (state.bytes > MAX_DISCARDED_BYTES) socket.destroy();

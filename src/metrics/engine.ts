@@ -62,7 +62,7 @@ export function engineMetrics(
   );
   registerPolled(registry, {
     name: 'memcache_gateway_arena_refusals_total',
-    help: 'Requests that waited for room in the arena in vain.',
+    help: 'Requests refused because the arena had no room for them in time.',
     type: 'counter',
     read: () => [{ value: engine.arena.pressure().refusals, labels: {} }],
   });

@@ -28,7 +28,7 @@ interface Reclaimer {
   reclaim(region: Region, record: number, length: number, peer: object | undefined): void;
 }
 
-/** A block of a region, freed when its last user lets go. */
+/** A block of a region, freed when its last user releases it. */
 export class ArenaBlock implements NativeBlock {
   readonly length: number;
   readonly address: Address;

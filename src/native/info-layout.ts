@@ -16,7 +16,7 @@ import { keyOnSlot, putOnSlot, submit } from './slot-calls.ts';
 const TRIAL_BYTES = 4096;
 /**
  * The object's size: no service id is as large (a pool has at most 1,024), no address is as small, and
- * nobody can foresee it. So this number is nowhere in the infos but where the engine writes the size.
+ * it is random. So this number stands in the infos only where the engine writes the size.
  */
 const MIN_SIZE = 1025;
 const MAX_SIZE = 2047;

@@ -1,6 +1,6 @@
 /**
- * Whether an arena has room for what it refused. The state begins with a request that waited in vain
- * and ends when a block of the smallest size refused since then is given out, or is free again.
+ * Whether an arena has room for what it refused. The state begins when a request is refused for
+ * lack of room, and ends when a block of the smallest size refused since then is given out, or is free again.
  */
 export class Refusals {
   readonly #now: () => number;

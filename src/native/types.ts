@@ -51,7 +51,7 @@ export interface ArenaStats {
 }
 
 export interface ArenaPressure {
-  /** Requests that waited for room in vain, since the process began. */
+  /** Requests that were refused because there was no room in time, since the process began. */
   readonly refusals: number;
   /** How long the arena has had no room for what it refused; undefined while it has room. */
   readonly refusingForMs: number | undefined;

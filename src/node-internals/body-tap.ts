@@ -26,7 +26,7 @@ const listening = new WeakMap<IncomingMessage, Tapped>();
 interface Tappable {
   /** What node:http gives a body's chunks to, and null at its end; it stops reading on false. */
   push(chunk: Buffer | null): boolean;
-  /** Set when somebody reads the body, so that node:http does not read it away behind the response. */
+  /** Set while a consumer reads the body, so that node:http does not discard it behind the response. */
   _consuming: boolean;
   [tapped]?: BodyTap | undefined;
 }
@@ -110,10 +110,10 @@ export function skipBody(req: IncomingMessage): void {
 function skip(req: IncomingMessage): void {
   const message = req as unknown as Tappable;
   message._consuming = true;
-  message.push = pushToNobody;
+  message.push = discardChunk;
 }
 
-const pushToNobody = (): boolean => true;
+const discardChunk = (): boolean => true;
 
 function pushToTap(this: Tappable, chunk: Buffer | null): boolean {
   if (chunk !== null) return this[tapped]?.chunk(chunk) !== false;

@@ -27,7 +27,7 @@ export function describeRemaining(
 
 export const describeNone = (device: number): string => `device ${device} had no worker`;
 
-/** `calm` when the exit was wished for, or is that of a worker which has served nobody. */
+/** `calm` when the supervisor asked for the exit, or the worker has served no request. */
 export function logExit(
   log: (level: LogLevel, fields: object, message: string) => void,
   { code, signal, lastWords }: Exit,

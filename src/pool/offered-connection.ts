@@ -7,7 +7,7 @@ export interface OfferedConnection {
   offer(id: number, passed: Handle | Socket | undefined): void;
   /** It is ours: it may be read. `passed` is the connection where `offer` did not carry it. */
   take(id: number, passed: Handle | Socket | undefined): void;
-  /** It is somebody else's. */
+  /** Another process owns it. */
   forget(): void;
 }
 

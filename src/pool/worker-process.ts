@@ -146,7 +146,7 @@ export class WorkerProcess {
       return;
     }
     // Copies are closed by us alone (keepOpen): Node forgets one when the channel ends before its
-    // receiver has acknowledged it, and its client would wait for ever.
+    // receiver has acknowledged it, and its client would wait without an end.
     const options = { keepOpen: true };
     this.#child.send(message, passed as SendHandle | undefined, options, (error) => {
       // A send fails only because the worker is gone, which its exit reports.

@@ -26,7 +26,7 @@ interface Reading {
 /**
  * Blocks that are still being sent, for an operator who accepts old bytes in exchange for fewer
  * engine reads: a block is given out until `maxAgeMs` after its read began. Another client may have
- * replaced the object meanwhile by one of the same size; the taker then receives the old bytes.
+ * replaced the object by one of the same size since then; the request then receives the old bytes.
  */
 export function createStaleBlocks(
   maxAgeMs: number,
