@@ -10,6 +10,7 @@ import path from 'node:path';
 import { setTimeout as elapse } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { untilIdle } from './metrics.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -140,6 +141,22 @@ export interface Injection {
   counters(name: EngineFunction | '*'): FunctionCounters;
   /** Removes the files. A process that still runs sees no rules then. */
   dispose(): void;
+}
+
+/** Does `work` under rules; afterwards they are cleared, and every block of the gateway is free. */
+export async function underRules(
+  injection: Injection,
+  url: string,
+  rules: readonly Rule[],
+  work: () => Promise<unknown>,
+): Promise<void> {
+  await injection.set(rules);
+  try {
+    await work();
+  } finally {
+    await injection.clear();
+  }
+  await untilIdle(url);
 }
 
 export function createInjection(rules: readonly Rule[] = []): Injection {

@@ -13,8 +13,9 @@ import {
   type Injection,
   injectingLibrary,
   type Rule,
+  underRules,
 } from '../helpers/injecting.ts';
-import { metric, untilIdle, usedBlocks } from '../helpers/metrics.ts';
+import { metric, usedBlocks } from '../helpers/metrics.ts';
 import { until } from '../helpers/until.ts';
 
 const mebibyte = 1 << 20;
@@ -56,13 +57,7 @@ describe('the client on a gateway whose engine fails', () => {
   }
 
   async function under(rules: readonly Rule[], work: () => Promise<unknown>): Promise<void> {
-    await injection.set(rules);
-    try {
-      await work();
-    } finally {
-      await injection.clear();
-    }
-    await untilIdle(gateway.url);
+    await underRules(injection, gateway.url, rules, work);
   }
 
   it('has an answer that breaks off rejected, or asks again', async () => {

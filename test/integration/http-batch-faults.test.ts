@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import { type BatchAnswer, batchesOf, told } from '../helpers/batches.ts';
-import { createInjection, injectingLibrary, type Rule } from '../helpers/injecting.ts';
+import { createInjection, injectingLibrary, type Rule, underRules } from '../helpers/injecting.ts';
 import { withGateway } from '../helpers/lanes.ts';
-import { untilIdle } from '../helpers/metrics.ts';
 import { formOf, readMixed } from '../helpers/multipart.ts';
 import { requestTo } from '../helpers/requests.ts';
 import { readSafetensors, safetensorsOf } from '../helpers/safetensors.ts';
@@ -43,16 +42,10 @@ withGateway(failingEngine, (gateway) => {
   const { store, value } = requestTo(gateway);
 
   /** And when the rules are gone, every block is free. */
-  async function under(rules: readonly Rule[], work: () => Promise<void>): Promise<void> {
+  async function under(rules: readonly Rule[], work: () => Promise<unknown>): Promise<void> {
     const injection = injections.at(-1);
     assert.ok(injection);
-    await injection.set(rules);
-    try {
-      await work();
-    } finally {
-      await injection.clear();
-    }
-    await untilIdle(gateway().url);
+    await underRules(injection, gateway().url, rules, work);
   }
 
   const slugs = ({ items }: BatchAnswer) =>

@@ -7,9 +7,10 @@ import {
   type EngineFunction,
   injectingLibrary,
   type Rule,
+  underRules,
 } from '../helpers/injecting.ts';
 import { withBothLanes } from '../helpers/lanes.ts';
-import { metric, untilIdle, usedBlocks } from '../helpers/metrics.ts';
+import { metric, usedBlocks } from '../helpers/metrics.ts';
 import { connectRaw, requestHead } from '../helpers/raw-connection.ts';
 import { requestTo } from '../helpers/requests.ts';
 import { until } from '../helpers/until.ts';
@@ -35,14 +36,8 @@ withBothLanes(slowEngine, (gateway) => {
   const { request, problem, store, value, newKey } = requestTo(gateway);
   const injection = () => injections.at(-1) as ReturnType<typeof createInjection>;
 
-  async function under(rules: readonly Rule[], work: () => Promise<void>): Promise<void> {
-    await injection().set(rules);
-    try {
-      await work();
-    } finally {
-      await injection().clear();
-    }
-    await untilIdle(gateway().url);
+  async function under(rules: readonly Rule[], work: () => Promise<unknown>): Promise<void> {
+    await underRules(injection(), gateway().url, rules, work);
   }
 
   /** Calls and keys that reach the engine meanwhile, by function. */

@@ -7,9 +7,9 @@ import {
   type Injection,
   injectingLibrary,
   type Rule,
+  underRules,
 } from '../helpers/injecting.ts';
 import { withGateway } from '../helpers/lanes.ts';
-import { untilIdle } from '../helpers/metrics.ts';
 import { requestTo } from '../helpers/requests.ts';
 
 const slowUs = 400_000;
@@ -32,13 +32,7 @@ for (const limitMs of [300, 60_000]) {
 
       async function under(rules: readonly Rule[], work: () => Promise<void>): Promise<number> {
         const before = injection.counters('get').started;
-        await injection.set(rules);
-        try {
-          await work();
-        } finally {
-          await injection.clear();
-        }
-        await untilIdle(gateway().url);
+        await underRules(injection, gateway().url, rules, work);
         return injection.counters('get').started - before;
       }
       const trusted = async (rules: readonly Rule[]): Promise<number> => {

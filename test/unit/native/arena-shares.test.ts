@@ -5,6 +5,7 @@ import { MemoryArena } from '../../../src/native/arena.ts';
 import { ArenaFullError } from '../../../src/native/errors.ts';
 import { asNative } from '../../../src/native/native-block.ts';
 import type { Block } from '../../../src/native/types.ts';
+import { must, settled } from '../../helpers/allocations.ts';
 
 const kibibyte = 1024;
 const small = 64 * kibibyte;
@@ -22,23 +23,7 @@ function arenaOf(bytes: number, reserveBytes: number): MemoryArena {
   });
 }
 
-function must(block: Block | undefined): Block {
-  assert.ok(block !== undefined, 'there is room');
-  return block;
-}
-
 const isReserved = (block: Block): boolean => asNative(block).address >= reserveStart;
-
-/** Whether a promise has settled by the time all that was ready has run. */
-async function settled(promise: Promise<unknown>): Promise<boolean> {
-  let done = false;
-  const mark = (): void => {
-    done = true;
-  };
-  promise.then(mark, mark);
-  await new Promise(setImmediate);
-  return done;
-}
 
 describe('the reserve of an arena', () => {
   it('holds blocks of at most 64 KiB, and none of a byte more', () => {

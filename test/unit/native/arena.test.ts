@@ -4,7 +4,7 @@ import type { Address } from '../../../src/native/abi.ts';
 import { MemoryArena } from '../../../src/native/arena.ts';
 import { ArenaFullError } from '../../../src/native/errors.ts';
 import { asNative, sliceBlock } from '../../../src/native/native-block.ts';
-import type { Block } from '../../../src/native/types.ts';
+import { must, settled } from '../../helpers/allocations.ts';
 
 const base = 0x100000;
 
@@ -16,22 +16,6 @@ function arenaOf(sizes: number[], debug = true): MemoryArena {
     return region;
   });
   return new MemoryArena(memory, { debug });
-}
-
-function must(block: Block | undefined): Block {
-  assert.ok(block !== undefined, 'there is room');
-  return block;
-}
-
-/** Whether a promise has settled by the time all that was ready has run. */
-async function settled(promise: Promise<unknown>): Promise<boolean> {
-  let done = false;
-  const mark = (): void => {
-    done = true;
-  };
-  promise.then(mark, mark);
-  await new Promise(setImmediate);
-  return done;
 }
 
 const patient = { deadlineMs: 60_000 };
