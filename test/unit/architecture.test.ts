@@ -103,8 +103,8 @@ describe('imports', () => {
         if (rank(from) < 0) return false;
         if (layerOf(to) === 'node-internals')
           return layerOf(from) === 'store' || layerOf(from) === 'codecs';
-        // From src itself a layer may know errors and configuration, and nothing that wires.
-        if (!to.includes('/')) return to !== 'errors.ts' && !isConfig(to);
+        // From src itself a layer may know errors, configuration and `lazy`, and nothing that wires.
+        if (!to.includes('/')) return !['errors.ts', 'lazy.ts'].includes(to) && !isConfig(to);
         if (layerOf(to) === 'metrics' || layerOf(to) === 'pool') return true;
         return rank(to) >= 0 && rank(to) < rank(from);
       }),

@@ -61,7 +61,11 @@ describe('the health of the meta service', () => {
     assert.equal((await askHealth(rude)).state, 'waiting');
     const endless = await listening(
       http.createServer((_request, response) => {
-        const more = () => response.write('x'.repeat(65_536), () => setImmediate(more));
+        // The callback is called also when the response was destroyed.
+        const more = () =>
+          response.write('x'.repeat(65_536), (error) => {
+            if (!error) setImmediate(more);
+          });
         response.once('error', () => {});
         more();
       }),
