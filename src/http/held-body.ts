@@ -22,6 +22,7 @@ export class HeldBody implements BodyTap {
   /** What the consumer was given last, charged until the consumer is ready for more. */
   #lent: GrowingText | undefined;
   #fault: ProblemError | undefined;
+  #receivedBytes = 0;
   #isComplete = false;
   #isStopped = false;
 
@@ -30,6 +31,11 @@ export class HeldBody implements BodyTap {
     this.#req = req;
     this.#hold = connectionHold(gateway, req);
     tapBody(req, this);
+  }
+
+  /** Bytes of the body that have been read from the connection, held or passed on. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
   }
 
   /** Whether the client has sent all of it. */
@@ -71,6 +77,7 @@ export class HeldBody implements BodyTap {
   }
 
   chunk(chunk: Buffer): unknown {
+    this.#receivedBytes += chunk.length;
     if (this.#tap !== undefined) return this.#tap.chunk(chunk);
     if (this.#fault !== undefined) return false;
     try {

@@ -9,6 +9,7 @@ import {
 } from '../node-internals/direct-read.ts';
 import { ClientGoneError } from '../store/client-gone.ts';
 import { grown, UNSIZED_START_BYTES } from '../store/grown-block.ts';
+import { BodySender } from './body-sender.ts';
 import type { DigestCheck } from './digest.ts';
 import type { Exchange, Gateway } from './exchange.ts';
 import { dropBody, feedBody, hasLeft } from './held-body.ts';
@@ -47,7 +48,7 @@ export function receiveSized(
   digest: DigestCheck | undefined,
   use: WithBody,
 ): Promise<void> {
-  const reserved = gateway.store.reserve(length, exchange.req.socket);
+  const reserved = gateway.store.reserve(length, new BodySender(exchange));
   const begin = (block: Block) => {
     sendContinue(exchange);
     const { view } = block;
@@ -86,7 +87,7 @@ export async function receiveUnsized(
   const { unsizedBytes } = gateway.limits;
   const { arena } = gateway.store;
   const start = Math.min(UNSIZED_START_BYTES, unsizedBytes);
-  let block = await gateway.store.reserve(start, exchange.req.socket);
+  let block = await gateway.store.reserve(start, new BodySender(exchange));
   let bytes = 0;
   sendContinue(exchange);
   return receive(gateway, exchange, {

@@ -9,6 +9,7 @@ import { readPartHead } from '../codecs/part-head.ts';
 import { SafetensorsDecoder } from '../codecs/safetensors-decoder.ts';
 import { TimeSlices } from '../codecs/time-slices.ts';
 import type { ProblemError } from '../errors.ts';
+import { BodySender } from '../http/body-sender.ts';
 import { announcedLength, refuseCodings } from '../http/codings.ts';
 import { type DigestCheck, digestOf, verified, verifyWhole } from '../http/digest.ts';
 import type { Exchange, Gateway } from '../http/exchange.ts';
@@ -37,7 +38,7 @@ export const batchPut: Handler = async (gateway, exchange, _raw, query) => {
   refuseCodings(exchange);
   const mediaType = requireMediaType(exchange.req, TYPES);
   const digest = digestOf(exchange);
-  const writer = gateway.batches.writer(gateway.limits, exchange.req.socket);
+  const writer = gateway.batches.writer(gateway.limits, new BodySender(exchange));
   const receive = async (hold: TextHold): Promise<void> => {
     try {
       if (mediaType.type === JSON_TYPE) {

@@ -6,6 +6,7 @@ import { readNumberedHead } from '../codecs/part-head.ts';
 import { SafetensorsDecoder } from '../codecs/safetensors-decoder.ts';
 import { TimeSlices } from '../codecs/time-slices.ts';
 import { MOST_LAYERS } from '../config-layouts.ts';
+import { BodySender } from '../http/body-sender.ts';
 import { announcedLength, refuseCodings } from '../http/codings.ts';
 import { isConditional } from '../http/conditional.ts';
 import { type DigestCheck, digestOf, verified, verifyWhole } from '../http/digest.ts';
@@ -68,7 +69,7 @@ async function receiveLayers(gateway: Gateway, exchange: Exchange, put: LayersPu
     replicas: put.options.replicas,
     expected: put.expected,
     mostBytes: announcedLength(exchange),
-    caller: exchange.req.socket,
+    caller: new BodySender(exchange),
   });
   try {
     if (type === JSON_TYPE) await receiveJson(gateway, exchange, put, writer);

@@ -10,6 +10,11 @@ export interface Caller {
   readonly destroyed: boolean;
   once(event: 'close', listener: () => void): unknown;
   off(event: 'close', listener: () => void): unknown;
+  /**
+   * Whether the client has ended its side before the gateway has all that it announced. Not to be
+   * called while bytes of the connection are parsed: they are neither unread nor received then.
+   */
+  hasEndedEarly?(): boolean;
   /** The client whose share of the arena its blocks count against; the caller itself by default. */
   readonly peer?: object | undefined;
 }
@@ -24,7 +29,7 @@ export const hasLeft = (caller: Caller): boolean => caller.destroyed || peerHasL
 export const isRefusing = (arena: Arena, arenaWaitMs: number): boolean =>
   (arena.pressure().refusingForMs ?? -1) > arenaWaitMs;
 
-/** How often waiting clients are checked: while a connection is not read, no event tells of a reset. */
+/** How often waiting clients are checked: while a connection is not read, no event tells of its end. */
 const CHECK_MS = 250;
 
 /**
@@ -45,7 +50,7 @@ export async function waitForRoom(
   if (hasLeft(caller)) leave();
   caller.once('close', leave);
   const checking = setInterval(() => {
-    if (hasLeft(caller)) leave();
+    if (hasLeft(caller) || caller.hasEndedEarly?.() === true) leave();
   }, CHECK_MS);
   try {
     return await arena.allocate(bytes, { deadlineMs, signal: left.signal, peer });

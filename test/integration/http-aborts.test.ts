@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { startGateway } from '../helpers/gateway.ts';
+import { isEstablished, waitingBytes } from '../helpers/kernel-connections.ts';
 import { withBothLanes } from '../helpers/lanes.ts';
 import {
   arenaWaiters,
@@ -33,26 +33,6 @@ async function abortAfter(
   else if (how === 'reset') socket.resetAndDestroy();
   else socket.destroy();
   await closed;
-}
-
-/** The gateway's end of a connection, as the kernel lists it. */
-async function connectionOf(port: number, clientPort: number): Promise<string[] | undefined> {
-  const address = (at: number) => `0100007F:${at.toString(16).toUpperCase().padStart(4, '0')}`;
-  const table = await readFile('/proc/net/tcp', 'utf8');
-  return table
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-    .find(([, from, to]) => from === address(port) && to === address(clientPort));
-}
-
-async function isEstablished(port: number, clientPort: number): Promise<boolean> {
-  return (await connectionOf(port, clientPort))?.[3] === '01';
-}
-
-/** Bytes that have come and have not been read. */
-async function waitingBytes(port: number, clientPort: number): Promise<number> {
-  const queues = (await connectionOf(port, clientPort))?.[4] ?? '0:0';
-  return Number.parseInt(queues.slice(queues.indexOf(':') + 1), 16);
 }
 
 const ways = ['end', 'destroy', 'reset'] as const;

@@ -134,24 +134,25 @@ describe('a Unix socket\u2019s client that waits for room', () => {
     ...['--arena-bytes', '16MiB', '--max-object-bytes', '8MiB', '--arena-wait-ms', '60000'],
   );
 
-  // A client that has only ended its side may wait for the response (decisions/0013).
-  it('loses its place when it closes the connection, though more has come than is read', async () => {
-    const headers = { 'Content-Length': 7.5 * mebibyte };
-    const open = async () => {
-      const connection = await connectRaw(file);
-      connection.send(requestHead('PUT', `/v1/objects/${randomUUID()}`, headers));
-      return connection;
-    };
-    const holders = [await open(), await open()];
-    await until(async () => (await metric(gateway().url, usedBlocks)) === 2);
-    const leaving = await open();
-    await until(async () => (await metric(gateway().url, arenaWaiters)) === 1);
-    leaving.send(Buffer.alloc(100_000));
-    leaving.socket.destroy();
-    await until(async () => (await metric(gateway().url, arenaWaiters)) === 0);
-    for (const { destroy } of [...holders, leaving]) destroy();
-    await untilIdle(gateway().url);
-  });
+  for (const how of ['end', 'destroy'] as const) {
+    it(`loses its place when it leaves by ${how}, though more has come than is read`, async () => {
+      const headers = { 'Content-Length': 7.5 * mebibyte };
+      const open = async () => {
+        const connection = await connectRaw(file);
+        connection.send(requestHead('PUT', `/v1/objects/${randomUUID()}`, headers));
+        return connection;
+      };
+      const holders = [await open(), await open()];
+      await until(async () => (await metric(gateway().url, usedBlocks)) === 2);
+      const leaving = await open();
+      await until(async () => (await metric(gateway().url, arenaWaiters)) === 1);
+      leaving.send(Buffer.alloc(100_000));
+      leaving.socket[how]();
+      await until(async () => (await metric(gateway().url, arenaWaiters)) === 0);
+      for (const { destroy } of [...holders, leaving]) destroy();
+      await untilIdle(gateway().url);
+    });
+  }
 });
 
 describe('a Unix socket\u2019s reader', () => {

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { before, describe, it } from 'node:test';
-import { peerHasLeft } from '../../../src/native/peer-state.ts';
+import { lastUnreadBytes, peerHasLeft } from '../../../src/native/peer-state.ts';
 import { socketPair } from '../../../src/native/socket-pair.ts';
 import { setFeature } from '../../../src/node-internals/node-features.ts';
 import { probeFeatures } from '../../helpers/node-features.ts';
+import { unreadConnection } from '../../helpers/unread-connection.ts';
 import { until } from '../../helpers/until.ts';
 
 describe('peerHasLeft', () => {
@@ -21,14 +22,7 @@ describe('peerHasLeft', () => {
     it(`${how === 'reset' ? 'sees' : 'does not see'} a peer leave with ${how} over TCP, though nothing is read, with descriptors ${state}`, async (t) => {
       setFeature('socket-descriptor', state);
       t.after(() => setFeature('socket-descriptor', 'on'));
-      const server = net
-        .createServer({ pauseOnConnect: true, allowHalfOpen: true })
-        .listen(0, '127.0.0.1');
-      t.after(() => server.close());
-      await once(server, 'listening');
-      const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
-      const [socket] = (await once(server, 'connection')) as [net.Socket];
-      t.after(() => socket.destroy());
+      const [socket, client] = await unreadConnection(t, 'TCP');
       client.write(Buffer.alloc(1000));
       assert.equal(peerHasLeft(socket), false);
       if (how === 'reset') {
@@ -60,5 +54,34 @@ describe('peerHasLeft', () => {
     assert.equal(peerHasLeft({}), false);
     assert.equal(peerHasLeft(new net.Socket()), false);
     assert.equal(peerHasLeft({ _handle: { fd: 1 << 20 } }), false);
+  });
+});
+
+describe('lastUnreadBytes', () => {
+  before(() => probeFeatures());
+
+  for (const [kind, state] of [
+    ['TCP', 'on'],
+    ['TCP', 'failed'],
+    ['Unix', 'on'],
+  ] as const) {
+    it(`counts what is unread before the end of a ${kind} peer, with descriptors ${state}`, async (t) => {
+      setFeature('socket-descriptor', state);
+      t.after(() => setFeature('socket-descriptor', 'on'));
+      const [inside, outside] = await unreadConnection(t, kind);
+      await new Promise((resolve) => outside.write(Buffer.alloc(1000), resolve));
+      assert.equal(lastUnreadBytes(inside), undefined);
+      outside.end();
+      await until(() => lastUnreadBytes(inside) === 1000);
+      inside.resume();
+      await once(inside, 'end');
+      assert.equal(lastUnreadBytes(inside), 0);
+    });
+  }
+
+  it('is unknown of what is no open connection', () => {
+    assert.equal(lastUnreadBytes({}), undefined);
+    assert.equal(lastUnreadBytes(new net.Socket()), undefined);
+    assert.equal(lastUnreadBytes({ _handle: { fd: 1 << 20 } }), undefined);
   });
 });

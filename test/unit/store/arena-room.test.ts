@@ -49,6 +49,23 @@ describe('waitForRoom', () => {
     (await waiting).release();
   });
 
+  it('gives up the place of a client that ends early, and only asks once it waits', async () => {
+    const { arena, holder } = fullArena();
+    let isParsed = true;
+    const client = Object.assign(new Client(), {
+      hasEndedEarly() {
+        assert.equal(isParsed, false, 'asked while its bytes may be parsed');
+        return true;
+      },
+    });
+    const waiting = waitForRoom(arena, 2048, long, client);
+    isParsed = false;
+    assert.equal(arena.stats().waiters, 1);
+    await assert.rejects(waiting, ClientGoneError);
+    assert.equal(client.listening(), 0);
+    holder.release();
+  });
+
   it('does not begin to wait for a caller that has left', async () => {
     const { arena } = fullArena();
     const client = new Client();
