@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { Config } from './config.ts';
 import { textBudgetBytes } from './config-heap.ts';
 import type { Layout } from './config-layouts.ts';
+import { ignoreBodilessExpectation } from './http/bodiless-expectation.ts';
 import { answerClientError } from './http/client-error.ts';
 import { respondToConnect } from './http/connect.ts';
 import { createConnectionServer } from './http/connection-server.ts';
@@ -189,6 +190,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
       abandon(gateway, exchange);
       return;
     }
+    ignoreBodilessExpectation(exchange, config.keepAliveMs);
     try {
       checkHead(req, expectation, guard);
       if (config.fastLane && serveData(gateway, exchange, parseTarget(req.url ?? '/'))) {
