@@ -36,6 +36,6 @@ export function createConnectionServer(
   });
   trackResponses(server);
   allowHalfOpen(server);
-  startConnectionChecks(server, connectionsCheckingInterval);
+  startConnectionChecks(server);
   return server;
 }

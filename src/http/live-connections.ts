@@ -1,7 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
-import { closeIdleConnections } from '../node-internals/connection-checks.ts';
 
 /** How often a drain looks whether everything has left: a small answer tells nobody when it has. */
 const DRAIN_LOOK_MS = 10;
@@ -62,7 +61,7 @@ export function createLiveConnections(server: Server, inFlight: () => number): L
         const elapsedMs = performance.now() - started;
         const graceIsOver = looks >= (fresh.size > 0 ? FRESH_LOOKS : GRACE_LOOKS);
         // To node:http a connection is idle whose last answer still waits for a slow reader.
-        if (graceIsOver && ![...sockets].some(hasUnsentBytes)) closeIdleConnections(server);
+        if (graceIsOver && ![...sockets].some(hasUnsentBytes)) server.closeIdleConnections();
         const finished = !isBusy() && (graceIsOver || sockets.size === 0);
         if (finished || elapsedMs >= deadlineMs) break;
         await elapse(DRAIN_LOOK_MS);

@@ -1,88 +1,49 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { nodeFeature } from './node-features.ts';
-import { pendingResponses } from './pending-responses.ts';
 import { streamPair } from './stream-pair.ts';
 
 const feature = nodeFeature('connection-checks');
 
 /**
- * Starts the check of a server that never listens: a request head that takes longer than
- * `headersTimeout` is a `clientError`. node:http starts its own when a server begins to listen. The
- * server must track its responses (pending-responses.ts).
+ * Has node:http keep a list of the connections of a server that never listens for clients: a request
+ * head that takes longer than `headersTimeout` is a `clientError`, and `closeIdleConnections` finds the
+ * connections without a request. node:http does so from the moment a server listens, which is at the
+ * latest in the next turn of the event loop; it does not check connections that came before.
+ * @throws where the temporary folder, which the documented way uses, cannot be written
  */
-export function startConnectionChecks(server: Server, intervalMs: number): void {
+export function startConnectionChecks(server: Server): void {
   if (feature.enabled) pretendToListen(server);
-  else checkHeads(server, intervalMs);
-}
-
-/** Connections of servers that check heads with documented means, which node:http does not list. */
-const checked = new WeakMap<Server, Map<Socket, Connection>>();
-
-/** Closes the connections that have no request in progress, as `server.closeIdleConnections` does. */
-export function closeIdleConnections(server: Server): void {
-  const connections = checked.get(server);
-  if (connections === undefined) {
-    server.closeIdleConnections();
-    return;
-  }
-  for (const [socket, { headSinceMs, bytesRead }] of connections) {
-    const isIdle = headSinceMs === undefined && socket.bytesRead <= bytesRead;
-    if (isIdle && pendingResponses(socket).length === 0) socket.destroy();
-  }
+  else listenUnreachably(server);
 }
 
 function pretendToListen(server: Server): void {
   server.emit('listening');
 }
 
-interface Connection {
-  /** When its head began, in milliseconds; undefined while no head is being received. */
-  headSinceMs: number | undefined;
-  /** Bytes that had been read when the last response was sent. */
-  bytesRead: number;
+/** Listens on a Unix socket that no client can reach, since its name is removed at once. */
+function listenUnreachably(server: Server): void {
+  const folder = makeFolder();
+  try {
+    server.listen(path.join(folder, 'unreachable'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  server.unref();
 }
 
-/**
- * The same check with documented means. The first head of a connection begins when it connects, as
- * for node:http; a later one when a byte behind the last response has been seen.
- */
-function checkHeads(server: Server, intervalMs: number): void {
-  const connections = new Map<Socket, Connection>();
-  checked.set(server, connections);
-  server.on('connection', (socket: Socket) => {
-    connections.set(socket, { headSinceMs: performance.now(), bytesRead: 0 });
-    socket.once('close', () => connections.delete(socket));
-  });
-  server.on('connect', ({ socket }: IncomingMessage) => connections.delete(socket));
-  const begin = ({ socket }: IncomingMessage, res: ServerResponse): void => {
-    const connection = connections.get(socket);
-    if (connection === undefined) return;
-    connection.headSinceMs = undefined;
-    res.once('close', () => {
-      connection.bytesRead = socket.bytesRead;
-    });
-  };
-  for (const event of ['request', 'checkContinue', 'checkExpectation']) server.on(event, begin);
-  const isExpired = (socket: Socket, connection: Connection, nowMs: number): boolean => {
-    if (pendingResponses(socket).length > 0) return false;
-    if (connection.headSinceMs === undefined && socket.bytesRead > connection.bytesRead) {
-      connection.headSinceMs = nowMs;
-    }
-    const { headSinceMs = nowMs } = connection;
-    return nowMs - headSinceMs > server.headersTimeout;
-  };
-  const check = (): void => {
-    const nowMs = performance.now();
-    for (const [socket, connection] of connections) {
-      if (!isExpired(socket, connection, nowMs)) continue;
-      connections.delete(socket);
-      const error = Object.assign(new Error('Request timeout'), { code: TIMEOUT_CODE });
-      server.emit('clientError', error, socket);
-    }
-  };
-  const timer = setInterval(check, intervalMs).unref();
-  server.once('close', () => clearInterval(timer));
+function makeFolder(): string {
+  try {
+    // Only this user may enter the folder (mode 0700).
+    return mkdtempSync(path.join(tmpdir(), 'memcache-gateway-'));
+  } catch (error) {
+    throw new Error(
+      `cannot make a folder in ${tmpdir()}, which the gateway needs without the Node feature connection-checks: set TMPDIR to a folder that can be written`,
+      { cause: error },
+    );
+  }
 }
 
 const TIMEOUT_CODE = 'ERR_HTTP_REQUEST_TIMEOUT';

@@ -25,11 +25,6 @@ async function beginDrain(gateway: ReadyGateway): Promise<void> {
 
 describe('while a gateway drains', () => {
   it('pages and operations close their connections too', async (t) => {
-    const disabled = process.env['GATEWAY_DISABLE_NODE_FEATURES'] ?? '';
-    if (/all|connection-checks/.test(disabled)) {
-      t.skip('without connection-checks nothing tells that a request has begun (decisions/0011)');
-      return;
-    }
     const gateway = await startGateway();
     t.after(() => gateway.kill());
     const holder = await connectRaw(gateway.port);
