@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { DisabledFeatures, NodeFeatureName } from './feature-names.ts';
 import { setFeature } from './node-features.ts';
 
@@ -21,7 +22,8 @@ export async function runProbe(
     await withDeadline(probe);
     setFeature(name, 'on');
   } catch (error) {
-    setFeature(name, 'failed', error instanceof Error ? error.message : String(error));
+    // Unlike String, inspect throws for no value.
+    setFeature(name, 'failed', error instanceof Error ? error.message : inspect(error));
   }
 }
 
