@@ -1,66 +1,178 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after, describe, it, type TestContext } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
+import { setTimeout as elapse } from 'node:timers/promises';
 import { startConnectionChecks } from '../../../src/node-internals/connection-checks.ts';
 import { setFeature } from '../../../src/node-internals/node-features.ts';
-import { streamPair } from '../../../src/node-internals/stream-pair.ts';
+import { pendingResponses, trackResponses } from '../../../src/node-internals/pending-responses.ts';
+import { type PassedConnections, passConnections } from '../../helpers/passed-connections.ts';
+import { until } from '../../helpers/until.ts';
+
+const HEAD_MS = 100;
+/** While a test still arranges its connections: no head is slow then, however busy the machine is. */
+const ARRANGING_MS = 60_000;
+const HALF_HEAD = 'GET / HTTP/1.1\r\nHost: a\r\n';
+const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+
+for (const state of ['on', 'failed', 'disabled'] as const) {
+  describe(`the check of connections, with the feature ${state}`, { timeout: 30_000 }, () => {
+    let server: Server;
+    let serve: RequestListener;
+    let connections: PassedConnections;
+    /** The ports of the clients that were too slow. */
+    let slow: (number | undefined)[] = [];
+    before(async () => {
+      setFeature('connection-checks', state);
+      const timeouts = { headersTimeout: ARRANGING_MS, requestTimeout: 0, keepAliveTimeout: 0 };
+      server = createServer({ ...timeouts, connectionsCheckingInterval: 10 }, (req, res) =>
+        serve(req, res),
+      );
+      server.on('clientError', (error: { code?: string }, socket: Socket) => {
+        if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') slow.push(socket.remotePort);
+        socket.destroy();
+      });
+      trackResponses(server);
+      startConnectionChecks(server);
+      connections = await passConnections(server);
+    });
+    beforeEach(() => {
+      slow = [];
+      server.headersTimeout = ARRANGING_MS;
+      serve = (_req, res) => void res.end('whole');
+    });
+    after(() => connections.close());
+
+    /** A closed socket has no port any more. */
+    const ports = new WeakMap<Socket, number | undefined>();
+    const connect = async (): Promise<Socket> => {
+      const client = await connections.connect();
+      ports.set(client, client.localPort);
+      return client.resume();
+    };
+    const isSlow = (client: Socket) => slow.includes(ports.get(client));
+    const untilSlow = (client: Socket): Promise<void> => {
+      server.headersTimeout = HEAD_MS;
+      return until(() => isSlow(client), { what: 'a slow head' });
+    };
+
+    /** A client that has had a response. */
+    async function served(behind = ''): Promise<Socket> {
+      const client = await connect();
+      client.write(get('/') + behind);
+      await until(() => client.bytesRead > 0);
+      return client;
+    }
+
+    it('finds a client that sends nothing at all', async () => {
+      await untilSlow(await connect());
+    });
+
+    it('finds a first head that does not end, also one that comes byte by byte', async () => {
+      const stopped = await connect();
+      stopped.write(HALF_HEAD);
+      await untilSlow(stopped);
+      // The first wait has set the limit.
+      const dribbling = await connect();
+      for (let sent = 0; !isSlow(dribbling); sent += 1) {
+        dribbling.write(sent < HALF_HEAD.length ? HALF_HEAD.charAt(sent) : 'x');
+        await elapse(5);
+      }
+    });
+
+    it('finds a later head that does not end', async () => {
+      const client = await served();
+      client.write(HALF_HEAD);
+      await untilSlow(client);
+    });
+
+    it('finds a head that began before the last response, once another byte has come', async () => {
+      const client = await served(HALF_HEAD);
+      client.write('x');
+      await untilSlow(client);
+    });
+
+    it('finds no client that waits, sends a body, or rests between two requests', async () => {
+      const arrived = new Set<string | undefined>();
+      serve = (req, res) => {
+        arrived.add(req.url);
+        if (req.url === '/resting') res.end('whole');
+      };
+      server.once('connect', (_req, socket: Socket) => socket.write('tunnel'));
+      const [waiting, uploading, resting, tunnel] = await Promise.all(
+        [1, 2, 3, 4].map(() => connect()),
+      );
+      waiting?.write(get('/waiting'));
+      uploading?.write('PUT /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\na');
+      resting?.write(get('/resting'));
+      tunnel?.write('CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n');
+      await until(() => [resting, tunnel].every((client) => (client?.bytesRead ?? 0) > 0));
+      await until(() => arrived.size === 3);
+      // It comes last, so that the others have had the time to be found before it.
+      const stopped = await connect();
+      stopped.write(HALF_HEAD);
+      await untilSlow(stopped);
+      assert.deepEqual(slow, [ports.get(stopped)]);
+      for (const client of [waiting, uploading, resting, tunnel]) client?.destroy();
+    });
+
+    describe('on a drain', () => {
+      /** The server's side of a client's connection. */
+      const accepted: Socket[] = [];
+      before(() => server.on('connection', (socket: Socket) => accepted.push(socket)));
+      const sideOf = async (client: Socket): Promise<Socket> => {
+        const find = () => accepted.find(({ remotePort }) => remotePort === ports.get(client));
+        await until(() => find() !== undefined);
+        return find() as Socket;
+      };
+      const hasRead = async (client: Socket): Promise<void> => {
+        const side = await sideOf(client);
+        await until(() => side.bytesRead === client.bytesWritten);
+      };
+
+      it('closes a connection between two requests, and none with a request', async () => {
+        serve = (req, res) => {
+          if (req.url === '/') res.end('whole');
+        };
+        const resting = await served();
+        const waiting = await connect();
+        waiting.write(get('/waiting'));
+        const starting = await served();
+        starting.write(HALF_HEAD);
+        await Promise.all([waiting, starting].map(hasRead));
+        const sides = await Promise.all([resting, waiting, starting].map(sideOf));
+        await until(() => pendingResponses(sides[1] as Socket).length === 1);
+        await until(() => pendingResponses(sides[0] as Socket).length === 0);
+        server.closeIdleConnections();
+        const closed = sides.map(({ destroyed }) => destroyed);
+        assert.deepEqual(closed, [true, false, false]);
+        for (const client of [waiting, starting]) client.destroy();
+      });
+
+      it('keeps a connection whose next head began before the last response', async () => {
+        const client = await served(HALF_HEAD);
+        const side = await sideOf(client);
+        await hasRead(client);
+        await until(() => pendingResponses(side).length === 0);
+        server.closeIdleConnections();
+        assert.equal(side.destroyed, false);
+        client.destroy();
+      });
+    });
+  });
+}
 
 describe('the checks of connections', () => {
-  // The timers of the checks do not keep the process alive.
-  const alive = setInterval(() => undefined, 1000);
-  after(() => clearInterval(alive));
-
-  async function startServer(t: TestContext, headersTimeout: number) {
-    const server = createServer({
-      headersTimeout,
-      requestTimeout: 0,
-      connectionsCheckingInterval: 5,
-    });
+  function start(t: TestContext): void {
+    const server = createServer();
     t.after(() => server.close());
-    server.on('request', (_req, res) => void res.end('whole'));
     startConnectionChecks(server);
-    await nextTurn();
-    const connect = () => {
-      const [inside, outside] = streamPair();
-      t.after(() => {
-        inside.destroy();
-        outside.destroy();
-      });
-      server.emit('connection', inside);
-      return { inside, outside };
-    };
-    return { server, connect };
   }
 
-  for (const state of ['on', 'failed'] as const) {
-    it(`find a head that takes too long, with the feature ${state}`, async (t) => {
-      setFeature('connection-checks', state);
-      const { server, connect } = await startServer(t, 20);
-      const { outside } = connect();
-      outside.write('GET / HTTP/1.1\r\n');
-      const [error] = (await once(server, 'clientError')) as [NodeJS.ErrnoException];
-      assert.equal(error.code, 'ERR_HTTP_REQUEST_TIMEOUT');
-    });
-
-    it(`tell an idle connection from one with a head that has begun, with the feature ${state}`, async (t) => {
-      setFeature('connection-checks', state);
-      const { server, connect } = await startServer(t, 60_000);
-      const [idle, begun] = [connect(), connect()];
-      const request = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-      idle.outside.write(request);
-      begun.outside.write(request + request.slice(0, 10));
-      await Promise.all([once(idle.outside, 'data'), once(begun.outside, 'data')]);
-      server.closeIdleConnections();
-      assert.deepEqual([idle.inside.destroyed, begun.inside.destroyed], [true, false]);
-    });
-  }
-
-  it('leave nothing in the temporary folder, and need it without the feature alone', async (t) => {
+  it('leave nothing in the temporary folder, and need it without the feature alone', (t) => {
     const folder = mkdtempSync(path.join(tmpdir(), 'checks-'));
     const before = process.env['TMPDIR'];
     t.after(() => {
@@ -70,11 +182,11 @@ describe('the checks of connections', () => {
     });
     process.env['TMPDIR'] = folder;
     setFeature('connection-checks', 'failed');
-    await startServer(t, 20);
+    start(t);
     assert.deepEqual(readdirSync(folder), []);
     process.env['TMPDIR'] = path.join(folder, 'absent');
-    await assert.rejects(startServer(t, 20), /set TMPDIR to a folder that can be written/);
+    assert.throws(() => start(t), /set TMPDIR to a folder that can be written/);
     setFeature('connection-checks', 'on');
-    await startServer(t, 20);
+    start(t);
   });
 });
