@@ -25,6 +25,9 @@ export async function plainBase64(
     const base64 = await unescaped(raw, where, slices);
     await requireBase64(base64, where, slices);
     plain.push(base64);
+    // An empty string has no piece behind which the others pause.
+    const wait = slices.pause();
+    if (wait !== undefined) await wait;
   }
   return plain;
 }

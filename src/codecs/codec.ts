@@ -13,7 +13,7 @@ export interface ReadEncoder {
   readonly base64: boolean;
   /** What comes before the first item, once; and how many bytes of it are to be set aside for. */
   readonly openBytes: number;
-  open(): Uint8Array;
+  open(): readonly Uint8Array[];
   /**
    * What comes before and after the bytes of an item; ASCII or UTF-8. Where objects are cut, items
    * are their layers: as many for each object, in order.

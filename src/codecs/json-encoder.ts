@@ -15,7 +15,7 @@ export function jsonEncoder(keys: readonly string[], cut?: LayerCut): ReadEncode
     contentLength: undefined,
     openBytes: 0,
     base64: true,
-    open: () => Buffer.from('{"items":['),
+    open: () => [Buffer.from('{"items":[')],
     before: (index, size) =>
       `${comma(index)}{"key":${quoted(keys[index] as string)},"status":200,"code":0,"size":${size},"value":"`,
     after: () => '"}',
@@ -44,7 +44,7 @@ function cutEncoder(keys: readonly string[], { selected, totalBytes }: LayerCut)
 export function jsonLayersEncoder(key: string, { selected, totalBytes }: LayerCut): ReadEncoder {
   return {
     ...jsonEncoder([key]),
-    open: () => Buffer.from(`{"key":${quoted(key)},"size":${totalBytes},"layers":[`),
+    open: () => [Buffer.from(`{"key":${quoted(key)},"size":${totalBytes},"layers":[`)],
     before: (place, size) =>
       `${place === 0 ? '' : ','}{"layer":${selected[place]?.number},"size":${size},"value":"`,
     after: () => '"}',

@@ -1,8 +1,9 @@
 import { MOST_LAYERS } from '../config-layouts.ts';
 import { type PutQuery, placementOf } from '../http/placement.ts';
 import { MAX_REPLICAS } from '../native/limits.ts';
+import type { ValueSink } from '../store/batch-writer.ts';
 import { emptyLayer, tooManyLayers } from '../store/layers.ts';
-import { plainBase64 } from './base64.ts';
+import { decodedBytes, decodePieces, plainBase64 } from './base64.ts';
 import type { CountItem } from './item-cost.ts';
 import { JsonReader } from './json-reader.ts';
 import { noteMember, unknownMember } from './json-request.ts';
@@ -59,6 +60,24 @@ export async function readPut(text: Buffer, most: number, count?: CountItem): Pr
     item.base64 = await plainBase64(item.base64, `items[${index}]`, slices);
   }
   return { put, items };
+}
+
+/** Gives the values of a put to a sink, decoded, one after the other. Rejects with what the sink throws. */
+export async function decodeItems(items: readonly JsonItem[], sink: ValueSink): Promise<void> {
+  const slices = new TimeSlices();
+  for (const { key, base64 } of items) {
+    const bytes = base64.reduce((sum, piece) => sum + decodedBytes(piece), 0);
+    await sink.begin(key, bytes);
+    for (const text of base64) {
+      for (const piece of decodePieces(text)) {
+        await sink.take(piece);
+        await slices.pause();
+      }
+    }
+    await sink.finish();
+    // An empty value has no piece.
+    await slices.pause();
+  }
 }
 
 function readPrefer(reader: JsonReader, ids: number[]): void | Promise<void> {

@@ -30,7 +30,7 @@ export function multipartEncoder(
     contentLength: undefined,
     openBytes: 0,
     base64: false,
-    open: () => new Uint8Array(0),
+    open: () => [],
     before(item, size) {
       if (cut === undefined) return part(OCTETS, size, about(item, 200, 0));
       const place = item % cut.selected.length;

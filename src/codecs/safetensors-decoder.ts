@@ -17,6 +17,9 @@ export interface SafetensorsBody {
   readonly hold: TextBudget;
 }
 
+/** Tensors between two looks at the clock: small ones cost about two microseconds each. */
+const CLOCK_TENSORS = 256;
+
 /** The header's length, in little-endian. */
 const LENGTH_BYTES = 8;
 
@@ -156,9 +159,14 @@ export class SafetensorsDecoder implements PutDecoder {
       if (this.#at < tensor.end) return;
       this.#begun = false;
       this.#index++;
-      const wait = this.#sink.finish();
+      const wait = this.#sink.finish() ?? this.#pauseAtTimes();
       if (wait !== undefined) return later(wait);
     }
+  }
+
+  /** One chunk may have many thousands of small tensors, and any number of empty ones. */
+  #pauseAtTimes(): Promise<void> | undefined {
+    return this.#index % CLOCK_TENSORS === 0 ? this.#slices.pause() : undefined;
   }
 
   #advance(bytes: number): number {

@@ -30,19 +30,25 @@ const headerTooLong = (most: number): ProblemError =>
     members: { limitBytes: most },
   });
 
-/** Throws `batch-too-large` for too many, and `invalid-body` for keys that can't be the names of tensors in one file. */
-export function requireTensorNames(
+/**
+ * Rejects with `batch-too-large` for too many, and with `invalid-body` for keys that can't be the names
+ * of tensors in one file.
+ */
+export async function requireTensorNames(
   keys: readonly string[],
   mostTensors: number,
   cut?: LayerCut,
-): void {
+): Promise<void> {
   if (keys.length * (cut?.selected.length ?? 1) > mostTensors) {
     throw new ProblemError('batch-too-large', {
       detail: `The safetensors file would have more than ${mostTensors} tensors (--batch-keys): select fewer layers, or ask for fewer objects at a time.`,
     });
   }
   const seen = new Set<string>();
+  const slices = new TimeSlices();
   for (const key of keys) {
+    const wait = slices.pause();
+    if (wait !== undefined) await wait;
     if ((key === METADATA && cut === undefined) || seen.has(key)) {
       throw new ProblemError('invalid-body', {
         detail:
@@ -106,16 +112,19 @@ async function addFailures(
   problems: ReadPlan['problems'],
 ): Promise<number> {
   const failureText = failureTexts();
-  const failures = [...problems].sort(([a], [b]) => a - b);
-  for (const [n, [index, problem]] of failures.entries()) {
+  let failed = 0;
+  for (const [index, key] of keys.entries()) {
+    const problem = problems.get(index);
+    if (problem === undefined) continue;
     // A JSON text within a JSON string, of which each item is escaped by itself.
-    const text = JSON.stringify(failureText(keys[index] as string, problem)).slice(1, -1);
-    header.add(`${n === 0 ? '"failures":"[' : ','}${text}`);
+    const text = JSON.stringify(failureText(key, problem)).slice(1, -1);
+    header.add(`${failed === 0 ? '"failures":"[' : ','}${text}`);
+    failed += 1;
     const wait = header.pause();
     if (wait !== undefined) await wait;
   }
-  if (failures.length > 0) header.add(']",');
-  return failures.length;
+  if (failed > 0) header.add(']",');
+  return failed;
 }
 
 /** The text of a header as it is made: in pieces, since a string of megabytes is made at once. */
@@ -141,20 +150,21 @@ class HeaderText {
   }
 
   /** What begins the file: the header's length and the header, padded; `take` gives it once. */
-  finish(): { bytes: number; take: () => Uint8Array } {
+  finish(): { bytes: number; take: () => Uint8Array[] } {
+    this.add(
+      ' '.repeat(
+        (ALIGNMENT - ((this.#bytes + Buffer.byteLength(this.#text)) % ALIGNMENT)) % ALIGNMENT,
+      ),
+    );
     this.#cut();
-    const padded = Math.ceil(this.#bytes / ALIGNMENT) * ALIGNMENT;
-    if (padded > this.#maxBytes) throw headerTooLong(this.#maxBytes);
-    const take = (): Uint8Array => {
-      const start = Buffer.allocUnsafeSlow(8 + padded);
-      start.writeBigUInt64LE(BigInt(padded));
-      let at = 8;
-      for (const piece of this.#pieces) at += piece.copy(start, at);
-      start.fill(' ', at);
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(this.#bytes));
+    const take = (): Uint8Array[] => {
+      const pieces = [length, ...this.#pieces];
       this.#pieces = [];
-      return start;
+      return pieces;
     };
-    return { bytes: 8 + padded, take };
+    return { bytes: 8 + this.#bytes, take };
   }
 
   #cut(): void {

@@ -27,7 +27,7 @@ export const batchGet: Handler = (gateway, exchange, _raw, query) => {
     const { batchKeys } = gateway.limits;
     const { keys, layers } = await readGet(text, batchKeys, itemCounter(hold, 'get'));
     const cut = layers === undefined ? undefined : layerCutOf(layers, gateway.layouts);
-    if (type === SAFETENSORS_TYPE) requireTensorNames(keys, gateway.limits.batchKeys, cut);
+    if (type === SAFETENSORS_TYPE) await requireTensorNames(keys, gateway.limits.batchKeys, cut);
     await answer(gateway, exchange, hold, keys, type, cut);
   });
 };
@@ -76,7 +76,8 @@ async function answer(
     releaseWindow(window);
     throw error;
   }
-  writer.write(encoder.open(), () => hold.giveBack(encoder.openBytes));
+  for (const piece of encoder.open()) writer.write(piece);
+  writer.afterwards(() => hold.giveBack(encoder.openBytes));
   const cargo = { writer, encoder, plan, cut };
   for (;;) {
     await sendWindow(cargo, window);

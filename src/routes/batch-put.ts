@@ -1,13 +1,11 @@
-import { decodedBytes, decodePieces } from '../codecs/base64.ts';
 import type { PutDecoder } from '../codecs/codec.ts';
 import { itemCounter } from '../codecs/item-cost.ts';
-import { readPut } from '../codecs/json-put.ts';
+import { decodeItems, readPut } from '../codecs/json-put.ts';
 import { putResults } from '../codecs/json-results.ts';
 import { keyLimit } from '../codecs/keys.ts';
 import { MultipartDecoder } from '../codecs/multipart-decoder.ts';
 import { readPartHead } from '../codecs/part-head.ts';
 import { SafetensorsDecoder } from '../codecs/safetensors-decoder.ts';
-import { TimeSlices } from '../codecs/time-slices.ts';
 import type { ProblemError } from '../errors.ts';
 import { BodySender } from '../http/body-sender.ts';
 import { announcedLength, refuseCodings } from '../http/codings.ts';
@@ -54,7 +52,7 @@ export const batchPut: Handler = async (gateway, exchange, _raw, query) => {
       const { keys, outcomes } = await writer.written();
       await respondResults(gateway, exchange, putResults(keys, outcomes));
     } finally {
-      writer.discard();
+      await writer.discard();
     }
   };
   await withTextHold(gateway, exchange, receive, () => writer.returned());
@@ -139,16 +137,5 @@ async function putJson(
   await verifyWhole(digest, text);
   const { put, items } = await readPut(text, gateway.limits.batchKeys, itemCounter(hold, 'put'));
   writer.place(put.options, put.ifExists);
-  const slices = new TimeSlices();
-  for (const { key, base64 } of items) {
-    const bytes = base64.reduce((sum, piece) => sum + decodedBytes(piece), 0);
-    await writer.begin(key, bytes);
-    for (const text of base64) {
-      for (const piece of decodePieces(text)) {
-        await writer.take(piece);
-        await slices.pause();
-      }
-    }
-    await writer.finish();
-  }
+  await decodeItems(items, writer);
 }

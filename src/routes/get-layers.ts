@@ -133,7 +133,7 @@ async function sendLayers(
     releaseWindow(window);
     throw error;
   }
-  writer.write(encoder.open());
+  for (const piece of encoder.open()) writer.write(piece);
   await sendWindow({ writer, encoder, plan, cut: wanted.cut }, window);
   writer.write(Buffer.from(encoder.close(0)));
   writer.end();

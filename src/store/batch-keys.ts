@@ -40,21 +40,22 @@ export async function askForKeys(
 
 /**
  * As `askForKeys`; a key that the engine does not know has the code of a missing one. `take` gets what
- * the engine says of each key.
+ * the engine says of each key, and its code.
  */
 export async function queryKeys(
   engine: BatchCalls,
   operation: 'stat' | 'read',
   keys: readonly string[],
-  take: (index: number, info: DataInfo) => void,
+  take: (index: number, info: DataInfo, code: number) => void,
 ): Promise<ItemCodes> {
   const codes = new Int32Array(keys.length);
   const stopped = await inCalls(operation, keys, async (part, from) => {
     const answer = await engine.batchQuery(part);
     for (let i = 0; i < part.length; i++) {
       const info = answer.infos[i] as DataInfo;
-      take(from + i, info);
-      if (!info.valid) codes[from + i] = answer.code === 0 ? MISSING : answer.code;
+      const code = info.valid ? 0 : answer.code === 0 ? MISSING : answer.code;
+      codes[from + i] = code;
+      take(from + i, info, code);
     }
   });
   return { codes, stopped };

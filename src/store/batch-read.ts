@@ -42,22 +42,15 @@ export async function planRead(engine: BatchCalls, keys: readonly string[]): Pro
   const sizes = new Float64Array(keys.length);
   const problems = new Map<number, ProblemError>();
   const itemProblems = new ItemProblems();
+  const { maxBlockBytes } = engine.arena;
   // Only the size is kept of each: what the engine says of replicas takes many times the memory.
-  const { codes, stopped } = await queryKeys(engine, 'read', keys, (index, info) => {
-    sizes[index] = info.size;
+  const { stopped } = await queryKeys(engine, 'read', keys, (index, { size }, code) => {
+    if (code !== 0) problems.set(index, problemOfCode('read', code));
+    else if (size > maxBlockBytes) problems.set(index, itemProblems.share(tooLarge(engine, size)));
+    else sizes[index] = size;
   });
-  const known = stopped?.from ?? keys.length;
-  for (let i = 0; i < known; i++) {
-    const code = codes[i] as number;
-    const size = sizes[i] as number;
-    if (code !== 0) problems.set(i, problemOfCode('read', code));
-    else if (size > engine.arena.maxBlockBytes) {
-      problems.set(i, itemProblems.share(tooLarge(engine, size)));
-    } else continue;
-    sizes[i] = 0;
-  }
   if (stopped !== undefined) {
-    for (let i = known; i < keys.length; i++) problems.set(i, stopped.problem);
+    for (let i = stopped.from; i < keys.length; i++) problems.set(i, stopped.problem);
   }
   return { keys, sizes, problems };
 }

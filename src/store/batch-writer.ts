@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ProblemError, sharedProblem } from '../errors.ts';
 import { asNative, sliceBlock } from '../native/native-block.ts';
 import type { Block, PutOptions } from '../native/types.ts';
@@ -40,6 +41,9 @@ type Outcome = WriteOutcome | ProblemError | undefined;
 const MOST_PENDING_BYTES = 16 << 20;
 /** Calls under way for one request, while the next values are received. */
 const MOST_CALLS = 2;
+
+/** Blocks released in one turn of the event loop: about two milliseconds. */
+const RELEASED_AT_ONCE = 4096;
 
 interface Growing {
   readonly index: number;
@@ -170,14 +174,21 @@ export class BatchWriter implements ValueSink {
     await Promise.all(this.#calls);
   }
 
-  /** Lets go of what was received and not yet given to the engine, when the rest will not come. */
-  discard(): void {
+  /**
+   * Releases what was received and not given to the engine, when the rest will not come. Values that
+   * are held may be so many that the event loop turns meanwhile.
+   */
+  async discard(): Promise<void> {
     this.#current?.block?.release();
     this.#current = undefined;
-    for (const { block } of [...this.#pending, ...(this.#held ?? [])]) block.release();
+    const items = this.#pending.concat(this.#held ?? []);
     this.#pending = [];
     this.#held = undefined;
     this.#pendingBytes = 0;
+    for (const [n, { block }] of items.entries()) {
+      block.release();
+      if (n % RELEASED_AT_ONCE === RELEASED_AT_ONCE - 1) await nextTurn();
+    }
   }
 
   #refusal(key: string, bytes: number | undefined): ProblemError | undefined {

@@ -18,7 +18,7 @@ export function safetensorsOf(values: readonly (readonly [string, Uint8Array])[]
     return [name, { dtype: 'U8', shape: [length], data_offsets: [at - length, at] }];
   });
   const header = Object.fromEntries(entries);
-  return safetensorsFile(header, ...values.map(([, bytes]) => bytes));
+  return safetensorsFile(header, Buffer.concat(values.map(([, bytes]) => bytes)));
 }
 
 /** What is in a file that follows all of the format's rules. */

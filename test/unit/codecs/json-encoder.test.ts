@@ -14,7 +14,7 @@ describe('a JSON answer with values', () => {
           failed++;
           return encoder.failure(i, problemOfCode('read', -3102));
         });
-        const text = [String(encoder.open()), ...texts, encoder.close(failed)].join('');
+        const text = [...encoder.open().map(String), ...texts, encoder.close(failed)].join('');
         const answer = JSON.parse(text) as { items: { key: string; status: number }[] };
         assert.deepEqual(
           answer.items.map(({ key }) => key),

@@ -201,7 +201,7 @@ describe('a multipart answer', () => {
           failed++;
           return [encoder.failure(i, problemOfCode('read', -3102))];
         });
-        const all = [encoder.open(), ...texts, encoder.close(failed)];
+        const all = [...encoder.open(), ...texts, encoder.close(failed)];
         const body = Buffer.concat(all.map((piece) => Buffer.from(piece as string)));
         const parts = readMixed(encoder.contentType, body);
         assert.equal(parts.length, items.length + 1);

@@ -113,7 +113,7 @@ describe('a safetensors answer', () => {
         );
         const encoder = await safetensorsEncoder({ keys, sizes, problems });
         const good = pairs.filter((_, i) => !problems.has(i));
-        const file = Buffer.concat([encoder.open(), ...good.map(([, bytes]) => bytes)]);
+        const file = Buffer.concat([...encoder.open(), ...good.map(([, bytes]) => bytes)]);
         assert.equal(file.length, encoder.contentLength);
         const { tensors, metadata } = readSafetensors(file);
         assert.deepEqual(

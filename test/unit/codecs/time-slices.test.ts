@@ -1,15 +1,18 @@
 /** Long bodies of every kind, of the largest size: the event loop turns while they are decoded. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { decodePieces } from '../../../src/codecs/base64.ts';
-import { readPut } from '../../../src/codecs/json-put.ts';
+import { decodeItems, readPut } from '../../../src/codecs/json-put.ts';
 import { readKeys } from '../../../src/codecs/json-request.ts';
 import { keyLimit } from '../../../src/codecs/keys.ts';
-import { safetensorsEncoder } from '../../../src/codecs/safetensors-encoder.ts';
+import { SafetensorsDecoder } from '../../../src/codecs/safetensors-decoder.ts';
+import { requireTensorNames, safetensorsEncoder } from '../../../src/codecs/safetensors-encoder.ts';
 import { readHeader } from '../../../src/codecs/safetensors-header.ts';
 import { sortedInSlices } from '../../../src/codecs/sort.ts';
 import { TimeSlices } from '../../../src/codecs/time-slices.ts';
 import type { ProblemError } from '../../../src/errors.ts';
+import type { ValueSink } from '../../../src/store/batch-writer.ts';
+import { problemOfCode } from '../../../src/store/engine-problem.ts';
+import { safetensorsOf } from '../../helpers/safetensors.ts';
 import { formDecoder, recordingSink } from '../../helpers/value-sink.ts';
 
 const MIB = 1 << 20;
@@ -44,17 +47,29 @@ async function measured(work: () => Promise<unknown>): Promise<{ cpuMs: number; 
   return { cpuMs: (user + system) / 1000, sliceMs: Math.max(sliceMs, spentMs()) };
 }
 
+/** Takes values without a pause of its own, each in as many microseconds as storing it takes. */
+function busySink(microseconds: number): ValueSink {
+  const begin = (): void => {
+    const endMs = performance.now() + microseconds / 1000;
+    while (performance.now() < endMs);
+  };
+  return { begin, take: () => undefined, finish: () => undefined };
+}
+
 async function decoded(body: Buffer): Promise<void> {
-  const slices = new TimeSlices();
   const { items } = await readPut(body, most);
-  for (const { base64 } of items) {
-    for (const text of base64) {
-      for (const piece of decodePieces(text)) {
-        assert.ok(piece.length > 0);
-        await slices.pause();
-      }
-    }
-  }
+  await decodeItems(items, busySink(2));
+}
+
+async function decodedTensors(file: Buffer): Promise<void> {
+  const decoder = new SafetensorsDecoder(busySink(20), {
+    bytes: file.length,
+    mostHeaderBytes: LARGEST,
+    tensors: keyLimit(most),
+    hold: { take: () => undefined, giveBack: () => undefined },
+  });
+  await decoder.write(file);
+  decoder.end();
 }
 
 /** Without the collection of garbage a slice is 4 ms; a decoder that does not yield takes 100 and more. */
@@ -65,6 +80,9 @@ const tensor = (n: number, at: number): string =>
 /** In an order that is the worst for a sort. */
 const shuffled = (count: number): string[] =>
   Array.from({ length: count }, (_, n) => tensor(n, (n * 7919) % count));
+
+const tensors = (count: number, bytes: number): Buffer =>
+  safetensorsOf(Array.from({ length: count }, (_, n) => [`${n}`, Buffer.alloc(bytes, 1)]));
 
 const bodies: Record<string, () => [Buffer, (body: Buffer) => Promise<unknown>]> = {
   'base64 as it is': () => [bodyOf(repeated('AAAA', LARGEST)), decoded],
@@ -83,6 +101,12 @@ const bodies: Record<string, () => [Buffer, (body: Buffer) => Promise<unknown>]>
     ),
     decoded,
   ],
+  'many empty values': () => [
+    Buffer.from(
+      `{"items":[${Array.from({ length: 60_000 }, (_, i) => `{"key":"${i}","value":""}`).join()}]}`,
+    ),
+    decoded,
+  ],
   'many keys': () => [
     Buffer.from(JSON.stringify({ keys: Array.from({ length: 500_000 }, (_, i) => `é${i}`) })),
     (body) => readKeys(body, most),
@@ -91,6 +115,8 @@ const bodies: Record<string, () => [Buffer, (body: Buffer) => Promise<unknown>]>
     Buffer.from(`{${shuffled(200_000).join()}}`),
     (body) => readHeader(body, keyLimit(most)),
   ],
+  'many empty tensors': () => [tensors(20_000, 0), decodedTensors],
+  'many tensors of one byte': () => [tensors(20_000, 1), decodedTensors],
   'much metadata': () => [
     Buffer.from(`{"__metadata__":{"a":"${repeated('\\u00e9\\n', LARGEST / 2)}","b":"c"}}`),
     (body) => readHeader(body, keyLimit(most)),
@@ -170,16 +196,32 @@ describe('decoding of a form', () => {
 });
 
 describe('encoding of a safetensors header', () => {
-  it('lets the event loop turn', async () => {
-    const keys = Array.from({ length: 300_000 }, (_, i) => `${i}`.padStart(100, 'k'));
-    const sizes = new Float64Array(keys.length).fill(1);
-    const problems = new Map<number, ProblemError>();
-    let best = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < 3 && best > TOLERATED_MS / 2; round++) {
-      const { sliceMs } = await measured(() => safetensorsEncoder({ keys, sizes, problems }));
-      best = Math.min(best, sliceMs);
-    }
-    assert.ok(best < TOLERATED_MS, `a slice took ${best} ms`);
+  const keys = Array.from({ length: 300_000 }, (_, i) => `${i}`.padStart(100, 'k'));
+  const sizes = new Float64Array(keys.length).fill(1);
+  const none = new Map<number, ProblemError>();
+  const many = new Map(keys.slice(0, 100_000).map((_, i) => [i, problemOfCode('read', -3102)]));
+
+  for (const [what, work] of [
+    ['of many tensors', () => safetensorsEncoder({ keys, sizes, problems: none })],
+    ['of many failures', () => safetensorsEncoder({ keys, sizes, problems: many })],
+    ['checks many names and', () => requireTensorNames(keys, keys.length)],
+  ] as const) {
+    it(`${what} lets the event loop turn`, async () => {
+      let best = Number.POSITIVE_INFINITY;
+      for (let round = 0; round < 3 && best > TOLERATED_MS / 2; round++) {
+        best = Math.min(best, (await measured(work)).sliceMs);
+      }
+      assert.ok(best < TOLERATED_MS, `a slice took ${best} ms`);
+    });
+  }
+
+  it('gives the header in pieces, so that none is copied at once', async () => {
+    const encoder = await safetensorsEncoder({ keys, sizes, problems: none });
+    const pieces = encoder.open();
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    assert.equal(bytes, encoder.openBytes);
+    assert.ok(bytes > 30 * MIB);
+    for (const { length } of pieces) assert.ok(length <= 128 * 1024, `a piece of ${length} bytes`);
   });
 });
 

@@ -120,7 +120,7 @@ describe('BatchWriter', () => {
     all.writer.holdAll();
     await give(all.writer, 'a', 600);
     await all.writer.begin('b', 600);
-    all.writer.discard();
+    await all.writer.discard();
     assert.equal(all.arena.stats().blocks, 0);
   });
 
@@ -133,7 +133,7 @@ describe('BatchWriter', () => {
         async () => give(all.writer, 'b', arenaBytes, known),
         (error) => error instanceof ProblemError && error.slug === 'arena-full',
       );
-      all.writer.discard();
+      await all.writer.discard();
       assert.equal(all.arena.stats().blocks, 0);
     }
   });
@@ -298,8 +298,8 @@ describe('BatchWriter that is given up', () => {
     await give(writer, 'a', 10);
     await writer.begin('b', 2000);
     await writer.take(Buffer.alloc(1000));
-    writer.discard();
-    writer.discard();
+    await writer.discard();
+    await writer.discard();
     assert.equal(arena.stats().blocks, 0);
     assert.deepEqual(made, []);
   });
@@ -308,7 +308,7 @@ describe('BatchWriter that is given up', () => {
     const first = heldBack([0]);
     const { writer, arena, changes } = setup([['put', first.coming]]);
     await give(writer, 'a', 1024);
-    writer.discard();
+    await writer.discard();
     assert.equal(arena.stats().blocks, 1);
     first.answer();
     await writer.written();
@@ -320,7 +320,7 @@ describe('BatchWriter that is given up', () => {
     const { writer, arena } = setup([]);
     const holder = filled(arena, arenaBytes, 'x');
     const beginning = writer.begin('a', 100);
-    writer.discard();
+    await writer.discard();
     holder.release();
     await beginning;
     assert.equal(arena.stats().blocks, 0);
@@ -333,7 +333,7 @@ describe('BatchWriter that is given up', () => {
     await give(writer, 'a', 200_000);
     await writer.begin('b', undefined);
     const taking = writer.take(Buffer.alloc(150_000));
-    writer.discard();
+    await writer.discard();
     first.answer();
     await taking;
     holder.release();
