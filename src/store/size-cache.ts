@@ -1,3 +1,5 @@
+import { MAX_KEY_BYTES } from '../native/limits.ts';
+
 /** Sizes of objects as they were last seen, so that a read need not ask first. */
 export interface SizeCache {
   get(key: string): number | undefined;
@@ -19,12 +21,16 @@ export function createSizeCache(mostKeys: number): SizeCache {
 
   function learn(key: string, size: number): void {
     if (half === 0 || size === 0) return;
-    if (young.size >= half && !young.has(key)) {
+    if (young.has(key)) {
+      young.set(key, size);
+      return;
+    }
+    if (young.size >= half) {
       old = young;
       young = new Map();
     }
     old.delete(key);
-    young.set(key, size);
+    young.set(ownCopy(key), size);
   }
 
   return {
@@ -44,4 +50,14 @@ export function createSizeCache(mostKeys: number): SizeCache {
       return young.size + old.size;
     },
   };
+}
+
+const copyBuffer = Buffer.alloc(MAX_KEY_BYTES);
+
+/**
+ * V8 does not copy a part of a string but refers to the whole: without a copy, the cache would keep
+ * the request target of up to 8 KiB that a key was cut out of.
+ */
+function ownCopy(key: string): string {
+  return copyBuffer.toString('utf8', 0, copyBuffer.write(key));
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { decodeKey, parseTarget } from '../../../src/http/target.ts';
 import { createSizeCache } from '../../../src/store/size-cache.ts';
+import { bytesPerItem } from '../../helpers/heap-bytes.ts';
 
 describe('a size cache', () => {
   it('knows what it has learnt last, and nothing it has forgotten', () => {
@@ -24,6 +26,38 @@ describe('a size cache', () => {
     }
     assert.equal(cache.get('key-0'), undefined);
     assert.equal(cache.get('key-9999'), 9999);
+  });
+
+  for (const [what, stem] of [
+    ['as they are', 'key/'],
+    ['percent-encoded', 'key%2F'],
+    ['in two bytes a character', '\u30ad\u30fc'],
+  ] as const) {
+    it(`keeps keys and not the request targets that they came in, ${what}`, async () => {
+      const keyOf = (n: number) => `${stem}${n}`.padEnd(40, 'k');
+      const bytes = await bytesPerItem(50_000, (count) => {
+        const cache = createSizeCache(2 * count);
+        for (let n = 0; n < count; n++) {
+          // A text of its own, as the parser makes it, in the latin1 of what was sent.
+          const sent = Buffer.from(`/v1/objects/${keyOf(n)}?prefer=${'0'.repeat(3_000)}`);
+          const { path } = parseTarget(sent.toString('latin1'));
+          cache.learn(decodeKey(path.slice('/v1/objects/'.length)), n + 1);
+        }
+        assert.equal(cache.size, count);
+        assert.equal(cache.get(decodeURIComponent(keyOf(count - 1))), count);
+        return cache;
+      });
+      assert.ok(bytes < 300, `${Math.round(bytes)} bytes for each key`);
+    });
+  }
+
+  it('takes the longest keys whole', () => {
+    const cache = createSizeCache(10);
+    const longest = ['k'.repeat(255), '\u00e9'.repeat(127), '\u{1f5dd}'.repeat(63)];
+    for (const [n, key] of longest.entries()) cache.learn(key, n + 1);
+    for (const [n, key] of longest.entries()) assert.equal(cache.get(key), n + 1);
+    cache.forget(longest[0] as string);
+    assert.equal(cache.size, 2);
   });
 
   it('remembers nothing when it may hold nothing, and never that an object is empty', () => {
