@@ -9,7 +9,8 @@ import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { env as layout128 } from './matrix-layout128.mjs';
-import { nodeBinary, nodeVersions } from './node-versions.mjs';
+import { limitOf, totalEndMs } from './matrix-limits.mjs';
+import { FETCH_DEADLINE_MS, nodeBinary, nodeVersions } from './node-versions.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const logs = path.join(root, 'node_modules', '.cache', 'test-matrix');
@@ -65,27 +66,31 @@ const entries = [
   },
 ];
 
-const TOTAL_MINUTES = 20;
-const MINUTE_MS = 60_000;
 const say = (text) => process.stdout.write(`${text}\n`);
 
+/** The binary of a line, or the machine's own Node without one; fetching it counts against the total. */
+function binaryOf(line, endMs) {
+  if (line === undefined) return undefined;
+  return nodeBinary(line, Math.min(FETCH_DEADLINE_MS, Math.max(1, endMs - Date.now())));
+}
+
 /** Runs one entry; resolves with its counts, and why it failed, if it did. */
-function run(entry, deadlineMs) {
-  const { name, env = {}, files, node, runner } = entry;
+function run(entry, endMs) {
+  const { name, env = {}, files, minutes } = entry;
+  // Before the clock of the entry starts.
+  const node = binaryOf(entry.node, endMs);
+  const runner = binaryOf(entry.runner, endMs) ?? process.execPath;
+  const limit = limitOf(minutes, endMs - Date.now());
   const logFile = path.join(logs, `${name}.log`);
   const output = fs.openSync(logFile, 'w');
-  const testNode = node === undefined ? {} : { TEST_NODE: nodeBinary(node) };
-  const child = spawn(
-    runner === undefined ? process.execPath : nodeBinary(runner),
-    ['scripts/test.mjs', ...files],
-    {
-      cwd: root,
-      // A group of its own, so that gateways end with it.
-      detached: true,
-      stdio: ['ignore', output, output],
-      env: { ...process.env, ...testNode, ...env },
-    },
-  );
+  const testNode = node === undefined ? {} : { TEST_NODE: node };
+  const child = spawn(runner, ['scripts/test.mjs', ...files], {
+    cwd: root,
+    // A group of its own, so that gateways end with it.
+    detached: true,
+    stdio: ['ignore', output, output],
+    env: { ...process.env, ...testNode, ...env },
+  });
   fs.closeSync(output);
   const kill = () => {
     try {
@@ -100,10 +105,10 @@ function run(entry, deadlineMs) {
     const timer = setTimeout(() => {
       late = true;
       kill();
-    }, deadlineMs);
+    }, limit.deadlineMs);
     child.on('error', (error) => finish(error.message));
     child.on('exit', (code) => {
-      if (late) finish(`it did not end within ${Math.round(deadlineMs / 1000)} s`);
+      if (late) finish(limit.fault);
       else finish(code === 0 ? undefined : `exit code ${code}`);
     });
     function finish(fault) {
@@ -131,8 +136,9 @@ function show(entry, result, seconds) {
   const { tests, pass, fail, fault, logFile } = result;
   const verdict = fault === undefined ? 'passed' : `FAILED (${fault})`;
   say(`${entry.name}: ${verdict}, ${pass} of ${tests} tests in ${seconds} s`);
-  if (fault === undefined) return;
-  const text = fs.existsSync(logFile) ? fs.readFileSync(logFile, 'utf8') : '';
+  // An entry that was not started has no output.
+  if (fault === undefined || logFile === '') return;
+  const text = fs.readFileSync(logFile, 'utf8');
   const from = text.lastIndexOf('failing tests:');
   const excerpt = from < 0 ? text.slice(-4000) : text.slice(from, from + 8000);
   say(`${excerpt}\n${fail} failed; all of it is in ${path.relative(root, logFile)}`);
@@ -140,16 +146,14 @@ function show(entry, result, seconds) {
 
 async function runAll(chosen) {
   fs.mkdirSync(logs, { recursive: true });
-  const endMs = Date.now() + TOTAL_MINUTES * MINUTE_MS;
+  const endMs = totalEndMs(Date.now());
   const sum = { tests: 0, pass: 0, fail: 0 };
   const failed = [];
   for (const entry of chosen) {
     const startMs = Date.now();
     let result;
     try {
-      const leftMs = endMs - startMs;
-      if (leftMs < MINUTE_MS / 4) throw new Error(`no time is left of ${TOTAL_MINUTES} minutes`);
-      result = await run(entry, Math.min(entry.minutes * MINUTE_MS, leftMs));
+      result = await run(entry, endMs);
     } catch (error) {
       result = { tests: 0, pass: 0, fail: 0, fault: error.message, logFile: '' };
     }
