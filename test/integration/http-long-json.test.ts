@@ -53,7 +53,7 @@ describe('while a worker decodes the longest JSON body', { timeout: 60_000 }, ()
     const answered = once(request, 'response') as Promise<[http.IncomingMessage]>;
     const received = answered.then(async ([response]) => {
       const decodingMs = performance.now() - sentMs;
-      const chunks: Buffer[] = await response.toArray();
+      const chunks = (await response.toArray()) as Buffer[];
       return { decodingMs, text: Buffer.concat(chunks).toString(), status: response.statusCode };
     });
     request.end(body);

@@ -95,7 +95,10 @@ describe('a safetensors body', () => {
     const decoder = new SafetensorsDecoder(sink, bodyOf(undefined));
     const writing = decoder.write(file);
     decoder.destroy();
-    await writing;
+    // On a busy machine the slice is used up by then, and the decoder is stopped at its pause.
+    await Promise.resolve(writing).catch((error: unknown) =>
+      assert.match(String(error), /the request ended/),
+    );
     assert.deepEqual(sink.values, []);
   });
 });

@@ -55,10 +55,18 @@ describe('a probe', () => {
     ['rejects', () => Promise.reject(new Error('no counters')), 'no counters'],
     [
       'throws a value that is no Error',
-      () => Promise.reject('broken' as unknown as Error),
+      () => {
+        throw 'broken' as unknown as Error;
+      },
       "'broken'",
     ],
-    ['rejects without a reason', () => Promise.reject(undefined as unknown as Error), 'undefined'],
+    [
+      'throws no value',
+      () => {
+        throw undefined as unknown as Error;
+      },
+      'undefined',
+    ],
     [
       'throws an object that has no text',
       () => {
