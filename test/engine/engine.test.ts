@@ -64,8 +64,12 @@ describe('the embedded engine', () => {
     await passes('deaths');
   });
 
-  it('waits once for a stopped owner of a lock, as long as a thread may, and takes over from a killed one', async () => {
+  it('waits once for a stopped owner of a lock, and takes over from a killed one', async () => {
     await passes('locks');
+  });
+
+  it('waits for each lock as long as its thread may, whatever other waits have failed', async () => {
+    await passes('waits');
   });
 
   it('leaves a pool whose header was destroyed, and makes it anew with one line', async () => {

@@ -13,6 +13,7 @@ static const struct {
     {"processes", run_processes},
     {"deaths", run_deaths},
     {"locks", run_locks},
+    {"waits", run_waits},
     {"destroyed", run_destroyed},
     {"touch", run_touch},
     {"room", run_room},

@@ -7,6 +7,7 @@ int run_conformance(int count, char **arguments);
 int run_processes(int count, char **arguments);
 int run_deaths(int count, char **arguments);
 int run_locks(int count, char **arguments);
+int run_waits(int count, char **arguments);
 int run_destroyed(int count, char **arguments);
 int run_touch(int count, char **arguments);
 int run_room(int count, char **arguments);

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "pool.h"
+
 struct scene scene;
 
 void scene_begin(uint64_t bytes) {
@@ -100,4 +102,29 @@ void stay(void *context) {
   say_step(1);
   wait_for_step(2);
   mmc_uninit();
+}
+
+void ask_for_one_key(void *context) {
+  const char *keys[200];
+  int32_t results[200];
+  (void)context;
+  for (int i = 0; i < 200; i++) keys[i] = "one key";
+  CHECK_CODE(init_client(), MMC_OK);
+  say_step(1);
+  for (;;) CHECK_CODE(mmcc_batch_exist(keys, 200, results, 0), MMC_OK);
+}
+
+bool child_holds(const struct lock *lock) {
+  return atomic_load(&lock->word) >> 1 == CHILD_SLOT + 1;
+}
+
+static const struct lock *held_shard_lock(void) {
+  for (uint32_t shard = 0; shard < SHARDS; shard++) {
+    if (child_holds(&pool.shards[shard].lock)) return &pool.shards[shard].lock;
+  }
+  return NULL;
+}
+
+bool child_holds_a_shard(void) {
+  return held_shard_lock() != NULL;
 }

@@ -53,4 +53,11 @@ bool big_is_half_read(void);
 /* A client that only is there, from step 1 to step 2. */
 void stay(void *context);
 
+/* A client that locks the shard of "one key", which does not exist, until it is killed. */
+void ask_for_one_key(void *context);
+
+struct lock;
+bool child_holds(const struct lock *lock);
+bool child_holds_a_shard(void);
+
 #endif
