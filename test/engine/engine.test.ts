@@ -42,6 +42,16 @@ async function passes(...args: string[]): Promise<Outcome> {
   return outcome;
 }
 
+/** The pools of which a line says that they are made anew; no other line is a warning. */
+function madeAnew(stderr: string): string[] {
+  const lines = stderr.split('\n').filter((line) => line.startsWith('memcache-embedded'));
+  return lines.map(
+    (line) =>
+      /^memcache-embedded warning: pool (\S+) has no valid header, .* is empty$/.exec(line)?.[1] ??
+      assert.fail(line),
+  );
+}
+
 describe('the embedded engine', () => {
   before(() => {
     execFileSync(process.execPath, [path.join(root, 'scripts', 'build-engine.mjs'), '--tests']);
@@ -74,10 +84,18 @@ describe('the embedded engine', () => {
 
   it('leaves a pool whose header was destroyed, and makes it anew with one line', async () => {
     const { stderr } = await passes('destroyed');
-    const lines = stderr.trim().split('\n');
-    assert.deepEqual(lines.length, 8, stderr);
-    for (const line of lines)
-      assert.match(line, /^memcache-embedded warning: pool \S+ has no valid/);
+    const pools = madeAnew(stderr);
+    // A client that SIGBUS ends leaves no mark in a file that is cut off to nothing.
+    assert.ok([13, 14].includes(pools.length), stderr);
+    assert.equal(new Set(pools).size, pools.length, stderr);
+  });
+
+  it('survives any bytes in a pool, and makes anew with one line what it finds overwritten', async () => {
+    const { stdout, stderr } = await passes('overwritten', '1');
+    const pools = madeAnew(stderr);
+    assert.equal(new Set(pools).size, pools.length, stderr);
+    const noticed = Number(/ok, (\d+) of/.exec(stdout)?.[1]);
+    assert.ok(noticed > 0 && pools.length >= noticed, `${stdout}${stderr}`);
   });
 
   it('makes memory and entry table ready ahead of the puts that use them', async () => {

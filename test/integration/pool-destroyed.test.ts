@@ -1,6 +1,7 @@
 /** Another program destroys the header of the embedded engine's pool in /dev/shm. */
 import assert from 'node:assert/strict';
-import { closeSync, openSync, truncateSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { afterEach, describe, it } from 'node:test';
 import {
   childrenOf,
@@ -22,7 +23,17 @@ function overwrite(file: string): void {
   closeSync(descriptor);
 }
 
+/** All of the header but its magic, and what follows it: no value in it makes sense. */
+function overwriteBehindTheMagic(file: string): void {
+  const descriptor = openSync(file, 'r+');
+  for (let at = 4096; at < 64 * 2 ** 20; at += 2 ** 20) {
+    writeSync(descriptor, randomBytes(2 ** 20), 0, 2 ** 20, at);
+  }
+  closeSync(descriptor);
+}
+
 const cutOff = (file: string): void => truncateSync(file, 4096);
+const cutOffAPage = (file: string): void => truncateSync(file, statSync(file).size - 4096);
 
 const rebuilt = /pool \/\S+ has no valid header, .*: the pool is made anew and is empty/;
 
@@ -53,25 +64,33 @@ async function destroyPool(destroy: (file: string) => void, devices: string) {
   return { gateway, pool, url, told };
 }
 
-describe('a pool whose header is overwritten', () => {
-  it('is noticed by its workers, and made anew with one line', async () => {
-    const { gateway, pool, told } = await destroyPool(overwrite, '0-1');
-    for (const device of [0, 1]) {
-      const [connection] = await connectionsTo(gateway.url, device, 1);
-      assert.equal((await connection?.ask('GET', '/v1/objects/new'))?.body, 'kept');
-      connection?.close();
-    }
-    assert.equal(told().length, 1, gateway.stdout());
-    assert.ok(told()[0]?.includes(pool));
-    const reasons = gateway.logged().filter(({ msg }) => /header of the pool/.test(String(msg)));
-    assert.equal(reasons.length, 2, 'each worker says why it ended');
-    assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
-    assert.ok(!poolExists(pool));
-  });
+async function isMadeAnew(destroy: (file: string) => void): Promise<void> {
+  const { gateway, pool, told } = await destroyPool(destroy, '0-1');
+  for (const device of [0, 1]) {
+    const [connection] = await connectionsTo(gateway.url, device, 1);
+    assert.equal((await connection?.ask('GET', '/v1/objects/new'))?.body, 'kept');
+    connection?.close();
+  }
+  assert.equal(told().length, 1, gateway.stdout());
+  assert.ok(told()[0]?.includes(pool));
+  const reasons = gateway.logged().filter(({ msg }) => /header of the pool/.test(String(msg)));
+  assert.equal(reasons.length, 2, 'each worker says why it ended');
+  assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
+  assert.ok(!poolExists(pool));
+}
+
+describe('a pool whose file is overwritten', () => {
+  it('is noticed by its workers, and made anew with one line', () => isMadeAnew(overwrite));
+
+  it('behind the magic is noticed and made anew in the same way', () =>
+    isMadeAnew(overwriteBehindTheMagic));
 });
 
 describe('a pool whose file is cut off', () => {
-  it('is made anew, with one line', async () => {
+  it('in its last page is noticed by its workers, and made anew with one line', () =>
+    isMadeAnew(cutOffAPage));
+
+  it('in its header is made anew, with one line', async () => {
     const { gateway, told } = await destroyPool(cutOff, '0');
     assert.equal(told().length, 1, gateway.stdout());
     assert.deepEqual(await gateway.stop(), { code: 0, signal: null });

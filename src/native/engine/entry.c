@@ -27,8 +27,10 @@ uint64_t entry_services(const struct entry *entry) {
 
 void entry_visit(uint32_t shard, void (*visit)(struct entry *entry, void *context),
                  void *context) {
-  uint32_t chunks = atomic_load(&pool.header->chunk_count);
+  uint32_t chunks = entry_chunks();
   for (uint32_t chunk = 0; chunk < chunks; chunk++) {
+    /* A count that is too large must not touch memory that was never obtained. */
+    if (!pool_check(pool.chunk_shard[chunk] - 1u < SHARDS)) return;
     if (shard != SHARDS && pool.chunk_shard[chunk] != shard + 1) continue;
     struct entry *first = entry_at(chunk * CHUNK_ENTRIES);
     for (uint32_t i = 0; i < CHUNK_ENTRIES; i++) visit(first + i, context);
@@ -43,7 +45,7 @@ uint64_t entry_chunk_limit(void) {
 
 static bool add_chunk_locked(uint32_t shard) {
   uint32_t chunk = atomic_load(&pool.header->chunk_count);
-  if (chunk >= entry_chunk_limit()) return false;
+  if (!pool_check(chunk <= MAX_CHUNKS) || chunk >= entry_chunk_limit()) return false;
   uint64_t offset = ENTRIES_OFFSET + chunk * CHUNK_BYTES;
   if (!backing_obtain(pool.descriptor, offset, CHUNK_BYTES)) return false;
   pool.chunk_shard[chunk] = (uint8_t)(shard + 1);

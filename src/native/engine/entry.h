@@ -12,8 +12,10 @@ static inline enum entry_state entry_state_of(uint64_t word) {
   return (enum entry_state)(word & ((1u << ENTRY_STATE_BITS) - 1));
 }
 
+/* The slot of a client, whatever the word is: 0 for an owner that cannot be. */
 static inline uint32_t entry_owner_of(uint64_t word) {
-  return (uint32_t)(word >> ENTRY_STATE_BITS) & ((1u << ENTRY_OWNER_BITS) - 1);
+  uint32_t owner = (uint32_t)(word >> ENTRY_STATE_BITS) & ((1u << ENTRY_OWNER_BITS) - 1);
+  return pool_check(owner < CLIENT_SLOTS) ? owner : 0;
 }
 
 /* The word in another state; generation stays, and the owner too unless it is given. */
@@ -34,12 +36,29 @@ static inline uint32_t entry_index(const struct entry *entry) {
   return (uint32_t)(entry - pool.entries);
 }
 
-static inline uint32_t entry_shard(const struct entry *entry) {
-  return pool.chunk_shard[entry_index(entry) / CHUNK_ENTRIES] - 1u;
+/* How many chunks were ever handed out. */
+static inline uint32_t entry_chunks(void) {
+  uint32_t chunks = atomic_load(&pool.header->chunk_count);
+  return pool_check(chunks <= MAX_CHUNKS) ? chunks : 0;
 }
 
+/* Of a link (index + 1), which is not 0; NULL if no such entry was handed out. */
+static inline struct entry *entry_linked(uint32_t link) {
+  return pool_check(link - 1 < entry_chunks() * CHUNK_ENTRIES) ? entry_at(link - 1) : NULL;
+}
+
+/* A shard, whatever the chunk map says: 0 for one that cannot be. */
+static inline uint32_t entry_shard(const struct entry *entry) {
+  uint32_t shard = pool.chunk_shard[entry_index(entry) / CHUNK_ENTRIES] - 1u;
+  return pool_check(shard < SHARDS) ? shard : 0;
+}
+
+/* The slot of a client, whatever the word is: 0 for a replica that cannot be. */
 static inline uint32_t replica_service(uint64_t replica) {
-  return (uint32_t)(replica >> REPLICA_SERVICE_SHIFT) & 0xff;
+  uint64_t service = (replica & ~REPLICA_PRESENT) >> REPLICA_SERVICE_SHIFT;
+  return pool_check((replica & REPLICA_PRESENT) != 0 && service < CLIENT_SLOTS)
+             ? (uint32_t)service
+             : 0;
 }
 
 static inline uint64_t replica_granule(uint64_t replica) {
@@ -51,9 +70,12 @@ static inline uint64_t replica_make(uint32_t service, uint64_t granule) {
 }
 
 /* Also for a size that no memory has: the sum before a division would overflow. */
+static inline uint64_t granules_of(uint64_t bytes) {
+  return bytes == 0 ? 1 : bytes / GRANULE_BYTES + (bytes % GRANULE_BYTES != 0);
+}
+
 static inline uint64_t entry_granules(const struct entry *entry) {
-  if (entry->size == 0) return 1;
-  return entry->size / GRANULE_BYTES + (entry->size % GRANULE_BYTES != 0);
+  return granules_of(entry->size);
 }
 
 /* The services that hold a replica, as a mask. */

@@ -30,7 +30,8 @@ struct candidates {
 };
 
 static double percent(uint64_t used, uint64_t total) {
-  return total == 0 ? 0 : 100.0 * (double)used / (double)total;
+  if (used >= total) return total == 0 ? 0 : 100; /* also where the sums were destroyed */
+  return 100.0 * (double)used / (double)total;
 }
 
 static double percent_used(void) {
@@ -104,7 +105,7 @@ static void evict_one(const struct candidate *candidate, int64_t *budget_ns) {
 
 static bool evict_share(double used_percent, int64_t *budget_ns) {
   struct candidates candidates = {NULL, 0, 0};
-  candidates.room = (size_t)atomic_load(&pool.header->chunk_count) * CHUNK_ENTRIES;
+  candidates.room = (size_t)entry_chunks() * CHUNK_ENTRIES;
   candidates.list = malloc(candidates.room * sizeof *candidates.list + 1);
   if (candidates.list == NULL) return false;
   entry_visit(SHARDS, collect, &candidates);

@@ -28,6 +28,7 @@
 #define MAX_CHUNKS (512u * 1024u)
 #define BYTES_PER_ENTRY_LIMIT 512u /* each 512 bytes of a segment allow one entry … */
 #define MIN_ENTRY_LIMIT 32768u     /* … and the smallest segment this many */
+#define MAX_SEGMENT_BYTES (16ull << 40)
 
 #define GRANULE_BYTES 256u /* what an object's size is rounded up to */
 #define GROUP_WORDS 64u

@@ -22,15 +22,18 @@
 #define SHARED_MEMORY_DIRECTORY "/dev/shm"
 #define HALF_MADE_SECONDS 10
 
-/* A creator that was killed early left no magic; its file is known by its size and age. */
+/*
+ * A creator that was killed early left no magic; its file is known by its size and age. One that was
+ * cut off stays as long, since the next client of that pool is to say so.
+ */
 static bool is_pool(int descriptor, const struct stat *status) {
   uint64_t magic = 0;
-  if (pread(descriptor, &magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
-      magic == POOL_MAGIC) {
-    return true;
-  }
-  bool half_made = status->st_size == 0 || status->st_size >= (off_t)BASE_BYTES;
-  return half_made && time(NULL) - status->st_ctime > HALF_MADE_SECONDS;
+  bool ours = pread(descriptor, &magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
+              magic == POOL_MAGIC;
+  bool large = status->st_size >= (off_t)BASE_BYTES;
+  if (ours && large) return true;
+  bool possible = ours || large || status->st_size == 0;
+  return possible && time(NULL) - status->st_ctime > HALF_MADE_SECONDS;
 }
 
 static void remove_if_dead(const char *name) {

@@ -69,7 +69,7 @@ bool liveness_any_held(int descriptor) {
 
 /* The state word carries the incarnation: a slot taken anew meanwhile is not marked dead. */
 bool liveness_is_dead(uint32_t slot) {
-  if (slot == pool.self) return false;
+  if (slot == pool.self || !pool_check(slot < CLIENT_SLOTS)) return false;
   struct client *client = pool_client(slot);
   uint64_t word = atomic_load(&client->state);
   enum client_state state = client_state_of(word);

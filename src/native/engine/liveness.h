@@ -12,7 +12,7 @@ void liveness_unlock_membership(int descriptor);
 bool liveness_hold(int descriptor, uint32_t slot);
 bool liveness_any_held(int descriptor);
 
-/* Also marks the client dead, so that the next sweep sees it. */
+/* Also marks the client dead, so that the next sweep sees it. The slot may be any number. */
 bool liveness_is_dead(uint32_t slot);
 
 #endif

@@ -144,7 +144,7 @@ static enum lock_result wait_on(struct wait *wait, struct lock *lock) {
       continue;
     }
     int64_t sleep_ns = patience_ns(wait, lock, seen & ~SLEEPERS);
-    if (sleep_ns == 0) return LOCK_TIMED_OUT;
+    if (sleep_ns == 0 || !pool_is_intact()) return LOCK_TIMED_OUT;
     sleep_on(lock, seen, sleep_ns);
   }
 }
@@ -185,7 +185,8 @@ void lock_release(struct lock *lock) {
 
 bool lock_is_owned_by(const struct lock *lock, uint64_t owners) {
   uint32_t word = atomic_load(&lock->word);
-  return word != 0 && (owners & service_bit((word >> 1) - 1));
+  uint32_t owner = (word >> 1) - 1;
+  return word != 0 && pool_check(owner < CLIENT_SLOTS) && (owners & service_bit(owner));
 }
 
 bool lock_settle(struct lock *lock, uint64_t owners, int64_t *budget_ns) {

@@ -16,7 +16,7 @@ enum lock_result {
  * Waits at most *budget_ns, and takes off what it waited; a time-out leaves 0, so that a call
  * which has given up on one lock waits for no other. Of the threads of a process, one at a time
  * waits that long for a lock that another process keeps. The others give up after 100 ms, or
- * after 1 ms once that one has waited in vain.
+ * after 1 ms once that one has waited in vain. All give up at once on a pool that is destroyed.
  */
 enum lock_result lock_acquire(struct lock *lock, int64_t *budget_ns);
 

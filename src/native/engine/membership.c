@@ -19,25 +19,15 @@
 
 #define FILE_ALIGNMENT (2ull << 20)
 
-static uint64_t range_end(const struct segment *segment) {
-  return segment->file_offset + segment_file_bytes(segment->bytes);
-}
-
-static bool takes_file_range(uint32_t slot) {
-  struct client *client = pool_client(slot);
-  return client_state_of(atomic_load(&client->state)) != CLIENT_FREE && client->segment.bytes > 0;
-}
-
 /* The lowest gap between the segments of others that is long enough. */
 static uint64_t find_file_range(uint64_t bytes) {
   uint64_t offset = ROUND_UP(BASE_BYTES, FILE_ALIGNMENT);
   for (uint32_t slot = 0; slot < pool_slots(); slot++) {
-    const struct segment *other = &pool_client(slot)->segment;
-    if (!takes_file_range(slot) || range_end(other) <= offset ||
-        other->file_offset >= offset + bytes) {
-      continue;
-    }
-    offset = ROUND_UP(range_end(other), FILE_ALIGNMENT);
+    struct segment_range other;
+    if (segment_read_range(slot, &other) != RANGE_READ) continue;
+    uint64_t end = other.file_offset + segment_file_bytes(other.bytes);
+    if (end <= offset || other.file_offset >= offset + bytes) continue;
+    offset = ROUND_UP(end, FILE_ALIGNMENT);
     slot = UINT32_MAX; /* from the first again: they are in no order */
   }
   return offset;
@@ -71,15 +61,16 @@ static int32_t join(bool contributes, uint64_t bytes) {
   uint64_t file_bytes = segment_file_bytes(bytes);
   uint64_t offset = find_file_range(file_bytes);
   uint64_t incarnation = (atomic_load(&self->state) >> 2) + 1;
-  atomic_store(&self->state, incarnation << 2 | CLIENT_FREE);
+  pool_set_state(incarnation << 2 | CLIENT_FREE);
   if (contribution > 0 && !extend_file(offset + file_bytes)) return MMC_ERROR;
   if (!segment_format(pool.self, offset, contribution)) {
     log_warning("no room for a client's segment in /dev/shm");
     return MMC_ERROR;
   }
+  if (!pool_is_intact()) return MMC_ERROR; /* others' segments were not where the header says */
   atomic_store(&self->swept, 0);
   atomic_store(&self->pins_used, 0);
-  atomic_store(&self->state, incarnation << 2 | CLIENT_LIVE);
+  pool_set_state(incarnation << 2 | CLIENT_LIVE);
   if (contributes) atomic_fetch_or(&pool.header->live_services, service_bit(pool.self));
   pool.contributes = contributes;
   return MMC_OK;

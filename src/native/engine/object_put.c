@@ -74,9 +74,10 @@ static int32_t link_entry(struct call *call, uint32_t shard, struct entry *entry
   return code;
 }
 
-static bool resolve(const struct entry *entry, uint32_t replicas, char **addresses) {
+static bool resolve(const struct entry *entry, uint32_t replicas, uint64_t bytes,
+                    char **addresses) {
   for (uint32_t i = 0; i < replicas; i++) {
-    addresses[i] = segment_address(atomic_load(&entry->replicas[i]));
+    addresses[i] = segment_address(atomic_load(&entry->replicas[i]), bytes);
     if (addresses[i] == NULL) return false;
   }
   return true;
@@ -97,8 +98,9 @@ static int32_t fill(struct call *call, uint32_t shard, struct entry *entry,
                     const struct key *key, const mmc_buffer *source, uint32_t replicas) {
   char *addresses[MMC_MAX_REPLICAS];
   uint64_t services = entry_services(entry);
-  int32_t code = resolve(entry, replicas, addresses) ? link_entry(call, shard, entry, key)
-                                                     : MMC_ERROR;
+  int32_t code = resolve(entry, replicas, source->len, addresses)
+                     ? link_entry(call, shard, entry, key)
+                     : MMC_ERROR;
   if (code != MMC_OK) {
     reclaim_own(entry, &call->wait_budget_ns);
     return code;

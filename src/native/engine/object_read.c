@@ -68,7 +68,7 @@ int32_t object_get(struct call *call, const struct key *key, const mmc_buffer *d
   int32_t code = pin_replica(call, found.entry, destination->len, &replica);
   shard_unlock(found.shard);
   if (code != MMC_OK) return code;
-  const char *bytes = segment_address(replica);
+  const char *bytes = segment_address(replica, destination->len);
   if (bytes == NULL) {
     code = MMC_ERROR;
   } else if (destination->len > 0) {

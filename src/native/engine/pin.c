@@ -43,7 +43,7 @@ bool pin_is_set(const struct entry *entry) {
   for (uint32_t slot = 0; slot < pool_slots(); slot++) {
     struct client *client = pool_client(slot);
     if (client_state_of(atomic_load(&client->state)) == CLIENT_FREE) continue;
-    uint32_t used = atomic_load(&client->pins_used);
+    uint32_t used = pool_pins_used(client);
     for (uint32_t i = 0; i < used; i++) {
       if (atomic_load(&client->pins[i].entry) == wanted) return true;
     }
@@ -56,7 +56,7 @@ uint64_t pin_services_in_use(void) {
   for (uint32_t slot = 0; slot < pool_slots(); slot++) {
     struct client *client = pool_client(slot);
     if (client_state_of(atomic_load(&client->state)) == CLIENT_FREE) continue;
-    uint32_t used = atomic_load(&client->pins_used);
+    uint32_t used = pool_pins_used(client);
     for (uint32_t i = 0; i < used; i++) mask |= atomic_load(&client->pins[i].services);
   }
   return mask;

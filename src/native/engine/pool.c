@@ -1,7 +1,19 @@
 /* Sums over the live services, for eviction and for the limit of the table. */
 #include "pool.h"
 
+#include <unistd.h>
+
+#include "log.h"
+
 struct pool pool = {.descriptor = -1};
+
+/* Through the file, since a page behind the end of a file that is cut off raises SIGBUS. */
+void pool_condemn(void) {
+  uint64_t none = 0;
+  ssize_t written = pwrite(pool.descriptor, &none, sizeof none,
+                           (off_t)offsetof(struct pool_header, magic));
+  log_debug("the pool %s is destroyed%s", pool.name, written < 0 ? ", and cannot say so" : "");
+}
 
 static uint64_t entry_limit(uint64_t bytes) {
   uint64_t limit = bytes / BYTES_PER_ENTRY_LIMIT;

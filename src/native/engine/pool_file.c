@@ -16,7 +16,7 @@
 #include "backing.h"
 #include "liveness.h"
 #include "log.h"
-#include "pool.h"
+#include "segment.h"
 
 static bool is_ours(int descriptor, struct stat *status) {
   if (fstat(descriptor, status) != 0) return false;
@@ -79,28 +79,46 @@ static int32_t create(void) {
   return MMC_OK;
 }
 
-static int32_t open_existing(void) {
-  if (!map_base()) return MMC_ERROR;
-  struct pool_header *header = pool.header;
-  if (header->layout == POOL_LAYOUT && header->entry_bytes == sizeof(struct entry)) return MMC_OK;
-  log_warning("pool %s was made by another version of the engine", pool.name);
-  return MMC_ERROR;
+static bool is_shorter_than(uint64_t bytes) {
+  struct stat status;
+  return fstat(pool.descriptor, &status) == 0 && status.st_size < (off_t)bytes;
 }
 
-static bool is_cut_off(void) {
-  struct stat status;
-  return fstat(pool.descriptor, &status) == 0 && status.st_size < (off_t)BASE_BYTES;
+/*
+ * How long the header says that the file is; 0 if the header cannot be right. A client makes the
+ * file longer before it is there, so the length is to be read after this.
+ */
+static uint64_t promised_bytes(void) {
+  uint64_t promised = BASE_BYTES;
+  if (atomic_load(&pool.header->chunk_count) > MAX_CHUNKS) return 0;
+  for (uint32_t slot = 0; slot < pool_slots(); slot++) {
+    struct segment_range range;
+    enum range_result result = segment_read_range(slot, &range);
+    if (result == RANGE_DAMAGED) return 0;
+    uint64_t end = range.file_offset + segment_file_bytes(range.bytes);
+    if (result == RANGE_READ && end > promised) promised = end;
+  }
+  return atomic_load(&pool.header->magic) == POOL_MAGIC ? promised : 0;
 }
+
+enum file_state { FILE_EMPTY, FILE_WHOLE, FILE_FOREIGN, FILE_DAMAGED, FILE_UNMAPPABLE };
 
 /* A file that nobody has joined is empty for a moment while its creator waits for the lock. */
-static bool is_valid(bool joined) {
-  struct stat status;
-  uint64_t magic = 0;
-  if (fstat(pool.descriptor, &status) != 0) return false;
-  if (status.st_size == 0) return !joined;
-  return status.st_size >= (off_t)BASE_BYTES &&
-         pread(pool.descriptor, &magic, sizeof magic, 0) == (ssize_t)sizeof magic &&
-         magic == POOL_MAGIC;
+static enum file_state judge(bool joined) {
+  if (!joined && is_shorter_than(1)) return FILE_EMPTY;
+  if (is_shorter_than(BASE_BYTES)) return FILE_DAMAGED;
+  if (!map_base()) return FILE_UNMAPPABLE;
+  const struct pool_header *header = pool.header;
+  if (atomic_load(&header->magic) != POOL_MAGIC) return FILE_DAMAGED;
+  bool ours = header->layout == POOL_LAYOUT && header->entry_bytes == sizeof(struct entry);
+  if (!ours) return FILE_FOREIGN;
+  uint64_t promised = promised_bytes();
+  return promised == 0 || is_shorter_than(promised) ? FILE_DAMAGED : FILE_WHOLE;
+}
+
+static void unmap_base(void) {
+  if (pool.header != NULL) munmap(pool.header, BASE_BYTES);
+  pool.header = NULL;
 }
 
 /*
@@ -112,14 +130,20 @@ int32_t pool_file_open(void) {
     int32_t code = open_locked();
     if (code != MMC_OK) return code;
     bool joined = liveness_any_held(pool.descriptor);
-    bool valid = is_valid(joined);
-    if (!valid) {
+    enum file_state state = judge(joined);
+    if (state == FILE_UNMAPPABLE) return MMC_ERROR;
+    if (joined && state == FILE_WHOLE) return MMC_OK;
+    if (joined && state == FILE_FOREIGN) {
+      log_warning("pool %s was made by another version of the engine", pool.name);
+      return MMC_ERROR;
+    }
+    unmap_base();
+    if (state == FILE_DAMAGED) {
       log_warning("pool %s has no valid header, since another program overwrote it or cut it off: "
                   "the pool is made anew and is empty",
                   pool.name);
     }
     if (!joined) return create();
-    if (valid) return open_existing();
     shm_unlink(pool.name);
     close(pool.descriptor);
   }
@@ -135,7 +159,24 @@ bool pool_file_is_named(void) {
   return same;
 }
 
+/* Other clients then find no header where they would have met SIGBUS, and leftovers.c knows the file. */
+static void restore_length(void) {
+  pool_condemn();
+  if (ftruncate(pool.descriptor, BASE_BYTES) != 0) log_debug("pool %s stays cut off", pool.name);
+}
+
+/*
+ * The length is compared before the header is touched, since a page behind the end of the file
+ * raises SIGBUS. A file that is cut off between the two, or is touched there by a call before this
+ * runs, ends the process.
+ */
 const char *pool_file_damage(void) {
-  if (is_cut_off()) return "cut off"; /* before the header is touched, which would be SIGBUS */
-  return pool_is_intact() ? NULL : "overwritten";
+  if (is_shorter_than(BASE_BYTES)) {
+    restore_length();
+    return "cut off";
+  }
+  uint64_t promised = pool_is_intact() ? promised_bytes() : 0;
+  if (promised > 0 && !is_shorter_than(promised)) return NULL;
+  pool_condemn(); /* the other clients need not find it out, and the next one says so */
+  return promised == 0 ? "overwritten" : "cut off";
 }

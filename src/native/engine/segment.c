@@ -15,11 +15,11 @@
 struct mapping {
   _Atomic uint64_t incarnation; /* + 1; 0 is unmapped */
   char *_Atomic base;
-  uint64_t bytes;
-  uint64_t bitmap_offset; /* copies: the header may be destroyed while bytes are moved */
-  uint64_t data_offset;
+  uint64_t file_offset; /* copies: the header may be destroyed while bytes are moved */
   uint64_t data_bytes;
 };
+
+#define MAX_FILE_OFFSET (1ull << 60) /* far beyond all segments, and short of any overflow */
 
 static struct mapping mappings[CLIENT_SLOTS];
 static pthread_mutex_t mapping_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -40,26 +40,63 @@ uint64_t segment_file_bytes(uint64_t bytes) {
   return data_offset_of(bytes) + ROUND_UP(bytes, PAGE_BYTES);
 }
 
-static void unmap(struct mapping *mapping) {
-  if (atomic_load(&mapping->incarnation) == 0) return;
-  atomic_store(&mapping->incarnation, 0);
-  munmap(atomic_load(&mapping->base), mapping->bytes);
+/* All that the header says of a segment follows from its bytes, but where it lies. */
+static bool copy_range(const struct segment *segment, struct segment_range *range) {
+  uint64_t bytes = segment->bytes;
+  *range = (struct segment_range){segment->file_offset, bytes, segment->file_bytes};
+  return bytes > 0 && bytes <= MAX_SEGMENT_BYTES && segment->groups == groups_of(bytes) &&
+         segment->bitmap_offset == bitmap_offset_of(bytes) &&
+         segment->data_offset == data_offset_of(bytes) &&
+         range->left_bytes <= segment_file_bytes(bytes) && range->file_offset >= BASE_BYTES &&
+         range->file_offset <= MAX_FILE_OFFSET && range->file_offset % PAGE_BYTES == 0;
 }
 
+/* The state is read again, since a slot that was given away meanwhile may be half made. */
+enum range_result segment_read_range(uint32_t slot, struct segment_range *range) {
+  struct client *client = pool_client(slot);
+  uint64_t word = atomic_load(&client->state);
+  bool possible = copy_range(&client->segment, range);
+  atomic_thread_fence(memory_order_acquire);
+  bool settled = client_state_of(word) != CLIENT_FREE && atomic_load(&client->state) == word;
+  if (range->bytes == 0 || !settled) return RANGE_NONE;
+  return pool_check(possible) ? RANGE_READ : RANGE_DAMAGED;
+}
+
+static void unmap(struct mapping *mapping) {
+  if (atomic_load(&mapping->base) == NULL) return;
+  atomic_store(&mapping->incarnation, 0);
+  munmap(atomic_load(&mapping->base), segment_file_bytes(mapping->data_bytes));
+  atomic_store(&mapping->base, NULL);
+}
+
+static bool map_file(struct mapping *mapping, const struct segment_range *range) {
+  uint64_t bytes = segment_file_bytes(range->bytes);
+  unmap(mapping);
+  void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                    pool.descriptor, (off_t)range->file_offset);
+  if (base == MAP_FAILED) return false;
+  madvise(base, bytes, MADV_DONTDUMP);
+  madvise(base, bytes, MADV_DONTFORK);
+  mapping->file_offset = range->file_offset;
+  mapping->data_bytes = range->bytes;
+  atomic_store(&mapping->base, base);
+  return true;
+}
+
+/*
+ * A mapping of the same range stays. So an incarnation that another program has overwritten does
+ * not unmap memory that another thread uses.
+ */
 static bool map_range(uint32_t service, uint64_t incarnation) {
   struct mapping *mapping = &mappings[service];
-  struct segment *segment = &pool_client(service)->segment;
-  unmap(mapping);
-  void *base = mmap(NULL, segment->file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                    pool.descriptor, (off_t)segment->file_offset);
-  if (base == MAP_FAILED) return false;
-  madvise(base, segment->file_bytes, MADV_DONTDUMP);
-  madvise(base, segment->file_bytes, MADV_DONTFORK);
-  mapping->bytes = segment->file_bytes;
-  mapping->bitmap_offset = segment->bitmap_offset;
-  mapping->data_offset = segment->data_offset;
-  mapping->data_bytes = segment->bytes;
-  atomic_store(&mapping->base, base);
+  struct segment_range range;
+  if (!copy_range(&pool_client(service)->segment, &range)) {
+    segment_read_range(service, &range); /* condemns the pool, unless the slot is half made */
+    return false;
+  }
+  bool same = atomic_load(&mapping->base) != NULL && mapping->file_offset == range.file_offset &&
+              mapping->data_bytes == range.bytes;
+  if (!same && !map_file(mapping, &range)) return false;
   atomic_store(&mapping->incarnation, incarnation + 1);
   return true;
 }
@@ -88,11 +125,12 @@ bool segment_view(uint32_t service, struct segment_view *view) {
   if (base == NULL) return false;
   view->segment = &pool_client(service)->segment;
   view->bitmap.summaries = (struct group_summary *)base;
-  view->bitmap.words = (uint64_t *)(base + mappings[service].bitmap_offset);
-  view->bitmap.first_group = view->segment->first_group;
-  view->data = base + mappings[service].data_offset;
   view->bytes = mappings[service].data_bytes;
   view->groups = groups_of(view->bytes);
+  view->bitmap.words = (uint64_t *)(base + bitmap_offset_of(view->bytes));
+  view->bitmap.first_group = view->segment->first_group;
+  view->data = base + data_offset_of(view->bytes);
+  view->file_offset = mappings[service].file_offset + data_offset_of(view->bytes);
   return true;
 }
 
@@ -102,15 +140,24 @@ void segment_unmap_all(void) {
 
 void segment_forget_all(void) {
   for (uint32_t service = 0; service < CLIENT_SLOTS; service++) {
+    atomic_store(&mappings[service].base, NULL);
     atomic_store(&mappings[service].incarnation, 0);
   }
 }
 
-char *segment_address(uint64_t replica) {
-  uint32_t service = replica_service(replica);
-  char *base = base_of(service);
-  if (base == NULL) return NULL;
-  return base + mappings[service].data_offset + replica_granule(replica) * GRANULE_BYTES;
+bool segment_holds(const struct segment_view *view, uint64_t start, uint64_t granules) {
+  uint64_t limit = view->bytes / GRANULE_BYTES;
+  uint64_t backed = atomic_load_explicit(&view->segment->backed_groups, memory_order_relaxed);
+  if (backed < view->groups && backed * GROUP_GRANULES < limit) limit = backed * GROUP_GRANULES;
+  return granules <= limit && start <= limit - granules;
+}
+
+char *segment_address(uint64_t replica, uint64_t bytes) {
+  struct segment_view view;
+  if (replica == 0 || !segment_view(replica_service(replica), &view)) return NULL;
+  uint64_t start = replica_granule(replica);
+  if (!pool_check(segment_holds(&view, start, granules_of(bytes)))) return NULL;
+  return view.data + start * GRANULE_BYTES;
 }
 
 /* The range may be one that a client, killed while joining, had begun to use: empty it first. */
@@ -139,15 +186,12 @@ bool segment_format(uint32_t service, uint64_t file_offset, uint64_t bytes) {
 static bool grow_locked(const struct segment_view *view, uint64_t groups) {
   struct segment *segment = view->segment;
   uint64_t backed = atomic_load(&segment->backed_groups);
-  if (backed >= view->groups || !pool_is_intact()) return false;
+  if (backed >= view->groups) return false;
   uint64_t wanted = backed + groups < view->groups ? backed + groups : view->groups;
   uint64_t end = wanted * GROUP_BYTES;
   if (end > view->bytes) end = ROUND_UP(view->bytes, PAGE_BYTES);
   uint64_t start = backed * GROUP_BYTES;
-  if (!backing_obtain(pool.descriptor, segment->file_offset + segment->data_offset + start,
-                      end - start)) {
-    return false;
-  }
+  if (!backing_obtain(pool.descriptor, view->file_offset + start, end - start)) return false;
   atomic_store(&segment->backed_groups, wanted);
   return true;
 }

@@ -7,11 +7,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "layout.h"
 #include "log.h"
 
 #define DEFAULT_BYTES (1ull << 30)
 #define MIN_BYTES 4096ull
-#define MAX_BYTES (16ull << 40)
 #define MAX_NAME_LENGTH 200u
 
 static const char name_characters[] =
@@ -48,8 +48,8 @@ bool settings_read_bytes(uint64_t *bytes) {
   size_t length = strlen(value);
   bool digits = length <= 15 && strspn(value, "0123456789") == length;
   if (digits) *bytes = strtoull(value, NULL, 10);
-  if (digits && *bytes >= MIN_BYTES && *bytes <= MAX_BYTES) return true;
+  if (digits && *bytes >= MIN_BYTES && *bytes <= MAX_SEGMENT_BYTES) return true;
   log_warning("MMC_EMBEDDED_BYTES is not a number of bytes from %llu to %llu", MIN_BYTES,
-              MAX_BYTES);
+              MAX_SEGMENT_BYTES);
   return false;
 }

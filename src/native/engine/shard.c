@@ -61,10 +61,30 @@ void shard_prefetch(uint64_t hash) {
   __builtin_prefetch(bucket_of(shard_of(hash), hash));
 }
 
+/* The next entry of a chain; NULL where the link leads to none that belongs there. */
+static struct entry *follow(const uint32_t *bucket, uint32_t link) {
+  struct entry *entry = entry_linked(link);
+  if (entry == NULL) return NULL;
+  return pool_check(bucket_of(shard_of(entry->hash), entry->hash) == bucket) ? entry : NULL;
+}
+
+/* No chain is longer than the table: one that is goes round in a circle. */
+static inline uint32_t longest_chain(void) {
+  return entry_chunks() * CHUNK_ENTRIES;
+}
+
+/* A state and a size that the entry of a key may have. */
+static bool is_possible(const struct entry *entry) {
+  return is_linked(entry_state_of(atomic_load(&entry->state))) &&
+         entry->size <= MAX_SEGMENT_BYTES;
+}
+
 struct entry *shard_find(uint32_t shard, uint64_t hash, const struct key *key) {
-  uint32_t link = *bucket_of(shard, hash);
-  while (link != 0) {
-    struct entry *entry = entry_at(link - 1);
+  const uint32_t *bucket = bucket_of(shard, hash);
+  uint32_t left = longest_chain();
+  for (uint32_t link = *bucket; link != 0; left--) {
+    struct entry *entry = follow(bucket, link);
+    if (entry == NULL || !pool_check(left > 0 && is_possible(entry))) return NULL;
     __builtin_prefetch(entry->key);
     if (entry->hash == hash && entry->key_length == key->length &&
         memcmp(entry->key, key->bytes, key->length) == 0) {
@@ -80,17 +100,28 @@ void shard_link(uint32_t shard, struct entry *entry) {
 }
 
 void shard_unlink(uint32_t shard, struct entry *entry) {
-  uint32_t *link = bucket_of(shard, entry->hash);
-  while (*link != 0 && *link != entry_index(entry) + 1) link = &entry_at(*link - 1)->next;
-  if (*link == 0) return;
+  uint32_t *bucket = bucket_of(shard, entry->hash);
+  uint32_t *link = bucket;
+  for (uint32_t left = longest_chain(); *link != entry_index(entry) + 1; left--) {
+    if (*link == 0) return;
+    struct entry *other = follow(bucket, *link);
+    if (other == NULL || !pool_check(left > 0)) return;
+    link = &other->next;
+  }
   *link = entry->next;
   atomic_fetch_sub_explicit(&pool.shards[shard].count, 1, memory_order_relaxed);
+}
+
+static bool is_unused(uint32_t shard, const struct entry *entry) {
+  return entry_state_of(atomic_load(&entry->state)) == ENTRY_FREE &&
+         entry_services(entry) == 0 && entry_shard(entry) == shard;
 }
 
 struct entry *shard_take_free(uint32_t shard, int64_t *budget_ns) {
   struct shard *owner = &pool.shards[shard];
   if (owner->free_head == 0 && !entry_add_chunk(shard, budget_ns)) return NULL;
-  struct entry *entry = entry_at(owner->free_head - 1);
+  struct entry *entry = entry_linked(owner->free_head);
+  if (entry == NULL || !pool_check(is_unused(shard, entry))) return NULL;
   owner->free_head = entry->next;
   uint64_t generation = (atomic_load(&entry->state) >> ENTRY_GENERATION_SHIFT) + 1;
   uint64_t word = entry_word_owned(generation << ENTRY_GENERATION_SHIFT, ENTRY_RESERVED, pool.self);

@@ -15,7 +15,7 @@ void shard_unlock(uint32_t shard);
 /* Before taking the lock, so that both cache misses are under way at once. */
 void shard_prefetch(uint64_t hash);
 
-/* All of these need the shard's lock. */
+/* All of these need the shard's lock. NULL also where the pool was found to be destroyed. */
 struct entry *shard_find(uint32_t shard, uint64_t hash, const struct key *key);
 void shard_link(uint32_t shard, struct entry *entry);
 void shard_unlink(uint32_t shard, struct entry *entry);

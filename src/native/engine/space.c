@@ -17,12 +17,15 @@
 
 static void mark_replicas(struct entry *entry, void *context) {
   const struct segment_view *view = context;
+  uint64_t granules = entry_granules(entry);
   uint64_t used = 0;
   for (uint32_t i = 0; i < MMC_MAX_REPLICAS; i++) {
     uint64_t replica = atomic_load_explicit(&entry->replicas[i], memory_order_acquire);
     if (replica == 0 || &pool_client(replica_service(replica))->segment != view->segment) continue;
-    bitmap_set(&view->bitmap, replica_granule(replica), entry_granules(entry));
-    used += entry_granules(entry);
+    uint64_t start = replica_granule(replica);
+    if (!pool_check(segment_holds(view, start, granules))) return;
+    bitmap_set(&view->bitmap, start, granules);
+    used += granules;
   }
   if (used > 0) atomic_fetch_add(&view->segment->used_granules, used);
 }
@@ -56,8 +59,10 @@ static bool take_locked(const struct segment_view *view, struct entry *entry, ui
   uint64_t granules = entry_granules(entry);
   uint64_t start;
   uint64_t backed = atomic_load(&view->segment->backed_groups);
-  if (backed > view->groups) return false; /* destroyed */
+  if (!pool_check(backed <= view->groups)) return false;
   if (!bitmap_find(&view->bitmap, backed, granules, &start, trailing)) return false;
+  /* The bitmap's summaries are in shared memory too. */
+  if (!pool_check(segment_holds(view, start, granules))) return false;
   atomic_store_explicit(&entry->replicas[index], replica_make(service, start),
                         memory_order_release);
   bitmap_set(&view->bitmap, start, granules);
@@ -67,10 +72,10 @@ static bool take_locked(const struct segment_view *view, struct entry *entry, ui
 }
 
 /* Whether the free run at the backed end would be long enough if all the rest were backed too. */
-static bool growth_may_help(const struct segment *segment, uint64_t granules,
+static bool growth_may_help(const struct segment_view *view, uint64_t granules,
                             uint64_t trailing) {
-  uint64_t backed = atomic_load(&segment->backed_groups) * GROUP_GRANULES;
-  uint64_t all = segment->bytes / GRANULE_BYTES;
+  uint64_t backed = atomic_load(&view->segment->backed_groups) * GROUP_GRANULES;
+  uint64_t all = view->bytes / GRANULE_BYTES;
   return backed < all && granules - trailing <= all - backed;
 }
 
@@ -89,7 +94,7 @@ enum space_result space_take(struct entry *entry, uint32_t index, uint32_t servi
                              int64_t *budget_ns) {
   struct segment_view view;
   uint64_t granules = entry_granules(entry);
-  if (!segment_view(service, &view) || granules > view.segment->bytes / GRANULE_BYTES) {
+  if (!segment_view(service, &view) || granules > view.bytes / GRANULE_BYTES) {
     return SPACE_NONE;
   }
   for (;;) {
@@ -99,7 +104,7 @@ enum space_result space_take(struct entry *entry, uint32_t index, uint32_t servi
     bool taken = !closed && take_locked(&view, entry, index, service, &trailing);
     lock_release(&view.segment->lock);
     if (taken) return SPACE_TAKEN;
-    if (closed || !growth_may_help(view.segment, granules, trailing)) return SPACE_NONE;
+    if (closed || !growth_may_help(&view, granules, trailing)) return SPACE_NONE;
     if (!grow(&view, granules - trailing, budget_ns)) {
       return *budget_ns == 0 ? SPACE_TIMED_OUT : SPACE_NONE;
     }
@@ -109,6 +114,7 @@ enum space_result space_take(struct entry *entry, uint32_t index, uint32_t servi
 static void give_back_locked(const struct segment_view *view, struct entry *entry,
                              uint64_t start) {
   uint64_t granules = entry_granules(entry);
+  if (!pool_check(segment_holds(view, start, granules))) return;
   bitmap_clear(&view->bitmap, start, granules);
   atomic_fetch_sub_explicit(&view->segment->used_granules, granules, memory_order_relaxed);
 }

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "pin.h"
 #include "reclaim.h"
+#include "segment.h"
 #include "shard.h"
 #include "space.h"
 
@@ -78,6 +79,9 @@ static void visit(struct entry *entry, void *context) {
     case ENTRY_DOOMED:
       reclaim_entry_locked(walk->shard, entry);
       break;
+    default:
+      pool_condemn();
+      return;
   }
   walk->still_referred |= entry_services(entry) & walk->dead;
 }
@@ -142,20 +146,23 @@ static bool sweep_dead(uint64_t dead) {
 }
 
 /* In steps from the end, so that an interrupted return goes on where it was. */
-static bool return_memory(struct segment *segment) {
-  while (segment->file_bytes > 0) {
-    uint64_t step = segment->file_bytes % RETURN_STEP_BYTES;
+static bool return_memory(uint32_t slot) {
+  struct segment *segment = &pool_client(slot)->segment;
+  struct segment_range range;
+  if (segment_read_range(slot, &range) != RANGE_READ) return false;
+  for (uint64_t left = range.left_bytes; left > 0;) {
+    uint64_t step = left % RETURN_STEP_BYTES;
     if (step == 0) step = RETURN_STEP_BYTES;
-    uint64_t offset = segment->file_offset + segment->file_bytes - step;
-    if (!backing_return(pool.descriptor, offset, step)) return false;
-    segment->file_bytes -= step;
+    left -= step;
+    if (!backing_return(pool.descriptor, range.file_offset + left, step)) return false;
+    segment->file_bytes = left;
   }
   return true;
 }
 
 static void free_slot(uint32_t slot) {
   struct client *client = pool_client(slot);
-  if (client->segment.bytes > 0 && !return_memory(&client->segment)) return;
+  if (client->segment.bytes > 0 && !return_memory(slot)) return;
   uint64_t word = atomic_load(&client->state);
   atomic_store(&client->state, (word & ~3ull) | CLIENT_FREE);
 }
@@ -190,8 +197,7 @@ bool sweep_run(void) {
 /* What cannot be finished, the others finish: a client that is dead but not swept. */
 void sweep_self(void) {
   struct client *self = pool_self();
-  uint64_t word = atomic_load(&self->state);
-  atomic_store(&self->state, (word & ~3ull) | CLIENT_LEAVING);
+  pool_set_state((pool.state & ~3ull) | CLIENT_LEAVING);
   for (int tries = 0; tries < SELF_SWEEP_TRIES; tries++) {
     int64_t budget_ns = STEP_BUDGET_NS;
     if (lock_acquire(&pool.header->sweep_lock, &budget_ns) == LOCK_TIMED_OUT) continue;
@@ -199,5 +205,5 @@ void sweep_self(void) {
     lock_release(&pool.header->sweep_lock);
     if (client_state_of(atomic_load(&self->state)) == CLIENT_FREE) return;
   }
-  atomic_store(&self->state, (word & ~3ull) | CLIENT_DEAD);
+  pool_set_state((pool.state & ~3ull) | CLIENT_DEAD);
 }

@@ -47,7 +47,7 @@ static bool touch_step(const struct segment_view *view, uint64_t target) {
 
 /* Small objects fill the entry table as fast as the memory. What is not needed is just there. */
 static void touch_entries(void) {
-  uint64_t count = atomic_load(&pool.header->chunk_count);
+  uint64_t count = entry_chunks();
   uint64_t target = smaller(count + TOUCH_AHEAD_CHUNKS, entry_chunk_limit());
   if (touched_chunks < count) touched_chunks = count;
   if (touched_chunks >= target || !backing_is_plentiful(pool.descriptor)) return;

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,10 +26,35 @@ static void overwrite(int byte, size_t bytes) {
   close(descriptor);
 }
 
-static void cut_off(void) {
+static void cut_to(off_t bytes) {
   int descriptor = open_file();
-  CHECK(ftruncate(descriptor, 4096) == 0);
+  CHECK(ftruncate(descriptor, bytes) == 0);
   close(descriptor);
+}
+
+static off_t file_bytes(void) {
+  struct stat status;
+  int descriptor = open_file();
+  CHECK(fstat(descriptor, &status) == 0);
+  close(descriptor);
+  return status.st_size;
+}
+
+static void cut_off(void) {
+  cut_to(4096);
+}
+
+static void cut_to_nothing(void) {
+  cut_to(0);
+}
+
+/* Neither page is one that a client uses: it has put one object, at the start of its segment. */
+static void cut_off_the_last_page(void) {
+  cut_to(file_bytes() - 4096);
+}
+
+static void cut_off_half_a_segment(void) {
+  cut_to(file_bytes() - (off_t)(2 * MIB));
 }
 
 static void zero_the_header(void) {
@@ -85,12 +111,12 @@ static void a_client_leaves_and_the_next_one_makes_the_pool_anew(void (*destroy)
 }
 
 /* A client that is stopped cannot find out. It keeps the old file, and leaves when it goes on. */
-static void a_stopped_client_does_not_keep_the_pool_from_being_made_anew(void) {
+static void a_stopped_client_does_not_keep_the_pool_from_being_made_anew(void (*destroy)(void)) {
   scene_begin(4 * MIB);
   pid_t child = spawn(read_until_it_fails, NULL);
   wait_for_step(1);
   stop(child);
-  zero_the_header();
+  destroy();
   CHECK_CODE(init_client(), MMC_OK);
   CHECK_CODE(put_bytes("new", "bytes", 5), MMC_OK);
   resume(child);
@@ -102,13 +128,13 @@ static void a_stopped_client_does_not_keep_the_pool_from_being_made_anew(void) {
   scene_end();
 }
 
-/* A call meets SIGBUS there before anything can look: the process dies, and the pool is empty. */
-static void a_file_that_is_cut_off_costs_its_clients_and_no_more(void) {
+/* Where the header is gone, a call may meet SIGBUS before anything can look. */
+static void a_file_without_a_header_costs_its_clients_and_no_more(void (*destroy)(void)) {
   int status;
   scene_begin(4 * MIB);
   pid_t child = spawn(stay, NULL);
   wait_for_step(1);
-  cut_off();
+  destroy();
   say_step(2);
   CHECK(waitpid(child, &status, 0) == child);
   CHECK_CODE(init_client(), MMC_OK);
@@ -142,11 +168,17 @@ int run_destroyed(int count, char **arguments) {
   a_pool_that_no_client_uses_is_made_anew(zero_the_magic);
   a_pool_that_no_client_uses_is_made_anew(fill_the_header);
   a_pool_that_no_client_uses_is_made_anew(cut_off);
+  a_pool_that_no_client_uses_is_made_anew(cut_off_the_last_page);
   a_client_leaves_and_the_next_one_makes_the_pool_anew(zero_the_magic);
   a_client_leaves_and_the_next_one_makes_the_pool_anew(zero_the_header);
   a_client_leaves_and_the_next_one_makes_the_pool_anew(fill_the_header);
-  a_stopped_client_does_not_keep_the_pool_from_being_made_anew();
-  a_file_that_is_cut_off_costs_its_clients_and_no_more();
+  a_client_leaves_and_the_next_one_makes_the_pool_anew(cut_off_the_last_page);
+  a_client_leaves_and_the_next_one_makes_the_pool_anew(cut_off_half_a_segment);
+  a_stopped_client_does_not_keep_the_pool_from_being_made_anew(zero_the_header);
+  a_stopped_client_does_not_keep_the_pool_from_being_made_anew(cut_off_the_last_page);
+  a_stopped_client_does_not_keep_the_pool_from_being_made_anew(cut_off_half_a_segment);
+  a_file_without_a_header_costs_its_clients_and_no_more(cut_off);
+  a_file_without_a_header_costs_its_clients_and_no_more(cut_to_nothing);
   puts("destroyed: ok");
   return 0;
 }

@@ -15,6 +15,7 @@ static const struct {
     {"locks", run_locks},
     {"waits", run_waits},
     {"destroyed", run_destroyed},
+    {"overwritten", run_overwritten},
     {"touch", run_touch},
     {"room", run_room},
     {"huge", run_huge},

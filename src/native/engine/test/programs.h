@@ -9,6 +9,7 @@ int run_deaths(int count, char **arguments);
 int run_locks(int count, char **arguments);
 int run_waits(int count, char **arguments);
 int run_destroyed(int count, char **arguments);
+int run_overwritten(int count, char **arguments);
 int run_touch(int count, char **arguments);
 int run_room(int count, char **arguments);
 int run_huge(int count, char **arguments);
