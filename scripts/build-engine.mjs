@@ -2,7 +2,7 @@
  * Builds the project's C libraries into build/native. It runs at install, at start and before
  * tests, so the common case (nothing to do) must cost a few milliseconds.
  *
- *   --fixtures     also the libraries that inject faults into tests, or can be stopped
+ *   --fixtures     also the libraries and programs that tests put into the place of real ones
  *   --bench        also engine-bench
  *   --tests        also engine-test
  *   --if-possible  without a compiler, only warn
@@ -22,7 +22,7 @@ import { targets } from './native-targets.mjs';
  */
 export async function buildEngine(options = {}) {
   const wanted = [targets.engine, targets.reserve];
-  if (options.fixtures) wanted.push(targets.injecting, targets.stopping);
+  if (options.fixtures) wanted.push(targets.injecting, targets.stopping, targets.tracing);
   if (options.bench) wanted.push(targets.bench);
   if (options.tests) wanted.push(targets.tests);
   const present = wanted.filter((target) => sourcesOf(target).length > 0);

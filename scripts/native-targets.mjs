@@ -44,6 +44,13 @@ export const targets = {
     flags: [...libraryFlags, ...engineFlags, '-DMCG_STOP_POINTS', '-Wl,-z,nodelete'],
     libraries: ['-lrt'],
   },
+  // Holds a process as a native debugger does.
+  tracing: {
+    output: path.join(outputDirectory, 'mcg-hold'),
+    sources: [path.join(root, 'test', 'fixtures', 'tracing')],
+    flags: commonFlags,
+    libraries: [],
+  },
   bench: {
     output: path.join(outputDirectory, 'engine-bench'),
     sources: [engineDirectory, path.join(engineDirectory, 'bench')],

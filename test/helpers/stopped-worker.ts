@@ -1,10 +1,11 @@
 /** Stops a worker inside the lock of a shard, with the engine of test/fixtures/stopping. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { stateOf } from './native-debugger.ts';
 import { type OwnConnection, openOwnConnection } from './own-connection.ts';
 import { until } from './until.ts';
 
@@ -39,8 +40,7 @@ export function createStops(): Stops {
   };
 }
 
-const isStopped = (pid: number): boolean =>
-  /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+const isStopped = (pid: number): boolean => stateOf(pid) === 'T';
 
 /** So many connections that the worker of this device has. */
 export async function connectionsTo(

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { isAlive, type ReadyGateway, startGateway } from '../helpers/gateway.ts';
+import { holdProcess, stateOf } from '../helpers/native-debugger.ts';
 import { fetchChecked } from '../helpers/openapi.ts';
 import { until } from '../helpers/until.ts';
 
@@ -54,6 +55,20 @@ describe('a worker that stands still', () => {
     process.kill(worker, 'SIGCONT');
     await pass(heartbeatMs);
     assert.equal(await statusOf('/readyz'), 200);
+    assert.equal(gateway.workerPid(), worker);
+    assert.deepEqual(killed(), []);
+    assert.equal((await gateway.stop()).code, 0);
+  });
+
+  it('for a native debugger, is left alone', async (t) => {
+    const { gateway, worker, statusOf, killed } = await start();
+    const held = await holdProcess(worker);
+    if (held === undefined) return t.skip('the kernel does not permit ptrace');
+    assert.equal(stateOf(worker), 't');
+    await pass(2 * heartbeatMs);
+    assert.equal(gateway.workerPid(), worker);
+    await held.release();
+    await until(async () => (await statusOf('/readyz')) === 200);
     assert.equal(gateway.workerPid(), worker);
     assert.deepEqual(killed(), []);
     assert.equal((await gateway.stop()).code, 0);

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as elapse } from 'node:timers/promises';
 import { childrenOf, isAlive, type ReadyGateway, startGateway } from '../helpers/gateway.ts';
+import { holdProcess, stateOf } from '../helpers/native-debugger.ts';
 import type { OwnAnswer, OwnConnection } from '../helpers/own-connection.ts';
 import {
   connectionsTo,
@@ -64,6 +65,11 @@ async function start(flags: readonly string[] = [], env: Record<string, string> 
 }
 
 type Started = Awaited<ReturnType<typeof start>>;
+
+/** The request during which the worker stopped. */
+interface Pending {
+  answer: Promise<OwnAnswer> | undefined;
+}
 
 const textOf = (key: string): string =>
   key === 'large' ? 'large '.repeat(Math.ceil(largeBytes / 6)) : `value of ${key}`;
@@ -194,19 +200,39 @@ describe('a worker that stays stopped inside a lock', () => {
     }
   });
 
+  /** Without a verdict on either worker, for twice as long as one may be silent. */
+  async function isSpared(started: Started, release: () => Promise<void>, pending: Pending) {
+    const { gateway, pids, clientsOfHot, killed } = started;
+    const since = performance.now();
+    await askForHot(clientsOfHot, () => performance.now() - since > 2 * heartbeatMs);
+    process.kill(pids[0], 'SIGCONT');
+    await release();
+    assert.equal((await pending.answer)?.status, 200);
+    assert.deepEqual(childrenOf(gateway.pid).sort(), [...pids].sort());
+    assert.deepEqual(killed(), []);
+  }
+
+  async function stopForHot({ pids, stopped }: Started): Promise<Pending> {
+    const pending: Pending = { answer: undefined };
+    await stopping.stop(pids[0], () => {
+      pending.answer = get(stopped, 'hot');
+    });
+    return pending;
+  }
+
   it('for a debugger gets no worker killed', async () => {
     const started = await start(flags, { NODE_OPTIONS: '--inspect=127.0.0.1:0' });
     await store(started);
-    const { gateway, pids, stopped, clientsOfHot, killed } = started;
-    const since = performance.now();
-    let pending: Promise<OwnAnswer> | undefined;
-    await stopping.stop(pids[0], () => {
-      pending = get(stopped, 'hot');
-    });
-    await askForHot(clientsOfHot, () => performance.now() - since > 2 * heartbeatMs);
-    process.kill(pids[0], 'SIGCONT');
-    assert.equal((await pending)?.status, 200);
-    assert.deepEqual(childrenOf(gateway.pid).sort(), [...pids].sort());
-    assert.deepEqual(killed(), []);
+    await isSpared(started, async () => undefined, await stopForHot(started));
+  });
+
+  it('for a native debugger gets no worker killed', async (t) => {
+    const started = await start(flags);
+    await store(started);
+    const pending = await stopForHot(started);
+    const held = await holdProcess(started.pids[0]);
+    if (held === undefined) return t.skip('the kernel does not permit ptrace');
+    assert.equal(stateOf(started.pids[0]), 't');
+    await isSpared(started, held.release, pending);
   });
 });
