@@ -269,6 +269,12 @@ export const problemKinds = {
     'The read took longer than the engine\u2019s lease or left its destination untouched, twice. Try again.',
     1,
   ),
+  'pool-locked': kind(
+    503,
+    'A part of the pool is locked',
+    'Another process of this pool holds a lock that the operation needs, and does not run: SIGSTOP or a debugger may have stopped it. The engine gave up waiting and did nothing. Try again. If it persists, let that process continue, or end it.',
+    1,
+  ),
   'not-ready': kind(
     503,
     'The gateway is not ready',

@@ -29,6 +29,13 @@ export const MMC_LEASE_EXPIRED = -3106;
  */
 export const UNTRUSTED_READ = -900_001;
 
+/**
+ * The embedded engine's own: another process kept a lock for too long, so the call, or this item of
+ * its batch, did nothing. Retryable, whatever the operation; after MMC_TIMEOUT a write's outcome is
+ * unknown.
+ */
+export const LOCK_TIMEOUT = -900_002;
+
 export const mmcCodes: readonly MmcCode[] = [
   row(MMC_OK, 'MMC_OK', 'done'),
   row(MMC_ERROR, 'MMC_ERROR', 'failed without a closer reason: often a missing key or no room'),
@@ -65,6 +72,7 @@ export const mmcCodes: readonly MmcCode[] = [
   row(MMC_LEASE_EXPIRED, 'MMC_LEASE_EXPIRED', 'the read outlasted the lease of its object'),
   row(-3107, 'MMC_RANGE_ALREADY_WRITTEN', 'this range of the object is already written'),
   row(UNTRUSTED_READ, 'MCG_UNTRUSTED_READ', 'the read cannot be trusted; try again'),
+  row(LOCK_TIMEOUT, 'MCG_LOCK_TIMEOUT', 'another process keeps a lock, so nothing was done'),
 ];
 
 const byCode = new Map(mmcCodes.map((entry) => [entry.code, entry]));

@@ -1,10 +1,10 @@
 import type { CallArguments } from './call-arguments.ts';
 import type { Canaries } from './canaries.ts';
 import {
+  LOCK_TIMEOUT,
   MMC_CLIENT_NOT_INIT,
   MMC_INVALID_PARAM,
   MMC_OK,
-  MMC_TIMEOUT,
   UNTRUSTED_READ,
 } from './codes.ts';
 import type { EngineContext, Slot } from './engine-context.ts';
@@ -19,7 +19,7 @@ const noReplicas: Replica[] = [];
  * Slow reads need no distrust here: such an engine pins what is being read and has no leases.
  *
  * `limitLockWaits` keeps a stopped process that holds a lock from stopping this thread: the engine
- * then answers MMC_TIMEOUT, has changed nothing, and the caller makes the asynchronous call.
+ * then answers LOCK_TIMEOUT, has changed nothing, and the caller makes the asynchronous call.
  */
 export class DirectCalls implements SyncCalls {
   readonly info: DataInfo = { valid: false, size: 0, replicas: noReplicas };
@@ -63,7 +63,7 @@ export class DirectCalls implements SyncCalls {
       canaries.plant(memory, start, length, attempt);
       const since = this.#now();
       const code = this.#context.functions.mmcc_get(args.keys, args.structs, 0);
-      if (code === MMC_TIMEOUT) return undefined;
+      if (code === LOCK_TIMEOUT) return undefined;
       this.#report('get', code, since, code === MMC_OK ? length : 0);
       if (code !== MMC_OK || !canaries.leftInPlace(memory, start, length, attempt)) return code;
     }
@@ -83,7 +83,7 @@ export class DirectCalls implements SyncCalls {
     const { mmcc_batch_put } = this.#context.functions;
     const { pointers, structs, options: optionsAt, results } = args;
     const code = args.itemCode(mmcc_batch_put(pointers, 1, structs, optionsAt, 0, results));
-    if (code === MMC_TIMEOUT) return undefined;
+    if (code === LOCK_TIMEOUT) return undefined;
     this.#report('put', code, since, code === MMC_OK ? length : 0);
     return code;
   }
@@ -93,7 +93,7 @@ export class DirectCalls implements SyncCalls {
     if (refusal !== MMC_OK) return refusal;
     const since = this.#now();
     const code = this.#context.functions.mmcc_exist(this.#args.keys, 0);
-    if (code === MMC_TIMEOUT) return undefined;
+    if (code === LOCK_TIMEOUT) return undefined;
     this.#report('exist', code, since, 0);
     return code;
   }
@@ -103,7 +103,7 @@ export class DirectCalls implements SyncCalls {
     if (refusal !== MMC_OK) return refusal;
     const since = this.#now();
     const code = this.#context.functions.mmcc_remove(this.#args.keys, 0);
-    if (code === MMC_TIMEOUT) return undefined;
+    if (code === LOCK_TIMEOUT) return undefined;
     this.#report('remove', code, since, 0);
     return code;
   }
@@ -118,7 +118,7 @@ export class DirectCalls implements SyncCalls {
     args.clearInfos(1);
     const since = this.#now();
     const code = this.#context.functions.mmcc_query(args.keys, args.structs, 0);
-    if (code === MMC_TIMEOUT) return undefined;
+    if (code === LOCK_TIMEOUT) return undefined;
     this.#report('query', code, since, 0);
     // A success that wrote nothing is no answer.
     if (code === MMC_OK && !args.infoWritten(0)) return -1;

@@ -1,5 +1,5 @@
 import { ProblemError, type ProblemSlug, sharedProblem } from '../errors.ts';
-import { codeName, UNTRUSTED_READ } from '../native/codes.ts';
+import { codeName, LOCK_TIMEOUT, UNTRUSTED_READ } from '../native/codes.ts';
 import {
   ArenaFullError,
   EngineClosedError,
@@ -71,8 +71,9 @@ function createProblem(
   slug: ProblemSlug,
   detail: string | undefined,
 ): ProblemError {
-  // Not a code of the engine, so it is not told as one.
+  // Neither is a code of the distributed engine, so a client gets the problem without a number.
   if (code === UNTRUSTED_READ) return sharedProblem('read-not-trusted');
+  if (code === LOCK_TIMEOUT) return sharedProblem('pool-locked');
   return sharedProblem(slug, {
     code,
     name: codeName(code),

@@ -4,6 +4,7 @@ import http from 'node:http';
 export interface OwnAnswer {
   readonly status: number;
   readonly body: string;
+  readonly retryAfter: string | undefined;
   /** Whether a connection was opened for it. */
   readonly opened: boolean;
 }
@@ -31,7 +32,8 @@ export function openOwnConnection(url: string): OwnConnection {
         });
         response.on('end', () => {
           const opened = !request.reusedSocket;
-          resolve({ status: response.statusCode ?? 0, body: text, opened });
+          const retryAfter = response.headers['retry-after'];
+          resolve({ status: response.statusCode ?? 0, body: text, retryAfter, opened });
         });
         response.on('error', reject);
       });

@@ -23,8 +23,8 @@
 #define HALF_MADE_SECONDS 10
 
 /*
- * A creator that was killed early left no magic; its file is known by its size and age. One that was
- * cut off stays as long, since the next client of that pool is to say so.
+ * A creator that was killed early left no magic; its file is known by its size and age. One that
+ * was cut off stays as long, since the next client of that pool is to say so.
  */
 static bool is_pool(int descriptor, const struct stat *status) {
   uint64_t magic = 0;

@@ -62,7 +62,12 @@ enum mmc_code {
   MMC_LEASE_NOT_EXPIRED = -3104,
   MMC_META_BACKUP_FAILED = -3105,
   MMC_LEASE_EXPIRED = -3106,        /* from 1.2 on: a read outlasted its lease */
-  MMC_RANGE_ALREADY_WRITTEN = -3107 /* from 1.2 on */
+  MMC_RANGE_ALREADY_WRITTEN = -3107, /* from 1.2 on */
+  /*
+   * The embedded engine's own: a lock that another process keeps was not released in time, and the
+   * call, or this item of its batch, did nothing. MMC_TIMEOUT leaves that unknown.
+   */
+  MMC_LOCK_TIMEOUT = -900002
 };
 
 enum mmc_medium { MMC_MEDIUM_HBM = 0, MMC_MEDIUM_DRAM = 1, MMC_MEDIUM_SSD = 2 };
@@ -161,7 +166,7 @@ MMC_API int mmc_embedded_nonblocking(void);
 /*
  * Optional, and beside the distributed engine's ABI. Bounds how long each later call on the
  * calling thread waits for locks, in microseconds; 0 restores the default of one second. A call
- * on one key that meets the bound answers MMC_TIMEOUT and has changed nothing.
+ * on one key that meets the bound answers MMC_LOCK_TIMEOUT and has changed nothing.
  */
 MMC_API int32_t mmc_embedded_lock_wait_us(uint32_t microseconds);
 

@@ -18,11 +18,11 @@
 #define EVICTION_TRIES 3
 
 static int32_t reserve(struct call *call, uint32_t shard, struct entry **reserved) {
-  if (!shard_lock(shard, &call->wait_budget_ns)) return MMC_TIMEOUT;
+  if (!shard_lock(shard, &call->wait_budget_ns)) return MMC_LOCK_TIMEOUT;
   *reserved = shard_take_free(shard, &call->wait_budget_ns);
   shard_unlock(shard);
   if (*reserved != NULL) return MMC_OK;
-  return call->wait_budget_ns == 0 ? MMC_TIMEOUT : MMC_ERROR;
+  return call->wait_budget_ns == 0 ? MMC_LOCK_TIMEOUT : MMC_ERROR;
 }
 
 static int32_t reserve_with_space(struct call *call, uint32_t shard, uint64_t size,
@@ -51,14 +51,14 @@ static int32_t find_room(struct call *call, uint32_t shard, uint64_t size,
     code = reserve_with_space(call, shard, size, placement, reserved);
   }
   /* Another client evicts, and this thread may not wait for it: there may be room then. */
-  if (crowded && !evicted && code == MMC_ERROR && call->wait_budget_ns == 0) return MMC_TIMEOUT;
-  return code;
+  bool gave_up = crowded && !evicted && call->wait_budget_ns == 0;
+  return gave_up && code == MMC_ERROR ? MMC_LOCK_TIMEOUT : code;
 }
 
 /* Takes the key. A service that died since is no place for a new object. */
 static int32_t link_entry(struct call *call, uint32_t shard, struct entry *entry,
                           const struct key *key) {
-  if (!shard_lock(shard, &call->wait_budget_ns)) return MMC_TIMEOUT;
+  if (!shard_lock(shard, &call->wait_budget_ns)) return MMC_LOCK_TIMEOUT;
   int32_t code = MMC_OK;
   struct entry *present = sweep_find(shard, entry->hash, key);
   if (present != NULL) {

@@ -64,7 +64,7 @@ int32_t object_get(struct call *call, const struct key *key, const mmc_buffer *d
   if (!client_contributes()) return MMC_ERROR;
   struct found found;
   uint64_t replica;
-  if (!find(call, key, &found)) return MMC_TIMEOUT;
+  if (!find(call, key, &found)) return MMC_LOCK_TIMEOUT;
   int32_t code = pin_replica(call, found.entry, destination->len, &replica);
   shard_unlock(found.shard);
   if (code != MMC_OK) return code;
@@ -95,7 +95,7 @@ static void describe(const struct entry *entry, mmc_data_info *info) {
 int32_t object_query(struct call *call, const struct key *key, mmc_data_info *info) {
   struct found found;
   memset(info, 0, sizeof *info);
-  if (!find(call, key, &found)) return MMC_TIMEOUT;
+  if (!find(call, key, &found)) return MMC_LOCK_TIMEOUT;
   if (found.entry != NULL) describe(found.entry, info);
   shard_unlock(found.shard);
   return MMC_OK;
@@ -103,7 +103,7 @@ int32_t object_query(struct call *call, const struct key *key, mmc_data_info *in
 
 int32_t object_exist(struct call *call, const struct key *key) {
   struct found found;
-  if (!find(call, key, &found)) return MMC_TIMEOUT;
+  if (!find(call, key, &found)) return MMC_LOCK_TIMEOUT;
   int32_t code = MMC_UNMATCHED_KEY;
   if (found.entry != NULL) {
     code = is_committed(found.entry) ? MMC_OK : MMC_OBJECT_NOT_READABLE;
@@ -115,7 +115,7 @@ int32_t object_exist(struct call *call, const struct key *key) {
 
 int32_t object_remove(struct call *call, const struct key *key) {
   struct found found;
-  if (!find(call, key, &found)) return MMC_TIMEOUT;
+  if (!find(call, key, &found)) return MMC_LOCK_TIMEOUT;
   if (found.entry != NULL) reclaim_doom(found.shard, found.entry);
   shard_unlock(found.shard);
   if (found.entry == NULL) return MMC_UNMATCHED_KEY;

@@ -54,7 +54,7 @@ static int32_t take_forced(struct call *call, struct entry *entry,
     enum space_result result = take_in(call, entry, i, placement->preferred[i]);
     if (result == SPACE_TAKEN) continue;
     give_back_all(call, entry, i);
-    return result == SPACE_TIMED_OUT ? MMC_TIMEOUT : MMC_ERROR;
+    return result == SPACE_TIMED_OUT ? MMC_LOCK_TIMEOUT : MMC_ERROR;
   }
   return MMC_OK;
 }
@@ -73,7 +73,7 @@ static int32_t take_anywhere(struct call *call, struct entry *entry,
   }
   if (taken == placement->replicas) return MMC_OK;
   give_back_all(call, entry, taken);
-  return timed_out ? MMC_TIMEOUT : MMC_ERROR;
+  return timed_out ? MMC_LOCK_TIMEOUT : MMC_ERROR;
 }
 
 int32_t placement_take(struct call *call, struct entry *entry, const struct placement *placement) {

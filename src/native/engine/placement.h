@@ -14,7 +14,7 @@ struct placement {
 /* MMC_ERROR for what the live services cannot meet (engine.md §2). */
 int32_t placement_read(const mmc_put_options *options, struct placement *placement);
 
-/* Takes space for all replicas or for none: MMC_ERROR without room, MMC_TIMEOUT. */
+/* Takes space for all replicas or for none: MMC_ERROR without room, MMC_LOCK_TIMEOUT. */
 int32_t placement_take(struct call *call, struct entry *entry, const struct placement *placement);
 
 #endif

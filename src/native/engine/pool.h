@@ -47,7 +47,7 @@ static inline bool pool_is_intact(void) {
          atomic_load_explicit(&pool_self()->state, memory_order_relaxed) == pool.state;
 }
 
-/* Destroys the header's magic: all clients leave the pool, and the next one to join makes it anew. */
+/* Destroys the magic: all clients leave the pool, and the next one to join makes it anew. */
 void pool_condemn(void);
 
 /*

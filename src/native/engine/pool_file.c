@@ -159,7 +159,7 @@ bool pool_file_is_named(void) {
   return same;
 }
 
-/* Other clients then find no header where they would have met SIGBUS, and leftovers.c knows the file. */
+/* Others then find no header where they would have met SIGBUS; leftovers.c knows the file by it. */
 static void restore_length(void) {
   pool_condemn();
   if (ftruncate(pool.descriptor, BASE_BYTES) != 0) log_debug("pool %s stays cut off", pool.name);

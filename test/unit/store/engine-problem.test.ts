@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ProblemError, type ProblemSlug } from '../../../src/errors.ts';
 import { problemResponse } from '../../../src/http/problem.ts';
-import { mmcCodes, UNTRUSTED_READ } from '../../../src/native/codes.ts';
+import { LOCK_TIMEOUT, mmcCodes, UNTRUSTED_READ } from '../../../src/native/codes.ts';
 import {
   ArenaFullError,
   EngineClosedError,
@@ -46,7 +46,7 @@ describe('problemOfCode', () => {
 
   it('has an answer of its own for every code that the engine documents', () => {
     const known = new Set(engineCodeTable.map(({ code }) => code));
-    const ours = [0, UNTRUSTED_READ];
+    const ours = [0, UNTRUSTED_READ, LOCK_TIMEOUT];
     for (const { code } of mmcCodes) {
       assert.ok(ours.includes(code) || known.has(code), `${code} is not in the table`);
     }
@@ -68,6 +68,17 @@ describe('problemOfCode', () => {
     assert.equal(json['retryable'], true);
     assert.notEqual(headers['Retry-After'], undefined);
     assert.equal('code' in json || 'name' in json, false);
+  });
+
+  it('advises to try again where the engine gave up on a lock and did nothing, writes included', () => {
+    for (const operation of ['read', 'stat', 'exists', 'write', 'remove'] as const) {
+      const { status, headers, json } = answerOf(problemOfCode(operation, LOCK_TIMEOUT));
+      assert.equal(status, 503, operation);
+      assert.equal(json['type'], '/problems/pool-locked');
+      assert.equal(json['retryable'], true);
+      assert.notEqual(headers['Retry-After'], undefined);
+      assert.equal('code' in json || 'name' in json, false);
+    }
   });
 });
 

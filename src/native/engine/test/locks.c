@@ -54,7 +54,7 @@ static void a_stopped_owner_of_a_lock_costs_a_second_and_a_killed_one_nothing(vo
     keys[i] = names[i];
   }
   int64_t start_ms = now_ms();
-  CHECK_CODE(mmcc_exist("one key", 0), MMC_TIMEOUT);
+  CHECK_CODE(mmcc_exist("one key", 0), MMC_LOCK_TIMEOUT);
   int64_t waited_ms = now_ms() - start_ms;
   CHECK(waited_ms >= 950 && waited_ms < 1500 + SLACK_MS);
   start_ms = now_ms();
@@ -62,8 +62,8 @@ static void a_stopped_owner_of_a_lock_costs_a_second_and_a_killed_one_nothing(vo
   CHECK(now_ms() - start_ms < 1500 + SLACK_MS); /* a batch waits no longer than a call */
   int timed_out = 0;
   for (int i = 0; i < COUNT; i++) {
-    CHECK(results[i] == MMC_OK || results[i] == MMC_TIMEOUT);
-    timed_out += results[i] == MMC_TIMEOUT;
+    CHECK(results[i] == MMC_OK || results[i] == MMC_LOCK_TIMEOUT);
+    timed_out += results[i] == MMC_LOCK_TIMEOUT;
   }
   CHECK(timed_out > 0 && timed_out < COUNT / 8);
   resume(child);

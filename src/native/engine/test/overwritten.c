@@ -130,7 +130,7 @@ static uint64_t bitmaps_bytes(void) {
 }
 
 static const struct part parts[] = {{"header", at_header, header_bytes, true},
-                                    {"header behind the seed", at_behind_seed, behind_seed_bytes, true},
+                                    {"behind the seed", at_behind_seed, behind_seed_bytes, true},
                                     {"clients", at_clients, clients_bytes, true},
                                     {"chunk map", at_chunk_map, chunk_map_bytes, true},
                                     {"shards", at_shards, shards_bytes, false},
@@ -271,8 +271,8 @@ int run_overwritten(int count, char **arguments) {
   for (uint64_t seed = 1; seed <= seeds; seed++) {
     for (int part = 0; part < PARTS; part++) {
       for (int pattern = 0; pattern < PATTERNS; pattern++, pools++) {
-        fprintf(stderr, "overwritten: %s with %s, seed %llu\n", parts[part].name, patterns[pattern].name,
-                (unsigned long long)seed);
+        fprintf(stderr, "overwritten: %s with %s, seed %llu\n", parts[part].name,
+                patterns[pattern].name, (unsigned long long)seed);
         bool seen = while_a_client_uses_it(&parts[part], &patterns[pattern], seed);
         noticed += seen;
         if (parts[part].certain && pattern < WHOLE_PATTERNS) CHECK(seen);

@@ -31,16 +31,16 @@ static void a_thread_with_limited_waits_gives_up_within_microseconds(void) {
   CHECK_CODE(mmc_embedded_lock_wait_us(50), MMC_OK);
   int64_t start_ms = now_ms();
   for (int i = 0; i < CALLS; i++) {
-    CHECK_CODE(mmcc_exist("one key", 0), MMC_TIMEOUT);
-    CHECK_CODE(mmcc_remove("one key", 0), MMC_TIMEOUT);
-    CHECK_CODE(mmcc_query("one key", &info, 0), MMC_TIMEOUT);
-    CHECK_CODE(get_bytes("one key", out, sizeof out), MMC_TIMEOUT);
-    CHECK_CODE(put_bytes("one key", "bytes", 5), MMC_TIMEOUT);
+    CHECK_CODE(mmcc_exist("one key", 0), MMC_LOCK_TIMEOUT);
+    CHECK_CODE(mmcc_remove("one key", 0), MMC_LOCK_TIMEOUT);
+    CHECK_CODE(mmcc_query("one key", &info, 0), MMC_LOCK_TIMEOUT);
+    CHECK_CODE(get_bytes("one key", out, sizeof out), MMC_LOCK_TIMEOUT);
+    CHECK_CODE(put_bytes("one key", "bytes", 5), MMC_LOCK_TIMEOUT);
   }
   CHECK(now_ms() - start_ms < CALLS + SLACK_MS); /* of 5 calls each: 200 microseconds a call */
   CHECK_CODE(mmc_embedded_lock_wait_us(0), MMC_OK);
   start_ms = now_ms();
-  CHECK_CODE(mmcc_exist("one key", 0), MMC_TIMEOUT);
+  CHECK_CODE(mmcc_exist("one key", 0), MMC_LOCK_TIMEOUT);
   CHECK(now_ms() - start_ms >= 950);
   resume(child);
   WITHIN_RECOVERY(mmcc_exist("one key", 0) == MMC_UNMATCHED_KEY);
@@ -50,7 +50,7 @@ static void a_thread_with_limited_waits_gives_up_within_microseconds(void) {
 
 static void *time_one_call(void *took_ms) {
   int64_t start_ms = now_ms();
-  CHECK_CODE(mmcc_exist("one key", 0), MMC_TIMEOUT);
+  CHECK_CODE(mmcc_exist("one key", 0), MMC_LOCK_TIMEOUT);
   *(int64_t *)took_ms = now_ms() - start_ms;
   return NULL;
 }
