@@ -35,7 +35,7 @@ const runs = [
   ['address', 'locks'],
   ['address', 'waits'],
   ['address', 'destroyed'],
-  ['address', 'overwritten', '5'],
+  ['address', 'overwritten', '2'],
   ['address', 'room'],
   ['address', 'stress_threads', '5'],
   ['address', 'stress_kills', rounds],

@@ -51,7 +51,12 @@ static void keeper_check(uint32_t number, char *bytes) {
   char key[24];
   keeper_key(key, sizeof key, number);
   memset(bytes, 0, keeper_length(number));
-  CHECK_CODE(get_bytes(key, bytes, keeper_length(number)), MMC_OK);
+  int32_t code;
+  int64_t start_ms = now_ms();
+  do {
+    code = get_bytes(key, bytes, keeper_length(number));
+  } while (code == MMC_LOCK_TIMEOUT && now_ms() - start_ms < 10000); /* as in traffic.c */
+  CHECK_CODE(code, MMC_OK);
   CHECK(is_filled(bytes, keeper_length(number), number));
 }
 

@@ -24,6 +24,7 @@ static void *run(void *argument) {
     traffic_step(&traffic);
     atomic_fetch_add_explicit(&steps, 1, memory_order_relaxed);
   }
+  CHECK(traffic.given_up == 0); /* no other process holds a lock */
   atomic_fetch_add(&reads, traffic.reads);
   traffic_end(&traffic);
   return NULL;

@@ -13,6 +13,7 @@ struct traffic {
   char *bytes;       /* TRAFFIC_MAX_BYTES of this thread's own */
   int64_t slowest_ns;
   uint64_t reads; /* that found an object */
+  uint64_t given_up; /* calls that another process's lock ended: it was killed, and is dying yet */
 };
 
 void traffic_begin(struct traffic *traffic, uint64_t seed, uint32_t keys, uint32_t replicas);
