@@ -23,8 +23,8 @@ enum { NOTICED = 1, UNNOTICED };
 
 struct part {
   const char *name;
-  uint64_t (*start)(void);
-  uint64_t (*bytes)(void);
+  uint64_t start;
+  uint64_t bytes;
   bool certain; /* each pattern is noticed */
 };
 
@@ -72,80 +72,28 @@ static const struct pattern patterns[] = {{"ones", ones},
                                           {"sprinkled numbers", sprinkled_numbers}};
 enum { PATTERNS = sizeof patterns / sizeof *patterns, WHOLE_PATTERNS = 3 };
 
-static uint64_t at_header(void) {
-  return 0;
-}
+#define BEHIND_SEED offsetof(struct pool_header, live_services)
 
-static uint64_t header_bytes(void) {
-  return sizeof(struct pool_header);
-}
-
-static uint64_t at_clients(void) {
-  return offsetof(struct pool_header, clients);
-}
-
-static uint64_t clients_bytes(void) {
-  return 2 * sizeof(struct client);
-}
-
-static uint64_t at_behind_seed(void) {
-  return offsetof(struct pool_header, live_services);
-}
-
-static uint64_t behind_seed_bytes(void) {
-  return sizeof(struct pool_header) - at_behind_seed();
-}
-
-static uint64_t at_chunk_map(void) {
-  return CHUNK_MAP_OFFSET;
-}
-
-static uint64_t chunk_map_bytes(void) {
-  return 64;
-}
-
-static uint64_t at_shards(void) {
-  return SHARDS_OFFSET;
-}
-
-static uint64_t shards_bytes(void) {
-  return SHARDS * sizeof(struct shard);
-}
-
-static uint64_t at_entries(void) {
-  return ENTRIES_OFFSET;
-}
-
-static uint64_t entries_bytes(void) {
-  return 64 * CHUNK_BYTES;
-}
-
-static uint64_t at_bitmaps(void) {
-  return ROUND_UP(BASE_BYTES, 2 * MIB);
-}
-
-/* Summaries and bits of the first segment. */
-static uint64_t bitmaps_bytes(void) {
-  return 4 * (sizeof(struct group_summary) + GROUP_WORDS * 8);
-}
-
-static const struct part parts[] = {{"header", at_header, header_bytes, true},
-                                    {"behind the seed", at_behind_seed, behind_seed_bytes, true},
-                                    {"clients", at_clients, clients_bytes, true},
-                                    {"chunk map", at_chunk_map, chunk_map_bytes, true},
-                                    {"shards", at_shards, shards_bytes, false},
-                                    {"entries", at_entries, entries_bytes, true},
-                                    {"bitmaps", at_bitmaps, bitmaps_bytes, false}};
+static const struct part parts[] = {
+    {"header", 0, sizeof(struct pool_header), true},
+    {"behind the seed", BEHIND_SEED, sizeof(struct pool_header) - BEHIND_SEED, true},
+    {"clients", offsetof(struct pool_header, clients), 2 * sizeof(struct client), true},
+    {"chunk map", CHUNK_MAP_OFFSET, 64, true},
+    {"shards", SHARDS_OFFSET, SHARDS * sizeof(struct shard), false},
+    {"entries", ENTRIES_OFFSET, 64 * CHUNK_BYTES, true},
+    /* Summaries and bits of the first segment. */
+    {"bitmaps", ROUND_UP(BASE_BYTES, 2 * MIB),
+     4 * (sizeof(struct group_summary) + GROUP_WORDS * 8), false}};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 static void overwrite(const struct part *part, const struct pattern *pattern, uint64_t random) {
-  uint64_t bytes = part->bytes() / 8 * 8;
+  uint64_t bytes = part->bytes / 8 * 8;
   uint64_t *words = malloc(bytes);
   int descriptor = shm_open(scene.pool, O_RDWR, 0);
   CHECK(descriptor >= 0 && words != NULL);
-  CHECK(pread(descriptor, words, bytes, (off_t)part->start()) == (ssize_t)bytes);
+  CHECK(pread(descriptor, words, bytes, (off_t)part->start) == (ssize_t)bytes);
   for (uint64_t i = 0; i < bytes / 8; i++) words[i] = pattern->word(&random, words[i]);
-  CHECK(pwrite(descriptor, words, bytes, (off_t)part->start()) == (ssize_t)bytes);
+  CHECK(pwrite(descriptor, words, bytes, (off_t)part->start) == (ssize_t)bytes);
   close(descriptor);
   free(words);
 }
