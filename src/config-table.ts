@@ -218,7 +218,7 @@ export const table = {
   ),
   batchJsonBytes: setting(
     'Memory',
-    size(kibibyte, 64 * mebibyte),
+    size(64 * kibibyte, 64 * mebibyte),
     32 * mebibyte,
     'Largest JSON body of a batch request, or header of a safetensors body; beyond it 413. Eight times as much is held by all of them together, items and headers of answers included; beyond that 503. One client holds at most half of that.',
   ),

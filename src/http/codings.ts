@@ -29,7 +29,7 @@ export function checkTransferCoding({ headers }: IncomingMessage): void {
 }
 
 /** Undefined when the length is known at the end only. */
-export function announcedLength({ req }: Exchange): number | undefined {
+export function announcedLength({ req }: Pick<Exchange, 'req'>): number | undefined {
   if (req.headers['transfer-encoding'] !== undefined) return undefined;
   const length = req.headers['content-length'];
   return length === undefined ? 0 : Number(length);

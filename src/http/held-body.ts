@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { ProblemError } from '../errors.ts';
-import { type BodyTap, resumeBody, tapBody, untapBody } from '../node-internals/body-tap.ts';
+import { type BodyTap, tapBody, untapBody } from '../node-internals/body-tap.ts';
+import { announcedLength } from './codings.ts';
 import type { Exchange, Gateway } from './exchange.ts';
 import { GrowingText } from './growing-text.ts';
+import { pauseReading, resumeReading } from './read-pause.ts';
 import { announcesBody } from './refuse.ts';
 import { connectionHold, type TextHold } from './text-hold.ts';
 
@@ -17,6 +19,7 @@ const STOP_BYTES = 16 * 1024;
 export class HeldBody implements BodyTap {
   readonly #req: IncomingMessage;
   readonly #hold: TextHold;
+  readonly #maxBytes: number;
   #tap: BodyTap | undefined;
   #text: GrowingText | undefined;
   /** What the consumer was given last, charged until the consumer is ready for more. */
@@ -24,12 +27,13 @@ export class HeldBody implements BodyTap {
   #fault: ProblemError | undefined;
   #receivedBytes = 0;
   #isComplete = false;
-  #isStopped = false;
+  #isDropped = false;
 
   /** Holds the body from the first byte on: the head must have been parsed in this turn. */
   constructor(gateway: Pick<Gateway, 'heldText'>, req: IncomingMessage) {
     this.#req = req;
     this.#hold = connectionHold(gateway, req);
+    this.#maxBytes = Math.min(announcedLength({ req }) ?? this.#hold.most, this.#hold.most);
     tapBody(req, this);
   }
 
@@ -58,10 +62,7 @@ export class HeldBody implements BodyTap {
     this.#lent?.release();
     this.#lent = undefined;
     if (this.#isComplete) tap.end();
-    else if (this.#isStopped) {
-      this.#isStopped = false;
-      resumeBody(this.#req);
-    }
+    else resumeReading(this.#req.socket, this);
   }
 
   /** Holds from the next chunk on, until `feed` is called again. */
@@ -69,42 +70,46 @@ export class HeldBody implements BodyTap {
     this.#tap = undefined;
   }
 
-  /** Makes the rest a stream again, and releases what is held. */
+  /** Releases what is held, and discards the rest. */
   drop(): void {
     this.#tap = undefined;
-    untapBody(this.#req);
-    this.#release();
-  }
-
-  chunk(chunk: Buffer): unknown {
-    this.#receivedBytes += chunk.length;
-    if (this.#tap !== undefined) return this.#tap.chunk(chunk);
-    if (this.#fault !== undefined) return false;
-    try {
-      this.#text ??= new GrowingText(this.#hold, Number.POSITIVE_INFINITY);
-      this.#text.append(chunk);
-    } catch {
-      this.#fault = noRoom();
-      this.#release();
-    }
-    this.#isStopped = this.#text === undefined || this.#text.bytes.length >= STOP_BYTES;
-    return !this.#isStopped;
-  }
-
-  end(): void {
-    this.#isComplete = true;
-    this.#tap?.end();
-  }
-
-  #isHolding(): boolean {
-    return this.#tap === undefined;
-  }
-
-  #release(): void {
+    this.#isDropped = true;
     this.#text?.release();
     this.#lent?.release();
     this.#text = undefined;
     this.#lent = undefined;
+    resumeReading(this.#req.socket, this);
+  }
+
+  chunk(chunk: Buffer): void {
+    this.#receivedBytes += chunk.length;
+    if (this.#tap !== undefined) this.#tap.chunk(chunk);
+    else if (!this.#isDropped && this.#fault === undefined) this.#keep(chunk);
+  }
+
+  end(): void {
+    this.#isComplete = true;
+    // The requests behind it have a limit of their own.
+    resumeReading(this.#req.socket, this);
+    this.#tap?.end();
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#text ??= new GrowingText(this.#hold, this.#maxBytes);
+    try {
+      if (this.#text.append(chunk) < chunk.length) throw noRoom();
+    } catch {
+      this.#fault = noRoom();
+      this.#text.release();
+      this.#text = undefined;
+    }
+    if (this.#text === undefined || this.#text.bytes.length >= STOP_BYTES) {
+      pauseReading(this.#req.socket, this);
+    }
+  }
+
+  #isHolding(): boolean {
+    return this.#tap === undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { stopReadingDirectly } from '../node-internals/direct-read.ts';
+import { endPauses } from './read-pause.ts';
 
 /** Bounds of what is discarded: enough for clients that send everything before they read. */
 const MAX_IDLE_MS = 2_000;
@@ -29,6 +30,7 @@ export function discardInput(socket: Socket): void {
   process.nextTick(() => {
     if (socket.destroyed) return;
     stopReadingDirectly(socket);
+    endPauses(socket);
     socket.removeAllListeners('data');
     // node:http hands the connection over to a listener for its data.
     socket.on('data', (chunk: Buffer) => {

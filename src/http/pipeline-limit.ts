@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Gateway } from './exchange.ts';
+import { pauseReading, resumeReading } from './read-pause.ts';
 import { connectionHold, type TextHold } from './text-hold.ts';
 
 /** From this number of waiting requests on, the gateway does not read the connection. */
@@ -13,8 +14,6 @@ interface Pipeline {
   /** Requests that wait, each with what it was charged. */
   readonly waiting: number[];
   readonly hold: TextHold;
-  /** Nothing more is to be read. */
-  stopped: boolean;
 }
 
 export interface PipelineLimit {
@@ -40,7 +39,7 @@ export function createPipelineLimit(
 
   function open(req: IncomingMessage): Pipeline {
     const hold = connectionHold(gateway, req);
-    const pipeline: Pipeline = { waiting: [], hold, stopped: false };
+    const pipeline: Pipeline = { waiting: [], hold };
     pipelines.set(req.socket, pipeline);
     return pipeline;
   }
@@ -60,19 +59,14 @@ export function createPipelineLimit(
         return false;
       }
       waiting.push(bytes);
-      if (waiting.length >= MAX_WAITING) {
-        pipeline.stopped = true;
-        socket.pause();
-      }
+      if (waiting.length >= MAX_WAITING) pauseReading(socket, pipeline);
       return true;
     },
     leave(socket) {
       const pipeline = pipelines.get(socket);
       if (pipeline === undefined) return;
       pipeline.hold.giveBack(pipeline.waiting.shift() ?? 0);
-      if (!pipeline.stopped || pipeline.waiting.length > MAX_WAITING / 2) return;
-      pipeline.stopped = false;
-      socket.resume();
+      if (pipeline.waiting.length <= MAX_WAITING / 2) resumeReading(socket, pipeline);
     },
   };
 }

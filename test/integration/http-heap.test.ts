@@ -132,4 +132,31 @@ describe('clients that fill the heap', { timeout: 180_000 }, () => {
     socket.destroy();
     await until(async () => (await heldBytes()) === 0, { deadlineMs: 30_000 });
   });
+
+  it('are bounded for 20,000 pipelined requests, since the connection is not read', async () => {
+    const requests = 20_000;
+    const one = 'GET /v1/objects/precious HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    const socket = net.connect({ port: gateway.port, host: '127.0.0.1' });
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.write('GET /v1/objects/block HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    socket.write(one.repeat(requests));
+    let held = 0;
+    await until(async () => {
+      const before = held;
+      held = await heldBytes();
+      return held > 0 && held === before;
+    });
+    // All of them take 53 MB.
+    assert.ok(held < 12 << 20, `${held} bytes`);
+    let responses = 0;
+    let tail = '';
+    socket.on('data', (chunk: Buffer) => {
+      const text = tail + chunk.toString('latin1');
+      responses += text.split('HTTP/1.1 200').length - 1;
+      tail = text.slice(-11);
+    });
+    await until(() => responses === requests + 1, { deadlineMs: 60_000, what: 'every response' });
+    await until(async () => (await heldBytes()) === 0, { deadlineMs: 30_000 });
+  });
 });
