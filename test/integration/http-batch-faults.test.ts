@@ -8,7 +8,7 @@ import { formOf, readMixed } from '../helpers/multipart.ts';
 import { requestTo } from '../helpers/requests.ts';
 import { readSafetensors, safetensorsOf } from '../helpers/safetensors.ts';
 
-const deadlineMs = 400;
+const deadlineMs = 1000;
 const mebibyte = 1 << 20;
 const injections: ReturnType<typeof createInjection>[] = [];
 after(() => {
