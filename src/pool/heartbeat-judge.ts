@@ -31,6 +31,8 @@ export function createHeartbeatJudge(options: JudgeOptions): HeartbeatJudge {
   const time = witnessedTime(options.now);
   let { inspected } = options;
   let heardMs = 0;
+  /** When a debugger was last seen to hold the worker. */
+  let tracedMs = Number.NEGATIVE_INFINITY;
   let stuckSinceMs: number | undefined;
 
   /** A start gives itself up after its own deadline, and may block the loop as it loads the engine. */
@@ -52,8 +54,12 @@ export function createHeartbeatJudge(options: JudgeOptions): HeartbeatJudge {
     },
     verdict(state) {
       const silentMs = time.ms - heardMs;
-      if (silentMs >= silenceLimitMs(state)) {
-        return options.isTraced() ? undefined : `it has sent no heartbeat for ${seconds(silentMs)}`;
+      const limitMs = silenceLimitMs(state);
+      if (silentMs >= limitMs) {
+        // A worker that its debugger has just released has not had the time to send a heartbeat.
+        if (options.isTraced()) tracedMs = time.ms;
+        const excused = time.ms - tracedMs < limitMs;
+        return excused ? undefined : `it has sent no heartbeat for ${seconds(silentMs)}`;
       }
       if (state !== 'degraded' || degradedLimitMs === 0 || stuckSinceMs === undefined) return;
       const stuckMs = time.ms - stuckSinceMs;

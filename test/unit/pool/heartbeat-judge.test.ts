@@ -73,8 +73,15 @@ describe('a worker that sends no heartbeat', () => {
     const { judge, pass } = judgeOf({}, native);
     pass(20_000);
     assert.equal(judge.verdict('ready'), undefined);
+    pass(9500);
+    assert.equal(judge.verdict('ready'), undefined);
+    // Released, it has as long as ever to send a heartbeat.
     native.traced = false;
-    assert.notEqual(judge.verdict('ready'), undefined);
+    assert.equal(judge.verdict('ready'), undefined);
+    pass(9500);
+    assert.equal(judge.verdict('ready'), undefined);
+    pass(500);
+    assert.match(judge.verdict('ready') ?? '', /^it has sent no heartbeat for 39.5 s$/);
 
     const inspected = judgeOf();
     inspected.judge.heard({ ...beat, inspected: true });
