@@ -176,7 +176,7 @@ export class BatchWriter implements ValueSink {
 
   /**
    * Releases what was received and not given to the engine, when the rest will not come. Values that
-   * are held may be so many that the event loop turns meanwhile.
+   * are held may be many, so the event loop serves other requests in between.
    */
   async discard(): Promise<void> {
     this.#current?.block?.release();

@@ -42,7 +42,7 @@ describe('while a worker decodes the longest JSON body', { timeout: 60_000 }, ()
     return performance.now() - startMs;
   }
 
-  /** How long the worker took for the body once it was sent, and the slowest /livez meanwhile. */
+  /** How long the worker took for the body once it was sent, and the slowest /livez in that time. */
   async function put(body: Buffer): Promise<{ decodingMs: number; slowestMs: number }> {
     let sentMs = 0;
     let slowestMs = 0;

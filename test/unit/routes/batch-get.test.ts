@@ -100,7 +100,7 @@ describe('a batch get of several windows', { timeout: 60_000 }, () => {
     assert.deepEqual(inUseAtRead, [[], [], [], [], []]);
   });
 
-  it('releases a window that was read for a client that has left meanwhile', async () => {
+  it('releases a window that was read for a client that left during the read', async () => {
     let read = (): void => undefined;
     reading = new Promise((resolve) => {
       read = resolve;
