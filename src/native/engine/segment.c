@@ -51,7 +51,7 @@ static bool copy_range(const struct segment *segment, struct segment_range *rang
          range->file_offset <= MAX_FILE_OFFSET && range->file_offset % PAGE_BYTES == 0;
 }
 
-/* The state is read again: another client may have taken the slot, and may not have filled it yet. */
+/* The state is read again: another client may have taken the slot and not filled it yet. */
 enum range_result segment_read_range(uint32_t slot, struct segment_range *range) {
   struct client *client = pool_client(slot);
   uint64_t word = atomic_load(&client->state);
