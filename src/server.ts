@@ -113,7 +113,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
     onEnd(exchange) {
       inFlight -= 1;
       exchange.body?.drop();
-      dismiss(states.of(exchange.req.socket), exchange);
+      dismiss(exchange);
       const durationMs = performance.now() - exchange.startedMs;
       const status = exchange.res.headersSent ? exchange.res.statusCode : 0;
       const { route, method, bytesIn, bytesOut } = exchange;
@@ -171,7 +171,7 @@ export function createGatewayServer(deps: GatewayDeps): GatewayServer {
 
   function open(req: IncomingMessage, res: ServerResponse, expectation: Expectation): Exchange {
     const connection = states.of(req.socket);
-    const exchange = newExchange(req, res, expectation === 'continue');
+    const exchange = newExchange(req, res, connection, expectation === 'continue');
     if (connection.latest === res) exchange.bodyFault = connection.bodyFault;
     inFlight += 1;
     connection.serving = exchange;

@@ -77,7 +77,7 @@ export function admit(
 }
 
 /** Notes that an exchange has ended. The next one of the connection may have begun before. */
-export function dismiss(connection: ConnectionState, { req, res }: Exchange): void {
+export function dismiss({ connection, req, res }: Exchange): void {
   if (connection.serving?.res === res) connection.serving = undefined;
   // Of a refused request the body may still be arriving, and faults in it belong to that request.
   if (connection.latest === res && req.complete) connection.latest = undefined;

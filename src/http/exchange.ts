@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Layout } from '../config-layouts.ts';
 import type { BatchStore } from '../store/batch-store.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import type { ConnectionState } from './connection-state.ts';
 import type { HeldBody } from './held-body.ts';
 import type { HeldBytes } from './held-bytes.ts';
 import { requestIdOf } from './request-id.ts';
@@ -56,6 +57,7 @@ export interface Limits {
 export interface Exchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  readonly connection: ConnectionState;
   readonly requestId: string;
   /** From performance.now(). */
   readonly startedMs: number;
@@ -86,10 +88,12 @@ export interface Exchange {
 export const newExchange = (
   req: IncomingMessage,
   res: ServerResponse,
+  connection: ConnectionState,
   expectsContinue: boolean,
 ): Exchange => ({
   req,
   res,
+  connection,
   requestId: requestIdOf(req.headers['x-request-id']),
   startedMs: performance.now(),
   method: req.method ?? 'GET',

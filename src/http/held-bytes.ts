@@ -1,6 +1,6 @@
 import { ProblemError } from '../errors.ts';
 import { SMALL_BLOCK_BYTES } from '../native/limits.ts';
-import { PeerShares } from '../native/peer-shares.ts';
+import { PeerShares, type Share } from '../native/peer-shares.ts';
 import type { TextBudget } from './growing-text.ts';
 
 /**
@@ -37,18 +37,20 @@ export class HeldBytes {
    * @throws ProblemError `arena-full`
    */
   take(bytes: number, peer?: object): void {
-    if (this.#held + bytes > this.#limitFor(bytes, peer)) {
+    const share = this.#shares.of(peer);
+    if (this.#held + bytes > this.#limitFor(bytes, share)) {
       throw new ProblemError('arena-full', {
         detail: `Requests under way hold too much of the ${this.most} bytes set aside for JSON and headers (8 x --batch-json-bytes). Try again.`,
       });
     }
     this.#held += bytes;
-    this.#shares.add(peer, bytes);
+    if (share !== undefined) share.bytes += bytes;
   }
 
   giveBack(bytes: number, peer?: object): void {
+    const share = this.#shares.of(peer);
     this.#held -= bytes;
-    this.#shares.subtract(peer, bytes);
+    if (share !== undefined) share.bytes -= bytes;
   }
 
   /** The same budget, on the account of one peer. */
@@ -60,11 +62,11 @@ export class HeldBytes {
   }
 
   /** How much all peers may hold together after this one takes so many more. */
-  #limitFor(bytes: number, peer: object | undefined): number {
-    if (peer === undefined || this.#shares.heldBy(peer) + bytes <= SMALL_BLOCK_BYTES) {
+  #limitFor(bytes: number, share: Share | undefined): number {
+    if (share === undefined || share.bytes + bytes <= SMALL_BLOCK_BYTES) {
       return this.most;
     }
-    if (this.#shares.wouldExceed(peer, bytes)) return this.maxPeerBytes;
+    if (this.#shares.wouldExceed(share, bytes)) return this.maxPeerBytes;
     return this.most - Math.floor(this.most / 16);
   }
 }

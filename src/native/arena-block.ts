@@ -1,6 +1,7 @@
 import type { Address } from './abi.ts';
 import type { MappedRegion } from './memory.ts';
 import type { NativeBlock } from './native-block.ts';
+import type { Share } from './peer-shares.ts';
 import { Tlsf } from './tlsf.ts';
 
 /** Blocks start and end on cache lines. */
@@ -10,22 +11,19 @@ export interface Region {
   readonly address: Address;
   readonly bytes: Buffer;
   readonly space: Tlsf;
-  /** Whether it holds small blocks only. */
-  readonly isReserve: boolean;
 }
 
-export const regionOf = ({ address, bytes }: MappedRegion, isReserve: boolean): Region => ({
+export const regionOf = ({ address, bytes }: MappedRegion): Region => ({
   address,
   bytes,
   space: new Tlsf(Math.floor(bytes.length / GRANULE_BYTES)),
-  isReserve,
 });
 
 export const sizeOf = ({ space }: Region): number => space.granules * GRANULE_BYTES;
 
 /** Takes back the memory of a block. */
 interface Reclaimer {
-  reclaim(region: Region, record: number, length: number, peer: object | undefined): void;
+  reclaim(region: Region, record: number, length: number, share: Share | undefined): void;
 }
 
 /** A block of a region, freed when its last user releases it. */
@@ -37,7 +35,7 @@ export class ArenaBlock implements NativeBlock {
   readonly #arena: Reclaimer;
   readonly #region: Region;
   readonly #record: number;
-  readonly #peer: object | undefined;
+  readonly #share: Share | undefined;
   #users = 1;
   #view: Buffer | undefined;
 
@@ -46,10 +44,10 @@ export class ArenaBlock implements NativeBlock {
     region: Region,
     record: number,
     length: number,
-    peer: object | undefined,
+    share: Share | undefined,
   ) {
     this.#arena = arena;
-    this.#peer = peer;
+    this.#share = share;
     this.#region = region;
     this.#record = record;
     this.length = length;
@@ -73,7 +71,7 @@ export class ArenaBlock implements NativeBlock {
   release(): void {
     if (this.#users === 0) throw new Error('a block was freed twice');
     if (--this.#users === 0) {
-      this.#arena.reclaim(this.#region, this.#record, this.length, this.#peer);
+      this.#arena.reclaim(this.#region, this.#record, this.length, this.#share);
     }
   }
 }

@@ -2,7 +2,7 @@ import { ArenaBlock, GRANULE_BYTES, type Region, regionOf, sizeOf } from './aren
 import { ArenaFullError } from './errors.ts';
 import { SMALL_BLOCK_BYTES } from './limits.ts';
 import type { MappedRegion } from './memory.ts';
-import { PeerShares } from './peer-shares.ts';
+import { PeerShares, type Share } from './peer-shares.ts';
 import { Refusals } from './refusals.ts';
 import { RoomQueue, type RoomWaiter } from './room-queue.ts';
 import type { Arena, ArenaPressure, ArenaStats } from './types.ts';
@@ -41,8 +41,8 @@ export class MemoryArena implements Arena {
   #blocks = 0;
 
   constructor(memory: readonly MappedRegion[], options: ArenaOptions) {
-    this.#regions = memory.map((region) => regionOf(region, false));
-    this.#reserve = (options.reserve ?? []).map((region) => regionOf(region, true));
+    this.#regions = memory.map((region) => regionOf(region));
+    this.#reserve = (options.reserve ?? []).map((region) => regionOf(region));
     this.totalBytes = this.#regions.reduce((sum, region) => sum + sizeOf(region), 0);
     this.#reserveBytes = this.#reserve.reduce((sum, region) => sum + sizeOf(region), 0);
     this.maxBlockBytes = Math.max(0, ...this.#regions.map(sizeOf));
@@ -56,7 +56,7 @@ export class MemoryArena implements Arena {
   tryAllocate(bytes: number, peer?: object): ArenaBlock | undefined {
     checkSize(bytes);
     if (this.#queue.size === 0) {
-      return this.#fromReserve(bytes, peer) ?? this.#fromRegions(this.#regions, bytes, peer);
+      return this.#fromReserve(bytes, peer) ?? this.#fromRegions(bytes, peer);
     }
     // Room outside the reserve is for the queue; the reserve is, too, while small requests wait for it.
     const reserveIsFull = this.#queue.firstSmall(this.#isWithinReserveShare) !== undefined;
@@ -133,7 +133,7 @@ export class MemoryArena implements Arena {
   }
 
   /** Called by a block whose last user let go. */
-  reclaim(region: Region, record: number, length: number, peer: object | undefined): void {
+  reclaim(region: Region, record: number, length: number, share: Share | undefined): void {
     const { space, bytes } = region;
     const start = space.startOf(record) * GRANULE_BYTES;
     const size = space.sizeOf(record) * GRANULE_BYTES;
@@ -141,7 +141,7 @@ export class MemoryArena implements Arena {
     const run = space.release(record) * GRANULE_BYTES;
     this.#usedBytes -= size;
     this.#blocks--;
-    this.#sharesFor(region, length)?.subtract(peer, length);
+    if (share !== undefined) share.bytes -= length;
     if (this.#queue.size > 0) this.#serve();
     if (this.#queue.size === 0) this.#refusals.hasRoom(run);
   }
@@ -167,26 +167,33 @@ export class MemoryArena implements Arena {
     const large = this.#queue.firstLarge(this.#isWithinLargeShare);
     const isSmallFirst = small !== undefined && (large === undefined || small.order < large.order);
     const waiter = isSmallFirst ? small : large;
-    const block = waiter && this.#fromRegions(this.#regions, waiter.bytes, waiter.peer);
+    const block = waiter && this.#fromRegions(waiter.bytes, waiter.peer);
     return waiter && block && { waiter, block };
   }
 
   readonly #isWithinReserveShare = ({ bytes, peer }: RoomWaiter<ArenaBlock>): boolean =>
-    !this.#reserveShares.wouldExceed(peer, bytes);
+    !this.#reserveShares.wouldExceed(this.#reserveShares.of(peer), bytes);
 
   readonly #isWithinLargeShare = ({ bytes, peer }: RoomWaiter<ArenaBlock>): boolean =>
-    !this.#largeShares.wouldExceed(peer, bytes);
+    !this.#largeShares.wouldExceed(this.#largeShares.of(peer), bytes);
 
   #fromReserve(bytes: number, peer: object | undefined): ArenaBlock | undefined {
     if (bytes > SMALL_BLOCK_BYTES || this.#reserve.length === 0) return undefined;
-    if (this.#reserveShares.wouldExceed(peer, bytes)) return undefined;
-    return this.#fromRegions(this.#reserve, bytes, peer);
+    const share = this.#reserveShares.of(peer);
+    if (this.#reserveShares.wouldExceed(share, bytes)) return undefined;
+    return this.#take(this.#reserve, bytes, share);
   }
 
-  #fromRegions(
+  /** A small block outside the reserve counts against no one. */
+  #fromRegions(bytes: number, peer: object | undefined): ArenaBlock | undefined {
+    const share = bytes > SMALL_BLOCK_BYTES ? this.#largeShares.of(peer) : undefined;
+    return this.#take(this.#regions, bytes, share);
+  }
+
+  #take(
     regions: readonly Region[],
     bytes: number,
-    peer: object | undefined,
+    share: Share | undefined,
   ): ArenaBlock | undefined {
     const granules = Math.ceil(bytes / GRANULE_BYTES);
     for (const region of regions) {
@@ -194,17 +201,11 @@ export class MemoryArena implements Arena {
       if (record < 0) continue;
       this.#usedBytes += granules * GRANULE_BYTES;
       this.#blocks++;
-      this.#sharesFor(region, bytes)?.add(peer, bytes);
+      if (share !== undefined) share.bytes += bytes;
       this.#refusals.granted(bytes);
-      return new ArenaBlock(this, region, record, bytes, peer);
+      return new ArenaBlock(this, region, record, bytes, share);
     }
     return undefined;
-  }
-
-  /** Where a block counts. A small one outside the reserve counts nowhere. */
-  #sharesFor({ isReserve }: Region, bytes: number): PeerShares | undefined {
-    if (isReserve) return this.#reserveShares;
-    return bytes > SMALL_BLOCK_BYTES ? this.#largeShares : undefined;
   }
 }
 

@@ -1,40 +1,36 @@
+/** What one peer holds, in bytes. */
+export interface Share {
+  bytes: number;
+}
+
 /**
  * What each peer holds of a budget that all peers share. A peer is any object that stands for one
- * client: a connection today. A peer that holds nothing has no entry, so peers cost no memory after
- * they release everything.
+ * client: a connection today. Its share lives as long as the peer does.
  */
 export class PeerShares {
   /** Bytes that one peer may hold while others need the rest. */
   readonly shareBytes: number;
-  readonly #held = new Map<object, number>();
+  readonly #shares = new WeakMap<object, Share>();
 
   constructor(shareBytes: number) {
     this.shareBytes = shareBytes;
   }
 
-  heldBy(peer: object): number {
-    return this.#held.get(peer) ?? 0;
+  /** The share of a peer; undefined without a peer. */
+  of(peer: object | undefined): Share | undefined {
+    if (peer === undefined) return undefined;
+    const known = this.#shares.get(peer);
+    if (known !== undefined) return known;
+    const share = { bytes: 0 };
+    this.#shares.set(peer, share);
+    return share;
   }
 
   /**
-   * Whether `bytes` more take the peer beyond its share. A peer that holds nothing never exceeds it:
+   * Whether `bytes` more take the share beyond its limit. A peer that holds nothing never exceeds it:
    * otherwise no value larger than a share could be stored or read.
    */
-  wouldExceed(peer: object | undefined, bytes: number): boolean {
-    if (peer === undefined) return false;
-    const held = this.#held.get(peer);
-    return held !== undefined && held + bytes > this.shareBytes;
-  }
-
-  add(peer: object | undefined, bytes: number): void {
-    if (peer === undefined || bytes === 0) return;
-    this.#held.set(peer, this.heldBy(peer) + bytes);
-  }
-
-  subtract(peer: object | undefined, bytes: number): void {
-    if (peer === undefined) return;
-    const left = this.heldBy(peer) - bytes;
-    if (left > 0) this.#held.set(peer, left);
-    else this.#held.delete(peer);
+  wouldExceed(share: Share | undefined, bytes: number): boolean {
+    return share !== undefined && share.bytes > 0 && share.bytes + bytes > this.shareBytes;
   }
 }

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
+import { createConnectionStates } from '../../src/http/connection-state.ts';
 import { type Exchange, type Gateway, newExchange } from '../../src/http/exchange.ts';
 import { HeldBytes } from '../../src/http/held-bytes.ts';
 import type { Transfer } from '../../src/http/transfer-watch.ts';
@@ -51,8 +52,13 @@ export async function startExchanges(
     },
     onEnd: (exchange: Exchange) => void ended.push(exchange),
   } as unknown as Gateway;
+  const states = createConnectionStates();
   const server = createServer((req, res) => {
-    const exchange: Exchange = { ...newExchange(req, res, false), requestId: 'request-1' };
+    const connection = states.of(req.socket);
+    const exchange: Exchange = {
+      ...newExchange(req, res, connection, false),
+      requestId: 'request-1',
+    };
     void exchanges.serve(gateway, exchange);
   });
   server.on('checkContinue', (req, res) => server.emit('request', req, res));

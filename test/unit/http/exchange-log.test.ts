@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { type ProblemSlug, problemKinds } from '../../../src/errors.ts';
+import { createConnectionStates } from '../../../src/http/connection-state.ts';
 import type { Exchange } from '../../../src/http/exchange.ts';
 import { exchangeLog, hashedKey } from '../../../src/http/exchange-log.ts';
 
@@ -19,6 +20,7 @@ function exchange(changes: Partial<Exchange> = {}): Exchange {
   return {
     req: { url: `/v1/objects/${encodeURIComponent(secret)}` } as IncomingMessage,
     res: { headersSent: true } as ServerResponse,
+    connection: createConnectionStates().of({}),
     requestId: 'r-1',
     startedMs: 0,
     method: 'GET',
