@@ -12,6 +12,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json openapi.yaml ./
 COPY scripts ./scripts
+COPY embedded-engine ./embedded-engine
+COPY native-helpers ./native-helpers
 COPY src ./src
 RUN npm run build:engine && npm run build && npm prune --omit=dev --ignore-scripts
 
@@ -28,4 +30,4 @@ EXPOSE 8080
 USER node
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.GATEWAY_PORT}/readyz`, { signal: AbortSignal.timeout(4000) }).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/main.js"]
+ENTRYPOINT ["node", "dist/program/main.js"]

@@ -24,6 +24,10 @@ export default tseslint.config(
     },
   },
   {
+    files: ['src/**'],
+    rules: { 'max-lines-per-function': ['error', { max: 60 }] },
+  },
+  {
     files: ['test/**'],
     rules: {
       '@typescript-eslint/no-floating-promises': [
@@ -44,7 +48,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/native/abi.ts'],
+    files: ['src/native/abi/abi.ts', 'src/os/libc.ts'],
     rules: {
       '@typescript-eslint/no-explicit-any': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',

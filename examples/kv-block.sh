@@ -22,12 +22,12 @@ digest_of() {
   fi
 }
 
-# request <expected status> <curl arguments>: the answer's body goes to $work/answer.
+# request <expected status> <curl arguments>: the body of the response goes to $work/answer.
 request() {
   expected=$1
   shift
   status=$(curl -sS -o "$work/answer" -w '%{http_code}' "$@" 2>"$work/error") ||
-    fail "no answer from $gateway ($(cat "$work/error")); is the gateway running? npm start"
+    fail "no response from $gateway ($(cat "$work/error")); is the gateway running? npm start"
   [ "$status" = "$expected" ] ||
     fail "status $status, not $expected: $(head -c 1000 "$work/answer")"
 }

@@ -1,12 +1,12 @@
 /**
- * Builds the project's C libraries into build/native. It runs at install, at start and before
- * tests, so the common case (nothing to do) must cost a few milliseconds.
+ * Builds the C libraries into build/native. It runs at install, at start and before tests, so the common
+ * case (nothing to do) must take only a few milliseconds.
  *
- *   --fixtures     also the libraries and programs that tests put into the place of real ones
+ *   --fixtures     also the libraries and programs that replace real ones in tests
  *   --bench        also engine-bench
  *   --tests        also engine-test
  *   --if-possible  without a compiler, only warn
- *   --verbose      say what is fresh and what is built
+ *   --verbose      print what is fresh and what is built
  */
 import fs from 'node:fs';
 import process from 'node:process';
@@ -15,10 +15,10 @@ import { buildTargets, CompilerMissingError, sourcesOf } from './compile-native.
 import { targets } from './native-targets.mjs';
 
 /**
- * Brings the engine (and, if their sources exist, the companion libraries) up to date.
+ * Builds the engine and the other libraries whose sources exist.
  *
  * @param {{fixtures?: boolean, bench?: boolean, tests?: boolean, verbose?: boolean}} [options]
- * @returns {Promise<{engine: string, built: string[]}>} the engine's path, and what was compiled
+ * @returns {Promise<{engine: string, built: string[]}>} the path of the engine, and the compiled outputs
  */
 export async function buildEngine(options = {}) {
   const wanted = [targets.engine, targets.reserve];

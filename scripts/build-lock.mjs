@@ -1,11 +1,11 @@
 /**
- * One build at a time in this checkout. The lock is an abstract socket, because the kernel lets
- * go of it however its owner ends; a waiter connects to it and tries again when it is closed.
+ * Allows one build at a time in this checkout. The lock is an abstract socket, because the kernel releases
+ * it however its owner ends. A waiter connects to it and tries again when the connection is closed.
  */
 import { createHash } from 'node:crypto';
 import net from 'node:net';
 
-/** Waits until no other process builds into the folder; answers with what ends the own turn. */
+/** Waits until no other process builds into the folder; returns a function that releases the lock. */
 export async function acquireBuildLock(directory) {
   const name = createHash('sha256').update(directory).digest('hex').slice(0, 32);
   const address = `\0memcache-gateway-build-${name}`;

@@ -1,2 +1,2 @@
-/** Whether dist was made from the sources as they are. */
+/** Whether dist was built from the current sources. */
 export function isFresh(): boolean;

@@ -1,9 +1,10 @@
 /**
- * Compiles src into dist, and only when something it depends on has changed.
+ * Compiles src into dist if an input has changed: as modules for those who import the package, and as the
+ * program in dist/program.
  *
- * It runs before start and tests, so the common case must cost a few milliseconds: a digest of the
- * inputs' contents is compared with the one in dist, and the compiler is not even loaded. Without
- * sources (an installed package, the final stage of an image) dist is taken as it is.
+ * It runs before start and tests, so the common case must take only a few milliseconds: it compares a
+ * digest of the inputs with the one in dist and does not load the compiler. Without sources (an installed
+ * package, the final stage of an image) it uses dist as it is.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,10 +17,10 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const dist = path.join(root, 'dist');
 const stampFile = path.join(dist, '.stamp');
 
-/** Whether dist was made from what src, openapi.yaml and the toolchain's settings hold now. */
+/** Whether dist was built from the current src, openapi.yaml and settings of the toolchain. */
 export function isFresh() {
   const inputs = findInputs();
-  if (inputs.sources.length === 0) return fs.existsSync(path.join(dist, 'main.js'));
+  if (inputs.sources.length === 0) return fs.existsSync(path.join(dist, 'program', 'main.js'));
   return readStamp() === digest(inputs);
 }
 
@@ -56,17 +57,20 @@ function readStamp() {
   }
 }
 
-/** Builds unless fresh; throws with the compiler's messages when the sources do not compile. */
+/** Builds unless fresh; throws with the compiler's messages if the sources do not compile. */
 async function build({ force = false } = {}) {
   if (!force && isFresh()) return;
   const inputs = findInputs();
-  // Taken before compiling: a file saved meanwhile leaves dist stale instead of wrongly fresh.
+  // Compute the digest before compiling: a file saved during the build then leaves dist stale.
   const stamp = digest(inputs);
+  // The first start takes several seconds longer by this.
+  process.stderr.write('memcache-gateway: compiling the sources\n');
   fs.rmSync(stampFile, { force: true });
   compile();
   removeOrphans(inputs.sources);
+  await bundleProgram();
   await copyDescription();
-  fs.chmodSync(path.join(dist, 'main.js'), 0o755);
+  fs.chmodSync(path.join(dist, 'program', 'main.js'), 0o755);
   fs.writeFileSync(stampFile, stamp);
 }
 
@@ -83,7 +87,7 @@ function compile() {
   if (status !== 0) throw new Error(`src does not compile\n${stdout}${stderr}`.trimEnd());
 }
 
-/** What a deleted source left behind; without this, a stale import would still be found. */
+/** Removes the output of deleted sources; otherwise a stale import would still find it. */
 function removeOrphans(sources) {
   const stems = new Set(
     sources.map((file) => path.relative(path.join(root, 'src'), file.slice(0, -3))),
@@ -94,7 +98,27 @@ function removeOrphans(sources) {
   }
 }
 
-/** The served description, in both forms, so that production needs no YAML parser. */
+/**
+ * The program in few files, since Node takes a third less processor time to load it from them. Packages are
+ * not included: they stay in node_modules, with their licences.
+ */
+async function bundleProgram() {
+  const { build: bundle } = await import('esbuild');
+  await bundle({
+    entryPoints: [path.join(root, 'src', 'main.ts')],
+    outdir: path.join(dist, 'program'),
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    tsconfigRaw: '{}',
+    logLevel: 'warning',
+  });
+}
+
+/** The served description in both forms, so that production needs no YAML parser. */
 async function copyDescription() {
   const description = path.join(root, 'openapi.yaml');
   if (!fs.existsSync(description)) return;

@@ -1,7 +1,7 @@
 /**
- * Runs the steps of the Dockerfile by hand, for machines without a container engine: its COPY and RUN,
- * in its order, each stage in an empty directory; then the final stage is started as an unprivileged
- * user, with its ENV and ENTRYPOINT. Takes half a minute on two cores; needs the package registry.
+ * Runs the steps of the Dockerfile without a container engine: its COPY and RUN in order, each stage in an
+ * empty directory. Then it starts the final stage as an unprivileged user, with its ENV and ENTRYPOINT.
+ * Takes half a minute on two cores; needs the package registry.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
@@ -23,7 +23,7 @@ const port = '18080';
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
-/** Where a stage's file system begins here. */
+/** The directory of the file system of a stage. */
 const placeOf = (stage) => path.join(work, String(stages.indexOf(stage)));
 const workdirOf = (stage) => path.join(placeOf(stage), stage.workdir);
 
@@ -42,7 +42,7 @@ function run(stage, command) {
   execFileSync('sh', ['-c', command], { cwd: workdirOf(stage), env, stdio });
 }
 
-/** As Docker does it: of a folder its contents; into a folder when the target ends in a slash. */
+/** Like Docker: copies the contents of a folder; copies into a folder if the target ends with a slash. */
 function copy(stage, { copy: names, to, from }) {
   say(`COPY ${names.join(' ')} ${to}`);
   for (const name of names) {
@@ -61,7 +61,7 @@ function sourceOf(name, from) {
   return path.join(root, name);
 }
 
-/** As the image's user, where we may change users; no variable of the host but PATH comes in. */
+/** Runs as the image's user if changing users is permitted; inherits only PATH from the host. */
 function options(environment) {
   const env = { PATH: process.env.PATH, ...image.env, GATEWAY_PORT: port, ...environment };
   const user = process.getuid() === 0 ? { uid: 1000, gid: 1000 } : {};
@@ -117,7 +117,7 @@ async function serves() {
 try {
   fs.chmodSync(work, 0o755);
   for (const stage of stages) buildStage(stage);
-  // What was not copied is not in the image.
+  // Files that were not copied are not in the image.
   for (const stage of stages.slice(0, -1)) fs.rmSync(placeOf(stage), { recursive: true });
   assert.notEqual(image.user ?? 'root', 'root', 'the image runs as root');
   refusesWithoutConsent();

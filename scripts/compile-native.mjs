@@ -1,7 +1,6 @@
 /**
- * Compiles C targets, and only those that are stale: a target is fresh when the stamp beside its
- * output names the same sources, flags and compiler. A fresh one needs no compiler at all, as in
- * the final stage of an image.
+ * Compiles the stale C targets. A target is fresh if the stamp next to its output names the same sources,
+ * flags and compiler. A fresh target needs no compiler, as in the final stage of an image.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,7 +10,7 @@ import process from 'node:process';
 import { acquireBuildLock } from './build-lock.mjs';
 import { outputDirectory, root } from './native-targets.mjs';
 
-/** Thrown when something is stale and cannot be compiled here; the message says what to install. */
+/** Thrown when a stale target cannot be compiled; the message says what to install. */
 export class CompilerMissingError extends Error {
   constructor(reason) {
     super(
@@ -27,6 +26,8 @@ export class CompilerMissingError extends Error {
     this.name = 'CompilerMissingError';
   }
 }
+
+const compilingNotice = 'memcache-gateway: compiling the C sources';
 
 /**
  * Compiles each target whose stamp is out of date, one after another.
@@ -49,7 +50,10 @@ export async function buildTargets(list, options = {}) {
   const release = await acquireBuildLock(outputDirectory);
   try {
     const built = [];
-    for (const target of stale()) {
+    const due = stale();
+    // The first start takes several seconds longer by this.
+    if (due.length > 0 && !options.verbose) process.stderr.write(`${compilingNotice}\n`);
+    for (const target of due) {
       say(`building ${path.relative(root, target.output)}`);
       await compile(target, compiler);
       built.push(target.output);
@@ -60,7 +64,7 @@ export async function buildTargets(list, options = {}) {
   }
 }
 
-/** The C files of a target: none if its part of the tree is not there. */
+/** The C files of a target: none if its folder does not exist. */
 export function sourcesOf(target) {
   return target.sources.flatMap((source) =>
     source.endsWith('.c') ? [source] : list(source, '.c'),
@@ -113,7 +117,7 @@ function compilerNames() {
   return process.env['CC'] ? [process.env['CC']] : ['cc', 'gcc', 'clang'];
 }
 
-/** Identity by file, size and time instead of `cc --version`: no process for a fresh build. */
+/** Identifies the compiler by file, size and time: `cc --version` would cost a process for each fresh build. */
 function findCompiler() {
   for (const name of compilerNames()) {
     const [command, ...args] = name.trim().split(/\s+/);
@@ -175,14 +179,14 @@ function run(command, args) {
   });
 }
 
-/** Their headers, of which a compiler brings none; one of ours that is missing is a defect. */
+/** Headers that a compiler does not include; a missing header of the repository is a defect. */
 const cLibrary =
   /^((sys|bits|gnu)\/.*|features|assert|ctype|dirent|dlfcn|errno|fcntl|fnmatch|limits|poll|pthread|sched|signal|stdint|stdio|stdlib|string|time|unistd)\.h$/;
 const kernel = /^(linux|asm|asm-generic)\//;
 
-/** A compiler alone is not enough: distributions package the headers apart from it. */
+/** A compiler alone is not enough: distributions have separate packages for the headers. */
 function failure(what, text) {
-  // As gcc says it, or clang.
+  // The messages of gcc and clang.
   const header = /fatal error: '?([\w/-]+\.h)'?(?:: No such file| file not found)/.exec(text)?.[1];
   if (header !== undefined && cLibrary.test(header)) {
     return new CompilerMissingError(`the C library's headers are not installed (${header})`);

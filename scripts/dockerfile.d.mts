@@ -14,5 +14,5 @@ export type Step =
 
 export function readDockerfile(text: string): Stage[];
 
-/** The names that .dockerignore lets into the context. */
+/** The names that .dockerignore does not exclude from the context. */
 export function readContext(text: string): string[];

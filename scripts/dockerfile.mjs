@@ -1,6 +1,6 @@
 /**
- * Reads the Dockerfile, so that its steps can be run without a container engine. It knows what ours
- * is made of and refuses the rest: a step that is not understood would be a step that is not run.
+ * Parses the Dockerfile, so that its steps can run without a container engine. It supports only what the
+ * Dockerfile uses and refuses everything else: a step that is not understood would not be run.
  */
 
 /** Stages in order; each has `name` (of `AS`), `workdir`, `env`, `user`, `entrypoint`, `healthcheck` and `steps`. */
@@ -69,7 +69,7 @@ function readCopy(rest) {
   return { copy: names.slice(0, -1), to: names.at(-1), from };
 }
 
-/** What .dockerignore lets into the context: everything is ignored but what it names with a `!`. */
+/** The names in the context: .dockerignore excludes everything except names with a `!`. */
 export function readContext(text) {
   const [first, ...rest] = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   if (first !== '*' || rest.some((line) => !/^![\w.-]+$/.test(line))) {

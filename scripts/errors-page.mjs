@@ -1,11 +1,10 @@
-/** The text of docs/errors.md, from the tables that the gateway itself answers by; run through tsx. */
-import { problemKinds } from '../src/errors.ts';
-import { mmcCodes } from '../src/native/codes.ts';
-import { problemOfCode } from '../src/store/engine-problem.ts';
+/** The text of docs/errors.md, from the tables that the gateway uses for its responses; run with tsx. */
+import { engineCodes } from '../src/errors/engine-codes.ts';
+import { problemKinds } from '../src/errors/problems.ts';
 
 const head = `# Errors
 
-<!-- Generated from src/errors.ts and src/native/codes.ts by \`npm run generate\`; edit the tables, not this page. -->
+<!-- Generated from src/errors/problems.ts and src/errors/engine-codes.ts by \`npm run generate\`; edit the tables, not this page. -->
 
 Every error on every path is \`application/problem+json\` (RFC 9457):
 
@@ -23,29 +22,33 @@ Every error on every path is \`application/problem+json\` (RFC 9457):
 }
 \`\`\`
 
-- \`type\` is stable, and the path of a page that says what follows here. \`title\` and \`detail\` are for
-  people and may change.
-- \`code\` and \`name\` are the engine's own; they are there when the engine is the source.
-- \`retryable\` says whether the same request can succeed later. Then \`Retry-After\` says after how many
-  seconds. In a single case it may differ from the table: a read that timed out can be tried again, a
-  put not, since it may have happened.
-- \`requestId\` is also in \`X-Request-Id\`, and in the gateway's log.
+- \`type\` is stable. It is the path of a page with the text of the section below. \`title\` and \`detail\`
+  are for people and may change.
+- \`code\` and \`name\` are those of the engine. They exist only if the engine caused the problem.
+- \`retryable\` says whether the same request can succeed later. If so, \`Retry-After\` gives the number of
+  seconds to wait. A response may differ from the table: a read that timed out may be retried, but a put
+  may not, because it may have happened.
+- \`requestId\` is also in \`X-Request-Id\` and in the gateway's log.
 
-HEAD has no body: the status, \`X-Request-Id\` and \`Retry-After\` tell.
+A response to HEAD has no body, but has the status, \`X-Request-Id\` and \`Retry-After\`.
 
 ## Problems
 `;
 
 const codesHead = `
-## What the engine's codes become
+## Codes of the engine
 
-0 is success. Any other code is a failure, documented or not; one that is not in this table is answered
-with 502 \`engine-fault\`, its number kept.
+0 is success. Every other code is a failure, documented or not. A code that is not in this table gets 502
+\`engine-fault\` with its number.
 
-−1 is the engine's answer to many things, so it is never passed on where more can be found out. After a
-get the key is asked for again: gone is 404, another length is read once more and then 409, being written
-is 404 with \`Retry-After\`. After a put: a value larger than the pool is 413, replicas or services that
-cannot be had are 422, no room is 507. What remains unexplained is 500 \`engine-error\`, or 503 for a read.
+The engine returns −1 for many reasons, so the gateway finds out the reason where it can:
+
+- After a get, the gateway queries the key. If the object does not exist, the response is 404. If its length
+  has changed, the gateway reads once more and then returns 409. If the object is being written, the response
+  is 404 with \`Retry-After\`.
+- After a put, a value larger than the pool gets 413, an impossible placement gets 422, and a full pool gets
+  507.
+- If the reason stays unknown, the response is 500 \`engine-error\`, or 503 for a read.
 
 | code | name | meaning | problem |
 |---|---|---|---|
@@ -59,14 +62,15 @@ function problemSection([slug, { status, title, help, retryAfter }]) {
   return `\n### ${slug}\n\n${status}. **${title}.** ${help} ${advice}\n`;
 }
 
-function codeRow({ code, name, meaning }) {
-  const { slug } = problemOfCode('read', code);
-  const { status } = problemKinds[slug];
-  return `| ${String(code).replace('-', '−')} | \`${name}\` | ${meaning} | ${status} [\`${slug}\`](#${slug}) |\n`;
+function codeRow({ code, name, meaning, problem }) {
+  const { status } = problemKinds[problem];
+  return `| ${String(code).replace('-', '−')} | \`${name}\` | ${meaning} | ${status} [\`${problem}\`](#${problem}) |\n`;
 }
 
 export function errorsPage() {
   const problems = Object.entries(problemKinds).sort(([, a], [, b]) => a.status - b.status);
-  const codes = mmcCodes.filter(({ name }) => name.startsWith('MMC_') && name !== 'MMC_OK');
+  const codes = engineCodes.filter(
+    ({ problem, source }) => problem !== undefined && source === 'engine',
+  );
   return `${head}${problems.map(problemSection).join('')}${codesHead}${codes.map(codeRow).join('')}`;
 }

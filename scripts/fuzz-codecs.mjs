@@ -1,12 +1,12 @@
 /**
- * npm run fuzz:codecs [-- RUNS [SEED]]: gives each codec so many mutated and truncated bodies (100,000
- * unless told). Fails at the first that crashes, hangs, is answered with a 5xx or leaves memory behind,
- * and names its seed.
+ * npm run fuzz:codecs [-- RUNS [SEED]]: passes RUNS mutated and truncated bodies (100,000 by default) to
+ * each codec. Fails at the first body that crashes or hangs a codec, gets a 5xx or leaks memory, and
+ * prints its seed.
  */
 import process from 'node:process';
-import { codecs, fuzz } from '../test/helpers/codec-fuzz.ts';
+import { codecs, fuzz } from '../test/helpers/bodies/codec-fuzz.ts';
 
-const MOST_GROWTH_BYTES = 100 << 20;
+const MAX_GROWTH_BYTES = 100 << 20;
 const BATCH = 5_000;
 
 const [runs = 100_000, seed = Date.now() % 1e9] = process.argv.slice(2).map(Number);
@@ -21,7 +21,7 @@ for (const name of Object.keys(codecs)) {
     const { rss } = process.memoryUsage();
     before ??= rss;
     most = Math.max(most, rss - before);
-    if (most > MOST_GROWTH_BYTES) throw new Error(`${name}, seed ${seed}: memory grew by ${most}`);
+    if (most > MAX_GROWTH_BYTES) throw new Error(`${name}, seed ${seed}: memory grew by ${most}`);
   }
   const told = [...outcomes].map(([slug, count]) => `${slug} ${count}`).join(', ');
   process.stdout.write(`${name}: ${told}; memory grew by ${Math.round(most / 2 ** 20)} MiB\n`);

@@ -1,6 +1,6 @@
 /**
- * Writes what is generated: types from openapi.yaml, and the pages of docs that repeat a table of
- * the source. With --check it writes nothing, and fails when a file is not what it would write.
+ * Writes the generated files: types from openapi.yaml, and the pages of docs and the C header that repeat
+ * a table of the source. With --check it writes nothing, and fails if a file is not up to date.
  */
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -10,16 +10,20 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
-/** Each file with what makes its text; the second form is a TypeScript module's exported function. */
+/** Each file with the function that creates its text, mostly a function of a TypeScript module. */
 const generated = [
   { file: 'src/generated/openapi.ts', text: openApiTypes },
   {
     file: 'docs/configuration.md',
-    text: () => fromSource('src/config-help.ts', 'configurationPage'),
+    text: () => fromSource('src/config/help.ts', 'configurationPage'),
   },
   {
     file: 'docs/errors.md',
     text: () => fromSource('scripts/errors-page.mjs', 'errorsPage'),
+  },
+  {
+    file: 'embedded-engine/abi/mmc_codes.h',
+    text: () => fromSource('scripts/codes-header.mjs', 'codesHeader'),
   },
 ];
 
@@ -30,7 +34,7 @@ async function openApiTypes() {
   return COMMENT_HEADER + astToString(await toTypes(pathToFileURL(description)));
 }
 
-/** Runs a function of the sources, which this Node cannot read by itself, through tsx. */
+/** Calls a function of the sources through tsx, because plain Node cannot load them. */
 function fromSource(module, name) {
   const url = new URL(`../${module}`, import.meta.url).href;
   const program = `const { ${name} } = await import(${JSON.stringify(url)}); process.stdout.write(${name}());`;

@@ -1,6 +1,6 @@
 /**
  * One run of the test matrix: every HTTP test on an engine whose `mmc_data_info` has 128 bytes. The
- * gateways of the tests inherit the environment; tests that name a library of their own use the same one.
+ * gateways of the tests inherit the environment; tests that name another library use this one too.
  */
 import fs from 'node:fs';
 import path from 'node:path';
@@ -18,7 +18,7 @@ export const env = {
 };
 /** Relative to the root of the repository. */
 export const files = fs
-  .readdirSync(path.join(root, folder))
-  .filter((file) => /^http-.*\.test\.ts$/.test(file))
+  .readdirSync(path.join(root, folder), { recursive: true })
+  .filter((file) => /^http-.*\.test\.ts$/.test(path.basename(file)))
   .sort()
   .map((file) => path.join(folder, file));

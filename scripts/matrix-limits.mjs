@@ -1,15 +1,15 @@
-/** The limits of the test matrix: one for each entry, and one for all of them together. */
+/** The limits of the test matrix: one for each entry, and one for all together. */
 export const TOTAL_MINUTES = 20;
 const MINUTE_MS = 60_000;
-/** With less left of the total, an entry is not started. */
+/** If less of the total is left, an entry is not started. */
 const LEAST_MS = MINUTE_MS / 4;
 
-/** When all entries must have ended, in milliseconds of `Date.now()`. */
+/** The time by which all entries must have ended, in milliseconds of `Date.now()`. */
 export const totalEndMs = (nowMs) => nowMs + TOTAL_MINUTES * MINUTE_MS;
 
 /**
- * How long an entry may run, in milliseconds, and what to say when it does not end by then.
- * Throws when too little is left of the total.
+ * How long an entry may run, in milliseconds, and the fault to report if it does not end by then. Throws
+ * if too little of the total is left.
  */
 export function limitOf(minutes, leftMs) {
   if (leftMs < LEAST_MS) {

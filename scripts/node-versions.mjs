@@ -1,6 +1,6 @@
 /**
- * The versions of Node that are tested: `testedNodeVersions` of package.json has the newest of each
- * line when it was last changed. Their binaries come from npm and are kept in node_modules/.cache.
+ * The tested versions of Node: `testedNodeVersions` in package.json has one version for each line. Their
+ * binaries come from npm and are kept in node_modules/.cache.
  */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -16,12 +16,12 @@ export const nodeVersions = JSON.parse(
   fs.readFileSync(path.join(root, 'package.json'), 'utf8'),
 ).testedNodeVersions;
 
-/** For the download and the unpacking of one version, in milliseconds. */
+/** Limit for download and unpacking of one version, in milliseconds. */
 export const FETCH_DEADLINE_MS = 180_000;
 
 /**
- * The path of the binary of a line. Fetches it when it is not there, which blocks for at most
- * `deadlineMs`. Throws when that fails; the message says what to do.
+ * The path of the binary of a line. Downloads it if it is missing, which blocks for at most `deadlineMs`.
+ * Throws if that fails; the message says what to do.
  */
 export function nodeBinary(line, deadlineMs = FETCH_DEADLINE_MS) {
   const version = nodeVersions[line];
@@ -34,8 +34,8 @@ export function nodeBinary(line, deadlineMs = FETCH_DEADLINE_MS) {
 }
 
 /**
- * Unpacks beside the folder, runs the binary once, and renames: an interrupted download leaves nothing
- * in the folder, and a binary that does not run is not kept.
+ * Unpacks to another folder, runs the binary once, and then renames the folder. So an interrupted
+ * download leaves nothing behind, and a binary that does not run is not kept.
  */
 function fetchNode(version, folder, binary, deadlineMs) {
   const spec = `node-${process.platform}-${os.arch()}@${version}`;
@@ -69,7 +69,7 @@ function fetchNode(version, folder, binary, deadlineMs) {
   }
 }
 
-/** Another process may have fetched the same version meanwhile; a folder without a binary is replaced. */
+/** Another process may have downloaded the same version; a folder without a binary is replaced. */
 function moveInto(unpacked, folder, binary) {
   try {
     fs.renameSync(unpacked, folder);
@@ -80,7 +80,7 @@ function moveInto(unpacked, folder, binary) {
   }
 }
 
-/** Removes what killed processes have left of their downloads. */
+/** Removes the partial downloads of killed processes. */
 function removeAbandoned(folder) {
   const parent = path.dirname(folder);
   for (const name of fs.readdirSync(parent)) {

@@ -1,6 +1,6 @@
 /**
- * A reporter of node:test that lists, at the end, which tests were skipped and why. It stands beside
- * another reporter, which tells everything else.
+ * A reporter of node:test that lists the skipped tests with their reasons at the end. It runs together
+ * with another reporter for everything else.
  */
 export default async function* skipSummary(events) {
   const namesByReason = new Map();

@@ -1,10 +1,10 @@
 /**
- * Kills random workers of a gateway under load, again and again, and looks for what that may leave
- * behind: a wrong byte, a hung request, shared memory, a zombie, a supervisor that grows.
+ * Kills random workers of a gateway under load and looks for damage: a wrong byte, a hung request, shared
+ * memory that is left, a zombie, a supervisor that grows.
  *
  *   npm run soak:kills -- [--kills 100] [--seconds 60] [--callers 8] [flags of the gateway]
  *
- * Prints its figures; exits with 1 on any breach, and with 2 where it is asked for no number.
+ * Prints its figures. Exits with 1 after any fault, and with 2 for an invalid number.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,12 +15,12 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createFigures, runCaller } from './soak-load.mjs';
 
-const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../dist/program/main.js', import.meta.url));
 const growthLimitBytes = 10 * 2 ** 20;
 const warmUpMs = 5000;
 const drainMs = 30_000;
 
-/** A word to the operator, and the end; the gateway goes along. */
+/** Prints a message and exits; the gateway ends too. */
 function fail(message, code) {
   process.stderr.write(`soak-kills: ${message}\n`);
   process.exit(code);
@@ -74,7 +74,7 @@ async function address() {
   throw new Error('the gateway ended before it was ready');
 }
 
-/** The pool of all workers: a name that no other gateway's files in /dev/shm begin with. */
+/** The pool of all workers: no other gateway's file in /dev/shm begins with this name. */
 function poolOf(worker) {
   const prefix = 'MMC_EMBEDDED_POOL=';
   try {
@@ -87,14 +87,14 @@ function poolOf(worker) {
 
 const seen = new Set();
 
-/** Spread over the time, each a little early or late; one that finds no worker waits for the next. */
+/** Spread over the time with some randomness; a kill that finds no worker waits for the next one. */
 async function killWorkers(endMs) {
   let kills = 0;
   const everyMs = (own.seconds * 1000) / own.kills;
   let nextMs = performance.now() + everyMs * Math.random();
   while (kills < own.kills && performance.now() < endMs) {
     await elapse(Math.max(1, Math.min(nextMs, endMs) - performance.now()));
-    // One that was killed lives on for a moment, and is no kill twice.
+    // A killed worker may still exist for a moment; killing it again must not count.
     const workers = livingWorkers(gateway.pid).filter((pid) => !seen.has(pid));
     const worker = workers[Math.floor(Math.random() * workers.length)];
     if (worker === undefined) continue;
@@ -115,7 +115,7 @@ const stopping = new AbortController();
 const callers = Array.from({ length: own.callers }, (_, index) =>
   runCaller(String(index), url, stopping.signal, figures),
 );
-// Code is compiled and buffers are grown once: that is no leak.
+// Code is compiled and buffers grow once; that is no leak.
 await elapse(warmUpMs);
 const residentBefore = residentBytes(gateway.pid);
 const kills = await killWorkers(performance.now() + own.seconds * 1000);

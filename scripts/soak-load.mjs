@@ -4,18 +4,18 @@ import { bytesOf, createBook } from './soak-values.mjs';
 const keysOfCaller = 24;
 const requestMs = 20_000;
 
-/** Mostly small, some large: what a cache of blocks sees. */
+/** Mostly small, some large, like the objects of a cache of blocks. */
 function randomLength() {
   const largest = Math.random() < 0.1 ? 512 * 1024 : 8 * 1024;
   return 1 + Math.floor(Math.random() * largest);
 }
 
-/** Figures of all callers together; `faults` are breaches, the rest is told. */
+/** Figures of all callers together; `faults` are violations, everything else is only printed. */
 export function createFigures() {
   return { requests: 0, checkedBytes: 0, cutOff: 0, refused: 0, missing: 0, faults: [] };
 }
 
-/** Calls one request after the other until the signal is aborted; never rejects. */
+/** Sends one request after another until the signal is aborted; never rejects. */
 export async function runCaller(name, url, signal, figures) {
   const book = createBook();
   let version = 0;
@@ -26,7 +26,7 @@ export async function runCaller(name, url, signal, figures) {
   };
   const fault = (text) => figures.faults.push(text);
 
-  /** The answer, or undefined when the connection was cut off, as a dying worker does. */
+  /** The response, or undefined if the connection was cut off, as by a dying worker. */
   async function ask(method, path, body, headers = {}) {
     figures.requests += 1;
     try {
@@ -52,11 +52,11 @@ export async function runCaller(name, url, signal, figures) {
   }
 
   function expectStatus(operation, key, status, known) {
-    // 5xx: the worker or the engine is not there now.
+    // 5xx: the worker or the engine is unavailable now.
     if (status < 500 && !known.includes(status)) fault(`${operation} ${key}: status ${status}`);
   }
 
-  /** 201 says what is there; 409 that something else is; without an answer it may be either. */
+  /** 201 confirms the value; 409 means that another value is stored; without a response both are possible. */
   function noteOfPut(key, value, status) {
     if (status === 201) book.has(key, value);
     else if (status === undefined || status >= 500) book.mayHave(key, value);
@@ -114,7 +114,7 @@ export async function runCaller(name, url, signal, figures) {
     },
   };
 
-  /** Items by key; undefined when there is no whole answer. */
+  /** Items by key; undefined without a complete response. */
   async function batch(kind, body, known) {
     const headers = { 'Content-Type': 'application/json', Accept: 'application/json' };
     const answer = await ask('POST', `/v1/batch/${kind}`, JSON.stringify(body), headers);
@@ -131,7 +131,7 @@ export async function runCaller(name, url, signal, figures) {
   while (!signal.aborted) {
     const refusedBefore = figures.refused + figures.cutOff;
     await mix[Math.floor(Math.random() * mix.length)]().catch((error) => fault(String(error)));
-    // With nobody to serve, a loop without a pause would measure only itself.
+    // While no worker serves, a loop without a pause would only measure itself.
     if (figures.refused + figures.cutOff > refusedBefore) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

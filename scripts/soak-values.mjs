@@ -1,9 +1,9 @@
 /**
- * What the soak run knows of its objects: which values each may have, by what was answered and by what
- * was not. A value can be made again from its key, its version and its length.
+ * The possible values of each object of the soak run, from the responses and from the requests without a
+ * response. A value can be created again from its key, version and length.
  */
 
-/** Bytes that tell key and version apart anywhere in them. */
+/** Bytes that show key and version at every position. */
 export function bytesOf(key, { version, length }) {
   const bytes = Buffer.allocUnsafe(length);
   let state = Math.imul(version, 0x9e3779b1);
@@ -15,18 +15,18 @@ export function bytesOf(key, { version, length }) {
   return bytes;
 }
 
-/** The book of one caller, which has its keys for itself and one request under way. */
+/** The records of one caller, which has its own keys and one request in flight. */
 export function createBook() {
   const possible = new Map();
   const of = (key) => possible.get(key) ?? [];
   return {
-    /** It may be there; whether it is, nobody has said. */
+    /** The value may be stored; no response has confirmed it. */
     mayHave: (key, value) => possible.set(key, [...of(key), value]),
-    /** It is what is there: what else might have been is not. */
+    /** The value is stored; all other possible values are not. */
     has: (key, value) => possible.set(key, [value]),
-    /** Nobody may read it any more. */
+    /** No read may return the value any more. */
     gone: (key) => possible.delete(key),
-    /** Whether these bytes are a value that may be there; then it is the one. */
+    /** Whether these bytes are a possible value; if so, it is the only one from now on. */
     check(key, bytes) {
       const value = of(key).find(
         (one) => one.length === bytes.length && bytesOf(key, one).equals(bytes),

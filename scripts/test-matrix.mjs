@@ -1,7 +1,7 @@
 /**
- * Runs tests on other versions of Node and without Node features: `npm run test:matrix -- [NAME…]`,
- * without a name all entries but the separate ones; `--list` shows them. Each entry has a deadline,
- * and all of them together 20 minutes. The output of an entry is in node_modules/.cache/test-matrix.
+ * Runs tests on other versions of Node and without Node features: `npm run test:matrix -- [NAME…]`.
+ * Without a name it runs all entries except the separate ones; `--list` shows them. Each entry has a
+ * deadline, and all together have 20 minutes. The output of an entry is in node_modules/.cache/test-matrix.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -18,8 +18,8 @@ const logs = path.join(root, 'node_modules', '.cache', 'test-matrix');
 const smoke = ['test/matrix/smoke.test.ts'];
 const integration = (pattern) =>
   fs
-    .readdirSync(path.join(root, 'test', 'integration'))
-    .filter((name) => pattern.test(name) && name.endsWith('.test.ts'))
+    .readdirSync(path.join(root, 'test', 'integration'), { recursive: true })
+    .filter((name) => pattern.test(path.basename(name)) && name.endsWith('.test.ts'))
     .sort()
     .map((name) => `test/integration/${name}`);
 const http = integration(/^http-/);
@@ -27,19 +27,22 @@ const without = (features) => ({ GATEWAY_DISABLE_NODE_FEATURES: features });
 
 /** The integration tests of each feature. */
 const testsOfFeature = {
-  'direct-read': integration(/^http-uploads/),
-  'body-tap': integration(/^http-(uploads|batch-multipart)/),
-  'one-write': integration(/^http-(objects|keys)/),
+  'direct-read': integration(/^http-(fast-lane|uploads)/),
+  'body-tap': integration(/^http-(batch-multipart|fast-lane|uploads)/),
+  'one-write': integration(/^http-(fast-lane|keys|objects)/),
   'socket-descriptor': integration(/^http-(aborts|slow-readers)/),
   'write-queue': integration(/^http-slow-readers/),
-  'half-open': integration(/^http-(connections|malformed)/),
-  'connection-checks': integration(/^http-(aborts|connections|draining|malformed)/),
+  'half-open': integration(/^http-(connections|fast-lane|malformed)/),
+  'connection-checks': integration(/^http-(aborts|connections|draining|fast-lane|malformed)/),
+  'linger-close': integration(/^http-(connections|draining|fast-lane|last-requests|standby)/),
+  'parser-removal': integration(/^http-(connections|fast-lane|last-requests|malformed|standby)/),
+  'parser-pause': integration(/^http-(aborts|held-bodies|slow-clients)/),
   'bare-handles': integration(/^(listeners|pool-devices|unix-sockets)\./),
 };
 
 /**
- * `node` is the line under which the gateway runs, `runner` that of the tests themselves; both are
- * the machine's own Node by default. A `separate` entry runs only when it is named.
+ * `node` is the Node line of the gateway, `runner` that of the tests; both are the installed Node by
+ * default. A `separate` entry runs only if it is named.
  */
 const entries = [
   ...Object.keys(nodeVersions).map((line) => ({
@@ -55,6 +58,7 @@ const entries = [
     files,
     minutes: 4,
   })),
+  { name: 'every-operation', env: { DOCS_OPERATIONS: 'all' }, files: ['browser'], minutes: 4 },
   { name: 'http-layout128', env: layout128, files: http, minutes: 10 },
   {
     name: 'node-26',
@@ -68,16 +72,16 @@ const entries = [
 
 const say = (text) => process.stdout.write(`${text}\n`);
 
-/** The binary of a line, or the machine's own Node without one; fetching it counts against the total. */
+/** The binary of a line; without a line, the installed Node. A download counts against the total. */
 function binaryOf(line, endMs) {
   if (line === undefined) return undefined;
   return nodeBinary(line, Math.min(FETCH_DEADLINE_MS, Math.max(1, endMs - Date.now())));
 }
 
-/** Runs one entry; resolves with its counts, and why it failed, if it did. */
+/** Runs one entry; resolves with its counts and, if it failed, the reason. */
 function run(entry, endMs) {
   const { name, env = {}, files, minutes } = entry;
-  // Before the clock of the entry starts.
+  // Before the time of the entry starts.
   const node = binaryOf(entry.node, endMs);
   const runner = binaryOf(entry.runner, endMs) ?? process.execPath;
   const limit = limitOf(minutes, endMs - Date.now());
@@ -86,7 +90,7 @@ function run(entry, endMs) {
   const testNode = node === undefined ? {} : { TEST_NODE: node };
   const child = spawn(runner, ['scripts/test.mjs', ...files], {
     cwd: root,
-    // A group of its own, so that gateways end with it.
+    // A process group, so that gateways end with it.
     detached: true,
     stdio: ['ignore', output, output],
     env: { ...process.env, ...testNode, ...env },
@@ -96,7 +100,7 @@ function run(entry, endMs) {
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // It has ended.
+      // The process has already ended.
     }
   };
   running = kill;
@@ -119,7 +123,7 @@ function run(entry, endMs) {
   });
 }
 
-/** What the summary of node:test says; zeros without one. */
+/** The counts in the summary of node:test; zeros without a summary. */
 function countsIn(text) {
   const count = (name) =>
     Number(
@@ -157,7 +161,7 @@ async function runAll(chosen) {
     } catch (error) {
       result = { tests: 0, pass: 0, fail: 0, fault: error.message, logFile: '' };
     }
-    // A run that broke off counts as a failure of its own.
+    // A run that broke off counts as one failure.
     if (result.fault !== undefined) {
       result.fail = Math.max(1, result.fail);
       failed.push(entry.name);

@@ -1,28 +1,40 @@
 /**
- * Runs the suites named on the command line (all of them without a name), or single test files,
- * through one runner, whose summary comes last and whose verdict is the exit code.
+ * Runs the suites named on the command line (all of them without a name), or single test files, in one
+ * run, whose summary comes last and whose verdict is the exit code. `--test-timeout=` and
+ * `--test-name-pattern=` are those of node:test.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { isFresh } from './build.mjs';
+import { groupFiles, lanesOf } from './test-files.mjs';
+import { fillCache } from './typescript-cache.mjs';
+import { compiledFile, compileTree, isInTree } from './typescript-tree.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const loader = new URL('./load-typescript.mjs', import.meta.url).href;
 const suites = ['unit', 'engine', 'conformance', 'integration', 'browser'];
 
-function filesOf(name) {
-  if (name.endsWith('.test.ts')) return [path.resolve(name)];
+const isTestFile = (name) => /\.test\.(ts|mjs)$/.test(name);
+
+/** Small files of a suite share processes. A file that is named has one of its own. */
+function filesOf(name, importOf) {
+  if (isTestFile(name)) return [path.resolve(name)];
   const folder = path.join(root, 'test', name);
   if (!suites.includes(name)) {
-    throw new Error(`no suite "${name}"; known: ${suites.join(', ')}, or a file *.test.ts`);
+    throw new Error(
+      `no suite "${name}"; known: ${suites.join(', ')}, or a file *.test.ts or *.test.mjs`,
+    );
   }
   if (!fs.existsSync(folder)) return [];
   const names = fs.readdirSync(folder, { recursive: true });
-  return names
+  const files = names
     .filter((file) => file.endsWith('.test.ts'))
     .sort()
     .map((file) => path.join(folder, file));
+  return groupFiles(files, importOf);
 }
 
 /**
@@ -31,30 +43,43 @@ function filesOf(name) {
  */
 const named = (process.env['ENGINE'] ?? '') !== '';
 
-/** A real engine is tried with a part of the suite only, so the last lines say with which. */
-const skipSummary = [
-  `--test-reporter=${path.join(root, 'scripts', 'skip-summary.mjs')}`,
-  '--test-reporter-destination=stdout',
-];
+function optionsOf(words) {
+  const known = { '--test-timeout': 'timeoutMs', '--test-name-pattern': 'pattern' };
+  // For a file as for a test: one that hangs has failed.
+  const options = { timeoutMs: '300000' };
+  for (const word of words) {
+    const [name, ...value] = word.split('=');
+    if (known[name] === undefined) throw new Error(`no option ${name}`);
+    options[known[name]] = value.join('=');
+  }
+  return options;
+}
 
-function run(files, runnerOptions) {
-  const args = [
-    '--import',
-    'tsx',
-    '--test',
-    // Test files start gateways, engines and browsers of their own: more files at a time than
-    // this would measure the machine instead of the code.
-    `--test-concurrency=${named ? 1 : 3}`,
-    '--test-reporter=spec',
-    '--test-reporter-destination=stdout',
-    ...(named ? skipSummary : []),
-    // For a file as for a test: one that hangs has failed.
-    '--test-timeout=180000',
-  ];
-  const child = spawn(process.execPath, [...args, ...runnerOptions, ...files], {
+/** Coverage is measured with the original files, and a file from elsewhere is loaded with the hook. */
+function mayCompile(names) {
+  const files = names.filter((name) => isTestFile(name) && name.endsWith('.ts'));
+  return !process.env['NODE_V8_COVERAGE'] && files.every((file) => isInTree(path.resolve(file)));
+}
+
+function run(files, { compiled, ...options }) {
+  const programOf = (file) => (compiled && file.endsWith('.ts') ? compiledFile(file) : file);
+  const lanes = (named ? [{ files, concurrency: 1 }] : lanesOf(files)).map((lane) => ({
+    ...lane,
+    files: lane.files.map(programOf),
+  }));
+  const runner = path.join(root, 'scripts', 'run-tests.mjs');
+  // A real engine is tried with a part of the suite only, so the last lines say with which.
+  const task = JSON.stringify({ lanes, ...options, listSkipped: named });
+  const nodeOptions = compiled ? ['--enable-source-maps'] : ['--import', loader];
+  const child = spawn(process.execPath, [...nodeOptions, runner, task], {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, GATEWAY_DEBUG_ARENA: '1' },
+    env: {
+      ...process.env,
+      GATEWAY_DEBUG_ARENA: '1',
+      TYPESCRIPT_COMPILED: compiled ? 'yes' : 'no',
+      TEST_BUILD_IS_FRESH: isFresh() ? 'yes' : 'no',
+    },
   });
   return new Promise((resolve) => {
     child.on('error', (error) => {
@@ -66,12 +91,16 @@ function run(files, runnerOptions) {
 }
 
 const words = process.argv.slice(2);
-const runnerOptions = words.filter((word) => word.startsWith('--'));
-const names = words.filter((word) => !word.startsWith('--'));
 try {
-  const files = (names.length > 0 ? names : suites).flatMap(filesOf);
+  const options = optionsOf(words.filter((word) => word.startsWith('--')));
+  const names = words.filter((word) => !word.startsWith('--'));
+  const compiled = mayCompile(names);
+  const importOf = compiled ? compiledFile : undefined;
+  const files = (names.length > 0 ? names : suites).flatMap((name) => filesOf(name, importOf));
   if (files.length === 0) throw new Error('no test files found');
-  process.exitCode = await run(files, runnerOptions);
+  if (compiled) compileTree();
+  else if (process.env['NODE_V8_COVERAGE']) fillCache(['src', 'test']);
+  process.exitCode = await run(files, { ...options, compiled });
 } catch (error) {
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 2;

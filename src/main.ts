@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 // The program's entry. It imports nothing before it has looked at Node's version, since an older
-// Node would show a syntax error of some module instead of what to do.
+// Node would show a syntax error of some module instead of this advice.
 const oldest = 20;
 const role = 'worker';
 
 async function main(): Promise<number | undefined> {
   const argv = process.argv.slice(2);
-  const { descriptorLimit, MIN_DESCRIPTORS, tooFewDescriptors } = await import('./descriptors.ts');
+  const { descriptorLimit, MIN_DESCRIPTORS, tooFewDescriptors } = await import(
+    './os/descriptors.ts'
+  );
   const limit = descriptorLimit();
   // With fewer, loading the other modules may fail or hang.
   if (limit !== undefined && limit < MIN_DESCRIPTORS) {
@@ -14,14 +16,14 @@ async function main(): Promise<number | undefined> {
     return 1;
   }
   if (argv[0] === role && process.connected) {
-    const { becomeWorker } = await import('./worker.ts');
+    const { becomeWorker } = await import('./worker/become-worker.ts');
     becomeWorker();
     return undefined;
   }
-  const { holdSignals } = await import('./early-signals.ts');
+  const { holdSignals } = await import('./cli/early-signals.ts');
   const signals = holdSignals();
-  const { runCommandLine } = await import('./cli.ts');
-  return runCommandLine(argv, process.env, signals);
+  const { runCommandLine } = await import('./cli/command-line.ts');
+  return runCommandLine(argv, process.env, signals, import.meta.url);
 }
 
 if (Number(process.versions.node.split('.')[0]) < oldest) {
@@ -38,7 +40,7 @@ if (Number(process.versions.node.split('.')[0]) < oldest) {
     );
     return 1;
   });
-  // A server that has ended waits for no timer or socket that is left.
+  // After the server has ended, no remaining timer or socket may delay the exit.
   if (code !== undefined) process.exit(code);
 }
 

@@ -4,7 +4,7 @@ import type { Call, CallOptions } from './transport.ts';
 
 export const SAFETENSORS_TYPE = 'application/vnd.safetensors';
 
-/** An operation on keys alone, answered with JSON, or for `get` with a safetensors file. */
+/** An operation on keys only; the response is JSON, or a safetensors file for `get`. */
 export const keysCall = (
   operation: 'get' | 'exists' | 'info' | 'remove',
   keys: readonly string[],
@@ -22,7 +22,7 @@ export const keysCall = (
   },
 });
 
-/** The keys must be different, and none `__metadata__`. */
+/** The keys must be unique, and none may be `__metadata__`. */
 export const putCall = (
   values: Iterable<readonly [key: string, value: SizedBytes]>,
   { signal, ...placement }: Placement & CallOptions,
@@ -33,6 +33,6 @@ export const putCall = (
   signal,
   body: safetensorsOf(values),
   headers: { 'Content-Type': SAFETENSORS_TYPE, Accept: 'application/json' },
-  // By then some may have been stored, which would then be told as there already.
+  // After it some values may be stored, and a retry would report them as existing.
   ...(placement.ifExists === undefined || placement.ifExists === 'fail' ? { final: [408] } : {}),
 });

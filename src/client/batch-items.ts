@@ -4,18 +4,18 @@ import { openSafetensors, type SafetensorsFile } from './safetensors-reader.ts';
 
 type Schemas = components['schemas'];
 
-/** An item that failed, which is no obstacle to the others. */
+/** A failed item; it does not affect the others. */
 export interface ItemFailure {
   readonly key: string;
-  /** What the request for this object alone would have been answered with. */
+  /** The status that a request for this object alone would have. */
   readonly status: number;
-  /** What the engine answered; null where it was not asked. */
+  /** The result code of the engine; null if there was no engine call. */
   readonly code: number | null;
-  /** `throw new GatewayError(item.problem)` makes of it what the single operation throws. */
+  /** `throw new GatewayError(item.problem)` throws the error of the single operation. */
   readonly problem: Problem;
 }
 
-/** What became of one item: `problem` tells whether it failed. */
+/** The result of one item; it has failed if it has a `problem`. */
 export type BatchItem<Done> = (Readonly<Done> & { readonly problem?: undefined }) | ItemFailure;
 
 export type PutItem = BatchItem<Schemas['BatchPutItem']>;
@@ -30,7 +30,7 @@ interface Answer<Item> {
   readonly items: readonly (Item | Schemas['BatchFailure'])[];
 }
 
-/** Throws what the single operation would have thrown. */
+/** Throws the error that the single operation would throw. */
 export function requireDone<Item extends BatchItem<object>>(
   item: Item,
 ): Exclude<Item, ItemFailure> {
@@ -38,19 +38,19 @@ export function requireDone<Item extends BatchItem<object>>(
   return item as Exclude<Item, ItemFailure>;
 }
 
-/** The items of a JSON answer. Rejects with SyntaxError unless there is one for each key, in order. */
+/** The items of a JSON response. Rejects with SyntaxError unless there is one for each key, in order. */
 export async function readItems<Done extends { key: string }>(
   response: Response,
   keys: readonly string[],
 ): Promise<BatchItem<Done>[]> {
   const { items } = (await response.json()) as Answer<Done>;
   if (items.length !== keys.length || items.some(({ key }, index) => key !== keys[index])) {
-    throw new SyntaxError(`the answer does not have an item for each of ${keys.length} keys`);
+    throw new SyntaxError(`the response does not have an item for each of ${keys.length} keys`);
   }
   return items.map((item) => ('type' in item ? failureOf(item, response) : item));
 }
 
-/** The objects of a batch get as they come, each with its key; what failed is known before. */
+/** The objects of a batch get as they arrive, each with its key; failures are known before. */
 export interface ObjectFile {
   readonly failures: ReadonlyMap<string, ItemFailure>;
   readonly file: SafetensorsFile;
@@ -66,8 +66,8 @@ export async function openObjects(response: Response): Promise<ObjectFile> {
 }
 
 /**
- * What became of each key, in order, the objects as they arrive. Throws SyntaxError when one is
- * neither there nor among the failures, or something else is.
+ * The result of each key, in order, the objects as they arrive. Throws SyntaxError if the response has
+ * neither object nor failure for a key, or has anything else.
  */
 export async function* itemsOf(
   { failures, file }: ObjectFile,
@@ -90,7 +90,7 @@ export async function* itemsOf(
   }
 }
 
-/** All of them, by key, each whole. */
+/** All results by key, each complete. */
 export async function readObjects(
   response: Response,
   keys: readonly string[],
@@ -101,7 +101,7 @@ export async function readObjects(
 }
 
 export const missing = (key: string): SyntaxError =>
-  new SyntaxError(`the answer has no object '${key}' where it belongs`);
+  new SyntaxError(`the response does not have object '${key}' at its position`);
 
 export const gotItem = (key: string, value: Uint8Array): GetItem => ({
   key,

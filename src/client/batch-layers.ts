@@ -3,7 +3,7 @@ import { type BatchItem, missing, type ObjectFile, openObjects } from './batch-i
 import { cutTexts, type LayerCut } from './layer-cut.ts';
 import type { CallOptions, Transport } from './transport.ts';
 
-/** `layers` has those selected by their numbers, in the order selected. */
+/** `layers` has the selected layers by their numbers, in the order of `select`. */
 export type LayersItem = BatchItem<{
   readonly key: string;
   readonly status: 200;
@@ -11,7 +11,7 @@ export type LayersItem = BatchItem<{
   readonly layers: ReadonlyMap<number, Uint8Array>;
 }>;
 
-/** Reads objects that are all cut in one way. The items of a key that comes twice share their bytes. */
+/** Reads objects that are all cut in the same way. The items of a duplicate key share their bytes. */
 export async function batchGetLayers(
   transport: Transport,
   keys: readonly string[],
@@ -25,7 +25,7 @@ export async function batchGetLayers(
   return keys.map((key) => found.get(key) as LayersItem);
 }
 
-/** A tensor is named by its key, a slash and the number of the layer. */
+/** The name of a tensor is the key, a slash and the number of the layer. */
 async function readLayers(
   { failures, file }: ObjectFile,
   keys: readonly string[],

@@ -10,11 +10,11 @@ import type { CallOptions, Transport } from './transport.ts';
 
 export interface BatchPutOptions extends Placement, CallOptions {}
 
-/** What the gateway says in JSON and multipart of a key that was named before. */
+/** The gateway's result for a duplicate key in JSON and multipart. */
 const NAMED_BEFORE: Problem = {
   slug: 'object-exists',
   status: 409,
-  detail: 'The batch names this key before: the first one counts.',
+  detail: 'The batch names this key twice. The first value is used.',
   code: undefined,
   name: undefined,
   retryable: false,
@@ -22,7 +22,7 @@ const NAMED_BEFORE: Problem = {
   requestId: undefined,
 };
 
-/** A file has each name once, so only the first value of a key is sent. */
+/** A safetensors file has unique names, so only the first value of a key is sent. */
 export async function batchPut(
   transport: Transport,
   objects: Pick<Objects, 'put'>,

@@ -13,33 +13,33 @@ import type { CallOptions, Transport } from './transport.ts';
 type Schemas = components['schemas'];
 
 /**
- * Many objects in one request. Each item has its own status and code, and its `problem` where it
- * failed; the methods reject only when the request as a whole is refused (GatewayError) or breaks off
- * (TypeError, as fetch does).
+ * Many objects in one request. Each item has its own status and code, and a `problem` if it failed. The
+ * methods reject only if the whole request is refused (GatewayError) or breaks off (TypeError, like
+ * fetch).
  */
 export interface Batch {
-  /** Stores the values; of a key that comes twice the first, and the others are `object-exists`. */
+  /** Stores the values. Of a duplicate key the first value counts, and the others are `object-exists`. */
   put(
     values: Iterable<readonly [key: string, value: SizedBytes]>,
     options?: BatchPutOptions,
   ): Promise<PutItem[]>;
-  /** In the order asked; the items of a key that comes twice share their bytes. */
+  /** In the order of the request; the items of a duplicate key share their bytes. */
   get(keys: readonly string[], options?: CallOptions): Promise<GetItem[]>;
   /**
-   * As `get`, each item as it arrives, so that one is held at a time: once for each key, in the order
-   * asked, but `__metadata__` last. It asks when it is first read; it is not tried again once the
-   * answer is there.
+   * Like `get`, each item as it arrives, so that only one is held at a time: once for each key, in the
+   * order of the request, but `__metadata__` last. The request is sent at the first read. It is not retried
+   * after the response has begun.
    */
   getEach(keys: readonly string[], options?: CallOptions): AsyncIterable<GetItem>;
   /**
-   * As `get`, each object cut into layers in the same way, and only those selected. One of another
-   * size has failed with `layers-mismatch`.
+   * Like `get`, with each object cut into layers in the same way, and only the selected ones. An object of
+   * another size fails with `layers-mismatch`.
    */
   getLayers(keys: readonly string[], options: LayerCut & CallOptions): Promise<LayersItem[]>;
-  /** A key without an object is an answer, not a failure. */
+  /** A missing object is a result and not a failure. */
   exists(keys: readonly string[], options?: CallOptions): Promise<ExistsItem[]>;
   info(keys: readonly string[], options?: CallOptions): Promise<InfoItem[]>;
-  /** A key without an object has failed; of one that comes twice, the second. */
+  /** A missing object is a failure; for a duplicate key, the second item fails. */
   remove(keys: readonly string[], options?: CallOptions): Promise<RemoveItem[]>;
 }
 
@@ -79,6 +79,6 @@ export function createBatch(transport: Transport, objects: Pick<Objects, 'put' |
   };
 }
 
-/** What can be asked for in one safetensors file: each name once, and not the one that is reserved. */
+/** The keys that fit one safetensors file: each once, without the reserved one. */
 const namesIn = (keys: readonly string[]): string[] =>
   [...new Set(keys)].filter((key) => key !== RESERVED);

@@ -1,19 +1,19 @@
-/** A stream, read in the lengths that are wanted and no further than asked. */
+/** Reads a stream in the requested lengths, and never more than requested. */
 export interface ByteSource {
   /** At least one byte and at most `most`; undefined at the end. */
   some(most: number): Promise<Uint8Array | undefined>;
-  /** Exactly so many. Rejects with TypeError when the stream ends before. */
+  /** Exactly `bytes` bytes. Rejects with TypeError if the stream ends before. */
   take(bytes: number): Promise<Uint8Array>;
-  /** Lets go of a stream whose rest nobody wants; harmless when it has ended. */
+  /** Cancels a stream whose rest is not needed; no effect after its end. */
   readonly cancel: (reason?: unknown) => Promise<void>;
 }
 
 /**
- * An end that comes too early. Of the kind that fetch throws for a broken connection: a proxy can
- * make a complete answer of half of one, and what helps is the same.
+ * The error for an early end. It has the type that fetch throws for a broken connection: a proxy can
+ * turn half of a response into a complete one, and the remedy is the same.
  */
 export const brokenOff = (missing: number): TypeError =>
-  new TypeError(`the answer broke off: ${missing} bytes are missing`);
+  new TypeError(`the response broke off: ${missing} bytes are missing`);
 
 export function byteSource(stream: ReadableStream<Uint8Array> | null): ByteSource {
   const reader = stream?.getReader();
@@ -44,7 +44,7 @@ export function byteSource(stream: ReadableStream<Uint8Array> | null): ByteSourc
   return {
     some,
     take,
-    // What broke by itself cannot be cancelled, and its error has been seen.
+    // A stream that has failed cannot be cancelled, and its error was already reported.
     cancel: async (reason) => reader?.cancel(reason).catch(() => undefined),
   };
 }

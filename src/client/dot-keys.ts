@@ -19,7 +19,7 @@ import type { CallOptions, RequestBody, Transport } from './transport.ts';
 
 type Schemas = components['schemas'];
 
-/** The operations of `plain`; for the keys that no path can name, as batches of one. */
+/** The operations of `plain`; keys that no path can contain are sent as batches of one. */
 export function withDotKeys(plain: Objects, transport: Transport): Objects {
   const dots = createDotObjects(transport);
   const of = (key: string): Objects => (isDotKey(key) ? dots : plain);
@@ -33,7 +33,7 @@ export function withDotKeys(plain: Objects, transport: Transport): Objects {
   };
 }
 
-/** A failed item is thrown within the call, so that it is tried again as the single operation is. */
+/** Throws the problem of a failed item inside the call, so that the call is retried like a single one. */
 function createDotObjects(transport: Transport): Objects {
   const about = <Item extends { key: string }>(
     operation: 'exists' | 'info' | 'remove',
@@ -52,7 +52,9 @@ function createDotObjects(transport: Transport): Objects {
   return {
     async put(key, value, { contentDigest, ...options } = {}) {
       if (contentDigest !== undefined) {
-        throw new RangeError(`of the key '${key}' no digest is checked: it goes as a batch`);
+        throw new RangeError(
+          `a digest is not supported for the key '${key}', because it is sent in a batch`,
+        );
       }
       const sized = await sizedOf(value);
       const call = putCall([[key, sized]], options);
@@ -88,7 +90,7 @@ const only =
     return requireDone(item as BatchItem<Item>);
   };
 
-/** The file of one object, whose bytes come next. */
+/** The header of a file with one object, whose bytes follow. */
 async function openOnly(
   response: Response,
   key: string,
@@ -101,7 +103,7 @@ async function openOnly(
   throw failure === undefined ? missing(key) : new GatewayError(failure.problem);
 }
 
-/** What a batch needs to know of a value is its length: a stream is collected. */
+/** A batch needs the length of a value, so a stream is collected first. */
 const sizedOf = async (value: Bytes): Promise<SizedBytes> =>
   value instanceof ReadableStream ? new Response(value).blob() : value;
 

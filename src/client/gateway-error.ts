@@ -1,21 +1,21 @@
-/** What the gateway said about a request that failed: its problem, as an error. */
+/** The problem of a failed request, as an error. */
 export interface Problem {
   /** The kind, such as `object-not-found`: the last part of the problem's `type`. */
   readonly slug: string;
   readonly status: number;
   readonly detail: string;
-  /** The engine's code and its name, where the engine was asked. */
+  /** Code and name of the engine, if there was an engine call. */
   readonly code: number | undefined;
   readonly name: string | undefined;
-  /** Whether the same request can succeed later; of a change only the gateway itself can say so. */
+  /** Whether the same request can succeed later. For a change, only the gateway itself knows that. */
   readonly retryable: boolean;
-  /** Milliseconds to wait before that, where the gateway said so. */
+  /** Milliseconds to wait before a retry, if the gateway sent them. */
   readonly retryAfterMs: number | undefined;
-  /** By which the gateway's log names the request. */
+  /** The id of the request in the gateway's log. */
   readonly requestId: string | undefined;
 }
 
-/** Thrown for every answer that is a problem; `slug` tells which, and stays as it is between versions. */
+/** Thrown for every response that is a problem; `slug` is its stable kind. */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
   readonly problem: Problem;
@@ -47,9 +47,9 @@ const textOr = (value: unknown): string | undefined =>
   typeof value === 'string' ? value : undefined;
 
 /**
- * The problem in an answer; a proxy's own error page is one of kind `status-502` or so. That is what
- * proxies answer while the gateway is away, but also when it broke off behind a request that it had
- * been given: of a change nobody knows then whether it happened, so only a `safe` call is retryable.
+ * The problem in a response; the error page of a proxy has the kind `status-502` or similar. A proxy
+ * sends it when the gateway is unreachable, but also when the connection broke after the gateway got the
+ * request. A change may have happened then, so only a `safe` call is retryable.
  */
 export async function problemOf(response: Response, safe: boolean): Promise<Problem> {
   const { status, headers } = response;

@@ -1,7 +1,7 @@
-/**
- * A client of the gateway for Node and browsers: it needs `fetch`, and nothing else.
- */
+/** A client of the gateway for Node and browsers; it needs only `fetch`. */
+import { checkOptions } from './arguments.ts';
 import { type Batch, createBatch } from './batch.ts';
+import { checkedBatch, checkedLayers, checkedObjects } from './checked-client.ts';
 import { withDotKeys } from './dot-keys.ts';
 import { createLayers, type Layers } from './layers.ts';
 import { createObjects, type Objects } from './objects.ts';
@@ -11,11 +11,21 @@ export interface Client extends Objects, Layers {
   readonly batch: Batch;
 }
 
-/** Keeps nothing open: there is nothing to close. */
+const clientOptions = ['baseUrl', 'headers', 'retries', 'retryDelayMs', 'fetch'];
+
+/**
+ * The client keeps nothing open, so there is nothing to close. An argument that a method does not accept,
+ * such as an unknown option, is a TypeError that names it, before any request.
+ */
 export function createClient(options: ClientOptions): Client {
+  checkOptions(options, clientOptions);
   const transport = createTransport(options);
   const objects = withDotKeys(createObjects(transport), transport);
-  return { ...objects, ...createLayers(transport), batch: createBatch(transport, objects) };
+  return {
+    ...checkedObjects(objects),
+    ...checkedLayers(createLayers(transport)),
+    batch: checkedBatch(createBatch(transport, objects)),
+  };
 }
 
 export type { Batch } from './batch.ts';

@@ -1,28 +1,28 @@
-/** How objects are cut into layers, since sizes are not stored: by one of `sizes` and `layout`. */
+/** How objects are cut into layers, because sizes are not stored: give `sizes` or `layout`. */
 export interface LayerCut {
-  /** Bytes of each layer, in order: together the size of the object, else it is 422. */
+  /** Bytes of each layer, in order. They must add up to the size of the object; otherwise 422. */
   readonly sizes?: readonly number[];
-  /** Name of sizes that the gateway was started with (`--layout`). */
+  /** Name of sizes that the operator has configured (`--layout`). */
   readonly layout?: string;
-  /** Numbers of the layers wanted, each once; all without it. */
+  /** Numbers of the wanted layers, each at most once; all layers if absent. */
   readonly select?: readonly number[];
 }
 
-/** As the gateway takes it. */
+/** The form that the gateway accepts. */
 export const cutTexts = ({ sizes, layout, select }: LayerCut) => ({
   sizes: sizes && sizesText(sizes),
   layout,
   select: select && selectText(select),
 });
 
-/** Runs of one size are named once: `131072x61,16384x61`. */
+/** Equal sizes in sequence are combined: `131072x61,16384x61`. */
 function sizesText(sizes: readonly number[]): string {
   return runsOf(sizes, (size, before) => size === before)
     .map(({ first, count }) => (count === 1 ? `${first}` : `${first}x${count}`))
     .join(',');
 }
 
-/** Runs of numbers that follow each other are ranges: `0-3,61`. */
+/** Consecutive numbers are combined to ranges: `0-3,61`. */
 function selectText(select: readonly number[]): string {
   return runsOf(select, (number, before) => number === before + 1)
     .map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`))

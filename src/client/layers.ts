@@ -7,25 +7,25 @@ import { isDotKey, type Placement, pathOfKey, queryOf } from './target.ts';
 import type { CallOptions, Transport } from './transport.ts';
 
 export interface PutLayersOptions extends Placement, CallOptions {
-  /** Name of sizes that the gateway knows, which the layers must have: others are 422. */
+  /** Name of sizes that the gateway knows; the layers must have them, otherwise the put gets 422. */
   readonly layout?: string;
 }
 
 export interface GetLayersOptions extends LayerCut, CallOptions {}
 
-/** Objects of layers. The methods reject as those of single objects do. */
+/** Objects of layers. The methods reject like those for single objects. */
 export interface Layers {
-  /** Stores the layers, one behind the other, as one object. */
+  /** Stores the concatenation of the layers as one object. */
   putLayers(
     key: string,
     layers: readonly SizedBytes[],
     options?: PutLayersOptions,
   ): Promise<Outcome>;
-  /** The layers by their numbers, in the order selected. */
+  /** The layers by their numbers, in the order of `select`. */
   getLayers(key: string, options: GetLayersOptions): Promise<Map<number, Uint8Array>>;
 }
 
-/** No batch stands in for the keys that no path can name: those are refused with RangeError. */
+/** Keys that no path can contain are refused with RangeError: batches do not replace these methods. */
 export function createLayers(transport: Transport): Layers {
   return {
     putLayers: async (key, layers, { signal, layout, ...placement } = {}) =>
@@ -67,6 +67,6 @@ async function readLayers({ body }: Response): Promise<Map<number, Uint8Array>> 
 }
 
 function layersPath(key: string): string {
-  if (isDotKey(key)) throw new RangeError(`the key '${key}' cannot stand in a URL`);
+  if (isDotKey(key)) throw new RangeError(`the key '${key}' cannot be part of a URL`);
   return `/v1/layers/${pathOfKey(key)}`;
 }

@@ -4,41 +4,41 @@ import { type Placement, pathOfKey, queryOf } from './target.ts';
 import type { CallOptions, RequestBody, Transport } from './transport.ts';
 
 export type KeyInfo = components['schemas']['KeyInfo'];
-/** What became of a put: `kept` and `replaced` only where `ifExists` asks for it. */
+/** The outcome of a put: `kept` and `replaced` only with the matching `ifExists`. */
 export type Outcome = 'created' | 'kept' | 'replaced';
 
 export interface PutOptions extends Placement, CallOptions {
-  /** Checked by the gateway before it stores anything (RFC 9530), such as `sha-256=:…:`. */
+  /** Verified by the gateway before it stores anything (RFC 9530), such as `sha-256=:…:`. */
   readonly contentDigest?: string;
 }
 
 export interface GetOptions extends CallOptions {
-  /** Only these bytes: from `start`, up to and without `end`. */
+  /** Only these bytes: from `start` to before `end`. */
   readonly range?: ByteRange;
 }
 
-/** A value that is read as it comes. */
+/** A value as a stream. */
 export interface ObjectStream {
-  /** Bytes that will come. */
+  /** The length of the value. */
   readonly size: number;
   readonly body: ReadableStream<Uint8Array>;
 }
 
-/** What a value may be given as; a stream cannot be sent again when the first try fails. */
+/** The accepted forms of a value; a put with a stream cannot be retried. */
 export type Bytes = Uint8Array | ArrayBuffer | Blob | string | ReadableStream<Uint8Array>;
 
-/** Single objects. Every method rejects with GatewayError when the gateway answers with a problem. */
+/** Single objects. Every method rejects with GatewayError if the response is a problem. */
 export interface Objects {
   put(key: string, value: Bytes, options?: PutOptions): Promise<Outcome>;
   get(key: string, options?: GetOptions): Promise<Uint8Array>;
-  /** As `get`, without waiting for the end; it is not tried again once the first byte is there. */
+  /** Like `get`, without waiting for the end; not retried after the first byte. */
   getStream(key: string, options?: GetOptions): Promise<ObjectStream>;
   info(key: string, options?: CallOptions): Promise<KeyInfo>;
   exists(key: string, options?: CallOptions): Promise<boolean>;
   remove(key: string, options?: CallOptions): Promise<void>;
 }
 
-/** Of every key that a path can name. */
+/** The operations for every key that a path can contain. */
 export function createObjects(transport: Transport): Objects {
   const getting = ({ range, signal }: GetOptions) => ({
     method: 'GET',

@@ -1,15 +1,15 @@
 import { GatewayError } from './gateway-error.ts';
 
-/** Bytes from `start`, up to and without `end`. */
+/** Bytes from `start` to before `end`. */
 export interface ByteRange {
   readonly start: number;
   readonly end?: number;
 }
 
-/** Throws RangeError for a range without a byte, which no header can say. */
+/** Throws RangeError for an empty range, which no header can express. */
 export function requireRange({ start, end }: ByteRange): void {
   if (end === undefined || end > start) return;
-  throw new RangeError(`the range from ${start} to ${end} holds no byte`);
+  throw new RangeError(`the range from ${start} to ${end} is empty`);
 }
 
 export function rangeHeader(range: ByteRange): string {
@@ -18,7 +18,7 @@ export function rangeHeader(range: ByteRange): string {
   return end === undefined ? `bytes=${start}-` : `bytes=${start}-${end - 1}`;
 }
 
-/** Of an object that came whole. Throws what the gateway answers when the range lies outside. */
+/** The range of a complete object. Throws the gateway's error if the range is outside the object. */
 export function partOf(value: Uint8Array, { start, end }: ByteRange): Uint8Array {
   if (start < value.length) return value.slice(start, end);
   throw new GatewayError({

@@ -1,4 +1,4 @@
-/** The key that cannot be the name of a tensor: within a batch its object goes by itself. */
+/** The key that cannot be the name of a tensor: a batch sends its object in a separate request. */
 import { failedItem, type GetItem, gotItem, type PutItem } from './batch-items.ts';
 import { GatewayError } from './gateway-error.ts';
 import type { Objects, Outcome, PutOptions } from './objects.ts';
@@ -23,7 +23,7 @@ export const putReserved = (
     return { key: RESERVED, ...ANSWERS[outcome], outcome };
   });
 
-/** As an item of a batch put tells it. */
+/** The result in the form of an item of a batch put. */
 const ANSWERS = {
   created: { status: 201, code: 0 },
   kept: { status: 200, code: -3006 },

@@ -7,28 +7,28 @@ export interface Tensor {
 
 type Metadata = Readonly<Record<string, string>>;
 
-/** A safetensors file whose header has come. It must be read to its `end`, or cancelled. */
+/** A safetensors file whose header has been read. Read it to its `end`, or cancel it. */
 export interface SafetensorsFile {
   /** In the order of their bytes, without a gap. */
   readonly tensors: readonly Tensor[];
   readonly metadata: Metadata;
-  /** The bytes of the tensor that comes next. Rejects with TypeError when the answer breaks off. */
+  /** The bytes of the next tensor. Rejects with TypeError if the response breaks off. */
   next(): Promise<Uint8Array>;
-  /** All that is left, as it comes; it breaks off with an error where the answer does. */
+  /** The rest of the response as a stream; it fails where the response breaks off. */
   rest(): ReadableStream<Uint8Array>;
-  /** Rejects with SyntaxError when more comes after the last tensor. */
+  /** Rejects with SyntaxError if there are bytes after the last tensor. */
   end(): Promise<void>;
   readonly cancel: ByteSource['cancel'];
 }
 
-/** The one name in a header that is no tensor's. */
+/** The only name in a header that is not a tensor. */
 export const METADATA = '__metadata__';
-/** More than that no writer of the format makes: what says so is none. */
-const MOST_HEADER_BYTES = 100_000_000;
+/** No writer of the format makes a longer header. */
+const MAX_HEADER_BYTES = 100_000_000;
 
 /**
- * Reads the header of a file that a gateway sends. Rejects with TypeError when the answer breaks off,
- * with SyntaxError when what comes is no such file.
+ * Reads the header of a safetensors response. Rejects with TypeError if the response breaks off, with
+ * SyntaxError if it is not such a file.
  */
 export async function openSafetensors(
   body: ReadableStream<Uint8Array> | null,
@@ -37,7 +37,7 @@ export async function openSafetensors(
   try {
     const length = await source.take(8);
     const headerBytes = new DataView(length.buffer).getBigUint64(0, true);
-    if (headerBytes > MOST_HEADER_BYTES) throw fault(`a header of ${headerBytes} bytes`);
+    if (headerBytes > MAX_HEADER_BYTES) throw fault(`a header of ${headerBytes} bytes`);
     const header = await source.take(Number(headerBytes));
     return fileOf(source, new TextDecoder().decode(header));
   } catch (error) {
@@ -89,14 +89,14 @@ function fileOf(source: ByteSource, header: string): SafetensorsFile {
   };
 }
 
-/** JSON puts names that are numbers first, so the order is that of the bytes. */
+/** JSON puts names that are numbers first, so the tensors are sorted by their bytes. */
 function tensorsOf(entries: Entries): Tensor[] {
   const places = Object.entries(entries)
     .map(([name, { data_offsets: offsets }]) => ({ name, start: offsets[0], end: offsets[1] }))
     .sort((a, b) => a.start - b.start || a.end - b.end);
   let at = 0;
   return places.map(({ name, start, end }) => {
-    // Not less than, so that what is no number is wrong too.
+    // Not "less than", so that a value that is not a number is refused too.
     if (start !== at || !(end >= start)) throw fault(`${name} at ${start} to ${end}, not at ${at}`);
     at = end;
     return { name, bytes: end - start };
@@ -104,4 +104,4 @@ function tensorsOf(entries: Entries): Tensor[] {
 }
 
 const fault = (has: string): SyntaxError =>
-  new SyntaxError(`the answer is no safetensors file: it has ${has}`);
+  new SyntaxError(`the response is not a safetensors file: it has ${has}`);

@@ -1,16 +1,16 @@
-/** Of what the length is known before it is sent. */
+/** A value whose length is known before it is sent. */
 export type SizedBytes = Uint8Array | ArrayBuffer | Blob | string;
 
 type BlobParts = ConstructorParameters<typeof Blob>[0];
 
-/** Where the values begin is a multiple of this, as the format's own writers have it. */
+/** The offset of the first value is a multiple of this, as in other writers of the format. */
 const ALIGNMENT = 8;
 const encoder = new TextEncoder();
 
 /**
- * A safetensors file in which each value is a tensor of its bytes. As a Blob, since of all bodies made
- * of parts that alone goes with its Content-Length in Node and browsers, and can be sent again. The
- * header is made as text: an object would put names that are numbers first.
+ * A safetensors file in which each value is a tensor of its bytes. It is a Blob, because that is the only
+ * body of several parts which is sent with Content-Length in Node and browsers, and which can be sent
+ * again. The header is built as text: an object would move names that are numbers to the front.
  */
 export function safetensorsOf(values: Iterable<readonly [name: string, value: SizedBytes]>): Blob {
   const parts: Exclude<SizedBytes, string>[] = [];

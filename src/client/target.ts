@@ -1,25 +1,25 @@
-/** What of a request stands in its target: the key, and where a value is to go. */
+/** The parts of a request that are in its target: the key, and the placement of the value. */
 
 export interface Placement {
   /** Copies in the memory of different services, 1…8; 1 by default. */
   readonly replicas?: number;
-  /** Ids of the services that are to hold them: orders, not hints. */
+  /** Ids of the services that must hold them. */
   readonly prefer?: readonly number[];
-  /** What to do about an object that is there; `fail` by default. */
+  /** The action if the object exists; `fail` by default. */
   readonly ifExists?: 'fail' | 'keep' | 'replace';
 }
 
-/** Layers as the query names them. */
+/** Layers in the form of the query. */
 export interface LayerNames {
   readonly sizes?: string | undefined;
   readonly layout?: string | undefined;
   readonly select?: string | undefined;
 }
 
-/** Keys that URL parsers resolve away, in every form: no path can name them. */
+/** Keys that URL parsers remove in every form, so that no path can contain them. */
 export const isDotKey = (key: string): boolean => key === '.' || key === '..';
 
-/** The key in a path. URL parsers resolve encoded dots too, so slashes beside them are encoded. */
+/** The key in a path. URL parsers also resolve encoded dots, so slashes next to them are encoded. */
 export function pathOfKey(key: string): string {
   const encoded = encodeURIComponent(key);
   return /(?:^|\/)\.\.?(?:\/|$)/.test(key) ? encoded : encoded.replaceAll('%2F', '/');

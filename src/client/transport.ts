@@ -1,25 +1,25 @@
 import { GatewayError, type Problem, problemOf } from './gateway-error.ts';
 
 export interface ClientOptions {
-  /** Where the gateway is, such as `http://127.0.0.1:8080`. */
+  /** Address of the gateway, such as `http://127.0.0.1:8080`. */
   readonly baseUrl: string;
-  /** Sent with every request, such as `Authorization`. */
+  /** Headers of every request, such as `Authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Times that a request is tried again when the gateway says that this can help; 3 by default. */
+  /** Maximum number of retries when the gateway reports that a retry can succeed; 3 by default. */
   readonly retries?: number;
-  /** Wait before the first of them, doubled for each further one, in ms; 100 by default. */
+  /** Wait before the first retry in ms, doubled for each further one; 100 by default. */
   readonly retryDelayMs?: number;
-  /** Another fetch than the platform's. */
+  /** Replaces the `fetch` of the platform. */
   readonly fetch?: typeof fetch;
 }
 
-/** How a single call may end before its time. */
+/** How a caller can end a single call early. */
 export interface CallOptions {
-  /** Ends the call, its waits between tries included, with the signal's reason. */
+  /** Ends the call, including the waits between retries, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Named by way of fetch, since Node's types do not name it. */
+/** Derived from fetch, because Node's types do not name it. */
 export type RequestBody = NonNullable<RequestInit['body']>;
 
 export interface Call extends CallOptions {
@@ -27,21 +27,21 @@ export interface Call extends CallOptions {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: RequestBody | undefined;
-  /** Answers below 400 are always given to `read`; these are too. */
+  /** Responses below 400 always go to `read`; those with these statuses do too. */
   readonly expected?: readonly number[];
-  /** Statuses after which it is not tried again, whatever the gateway says of the single operation. */
+  /** Statuses that are not retried, whatever the gateway says about the single operation. */
   readonly final?: readonly number[];
   /**
-   * Whether the call changes nothing, so that it may also be tried again when no answer came at all, or
-   * a proxy's: of a change nobody knows then whether it happened.
+   * Whether the call changes nothing. Such a call is also retried without a response, or after a proxy's
+   * response: in these cases a change may already have happened.
    */
   readonly safe: boolean;
 }
 
-/** Makes a call and reads its answer, trying both again where that can help. */
+/** Makes a call and reads its response; retries both if that can help. */
 export type Transport = <T>(call: Call, read: (response: Response) => T | Promise<T>) => Promise<T>;
 
-const MOST_DELAY_MS = 10_000;
+const MAX_DELAY_MS = 10_000;
 
 export function createTransport(options: ClientOptions): Transport {
   const { retries = 3, retryDelayMs = 100, headers: common = {} } = options;
@@ -65,7 +65,7 @@ export function createTransport(options: ClientOptions): Transport {
   }
 
   return async (call, read) => {
-    // What was read from a stream cannot be sent again.
+    // Bytes that were read from a stream cannot be sent again.
     const tries = isStream(call.body) ? 0 : retries;
     for (let tried = 0; ; tried += 1) {
       try {
@@ -82,17 +82,17 @@ export function createTransport(options: ClientOptions): Transport {
 const isStream = (body: RequestBody | undefined): boolean =>
   typeof body === 'object' && 'getReader' in body;
 
-/** Only a refusal that says so; and a broken connection, where nothing can have been changed. */
+/** Retries a problem that is retryable, and a broken connection of a safe call. */
 const canHelp = (error: unknown, { safe, final }: Call): boolean =>
   error instanceof GatewayError
     ? error.retryable && final?.includes(error.status) !== true
     : safe && error instanceof TypeError;
 
-/** A random half keeps clients that failed together from coming back together. */
+/** A random half, so that clients which failed at the same time do not retry at the same time. */
 function delayBefore(tried: number, firstMs: number, error: unknown): number {
   const told: Problem['retryAfterMs'] =
     error instanceof GatewayError ? error.problem.retryAfterMs : undefined;
-  const delayMs = Math.min(MOST_DELAY_MS, firstMs * 2 ** tried);
+  const delayMs = Math.min(MAX_DELAY_MS, firstMs * 2 ** tried);
   return Math.max(told ?? 0, delayMs / 2 + (delayMs / 2) * Math.random());
 }
 

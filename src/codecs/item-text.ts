@@ -1,16 +1,16 @@
-import { type ProblemError, problemKinds } from '../errors.ts';
+import { type ProblemError, problemKinds } from '../errors/problems.ts';
 
 const PLAIN = /^[ !#-[\]-~]*$/;
 
-/** A key as a JSON string; most need no escapes, which is quicker to see than to look for. */
+/** A key as a JSON string; most need no escapes, and checking that is faster than escaping. */
 export const quoted = (key: string): string => (PLAIN.test(key) ? `"${key}"` : JSON.stringify(key));
 
-/** The code of an item, as JSON: null where the engine was not asked. */
+/** The code of an item as JSON: null if there was no engine call. */
 const codeOf = ({ options }: ProblemError): number | null => options.code ?? null;
 
 /**
- * The members of an item that failed, without its key: status and code as for every item, and of the
- * problem what a program or a person can use.
+ * The members of a failed item without its key: status and code as for every item, and the members of
+ * its problem.
  */
 function failureMembers(problem: ProblemError): string {
   const { slug, options, message } = problem;
@@ -25,7 +25,7 @@ function failureMembers(problem: ProblemError): string {
   }).slice(1, -1);
 }
 
-/** The texts of failures that many items share are made once. */
+/** The texts of failures that many items share are created once. */
 export function failureTexts(): (key: string, problem: ProblemError) => string {
   const known = new WeakMap<ProblemError, string>();
   return (key, problem) => {

@@ -1,12 +1,12 @@
-import { ProblemError } from '../errors.ts';
-import { MAX_KEY_BYTES } from '../native/limits.ts';
+import { ProblemError } from '../errors/problems.ts';
+import { MAX_KEY_BYTES } from '../native/abi/limits.ts';
 import type { CountItem } from './item-cost.ts';
 
 const PLAIN = /^[ -~]{1,255}$/;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Throws `invalid-key` unless it is one, as in a path (design.md §3); `where` begins the message. */
+/** Throws `invalid-key` for an invalid key, as in a path; `where` begins the message. */
 export function requireKey(key: string, where: string): void {
   if (PLAIN.test(key)) return;
   const complaint = complaintAbout(key);
@@ -24,7 +24,7 @@ function complaintAbout(key: string): string | undefined {
   return undefined;
 }
 
-/** How many items a body may have, and what is wrong with one that has more. */
+/** The most items that a body may have, and the problem of one with more. */
 export interface ItemLimit {
   readonly most: number;
   readonly exceeded: () => ProblemError;

@@ -1,9 +1,9 @@
 import type { TimeSlices } from './time-slices.ts';
 
-/** Sorted at once: about two milliseconds. */
+/** Items that are sorted at once: about two milliseconds. */
 const RUN_LENGTH = 4096;
 
-/** A sorted copy; the event loop serves other requests between two steps, however long the list is. */
+/** A sorted copy; the event loop serves other requests between two steps. */
 export async function sortedInSlices<Item>(
   items: readonly Item[],
   compare: (a: Item, b: Item) => number,

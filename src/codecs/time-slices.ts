@@ -1,4 +1,4 @@
-/** Longest run of a decoder before other requests get their turn; others may add theirs to it. */
+/** Longest run of a decoder before other requests get their turn; other decoders may add slices of their own. */
 const SLICE_MS = 4;
 
 interface Waiter {
@@ -7,7 +7,7 @@ interface Waiter {
   readonly reject: (reason: Error) => void;
 }
 
-/** Work that waits for its next slice. One piece of work gets it in each turn of the event loop. */
+/** Work that waits for its next slice. In each turn of the event loop, one piece of work gets it. */
 let waiting: Waiter[] = [];
 
 function giveOne(): void {
@@ -16,19 +16,19 @@ function giveOne(): void {
 }
 
 /**
- * Divides long work of one request into slices, so that the event loop turns between them. However
- * many requests have long work, they share one slice in each turn.
+ * Divides the long work of one request into slices, so that the event loop can turn between them. All
+ * requests with long work share one slice in each turn.
  */
 export class TimeSlices {
   #startMs = performance.now();
   #isStopped = false;
 
-  /** To be awaited where there is one: the slice is used up. Rejects after `stop`. */
+  /** A promise to await if the slice is used up. Rejects after `stop`. */
   pause(): Promise<void> | undefined {
     return performance.now() - this.#startMs < SLICE_MS ? undefined : this.next();
   }
 
-  /** Waits for a slice of its own: for work that is known to be long. Rejects after `stop`. */
+  /** Waits for a new slice: for work that is known to be long. Rejects after `stop`. */
   async next(): Promise<void> {
     if (this.#isStopped) throw stopped();
     await new Promise<void>((resolve, reject) => {
@@ -39,8 +39,8 @@ export class TimeSlices {
   }
 
   /**
-   * Ends the work at its next pause. Without it, work whose request has ended would keep its text and
-   * items in memory that no budget counts, until its turn comes.
+   * Ends the work at its next pause. Otherwise the work of an ended request would keep its text and items
+   * in memory that no budget counts.
    */
   stop(): void {
     this.#isStopped = true;
@@ -53,7 +53,7 @@ export class TimeSlices {
 
 const stopped = (): Error => new Error('the request ended before its body was decoded');
 
-/** Calls `next` with a value that may take time to come. */
+/** Calls `next` with a value that may be a promise. */
 export const afterwards = <From, To>(
   value: From | Promise<From>,
   next: (value: From) => To | Promise<To>,

@@ -1,14 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import type { TimeSlices } from './time-slices.ts';
 
-/** Judged natively at once: a millisecond at most. */
+/** Bytes that are checked natively at once: a millisecond at most. */
 const WINDOW_BYTES = 1 << 20;
 
 /** Whether a text of any length is UTF-8. */
 export async function isUtf8Text(text: Buffer, slices: TimeSlices): Promise<boolean> {
   for (let at = 0; at < text.length; ) {
     let end = Math.min(text.length, at + WINDOW_BYTES);
-    // No character is cut: at most three bytes continue it.
+    // Do not split a character: it has at most three continuation bytes.
     for (let back = 0; back < 3 && ((text[end] ?? 0) & 0xc0) === 0x80; back++) end--;
     if (!isUtf8(text.subarray(at, end))) return false;
     at = end;
@@ -26,7 +26,7 @@ const isHex = (byte: number | undefined): boolean =>
 
 const SHORT_ESCAPES: ReadonlySet<number | undefined> = new Set(Buffer.from('"\\/bfnrt'));
 
-/** Bytes of the escape of a JSON string whose backslash stands at `at`; 0 when it is none. */
+/** Bytes of the JSON escape whose backslash is at `at`; 0 if it is none. */
 export function escapeLength(text: Buffer, at: number): number {
   const kind = text[at + 1];
   if (kind !== 0x75) return SHORT_ESCAPES.has(kind) ? 2 : 0;

@@ -13,46 +13,46 @@ export interface paths {
         };
         /**
          * Read an object
-         * @description The bytes of the object, or one range of them. The engine has no partial reads: a range
-         *     saves the network, not the engine. An object that another client is still writing is 404
-         *     with `Retry-After`.
+         * @description Returns the bytes of the object, or one range of them. The engine always reads the whole
+         *     object, so a range saves network traffic but no work of the engine. An object that another
+         *     client is still writing gets 404 with `Retry-After`.
          *
-         *     *In Swagger UI*: the answer is offered as a file; above about 100 MiB use curl:
+         *     *In Swagger UI*: the response is offered as a file. Above about 100 MiB use curl:
          *     `curl -o block.bin http://127.0.0.1:8080/v1/objects/kv/block-7`.
          */
         get: operations["getObject"];
         /**
          * Store an object
          * @description Stores the body under the key, as `replicas` copies in the memory of different services.
-         *     An object that exists is not overwritten: 409, unless `ifExists` says otherwise. Nothing is
-         *     stored from a body that is incomplete, too slow or does not match its `Content-Digest`.
+         *     An existing object is not overwritten (409), unless `ifExists` says so. The gateway stores
+         *     nothing if the body is incomplete, too slow or does not match its `Content-Digest`.
          *
-         *     Send `Content-Length` when the size is known: the gateway then sets aside exactly that much
-         *     memory, and refuses what can never fit before it is sent. A body of unknown length
-         *     (`Transfer-Encoding: chunked`) may have at most `--unsized-bytes` (64 MiB unless set).
-         *     With `Expect: 100-continue` the body is only asked for once the request is admitted.
+         *     Send `Content-Length` if the size is known. The gateway then reserves exactly that much memory,
+         *     and refuses an object that can never fit before the body is sent. A body of unknown length
+         *     (`Transfer-Encoding: chunked`) may have at most `--unsized-bytes` (64 MiB by default). With
+         *     `Expect: 100-continue` the gateway requests the body only after it has admitted the request.
          *
-         *     Any `Content-Type` is accepted and none is kept. `Content-Encoding` is refused (415), and so
-         *     is `Content-Range` (400): an object is stored whole, as the bytes it is.
+         *     Any `Content-Type` is accepted and none is stored. `Content-Encoding` gets 415 and
+         *     `Content-Range` gets 400: an object is stored whole, as the bytes that are sent.
          *
-         *     *In Swagger UI*: the file is read by the browser in one piece; above about 100 MiB use curl:
+         *     *In Swagger UI*: the browser reads the whole file into memory. Above about 100 MiB use curl:
          *     `curl -T block.bin http://127.0.0.1:8080/v1/objects/kv/block-7`.
          */
         put: operations["putObject"];
         post?: never;
         /**
          * Remove an object
-         * @description Removes the object with all its replicas. Its memory is given back at once, or within about
-         *     2 s when it was being read. A key that a dead writer left half-written is freed so, too.
+         * @description Removes the object with all its replicas. Its memory is released at once, or within about 2 s
+         *     if it was being read. This also releases a key that a dead writer has left half-written.
          */
         delete: operations["deleteObject"];
         options?: never;
         /**
-         * Ask for an object's length and replicas
-         * @description Whether the object exists, how long it is, and which services hold it in which medium,
-         *     without moving its bytes. It does not refresh the object's place in the eviction order;
-         *     reading does, and a condition does. An object that another client is still writing is
-         *     answered with 200 as soon as the engine knows its size and place; GET is 404 meanwhile.
+         * Get length and replicas of an object
+         * @description Returns whether the object exists, its length, and which services hold it in which medium,
+         *     without reading its bytes. It does not mark the object as recently used; a read and a
+         *     conditional HEAD do. For an object that another client is still writing, the response is 200
+         *     as soon as the engine knows size and location, while GET still gets 404.
          */
         head: operations["headObject"];
         patch?: never;
@@ -66,11 +66,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Ask what the pool knows of an object
-         * @description The object's length, and for each replica the id of the service that holds it and the
-         *     medium. It does not refresh the object's place in the eviction order. An object that another
-         *     client is still writing is answered with 200 as soon as the engine knows its size and place;
-         *     GET is 404 meanwhile.
+         * Get size and location of an object
+         * @description Returns the length of the object, and for each replica the id of the service that holds it and
+         *     the medium. It does not mark the object as recently used. For an object that another client is
+         *     still writing, the response is 200 as soon as the engine knows size and location, while GET
+         *     still gets 404.
          */
         get: operations["getInfo"];
         put?: never;
@@ -89,41 +89,41 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read an object cut into layers
-         * @description The object cut into layers of the sizes that you name: by `sizes`, or by `layout` where the
-         *     gateway knows one (`--layout`). They must add up to the object, else 422. `select` sends some
-         *     of them only. The engine has no partial reads: what is left out saves the network, not the
-         *     engine.
+         * Read an object as layers
+         * @description Returns the object cut into layers. `sizes` gives their sizes, or `layout` gives the name of
+         *     sizes that the gateway knows (`--layout`). They must add up to the size of the object; otherwise
+         *     the response is 422. `select` returns only some layers. The engine always reads the whole
+         *     object, so `select` saves network traffic but no work of the engine.
          *
-         *     `application/vnd.safetensors`, which is what you get without `Accept`, has a tensor of type
-         *     `U8` for each layer, named by its number.
+         *     `application/vnd.safetensors` is the default without `Accept`. It has a tensor of type `U8` for
+         *     each layer; its name is the number of the layer.
          *
-         *     `multipart/mixed` has a part for each layer, in the order selected: `Memcache-Layer` is its
+         *     `multipart/mixed` has a part for each layer, in the order of `select`: `Memcache-Layer` is its
          *     number, `Content-Length` its size. The last part, of type `application/json`, is `{"failed":0}`.
          *
          *     `application/json` has the bytes in base64.
          *
-         *     `application/octet-stream` is the bytes of one layer, where exactly one is selected.
+         *     `application/octet-stream` has the bytes of one layer; exactly one layer must be selected.
          */
         get: operations["getLayers"];
         /**
          * Store layers as one object
-         * @description Stores the layers, one behind the other and nothing else, as one object, in one step; it is
-         *     the same object that the engine's own `put_from_layers` makes of them, and that
-         *     `PUT /v1/objects/{key}` makes of their concatenation. Sizes are not stored: who reads names
-         *     them. At least 1 layer and at most 255, each with 1 byte or more.
+         * @description Stores the concatenation of the layers as one object, in one step. The engine's own
+         *     `put_from_layers` creates the same object, and so does `PUT /v1/objects/{key}` with the
+         *     concatenation. The sizes are not stored, so a read must give them. An object has 1 to 255
+         *     layers, each with 1 byte or more.
          *
-         *     `multipart/form-data`: each part is a layer, in the order of the parts; names do not matter
-         *     (`curl -F 0=@k.bin -F 1=@v.bin`). Without `sizes` or `layout`, and without `Content-Length` of
-         *     the request, they may have `--unsized-bytes` together (64 MiB unless set).
+         *     `multipart/form-data`: each part is a layer, in the order of the parts. The names do not matter
+         *     (`curl -F 0=@k.bin -F 1=@v.bin`). Without `sizes`, `layout` and `Content-Length`, all layers
+         *     together have at most `--unsized-bytes` (64 MiB by default).
          *
-         *     `application/vnd.safetensors`: each tensor is a layer, of whatever type. Names are exactly `0`
-         *     to `n-1`, and their numeric order decides, wherever the bytes lie.
+         *     `application/vnd.safetensors`: each tensor is a layer, of any type. The names are exactly `0`
+         *     to `n-1`. Their numeric order is the order of the layers; the order of the bytes does not matter.
          *
          *     `application/json`: the layers in base64, in order.
          *
-         *     With `sizes` or `layout` layers of other sizes, or another number of them, are 422, and nothing
-         *     is stored.
+         *     If `sizes` or `layout` is given and the layers have other sizes, or there is another number of
+         *     layers, the response is 422 and nothing is stored.
          *
          *     *In Swagger UI*: choose `multipart/form-data` and files.
          */
@@ -132,8 +132,8 @@ export interface paths {
         delete?: never;
         options?: never;
         /**
-         * Whether an object is there and has these layers
-         * @description What `GET` would say of the object, asked of the engine without reading it.
+         * Check that an object exists and has these layers
+         * @description Returns the status and headers of `GET` without reading the object.
          */
         head: operations["headLayers"];
         patch?: never;
@@ -150,16 +150,16 @@ export interface paths {
         put?: never;
         /**
          * Store many objects
-         * @description Stores the values under their keys, each as `PUT /v1/objects/{key}` would. What can't be
-         *     stored has its own status and problem in the answer and is no obstacle to the others. Of a key
-         *     that is named twice the first value counts, and the others are 409.
+         * @description Stores each value under its key, like `PUT /v1/objects/{key}`. A failed item has its own status
+         *     and problem in the response and does not affect the others. If a key occurs twice, the first
+         *     value counts, and the others get 409.
          *
-         *     The items are stored as they arrive, in calls of many: when the body turns out to be malformed
-         *     or ends early (400), items before that may have been stored, others not. JSON is read whole
-         *     first (`--batch-json-bytes`), and so is a batch with `Content-Digest`.
+         *     The gateway stores items while they arrive, many in one engine call. If the body is malformed or
+         *     ends early (400), earlier items may already be stored. A JSON body is read completely first
+         *     (`--batch-json-bytes`), and so is a batch with `Content-Digest`.
          *
-         *     In JSON an item may have `layers` in place of `value`: they are stored one behind the other,
-         *     as `PUT /v1/layers/{key}` does. In the other forms send their concatenation, which is the same.
+         *     In JSON an item may have `layers` instead of `value`. They are stored as one object, as
+         *     `PUT /v1/layers/{key}` does. In the other forms, send the concatenation of the layers.
          */
         post: operations["batchPut"];
         delete?: never;
@@ -179,26 +179,27 @@ export interface paths {
         put?: never;
         /**
          * Read many objects
-         * @description The objects in the order asked, a key that is named twice twice. They are sent as they are
-         *     read, so any number of any size goes through a small arena. What can't be read has its own
-         *     status and problem, and is no obstacle to the others.
+         * @description Returns the objects in the order of the request; a key that occurs twice is returned twice. The
+         *     gateway sends objects while it reads them, so a batch of any size fits a small arena. A failed
+         *     item has its own status and problem and does not affect the others.
          *
-         *     `application/json`, which is what you get without `Accept`, has the bytes in base64.
+         *     `application/json` is the default without `Accept`. It has the bytes in base64.
          *
          *     `multipart/mixed` has a part for each object: `Content-Location` is its path with the key
          *     percent-encoded, `Content-Length` its size, `Memcache-Status` and `Memcache-Code` are as in JSON.
-         *     A part that failed has its problem (`application/problem+json`) for a body. The last part, of
-         *     type `application/json`, is `{"failed":0}`, the number of those.
+         *     The body of a failed part is its problem (`application/problem+json`). The last part, of type
+         *     `application/json`, is `{"failed":0}`, with the number of failed items.
          *
-         *     `application/vnd.safetensors` is a safetensors file: each object is a tensor of type `U8`, named
-         *     by its key. What failed stands in `__metadata__`: `failed`, the number as text, and `failures`,
-         *     the text of a JSON array of items as in the JSON answer. When an object can't be read after the
-         *     file has begun, the connection is broken. Keys must be different, and none `__metadata__`.
+         *     `application/vnd.safetensors` is a safetensors file: each object is a tensor of type `U8` with its
+         *     key as the name. `__metadata__` has `failed`, the number of failed items as text, and
+         *     `failures`, the text of a JSON array of items as in the JSON response. If a read fails after the
+         *     file has begun, the gateway closes the connection. The keys must be unique, and none may be
+         *     `__metadata__`.
          *
-         *     With `layers` each object is cut into layers, as `GET /v1/layers/{key}` does. In JSON an item
-         *     has `layers` in place of `value`; in multipart each layer is a part with its number in
-         *     `Memcache-Layer`; in safetensors each is a tensor named by the key, a slash and its number
-         *     (`kv/block-7/61`). An object of another size is 422, and no obstacle to the others.
+         *     With `layers`, each object is cut into layers, as by `GET /v1/layers/{key}`. In JSON an item has
+         *     `layers` instead of `value`. In multipart each layer is a part with its number in
+         *     `Memcache-Layer`. In safetensors each layer is a tensor whose name is the key, a slash and the
+         *     number (`kv/block-7/61`). An object of another size gets 422 and does not affect the others.
          */
         post: operations["batchGet"];
         delete?: never;
@@ -217,9 +218,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask whether many objects exist
-         * @description A key without an object is an answer (`exists: false`), not a failure. An object that is being
-         *     written is there.
+         * Check whether many objects exist
+         * @description A missing object is a result (`exists: false`) and not a failure. An object that is being written
+         *     exists.
          */
         post: operations["batchExists"];
         delete?: never;
@@ -238,9 +239,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for the sizes and replicas of many objects
-         * @description What `GET /v1/info/{key}` tells, for each key. To ask does not keep an object from being
-         *     evicted.
+         * Get sizes and replicas of many objects
+         * @description Returns the same as `GET /v1/info/{key}` for each key. It does not mark objects as recently used.
          */
         post: operations["batchInfo"];
         delete?: never;
@@ -260,8 +260,8 @@ export interface paths {
         put?: never;
         /**
          * Remove many objects
-         * @description A key without an object has status 404, as in `DELETE /v1/objects/{key}`; of a key that is named
-         *     twice, the second.
+         * @description A missing object has status 404, as for `DELETE /v1/objects/{key}`. If a key occurs twice, the
+         *     second item has status 404.
          */
         post: operations["batchRemove"];
         delete?: never;
@@ -278,9 +278,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The clients of the engine, one for each device
-         * @description Each device of `--devices` has a worker process with one client of the engine. The answer is
-         *     the same from every worker, and is given while none is ready, too.
+         * List the engine clients, one for each device
+         * @description Each device of `--devices` has a worker process with one client of the engine. Every worker
+         *     returns the same list. It is also available while no worker is ready.
          */
         get: operations["getClients"];
         put?: never;
@@ -299,9 +299,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Is the gateway's process alive?
-         * @description 200 as long as the supervisor lives, also while workers start, restart or drain. For a
-         *     liveness probe: a failure means that only a restart of the process can help.
+         * Liveness check
+         * @description Returns 200 as long as the supervisor runs, also while workers start, restart or drain. Use it as
+         *     a liveness probe: after a failure only a restart of the process can help.
          */
         get: operations["getLiveness"];
         put?: never;
@@ -320,11 +320,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Can the gateway serve objects now?
-         * @description Puts, gets and removes a small object of its own, with a deadline. 503 while no worker is
-         *     ready or answers, while the engine does not answer, while engine calls hang so that others
-         *     are refused, and as soon as the gateway has been told to stop. The detail tells which. With
-         *     `--ready-when all` it is 503 until the worker of every device is ready, too.
+         * Readiness check
+         * @description Puts, gets and removes a small object of its own, with a deadline. The response is 503 while no
+         *     worker is ready or responds, while the engine does not respond, while engine calls hang and new
+         *     ones are refused, and after the shutdown has begun. The detail gives the reason. With
+         *     `--ready-when all` it is also 503 until the worker of every device is ready.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -344,8 +344,8 @@ export interface paths {
         };
         /**
          * Prometheus metrics
-         * @description Counters, gauges and histograms in Prometheus's text format, added up over the workers. No
-         *     key ever appears in a label.
+         * @description Counters, gauges and histograms in the text format of Prometheus, summed over the workers. Labels
+         *     never contain a key.
          */
         get: operations["getMetrics"];
         put?: never;
@@ -399,8 +399,8 @@ export interface paths {
         };
         /**
          * Swagger UI
-         * @description This description as a page to read and to try, with or without a slash at the end of its
-         *     path. Everything on it is served by the gateway itself.
+         * @description Shows this description and lets you try each operation. The path may end with a slash. The gateway
+         *     itself serves all files of the page.
          */
         get: operations["getDocs"];
         put?: never;
@@ -419,8 +419,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * All kinds of problems
-         * @description As a page for browsers (`Accept` with `text/html`), else as JSON.
+         * List all kinds of problems
+         * @description Returns a page for browsers (`Accept` with `text/html`), otherwise JSON.
          */
         get: operations["listProblems"];
         put?: never;
@@ -439,9 +439,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What a kind of problem means
-         * @description What happened and how to mend it: as a page for browsers (`Accept` with `text/html`), else as
-         *     JSON. This is where the `type` of every problem points.
+         * Explain a kind of problem
+         * @description Returns meaning and solution as a page for browsers (`Accept` with `text/html`), otherwise as
+         *     JSON. The `type` of every problem is the path of its page.
          */
         get: operations["getProblem"];
         put?: never;
@@ -456,7 +456,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description What the pool knows of one object. */
+        /** @description Size and location of one object. */
         KeyInfo: {
             /** @description The key, decoded. */
             key: string;
@@ -479,30 +479,29 @@ export interface components {
             status: "ready";
             /** @description `embedded`, or the path of the engine's library. */
             engine: string;
-            /** @description The device of the worker that answered. */
+            /** @description The device of the worker that sent the response. */
             device: number;
-            /** @description The worker's own local service, for `prefer`. */
+            /** @description The local service of this worker, for `prefer`. */
             serviceId: number;
-            /** @description How many workers are ready, and which are not; only with `verbose`. */
+            /** @description How many workers are ready, and which are not. Only with `verbose`. */
             detail?: string;
             arena?: components["schemas"]["ArenaReport"];
             clients?: components["schemas"]["ClientList"];
         };
-        /** @description Memory for values in the worker that answered; only with `verbose`. */
+        /** @description Memory for values in the worker that sent the response. Only with `verbose`. */
         ArenaReport: {
             /**
-             * @description Whether the arena has had no room for requests that it refused, for longer than
-             *     `--arena-wait-ms`. The worker is ready all the same: requests for small values have a
-             *     reserve.
+             * @description Whether the arena has refused requests for longer than `--arena-wait-ms`. The worker is still
+             *     ready, because requests for small values have a reserve.
              */
             refusing: boolean;
-            /** @description For how long; only while it is refusing. */
+            /** @description For how long; only while `refusing` is true. */
             refusingForMs?: number;
             /** @description The arena and its reserve for small values. */
             totalBytes: number;
-            /** @description Bytes of it that requests hold. */
+            /** @description Bytes of `totalBytes` that requests hold. */
             usedBytes: number;
-            /** @description Requests that wait for room now. */
+            /** @description Requests that wait for memory now. */
             waiting: number;
         };
         Clients: {
@@ -511,46 +510,46 @@ export interface components {
         /** @description One entry for each device of the gateway, in ascending order. */
         ClientList: components["schemas"]["Client"][];
         Client: {
-            /** @description The device that it is bound to. */
+            /** @description The device of this client. */
             device: number;
-            /** @description Its local service, for `prefer`; null while it is not known. */
+            /** @description Its local service, for `prefer`; null while it is unknown. */
             serviceId: number | null;
             /**
-             * @description `starting` until its engine is open; `ready` when it takes requests; `degraded` when it
-             *     lives and does not answer; `draining` when it finishes its last requests; `dead` until
-             *     its successor is started.
+             * @description `starting`: its engine is not open yet. `ready`: it accepts requests. `degraded`: its process
+             *     runs but does not respond. `draining`: it finishes its last requests. `dead`: its process has
+             *     ended, and a new one is not started yet.
              * @enum {string}
              */
             state: "starting" | "ready" | "degraded" | "draining" | "dead";
-            /** @description The worker's process; null while there is none. */
+            /** @description Process id of the worker; null while there is no process. */
             pid: number | null;
-            /** @description How often a worker was started in the place of a dead one. */
+            /** @description How often a worker was started to replace a dead one. */
             restarts: number;
-            /** @description Milliseconds since its process was started; 0 while there is none. */
+            /** @description Milliseconds since the start of its process; 0 while there is no process. */
             uptimeMs: number;
         };
         /** @description 1 to 255 bytes of UTF-8 without control characters. */
         Key: string;
         BatchKeys: {
-            /** @description As many as `--batch-keys` allows (131,072 unless set). */
+            /** @description At most `--batch-keys` keys (131,072 by default). */
             keys: components["schemas"]["Key"][];
         };
         BatchGetRequest: {
-            /** @description As many as `--batch-keys` allows (131,072 unless set). */
+            /** @description At most `--batch-keys` keys (131,072 by default). */
             keys: components["schemas"]["Key"][];
             layers?: components["schemas"]["LayerCut"];
         };
-        /** @description How objects are cut into layers. Either `sizes` or `layout`. */
+        /** @description How objects are cut into layers. Give either `sizes` or `layout`. */
         LayerCut: {
             /**
-             * @description As the parameter of `GET /v1/layers/{key}`.
+             * @description Same as the parameter of `GET /v1/layers/{key}`.
              * @example 131072x61,16384x61
              */
             sizes?: string;
-            /** @description As the parameter of `GET /v1/layers/{key}`. */
+            /** @description Same as the parameter of `GET /v1/layers/{key}`. */
             layout?: string;
             /**
-             * @description As the parameter of `GET /v1/layers/{key}`.
+             * @description Same as the parameter of `GET /v1/layers/{key}`.
              * @example 0-3,61
              */
             select?: string;
@@ -561,7 +560,7 @@ export interface components {
             layers: components["schemas"]["LayerValues"];
         };
         Layer: {
-            /** @description Its number, from 0. */
+            /** @description Number of the layer, from 0. */
             layer: number;
             /** @description Bytes. */
             size: number;
@@ -571,7 +570,7 @@ export interface components {
             key: components["schemas"]["Key"];
             /** @description Bytes of the whole object. */
             size: number;
-            /** @description Those selected, in the order selected. */
+            /** @description The selected layers, in the order of `select`. */
             layers: components["schemas"]["Layer"][];
         };
         BatchPutRequest: {
@@ -583,7 +582,7 @@ export interface components {
             }[];
             /** @default 1 */
             replicas: number;
-            /** @description Ids of the services to hold the copies, at most `replicas` of them; orders, not hints. */
+            /** @description Ids of the services that must hold the copies, at most `replicas`. */
             prefer?: number[];
             /**
              * @default fail
@@ -591,16 +590,16 @@ export interface components {
              */
             ifExists: "fail" | "keep" | "replace";
         };
-        /** @description How many items failed. */
+        /** @description Number of failed items. */
         BatchFailed: number;
-        /** @description An item that failed, with what its problem says. */
+        /** @description A failed item with its problem. */
         BatchFailure: {
             key: components["schemas"]["Key"];
-            /** @description What the request for this object alone would have been answered with. */
+            /** @description The status that a request for this object alone would have. */
             status: number;
-            /** @description What the engine answered; null where it was not asked. */
+            /** @description The result code of the engine; null if there was no engine call. */
             code: number | null;
-            /** @description The engine's name of `code`. */
+            /** @description The engine's name for `code`. */
             name?: string;
             /**
              * Format: uri-reference
@@ -614,7 +613,7 @@ export interface components {
             key: components["schemas"]["Key"];
             /** @enum {integer} */
             status: 200 | 201;
-            /** @description What the engine answered. */
+            /** @description The result code of the engine. */
             code: number;
             /** @enum {string} */
             outcome: "created" | "kept" | "replaced";
@@ -627,7 +626,7 @@ export interface components {
             key: components["schemas"]["Key"];
             /** @constant */
             status: 200;
-            /** @description What the engine answered. */
+            /** @description The result code of the engine. */
             code: number;
             /** @description Bytes. */
             size: number;
@@ -637,7 +636,7 @@ export interface components {
             key: components["schemas"]["Key"];
             /** @constant */
             status: 200;
-            /** @description What the engine answered. */
+            /** @description The result code of the engine. */
             code: number;
             /** @description Bytes of the whole object. */
             size: number;
@@ -651,7 +650,7 @@ export interface components {
             key: components["schemas"]["Key"];
             /** @constant */
             status: 200;
-            /** @description What the engine answered. */
+            /** @description The result code of the engine. */
             code: number;
             exists: boolean;
         };
@@ -663,7 +662,7 @@ export interface components {
             key: components["schemas"]["Key"];
             /** @constant */
             status: 200;
-            /** @description What the engine answered. */
+            /** @description The result code of the engine. */
             code: number;
             /** @description Bytes. */
             size: number;
@@ -677,7 +676,7 @@ export interface components {
             key: components["schemas"]["Key"];
             /** @constant */
             status: 204;
-            /** @description What the engine answered. */
+            /** @description The result code of the engine. */
             code: number;
         };
         BatchRemoveAnswer: {
@@ -690,54 +689,54 @@ export interface components {
             type: string;
             title: string;
             status: number;
-            /** @description Whether the same request can succeed later; an answer may say otherwise for its case. */
+            /** @description Whether the same request can succeed later. A single response may differ. */
             retryable: boolean;
-            /** @description Seconds to wait, where the kind has a sensible number. */
+            /** @description Seconds to wait before a retry. */
             retryAfter?: number;
-            /** @description What it means and how to mend it. */
+            /** @description Meaning and solution. */
             help: string;
         };
         /** @description A problem (RFC 9457). */
         Problem: {
             /**
              * Format: uri-reference
-             * @description The kind of problem, and the path of a page about it. Stable; the texts are not.
+             * @description The kind of problem, and the path of a page about it. It is stable; the texts are not.
              */
             type: string;
             /** @description The kind of problem in words. */
             title: string;
-            /** @description The status of the answer. */
+            /** @description The status of the response. */
             status: number;
-            /** @description What happened this time. */
+            /** @description What happened to this request. */
             detail: string;
             /**
              * Format: uri-reference
-             * @description The path that was asked for.
+             * @description The path of the request.
              */
             instance?: string;
-            /** @description The engine's number, where the engine is the source. */
+            /** @description The result code of the engine, if the engine caused the problem. */
             code?: number;
-            /** @description The engine's name of `code`. */
+            /** @description The engine's name for `code`. */
             name?: string;
             /** @description Whether the same request can succeed later; `Retry-After` then says when. */
             retryable: boolean;
-            /** @description As in `X-Request-Id`. */
+            /** @description Same as `X-Request-Id`. */
             requestId: string;
-            /** @description What the request announced (the digest of `digest-mismatch`). */
+            /** @description The value in the request (for `digest-mismatch`, the digest). */
             expected?: string;
-            /** @description What was found instead. */
+            /** @description The value that the gateway found instead. */
             actual?: string;
-            /** @description Bytes that the request announced (`layers-mismatch`). */
+            /** @description Bytes according to the request (`layers-mismatch`). */
             expectedBytes?: number;
-            /** @description Bytes that there are, or had come when that was more than enough. */
+            /** @description Actual bytes. For a body that is too long, the bytes received so far. */
             actualBytes?: number;
-            /** @description The limit that was passed, in bytes. */
+            /** @description The limit that was exceeded, in bytes. */
             limitBytes?: number;
             clients?: components["schemas"]["ClientList"];
         };
     };
     responses: {
-        /** @description The document is still the one with that `ETag`. */
+        /** @description The document with this `ETag` is unchanged. */
         NotModified: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -747,7 +746,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description A problem; the answer to HEAD has its headers but no body. */
+        /** @description A problem. The response to HEAD has its headers but no body. */
         HeadProblem: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -757,7 +756,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description The request is malformed, a parameter is out of its range, or the body does not match its digest. Nothing was done. */
+        /** @description The request is malformed, a parameter is invalid, or the body does not match its digest. Nothing was done. */
         BadRequest: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -779,7 +778,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is no such object; with `Retry-After`: it is still being written. Or there is nothing at this path. */
+        /** @description The object does not exist, or (with `Retry-After`) is still being written. Or there is nothing at this path. */
         NotFound: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -791,7 +790,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The resource has no such method. */
+        /** @description The resource does not support this method. */
         MethodNotAllowed: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -803,7 +802,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `Accept` takes none of the media types that can be sent. */
+        /** @description `Accept` allows none of the media types that can be sent. */
         NotAcceptable: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -814,7 +813,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The request came too slowly. The connection is closed. */
+        /** @description The client sent the request too slowly. The connection is closed. */
         RequestTimeout: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -826,7 +825,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The object exists already, or is in a state that does not allow this. */
+        /** @description The object already exists, or is in a state that does not allow this. */
         Conflict: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -871,7 +870,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body has a content coding, or a media type that is not taken here. */
+        /** @description The body has a content coding, or a media type that the operation does not accept. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -908,7 +907,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The object is empty, or cannot be placed as asked. Nothing was stored. */
+        /** @description The object is empty, or the requested placement is impossible. Nothing was stored. */
         UnprocessableContent: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -919,7 +918,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The sizes of the layers do not add up to the object. */
+        /** @description The sizes of the layers do not add up to the size of the object. */
         LayersMismatch: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -953,7 +952,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A mistake of the gateway, or a failure of the engine that nothing explains. */
+        /** @description An internal error of the gateway, or a failure of the engine for an unknown reason. */
         InternalServerError: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -975,7 +974,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The version of HTTP is not supported. */
+        /** @description The HTTP version is not supported. */
         HttpVersionNotSupported: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -986,7 +985,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The engine reported a fault of its transport. */
+        /** @description The transport of the engine failed. */
         BadGateway: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -998,7 +997,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The gateway or the engine cannot serve this now. Nothing was stored. */
+        /** @description The gateway or the engine cannot serve this request now. Nothing was stored. */
         ServiceUnavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1010,7 +1009,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The engine did not answer in time. A read can be tried again (`retryable`, with `Retry-After`); the outcome of a write is unknown: ask with HEAD first. */
+        /** @description The engine did not return in time. A read may be retried (`retryable`, with `Retry-After`). The outcome of a write is unknown: check with HEAD before you retry. */
         GatewayTimeout: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1037,73 +1036,77 @@ export interface components {
     };
     parameters: {
         /**
-         * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
-         *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
-         *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+         * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. Parameters
+         *     in OpenAPI cannot contain slashes, but keys can. `kv/block-7` may be sent as it is, or with `%2F`
+         *     as generated clients and Swagger UI send it. Both are the same key.
          * @example kv/block-7
          */
         Key: string;
         /**
-         * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-         *     Anything else is ignored and an id is made up.
+         * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+         *     any other value and generates an id.
          */
         RequestId: string;
         /**
-         * @description How many services hold a copy, 1 to 8. With more than there are live services: 422, and
+         * @description Number of services that hold a copy, 1 to 8. If fewer services are live, the response is 422 and
          *     nothing is stored.
          */
         Replicas: number;
         /**
-         * @description Ids of the services to hold the copies, separated by commas, each once, at most `replicas` of
-         *     them. They are not hints but orders: a service that is not alive or has no room is 422 or
-         *     507, and nothing is stored. Name as many as `replicas`: with fewer, the engine finds no place
-         *     for the other copies, and the answer is 422. `GET /readyz` tells the id of this gateway's own service.
+         * @description Ids of the services that must hold the copies, separated by commas, each once, at most `replicas`.
+         *     If one of them is not live or has no free memory, the response is 422 or 507 and nothing is stored.
+         *     Name as many services as `replicas`; with fewer, the engine does not place the other copies, and
+         *     the response is 422. `GET /readyz` returns the id of this gateway's own service.
          */
         Prefer: number[];
         /**
-         * @description What to do when there is an object with this key: `fail` with 409, `keep` it and answer 200,
-         *     or `replace` it. To replace is to remove and to put, in that order and not in one step: a
-         *     reader in between finds nothing, another writer in between wins (409), and when the put then
-         *     fails the old object is gone. It stays when the new one could not be put in its place anyway,
-         *     for its size or its placement.
+         * @description What to do if there is an object with this key: `fail` returns 409, `keep` keeps it and returns
+         *     200, `replace` replaces it. Replacing first removes the object and then puts the new one: a reader
+         *     between these steps finds no object, another writer between them wins (409), and if the put fails,
+         *     the old object is lost. The old object stays if the gateway can tell before that the size or the
+         *     placement of the new one is impossible.
          */
         IfExists: "fail" | "keep" | "replace";
         /**
-         * @description Bytes of each layer, in order: `131072x61,16384x61` is 61 layers of 131,072 bytes and 61 of
-         *     16,384. At most 255 layers of 1 byte or more. Either this or `layout`.
+         * @description Bytes of each layer, in order: `131072x61,16384x61` means 61 layers of 131,072 bytes, then 61 of
+         *     16,384. At most 255 layers of 1 byte or more. Give either this or `layout`.
          */
         Sizes: string;
         /**
-         * @description Bytes that each layer is to have, such as `131072x61,16384x61`; layers of other sizes are then
-         *     422. Either this or `layout`.
+         * @description Expected bytes of each layer, such as `131072x61,16384x61`. Layers of other sizes get 422. Give
+         *     either this or `layout`.
          */
         SizesExpected: string;
-        /** @description The name of sizes that the gateway was started with (`--layout NAME=SIZES`). */
+        /** @description Name of sizes that the operator has configured (`--layout NAME=SIZES`). */
         Layout: string;
         /**
-         * @description Numbers of layers, from 0, and ranges of them, first and last: `0-3,61`. Each at most once;
-         *     they are sent in this order. Without it all are sent.
+         * @description Numbers of layers from 0, and ranges with first and last number: `0-3,61`. Each layer at most once.
+         *     The response has these layers in this order; without `select` it has all layers.
          */
         Select: string;
         /**
-         * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
-         *     tags are never offered, so one that is named here matches nothing.
+         * @description `*`: the request requires that no object has this key; otherwise it gets 412, and 304 for GET and
+         *     HEAD. Objects have no entity tags, so a tag here never matches.
          */
         IfNoneMatch: string;
-        /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
+        /**
+         * @description `*`: the request requires that an object has this key; otherwise it gets 412. An entity tag never
+         *     matches: 412.
+         */
         IfMatch: string;
-        /** @description The `ETag` of an earlier answer; 304 when it still holds. */
+        /** @description The `ETag` of an earlier response; 304 if the document is unchanged. */
         IfNoneMatchTag: string;
-        /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+        /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
         Expect: string;
         /**
-         * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
-         *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
-         *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+         * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+         *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+         *     other algorithms, but refuses a request without any digest that it can verify.
          *
-         *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
-         *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
-         *     A longer one is 400, where its length is known before its body is read.
+         *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+         *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+         *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+         *     read if the length is known.
          */
         ContentDigest: string;
     };
@@ -1115,21 +1118,21 @@ export interface components {
         };
     };
     headers: {
-        /** @description Names this request in the gateway's log. */
+        /** @description Identifies this request in the log of the gateway. */
         "X-Request-Id": string;
-        /** @description Seconds after which the request may be tried again. */
+        /** @description Seconds to wait before a retry. */
         "Retry-After": number;
-        /** @description Seconds after which the request may be tried again. */
+        /** @description Seconds to wait before a retry. */
         "Retry-After-Always": number;
-        /** @description The methods that this resource has. */
+        /** @description The methods that this resource supports. */
         Allow: string;
-        /** @description How many items failed. */
+        /** @description Number of failed items. */
         "Batch-Failed": number;
-        /** @description How many items failed, where that is known before the first byte is sent; the end of the body always tells. */
+        /** @description Number of failed items, if it is known before the first byte is sent. The end of the body always has it. */
         "Batch-Failed-If-Known": number;
-        /** @description The media types that this operation takes. */
+        /** @description The media types that this operation accepts. */
         "Accept-Types": string;
-        /** @description The media types that this operation takes. */
+        /** @description The media types that this operation accepts. */
         "Accept-Post": string;
         /** @description Bytes. */
         "Content-Length": number;
@@ -1139,23 +1142,23 @@ export interface components {
         "No-Content-Length": 0;
         /** @description The length of the object in bytes. */
         "Content-Range-Unsatisfied": string;
-        /** @description Ranges are counted in bytes. */
+        /** @description The unit of ranges is bytes. */
         "Accept-Ranges": "bytes";
-        /** @description The content coding that is accepted, which is none; where one was sent. */
+        /** @description The only accepted content coding; sent if the request has another. */
         "Accept-Encoding": "identity";
-        /** @description Answers about objects are not to be kept by caches. */
+        /** @description Caches must not store responses about objects. */
         "No-Store": "no-store";
-        /** @description May be kept, but must be asked for again (`If-None-Match`) before each use. */
+        /** @description Caches may store it, but must revalidate it (`If-None-Match`) before each use. */
         Revalidate: "no-cache";
         /** @description Changes when the document does. */
         ETag: string;
-        /** @description The answer depends on `Accept`. */
+        /** @description The response depends on `Accept`. */
         "Vary-Accept": string;
-        /** @description The digest of the whole object, when `Want-Repr-Digest` asked for it. */
+        /** @description The digest of the whole object, if the request has `Want-Repr-Digest`. */
         "Repr-Digest": string;
-        /** @description What the page may load; nothing from elsewhere. */
+        /** @description The page may load files only from the gateway. */
         "Content-Security-Policy": string;
-        /** @description On the page only, which may load nothing from elsewhere. */
+        /** @description Only for the page, which may load files only from the gateway. */
         "Content-Security-Policy-If-Page": string;
     };
     pathItems: never;
@@ -1167,42 +1170,45 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description One range of bytes: `bytes=0-1023`, `bytes=1024-` or `bytes=-16` → 206, or 416 when none
-                 *     of it lies inside the object. Several ranges at once, other units and malformed values
-                 *     are ignored, as RFC 9110 allows: the answer is the whole object.
+                 * @description One range of bytes: `bytes=0-1023`, `bytes=1024-` or `bytes=-16`. The response is 206, or
+                 *     416 if the range is completely outside the object. Several ranges, other units and
+                 *     malformed values are ignored, as RFC 9110 allows: the response is the whole object.
                  */
                 Range?: string;
                 /**
-                 * @description Objects have no entity tags and no dates, so that no validator can match: with `If-Range`
-                 *     the answer to a `Range` is always the whole object (200).
+                 * @description Objects have no entity tags and no dates, so no validator can match. With `If-Range` the
+                 *     response to a `Range` is always the whole object (200).
                  */
                 "If-Range"?: string;
                 /**
-                 * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
-                 *     tags are never offered, so one that is named here matches nothing.
+                 * @description `*`: the request requires that no object has this key; otherwise it gets 412, and 304 for GET and
+                 *     HEAD. Objects have no entity tags, so a tag here never matches.
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
+                /**
+                 * @description `*`: the request requires that an object has this key; otherwise it gets 412. An entity tag never
+                 *     matches: 412.
+                 */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /**
-                 * @description Asks for the digest of the whole object (RFC 9530), e.g. `sha-256=1` or
-                 *     `sha-512=10, sha-256=5`; answered in `Repr-Digest`, by the preferred one of `sha-256` and
-                 *     `sha-512`. Others are ignored.
+                 * @description Requests the digest of the whole object (RFC 9530), e.g. `sha-256=1` or
+                 *     `sha-512=10, sha-256=5`. `Repr-Digest` then has the preferred one of `sha-256` and
+                 *     `sha-512`. Other algorithms are ignored.
                  */
                 "Want-Repr-Digest"?: string;
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
-                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
-                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
-                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. Parameters
+                 *     in OpenAPI cannot contain slashes, but keys can. `kv/block-7` may be sent as it is, or with `%2F`
+                 *     as generated clients and Swagger UI send it. Both are the same key.
                  * @example kv/block-7
                  */
                 key: components["parameters"]["Key"];
@@ -1225,7 +1231,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description The range that was asked for. */
+            /** @description The requested range. */
             206: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1258,7 +1264,7 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
-            /** @description The object is larger than the arena of this gateway (`--arena-bytes`), so it cannot be read here. */
+            /** @description The object is larger than the arena of this gateway (`--arena-bytes`), so this gateway cannot read it. */
             413: components["responses"]["ContentTooLarge"];
             414: components["responses"]["UriTooLong"];
             416: components["responses"]["RangeNotSatisfiable"];
@@ -1278,57 +1284,61 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description How many services hold a copy, 1 to 8. With more than there are live services: 422, and
+                 * @description Number of services that hold a copy, 1 to 8. If fewer services are live, the response is 422 and
                  *     nothing is stored.
                  */
                 replicas?: components["parameters"]["Replicas"];
                 /**
-                 * @description Ids of the services to hold the copies, separated by commas, each once, at most `replicas` of
-                 *     them. They are not hints but orders: a service that is not alive or has no room is 422 or
-                 *     507, and nothing is stored. Name as many as `replicas`: with fewer, the engine finds no place
-                 *     for the other copies, and the answer is 422. `GET /readyz` tells the id of this gateway's own service.
+                 * @description Ids of the services that must hold the copies, separated by commas, each once, at most `replicas`.
+                 *     If one of them is not live or has no free memory, the response is 422 or 507 and nothing is stored.
+                 *     Name as many services as `replicas`; with fewer, the engine does not place the other copies, and
+                 *     the response is 422. `GET /readyz` returns the id of this gateway's own service.
                  */
                 prefer?: components["parameters"]["Prefer"];
                 /**
-                 * @description What to do when there is an object with this key: `fail` with 409, `keep` it and answer 200,
-                 *     or `replace` it. To replace is to remove and to put, in that order and not in one step: a
-                 *     reader in between finds nothing, another writer in between wins (409), and when the put then
-                 *     fails the old object is gone. It stays when the new one could not be put in its place anyway,
-                 *     for its size or its placement.
+                 * @description What to do if there is an object with this key: `fail` returns 409, `keep` keeps it and returns
+                 *     200, `replace` replaces it. Replacing first removes the object and then puts the new one: a reader
+                 *     between these steps finds no object, another writer between them wins (409), and if the put fails,
+                 *     the old object is lost. The old object stays if the gateway can tell before that the size or the
+                 *     placement of the new one is impossible.
                  */
                 ifExists?: components["parameters"]["IfExists"];
             };
             header?: {
                 /**
-                 * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
-                 *     tags are never offered, so one that is named here matches nothing.
+                 * @description `*`: the request requires that no object has this key; otherwise it gets 412, and 304 for GET and
+                 *     HEAD. Objects have no entity tags, so a tag here never matches.
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
+                /**
+                 * @description `*`: the request requires that an object has this key; otherwise it gets 412. An entity tag never
+                 *     matches: 412.
+                 */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /**
-                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
-                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
-                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+                 *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+                 *     other algorithms, but refuses a request without any digest that it can verify.
                  *
-                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
-                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
-                 *     A longer one is 400, where its length is known before its body is read.
+                 *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+                 *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+                 *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+                 *     read if the length is known.
                  */
                 "Content-Digest"?: components["parameters"]["ContentDigest"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
-                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
-                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
-                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. Parameters
+                 *     in OpenAPI cannot contain slashes, but keys can. `kv/block-7` may be sent as it is, or with `%2F`
+                 *     as generated clients and Swagger UI send it. Both are the same key.
                  * @example kv/block-7
                  */
                 key: components["parameters"]["Key"];
@@ -1343,13 +1353,13 @@ export interface operations {
         };
         responses: {
             /**
-             * @description There was an object with this key: it was kept (`ifExists=keep`) or replaced
-             *     (`ifExists=replace`), as `Memcache-Outcome` says.
+             * @description There was an object with this key. It was kept (`ifExists=keep`) or replaced
+             *     (`ifExists=replace`); `Memcache-Outcome` says which.
              */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
-                    /** @description What became of the object. */
+                    /** @description Whether the object was created, kept or replaced. */
                     "Memcache-Outcome": "kept" | "replaced";
                     "Cache-Control": components["headers"]["No-Store"];
                     "Content-Length": components["headers"]["No-Content-Length"];
@@ -1361,9 +1371,9 @@ export interface operations {
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
-                    /** @description What became of the object. */
+                    /** @description Whether the object was created, kept or replaced. */
                     "Memcache-Outcome": "created";
-                    /** @description The path of the object, its key percent-encoded. */
+                    /** @description The path of the object with its key percent-encoded. */
                     Location: string;
                     "Cache-Control": components["headers"]["No-Store"];
                     "Content-Length": components["headers"]["No-Content-Length"];
@@ -1399,25 +1409,28 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
-                 *     tags are never offered, so one that is named here matches nothing.
+                 * @description `*`: the request requires that no object has this key; otherwise it gets 412, and 304 for GET and
+                 *     HEAD. Objects have no entity tags, so a tag here never matches.
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
+                /**
+                 * @description `*`: the request requires that an object has this key; otherwise it gets 412. An entity tag never
+                 *     matches: 412.
+                 */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
-                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
-                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
-                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. Parameters
+                 *     in OpenAPI cannot contain slashes, but keys can. `kv/block-7` may be sent as it is, or with `%2F`
+                 *     as generated clients and Swagger UI send it. Both are the same key.
                  * @example kv/block-7
                  */
                 key: components["parameters"]["Key"];
@@ -1460,25 +1473,28 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
-                 *     tags are never offered, so one that is named here matches nothing.
+                 * @description `*`: the request requires that no object has this key; otherwise it gets 412, and 304 for GET and
+                 *     HEAD. Objects have no entity tags, so a tag here never matches.
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
+                /**
+                 * @description `*`: the request requires that an object has this key; otherwise it gets 412. An entity tag never
+                 *     matches: 412.
+                 */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
-                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
-                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
-                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. Parameters
+                 *     in OpenAPI cannot contain slashes, but keys can. `kv/block-7` may be sent as it is, or with `%2F`
+                 *     as generated clients and Swagger UI send it. Both are the same key.
                  * @example kv/block-7
                  */
                 key: components["parameters"]["Key"];
@@ -1509,41 +1525,41 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description As of GET. */
+            /** @description As for GET. */
             400: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             403: components["responses"]["HeadProblem"];
-            /** @description No such object, or with `Retry-After`: it is still being written. */
+            /** @description The object does not exist, or (with `Retry-After`) is still being written. */
             404: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             406: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             408: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             409: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             412: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             414: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             417: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             423: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             431: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             500: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             501: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             502: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             503: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             504: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             505: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             507: components["responses"]["HeadProblem"];
         };
     };
@@ -1551,19 +1567,19 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
-                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
-                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
-                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. Parameters
+                 *     in OpenAPI cannot contain slashes, but keys can. `kv/block-7` may be sent as it is, or with `%2F`
+                 *     as generated clients and Swagger UI send it. Both are the same key.
                  * @example kv/block-7
                  */
                 key: components["parameters"]["Key"];
@@ -1607,39 +1623,42 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Bytes of each layer, in order: `131072x61,16384x61` is 61 layers of 131,072 bytes and 61 of
-                 *     16,384. At most 255 layers of 1 byte or more. Either this or `layout`.
+                 * @description Bytes of each layer, in order: `131072x61,16384x61` means 61 layers of 131,072 bytes, then 61 of
+                 *     16,384. At most 255 layers of 1 byte or more. Give either this or `layout`.
                  */
                 sizes?: components["parameters"]["Sizes"];
-                /** @description The name of sizes that the gateway was started with (`--layout NAME=SIZES`). */
+                /** @description Name of sizes that the operator has configured (`--layout NAME=SIZES`). */
                 layout?: components["parameters"]["Layout"];
                 /**
-                 * @description Numbers of layers, from 0, and ranges of them, first and last: `0-3,61`. Each at most once;
-                 *     they are sent in this order. Without it all are sent.
+                 * @description Numbers of layers from 0, and ranges with first and last number: `0-3,61`. Each layer at most once.
+                 *     The response has these layers in this order; without `select` it has all layers.
                  */
                 select?: components["parameters"]["Select"];
             };
             header?: {
                 /**
-                 * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
-                 *     tags are never offered, so one that is named here matches nothing.
+                 * @description `*`: the request requires that no object has this key; otherwise it gets 412, and 304 for GET and
+                 *     HEAD. Objects have no entity tags, so a tag here never matches.
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
+                /**
+                 * @description `*`: the request requires that an object has this key; otherwise it gets 412. An entity tag never
+                 *     matches: 412.
+                 */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
-                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
-                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
-                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. Parameters
+                 *     in OpenAPI cannot contain slashes, but keys can. `kv/block-7` may be sent as it is, or with `%2F`
+                 *     as generated clients and Swagger UI send it. Both are the same key.
                  * @example kv/block-7
                  */
                 key: components["parameters"]["Key"];
@@ -1648,7 +1667,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The layers selected. */
+            /** @description The selected layers. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1680,7 +1699,7 @@ export interface operations {
             406: components["responses"]["NotAcceptable"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
-            /** @description The object is larger than the arena of this gateway (`--arena-bytes`), so it cannot be read here. */
+            /** @description The object is larger than the arena of this gateway (`--arena-bytes`), so this gateway cannot read it. */
             413: components["responses"]["ContentTooLarge"];
             414: components["responses"]["UriTooLong"];
             417: components["responses"]["ExpectationFailed"];
@@ -1700,64 +1719,68 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Bytes that each layer is to have, such as `131072x61,16384x61`; layers of other sizes are then
-                 *     422. Either this or `layout`.
+                 * @description Expected bytes of each layer, such as `131072x61,16384x61`. Layers of other sizes get 422. Give
+                 *     either this or `layout`.
                  */
                 sizes?: components["parameters"]["SizesExpected"];
-                /** @description The name of sizes that the gateway was started with (`--layout NAME=SIZES`). */
+                /** @description Name of sizes that the operator has configured (`--layout NAME=SIZES`). */
                 layout?: components["parameters"]["Layout"];
                 /**
-                 * @description How many services hold a copy, 1 to 8. With more than there are live services: 422, and
+                 * @description Number of services that hold a copy, 1 to 8. If fewer services are live, the response is 422 and
                  *     nothing is stored.
                  */
                 replicas?: components["parameters"]["Replicas"];
                 /**
-                 * @description Ids of the services to hold the copies, separated by commas, each once, at most `replicas` of
-                 *     them. They are not hints but orders: a service that is not alive or has no room is 422 or
-                 *     507, and nothing is stored. Name as many as `replicas`: with fewer, the engine finds no place
-                 *     for the other copies, and the answer is 422. `GET /readyz` tells the id of this gateway's own service.
+                 * @description Ids of the services that must hold the copies, separated by commas, each once, at most `replicas`.
+                 *     If one of them is not live or has no free memory, the response is 422 or 507 and nothing is stored.
+                 *     Name as many services as `replicas`; with fewer, the engine does not place the other copies, and
+                 *     the response is 422. `GET /readyz` returns the id of this gateway's own service.
                  */
                 prefer?: components["parameters"]["Prefer"];
                 /**
-                 * @description What to do when there is an object with this key: `fail` with 409, `keep` it and answer 200,
-                 *     or `replace` it. To replace is to remove and to put, in that order and not in one step: a
-                 *     reader in between finds nothing, another writer in between wins (409), and when the put then
-                 *     fails the old object is gone. It stays when the new one could not be put in its place anyway,
-                 *     for its size or its placement.
+                 * @description What to do if there is an object with this key: `fail` returns 409, `keep` keeps it and returns
+                 *     200, `replace` replaces it. Replacing first removes the object and then puts the new one: a reader
+                 *     between these steps finds no object, another writer between them wins (409), and if the put fails,
+                 *     the old object is lost. The old object stays if the gateway can tell before that the size or the
+                 *     placement of the new one is impossible.
                  */
                 ifExists?: components["parameters"]["IfExists"];
             };
             header?: {
                 /**
-                 * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
-                 *     tags are never offered, so one that is named here matches nothing.
+                 * @description `*`: the request requires that no object has this key; otherwise it gets 412, and 304 for GET and
+                 *     HEAD. Objects have no entity tags, so a tag here never matches.
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
+                /**
+                 * @description `*`: the request requires that an object has this key; otherwise it gets 412. An entity tag never
+                 *     matches: 412.
+                 */
                 "If-Match"?: components["parameters"]["IfMatch"];
                 /**
-                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
-                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
-                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+                 *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+                 *     other algorithms, but refuses a request without any digest that it can verify.
                  *
-                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
-                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
-                 *     A longer one is 400, where its length is known before its body is read.
+                 *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+                 *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+                 *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+                 *     read if the length is known.
                  */
                 "Content-Digest"?: components["parameters"]["ContentDigest"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
-                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
-                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
-                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. Parameters
+                 *     in OpenAPI cannot contain slashes, but keys can. `kv/block-7` may be sent as it is, or with `%2F`
+                 *     as generated clients and Swagger UI send it. Both are the same key.
                  * @example kv/block-7
                  */
                 key: components["parameters"]["Key"];
@@ -1780,13 +1803,13 @@ export interface operations {
         };
         responses: {
             /**
-             * @description There was an object with this key: it was kept (`ifExists=keep`) or replaced
-             *     (`ifExists=replace`), as `Memcache-Outcome` says.
+             * @description There was an object with this key. It was kept (`ifExists=keep`) or replaced
+             *     (`ifExists=replace`); `Memcache-Outcome` says which.
              */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
-                    /** @description What became of the object. */
+                    /** @description Whether the object was created, kept or replaced. */
                     "Memcache-Outcome": "kept" | "replaced";
                     "Cache-Control": components["headers"]["No-Store"];
                     "Content-Length": components["headers"]["No-Content-Length"];
@@ -1798,9 +1821,9 @@ export interface operations {
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
-                    /** @description What became of the object. */
+                    /** @description Whether the object was created, kept or replaced. */
                     "Memcache-Outcome": "created";
-                    /** @description The path of the object, its key percent-encoded. */
+                    /** @description The path of the object with its key percent-encoded. */
                     Location: string;
                     "Cache-Control": components["headers"]["No-Store"];
                     "Content-Length": components["headers"]["No-Content-Length"];
@@ -1819,7 +1842,7 @@ export interface operations {
             414: components["responses"]["UriTooLong"];
             415: components["responses"]["UnsupportedMediaType"];
             417: components["responses"]["ExpectationFailed"];
-            /** @description The layers are not of the sizes that are named, or the object cannot be placed as asked. Nothing was stored. */
+            /** @description The layers do not have the given sizes, or the requested placement is impossible. Nothing was stored. */
             422: components["responses"]["LayersMismatch"];
             423: components["responses"]["Locked"];
             431: components["responses"]["HeadersTooLarge"];
@@ -1836,39 +1859,42 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Bytes of each layer, in order: `131072x61,16384x61` is 61 layers of 131,072 bytes and 61 of
-                 *     16,384. At most 255 layers of 1 byte or more. Either this or `layout`.
+                 * @description Bytes of each layer, in order: `131072x61,16384x61` means 61 layers of 131,072 bytes, then 61 of
+                 *     16,384. At most 255 layers of 1 byte or more. Give either this or `layout`.
                  */
                 sizes?: components["parameters"]["Sizes"];
-                /** @description The name of sizes that the gateway was started with (`--layout NAME=SIZES`). */
+                /** @description Name of sizes that the operator has configured (`--layout NAME=SIZES`). */
                 layout?: components["parameters"]["Layout"];
                 /**
-                 * @description Numbers of layers, from 0, and ranges of them, first and last: `0-3,61`. Each at most once;
-                 *     they are sent in this order. Without it all are sent.
+                 * @description Numbers of layers from 0, and ranges with first and last number: `0-3,61`. Each layer at most once.
+                 *     The response has these layers in this order; without `select` it has all layers.
                  */
                 select?: components["parameters"]["Select"];
             };
             header?: {
                 /**
-                 * @description `*`: only if there is no object with this key; else 412, and for GET and HEAD 304. Entity
-                 *     tags are never offered, so one that is named here matches nothing.
+                 * @description `*`: the request requires that no object has this key; otherwise it gets 412, and 304 for GET and
+                 *     HEAD. Objects have no entity tags, so a tag here never matches.
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description `*`: only if there is an object with this key; else 412. An entity tag matches nothing: 412. */
+                /**
+                 * @description `*`: the request requires that an object has this key; otherwise it gets 412. An entity tag never
+                 *     matches: 412.
+                 */
                 "If-Match"?: components["parameters"]["IfMatch"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
             path: {
                 /**
-                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. OpenAPI
-                 *     has no parameter that holds slashes, but this one does: `kv/block-7` may be written as it
-                 *     stands, or with `%2F` as generated clients and Swagger UI write it. Both are the same key.
+                 * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. Parameters
+                 *     in OpenAPI cannot contain slashes, but keys can. `kv/block-7` may be sent as it is, or with `%2F`
+                 *     as generated clients and Swagger UI send it. Both are the same key.
                  * @example kv/block-7
                  */
                 key: components["parameters"]["Key"];
@@ -1877,7 +1903,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The object is there, and its layers add up to it. */
+            /** @description The object exists, and the sizes of the layers add up to its size. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1897,42 +1923,42 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description As of GET. */
+            /** @description As for GET. */
             400: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             403: components["responses"]["HeadProblem"];
-            /** @description No such object, or with `Retry-After`: it is still being written. */
+            /** @description The object does not exist, or (with `Retry-After`) is still being written. */
             404: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             406: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             408: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             409: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             412: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             414: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             417: components["responses"]["HeadProblem"];
             422: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             423: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             431: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             500: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             501: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             502: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             503: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             504: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             505: components["responses"]["HeadProblem"];
-            /** @description As of GET. */
+            /** @description As for GET. */
             507: components["responses"]["HeadProblem"];
         };
     };
@@ -1941,20 +1967,21 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
-                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
-                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+                 *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+                 *     other algorithms, but refuses a request without any digest that it can verify.
                  *
-                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
-                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
-                 *     A longer one is 400, where its length is known before its body is read.
+                 *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+                 *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+                 *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+                 *     read if the length is known.
                  */
                 "Content-Digest"?: components["parameters"]["ContentDigest"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -1971,7 +1998,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description An answer for each item, in the order given. */
+            /** @description A result for each item, in the order of the request. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1984,7 +2011,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchPutAnswer"];
                 };
             };
-            /** @description The request, its body or a key in it is malformed, or has members or parameters that are unknown. Nothing was done. */
+            /** @description The request, its body or a key is malformed, or it has unknown members or parameters. Nothing was done. */
             400: components["responses"]["BadRequest"];
             403: components["responses"]["Forbidden"];
             405: components["responses"]["MethodNotAllowed"];
@@ -2008,20 +2035,21 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
-                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
-                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+                 *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+                 *     other algorithms, but refuses a request without any digest that it can verify.
                  *
-                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
-                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
-                 *     A longer one is 400, where its length is known before its body is read.
+                 *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+                 *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+                 *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+                 *     read if the length is known.
                  */
                 "Content-Digest"?: components["parameters"]["ContentDigest"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2034,7 +2062,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The objects, and what became of those that can't be read. */
+            /** @description The objects, and the problems of the failed items. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2049,7 +2077,7 @@ export interface operations {
                     "application/vnd.safetensors": string;
                 };
             };
-            /** @description The request, its body or a key in it is malformed, or has members or parameters that are unknown. Nothing was done. */
+            /** @description The request, its body or a key is malformed, or it has unknown members or parameters. Nothing was done. */
             400: components["responses"]["BadRequest"];
             403: components["responses"]["Forbidden"];
             405: components["responses"]["MethodNotAllowed"];
@@ -2073,20 +2101,21 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
-                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
-                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+                 *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+                 *     other algorithms, but refuses a request without any digest that it can verify.
                  *
-                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
-                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
-                 *     A longer one is 400, where its length is known before its body is read.
+                 *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+                 *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+                 *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+                 *     read if the length is known.
                  */
                 "Content-Digest"?: components["parameters"]["ContentDigest"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2095,7 +2124,7 @@ export interface operations {
         };
         requestBody: components["requestBodies"]["Keys"];
         responses: {
-            /** @description An answer for each key, in the order asked. */
+            /** @description A result for each key, in the order of the request. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2108,7 +2137,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchExistsAnswer"];
                 };
             };
-            /** @description The request, its body or a key in it is malformed, or has members or parameters that are unknown. Nothing was done. */
+            /** @description The request, its body or a key is malformed, or it has unknown members or parameters. Nothing was done. */
             400: components["responses"]["BadRequest"];
             403: components["responses"]["Forbidden"];
             405: components["responses"]["MethodNotAllowed"];
@@ -2132,20 +2161,21 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
-                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
-                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+                 *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+                 *     other algorithms, but refuses a request without any digest that it can verify.
                  *
-                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
-                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
-                 *     A longer one is 400, where its length is known before its body is read.
+                 *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+                 *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+                 *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+                 *     read if the length is known.
                  */
                 "Content-Digest"?: components["parameters"]["ContentDigest"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2154,7 +2184,7 @@ export interface operations {
         };
         requestBody: components["requestBodies"]["Keys"];
         responses: {
-            /** @description An answer for each key, in the order asked. */
+            /** @description A result for each key, in the order of the request. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2167,7 +2197,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchInfoAnswer"];
                 };
             };
-            /** @description The request, its body or a key in it is malformed, or has members or parameters that are unknown. Nothing was done. */
+            /** @description The request, its body or a key is malformed, or it has unknown members or parameters. Nothing was done. */
             400: components["responses"]["BadRequest"];
             403: components["responses"]["Forbidden"];
             405: components["responses"]["MethodNotAllowed"];
@@ -2191,20 +2221,21 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. Those by `sha-256` and
-                 *     `sha-512` are verified before the engine is asked for anything; a mismatch is 400
-                 *     `digest-mismatch`. Others are ignored, but with none that can be verified the request is refused.
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+                 *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+                 *     other algorithms, but refuses a request without any digest that it can verify.
                  *
-                 *     A multipart or safetensors batch with it is held whole until it is verified. It may have a
-                 *     quarter of the arena, and no more than the largest object; of unknown length, `--unsized-bytes`.
-                 *     A longer one is 400, where its length is known before its body is read.
+                 *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+                 *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+                 *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+                 *     read if the length is known.
                  */
                 "Content-Digest"?: components["parameters"]["ContentDigest"];
-                /** @description Only `100-continue`; anything else is 417. Browsers do not send it, Swagger UI neither. */
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
                 Expect?: components["parameters"]["Expect"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2213,7 +2244,7 @@ export interface operations {
         };
         requestBody: components["requestBodies"]["Keys"];
         responses: {
-            /** @description An answer for each key, in the order asked. */
+            /** @description A result for each key, in the order of the request. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2226,7 +2257,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchRemoveAnswer"];
                 };
             };
-            /** @description The request, its body or a key in it is malformed, or has members or parameters that are unknown. Nothing was done. */
+            /** @description The request, its body or a key is malformed, or it has unknown members or parameters. Nothing was done. */
             400: components["responses"]["BadRequest"];
             403: components["responses"]["Forbidden"];
             405: components["responses"]["MethodNotAllowed"];
@@ -2250,8 +2281,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2260,7 +2291,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All of them, by device. */
+            /** @description All clients, ordered by device. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2290,8 +2321,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2300,7 +2331,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is. */
+            /** @description The process is alive. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2331,15 +2362,15 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Tells of all workers, in `detail` what the gateway waits for, and in `arena` whether large requests find room. May stand alone.
+                 * @description Adds the state of all workers, the reason in `detail`, and in `arena` whether there is memory for large requests. The value may be omitted.
                  * @example true
                  */
                 verbose?: boolean;
             };
             header?: {
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2348,7 +2379,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It can. */
+            /** @description The gateway can serve objects. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2378,8 +2409,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2416,11 +2447,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of an earlier answer; 304 when it still holds. */
+                /** @description The `ETag` of an earlier response; 304 if the document is unchanged. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatchTag"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2463,11 +2494,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of an earlier answer; 304 when it still holds. */
+                /** @description The `ETag` of an earlier response; 304 if the document is unchanged. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatchTag"];
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2476,7 +2507,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description An OpenAPI 3.1 document, as it stands in the source. */
+            /** @description The OpenAPI 3.1 document as it is in the source. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2507,8 +2538,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2549,8 +2580,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };
@@ -2559,7 +2590,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Every kind of problem, by status. */
+            /** @description Every kind of problem, ordered by status. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2595,8 +2626,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description 1 to 128 letters, digits and `._~:/+=@-`; given back in the answer and written in the log.
-                 *     Anything else is ignored and an id is made up.
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
             };

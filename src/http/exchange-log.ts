@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { ProblemSlug } from '../errors.ts';
-import { clientHasGone, type Exchange } from './exchange.ts';
-import { createLineLimit } from './line-limit.ts';
-import type { Logger } from './log.ts';
+import type { ProblemSlug } from '../errors/problems.ts';
+import { createLineLimit } from '../log/line-limit.ts';
+import type { Logger } from '../log/types.ts';
+import { clientHasLeft, type Recorded } from './exchange.ts';
 
-/** The status alone does not tell: the engine's -3101 is a 409 as well. */
+/** Problems that are not failures. Their status is not enough: the engine's -3101 is a 409 as well. */
 const ordinary: ReadonlySet<string | undefined> = new Set<ProblemSlug>([
   'object-not-found',
   'object-exists',
@@ -12,23 +12,23 @@ const ordinary: ReadonlySet<string | undefined> = new Set<ProblemSlug>([
   'range-not-satisfiable',
 ]);
 
-/** A coding that we never promised is the client's mistake, for all that its status says. */
+/** A coding that the gateway never offered is the client's mistake, although its status is a 5xx. */
 const refusal501: ProblemSlug = 'not-implemented';
 
 /** Statuses of an overload, in which every request may fail: their lines are limited for each problem. */
 const overloads: ReadonlySet<number> = new Set([503, 504, 507]);
 
 export interface ExchangeLog {
-  write(exchange: Exchange, status: number, durationMs: number): void;
-  /** Logs the counts of lines that were left out; to be called before the worker ends. */
+  write(exchange: Recorded, status: number, durationMs: number): void;
+  /** Logs the counts of lines that were dropped; call this before the worker ends. */
   flush(): void;
 }
 
 /**
  * Logs the requests that failed (5xx as errors, 4xx as information), the slow ones and those whose
- * client went away, or all of them with --access-log. The ordinary answers of a cache are no failures:
+ * client disconnected, or all of them with --access-log. The ordinary responses of a cache are no failures:
  * a miss, a duplicate, a failed condition, a range past the end. Of 503, 504 and 507 a few lines are
- * logged for each problem, and how many more there were, unless --access-log asks for all.
+ * logged for each problem, and the number of others, unless --access-log is on.
  */
 export function exchangeLog(
   logger: Logger,
@@ -36,21 +36,21 @@ export function exchangeLog(
 ): ExchangeLog {
   const { accessLog, slowRequestMs } = settings;
   const limit = createLineLimit((problem, suppressed) =>
-    logger.error({ problem, suppressed }, 'requests failed that have no line of their own'),
+    logger.error({ problem, suppressed }, 'more requests failed; only their number is logged'),
   );
-  const write = (exchange: Exchange, status: number, durationMs: number): void => {
+  const write = (exchange: Recorded, status: number, durationMs: number): void => {
     const slow = slowRequestMs > 0 && durationMs > slowRequestMs;
     const failed = status >= 400 && !ordinary.has(exchange.problem);
     const ours = exchange.error !== undefined || (status >= 500 && exchange.problem !== refusal501);
-    const gone = clientHasGone(exchange);
+    const left = clientHasLeft(exchange);
     const { cutOff } = exchange;
-    if (!failed && !ours && !slow && !accessLog && !gone && cutOff === undefined) return;
+    if (!failed && !ours && !slow && !accessLog && !left && cutOff === undefined) return;
     if (overloads.has(status) && !accessLog && !limit.admits(exchange.problem ?? String(status))) {
       return;
     }
     const line = lineOf(exchange, status, durationMs);
     if (ours) logger.error(line, 'request failed');
-    else if (gone) logger.info(line, 'client went away');
+    else if (left) logger.info(line, 'client disconnected');
     else if (cutOff !== undefined)
       logger.info(line, 'response cut off: the client reads too slowly');
     else if (slow) logger.warn(line, 'slow request');
@@ -59,7 +59,7 @@ export function exchangeLog(
   return { write, flush: () => limit.flush() };
 }
 
-const lineOf = (exchange: Exchange, status: number, durationMs: number) => ({
+const lineOf = (exchange: Recorded, status: number, durationMs: number) => ({
   requestId: exchange.requestId,
   method: exchange.method,
   route: exchange.route,
@@ -68,13 +68,13 @@ const lineOf = (exchange: Exchange, status: number, durationMs: number) => ({
   bytesIn: exchange.bytesIn,
   bytesOut: exchange.bytesOut,
   ...(exchange.problem === undefined ? {} : { problem: exchange.problem }),
-  ...(exchange.key === undefined ? {} : { keyHash: hashedKey(exchange.key) }),
+  ...(exchange.key === '' ? {} : { keyHash: hashedKey(exchange.key) }),
   ...(exchange.cutOff === undefined ? {} : { reason: exchange.cutOff }),
   ...(exchange.error === undefined ? {} : { err: exchange.error }),
 });
 
 /**
- * Keys may tell what users asked, so a log has only the first 64 bits of their SHA-256:
+ * Keys may contain what users wrote, so a log has only the first 64 bits of their SHA-256:
  * `printf %s "$key" | sha256sum | cut -c1-16` finds the lines of a known key.
  */
 export const hashedKey = (key: string): string =>

@@ -1,16 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Layout } from '../config-layouts.ts';
-import type { BatchStore } from '../store/batch-store.ts';
+import type { Layout } from '../config/layouts.ts';
+import type { ProblemSlug } from '../errors/problems.ts';
+import type { BatchStore } from '../store/batch/batch-store.ts';
 import type { ObjectStore } from '../store/object-store.ts';
-import type { ConnectionState } from './connection-state.ts';
-import type { HeldBody } from './held-body.ts';
-import type { HeldBytes } from './held-bytes.ts';
-import { requestIdOf } from './request-id.ts';
-import type { TransferWatch } from './transfer-watch.ts';
+import type { BodyReceiver } from './body/body-receiver.ts';
+import type { HeldBytes } from './body/held-bytes.ts';
+import type { ConnectionState } from './connection/connection-state.ts';
+import type { TransferWatch } from './connection/transfer-watch.ts';
+import { requestIdOf } from './request/request-id.ts';
 
 export type BatchOperation = 'put' | 'get' | 'exists' | 'info' | 'remove';
 
-/** The route templates that requests are counted under; never a key (design.md §3). */
+/** The route templates that requests are counted under; never a key. */
 export type RouteTemplate =
   | '/v1/objects/{key}'
   | '/v1/info/{key}'
@@ -26,19 +27,19 @@ export type RouteTemplate =
   | '/problems/{slug}'
   | 'other';
 
-/** What routes work with; one for the worker. */
+/** The parts of a worker that handlers use. */
 export interface Gateway {
   readonly store: ObjectStore;
   readonly batches: BatchStore;
   /** JSON bodies and headers that are held on the JavaScript side, all together. */
   readonly heldText: HeldBytes;
   readonly limits: Limits;
-  /** Those that requests may name; replaced as a whole when the settings are read again. */
+  /** The layouts that requests may name; replaced as a whole when the settings are read again. */
   layouts: readonly Layout[];
   readonly watch: TransferWatch;
   /** Set when the worker drains, or soon will: readiness fails, and responses close their connections. */
   draining: boolean;
-  /** Told of every request that ended, however it ended. */
+  /** Called once for each exchange, when it has ended. */
   onEnd(exchange: Exchange): void;
 }
 
@@ -49,12 +50,16 @@ export interface Limits {
   /** Keys of one batch. */
   readonly batchKeys: number;
   readonly batchJsonBytes: number;
-  /** Milliseconds that an idle connection stays open, as the Keep-Alive header tells. */
+  /** Milliseconds that an idle connection stays open, as the Keep-Alive header says. */
   readonly keepAliveMs: number;
 }
 
-/** One request and its response, with what its log line and metrics need. */
+/**
+ * One request and its response: everything that a handler works with, and what the log line and the
+ * metrics need.
+ */
 export interface Exchange {
+  readonly gateway: Gateway;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly connection: ConnectionState;
@@ -63,34 +68,45 @@ export interface Exchange {
   readonly startedMs: number;
   readonly method: string;
   route: RouteTemplate;
-  key: string | undefined;
-  /** Set until the 100 that the client waits for is sent. */
+  /** The decoded key; empty for routes without one. */
+  key: string;
+  /** The part of the request target after the `?`, not decoded. */
+  query: string;
+  /** Whether the client waits for a 100, which has not been sent. */
   expectsContinue: boolean;
   /** Why the body will never be complete: the parser's fault with it, or ClientGoneError. */
   bodyFault: Error | undefined;
-  /** Set when the body had to wait for its consumer. */
-  body: HeldBody | undefined;
-  /** Set while the body is received: ends that. */
-  interrupt: ((fault: Error) => void) | undefined;
+  /** Set once the body is received, or held until it is. */
+  body: BodyReceiver | undefined;
   bytesIn: number;
   bytesOut: number;
   /** Set once the exchange was counted. */
   ended: boolean;
-  /** The problem's slug, when it was answered with one. */
-  problem: string | undefined;
-  /** What a defect threw, for the log. */
+  /** The problem of the response. */
+  problem: ProblemSlug | undefined;
+  /** The error of a defect, for the log. */
   error: unknown;
   /** Why the gateway broke off the response. */
   cutOff?: string;
 }
 
-/** A request that is about to be served. */
+type ResponseState = 'statusCode' | 'headersSent' | 'destroyed' | 'writableFinished';
+type Facts = 'requestId' | 'startedMs' | 'method' | 'route' | 'key' | 'bytesIn' | 'bytesOut';
+type Outcome = 'problem' | 'error' | 'cutOff';
+
+/** The facts that the log and the metrics use. */
+export type Recorded = Pick<Exchange, Facts | Outcome> & {
+  readonly res: Pick<ServerResponse, ResponseState>;
+};
+
 export const newExchange = (
+  gateway: Gateway,
   req: IncomingMessage,
   res: ServerResponse,
   connection: ConnectionState,
   expectsContinue: boolean,
 ): Exchange => ({
+  gateway,
   req,
   res,
   connection,
@@ -98,11 +114,11 @@ export const newExchange = (
   startedMs: performance.now(),
   method: req.method ?? 'GET',
   route: 'other',
-  key: undefined,
+  key: '',
+  query: '',
   expectsContinue,
   bodyFault: undefined,
   body: undefined,
-  interrupt: undefined,
   bytesIn: 0,
   bytesOut: 0,
   ended: false,
@@ -110,17 +126,17 @@ export const newExchange = (
   error: undefined,
 });
 
-/** Counts and logs an exchange, once, when its last byte left or its connection closed. */
-export function endExchange(gateway: Gateway, exchange: Exchange): void {
+/** Counts and logs an exchange, once, when its last byte is sent or its connection closed. */
+export function endExchange(exchange: Exchange): void {
   if (exchange.ended) return;
   exchange.ended = true;
-  gateway.onEnd(exchange);
+  exchange.gateway.onEnd(exchange);
 }
 
-/** Ends an exchange whose client has left. It may have ended its side only: ours ends without a response. */
-export function abandon(gateway: Gateway, exchange: Exchange): void {
+/** Ends an exchange whose client has disconnected, or has ended its side within the request: it gets no response. */
+export function abandon(exchange: Exchange): void {
   exchange.req.socket.destroy();
-  endExchange(gateway, exchange);
+  endExchange(exchange);
 }
 
 /** Breaks off a response whose client reads too slowly. */
@@ -129,8 +145,8 @@ export function cutOff(exchange: Exchange, reason: string): void {
   exchange.res.destroy();
 }
 
-/** Whether the client left before it had the response: without one, or in the middle of it. */
-export const clientHasGone = ({ res, error, cutOff }: Exchange): boolean =>
+/** Whether the client disconnected before it had the response: without one, or in the middle of it. */
+export const clientHasLeft = ({ res, error, cutOff }: Recorded): boolean =>
   error === undefined &&
   cutOff === undefined &&
   (!res.headersSent || (res.destroyed && !res.writableFinished));
@@ -138,7 +154,7 @@ export const clientHasGone = ({ res, error, cutOff }: Exchange): boolean =>
 const attached = Symbol('exchange');
 type WithExchange = IncomingMessage & { [attached]?: Exchange };
 
-/** Express hands on requests, not exchanges. */
+/** Express passes requests on, not exchanges. */
 export function attachExchange(req: IncomingMessage, exchange: Exchange): void {
   (req as WithExchange)[attached] = exchange;
 }

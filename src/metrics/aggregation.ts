@@ -1,76 +1,76 @@
-/** /metrics for the whole pool: the workers' metrics added up, and the supervisor's own. */
+/** /metrics for the whole pool: the sums of the workers' metrics, and the supervisor's own. */
 import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
-import type { MetricJson } from '../pool/protocol.ts';
-import type { PoolSamples, Rendered } from '../pool/scrape.ts';
-import type { PoolNumbers } from '../pool/supervisor-options.ts';
+import type { MetricJson } from '../messages/protocol.ts';
+import type { PoolSamples, Rendered } from '../supervisor/scrape.ts';
+import type { PoolNumbers } from '../supervisor/supervisor-options.ts';
 
-/** Adds up by each metric's own rule (sum, first, average …), as prom-client's cluster support does. */
+/** Sums by the rule of each metric (sum, first, average …), like the cluster support of prom-client. */
 export async function renderPool(samples: PoolSamples, own: PoolNumbers): Promise<Rendered> {
   const registry = ownRegistry(own);
-  const gone = addUp(samples.gone.map(counted));
-  const goneJson = (await gone.getMetricsAsJSON()) as unknown as MetricJson[];
-  const sum = addUp([...samples.live, ...samples.silent.map(counted), goneJson]);
+  const registryOfEnded = addUp(samples.ended.map(counted));
+  const ended = (await registryOfEnded.getMetricsAsJSON()) as unknown as MetricJson[];
+  const sum = addUp([...samples.live, ...samples.silent.map(counted), ended]);
   return {
     contentType: registry.contentType,
     body: `${await registry.metrics()}\n${await sum.metrics()}`,
-    gone: goneJson,
+    ended,
   };
 }
 
 const addUp = (all: readonly MetricJson[][]): Registry => AggregatorRegistry.aggregate([...all]);
 
-/** What only grows, and stays true when who has counted it is gone. */
+/** Metrics that only grow: they stay true when the worker that counted them has ended. */
 const counted = (metrics: readonly MetricJson[]): MetricJson[] =>
   metrics.filter(({ type }) => type === 'counter' || type === 'histogram');
 
-/** Made anew for each scrape: the supervisor counts in plain numbers, and loads prom-client late. */
+/** Created for each scrape: the supervisor counts in plain numbers, and loads prom-client late. */
 function ownRegistry(own: PoolNumbers): Registry {
-  const { slots, standbyAnswers, standbyConnections, waitingConnections } = own;
+  const { workers, fallbackResponses, fallbackConnections, waitingConnections } = own;
   const registry = new Registry();
   const registers = [registry];
   const labelNames = ['device'];
   const up = new Gauge({
     name: 'memcache_gateway_worker_up',
-    help: 'Whether the worker of a device is ready and answers; 0 when its engine calls hang.',
+    help: '1 if the worker of a device is ready and responds; 0 otherwise, for example when its engine calls hang.',
     labelNames,
     registers,
   });
   const restarts = new Counter({
     name: 'memcache_gateway_worker_restarts_total',
-    help: 'Workers started in the place of a dead one.',
+    help: 'Workers started to replace a dead one.',
     labelNames,
     registers,
   });
   const connections = new Counter({
     name: 'memcache_gateway_worker_connections_total',
-    help: 'Connections handed over to the worker of a device.',
+    help: 'Connections passed to the worker of a device.',
     labelNames,
     registers,
   });
-  const standby = new Counter({
+  const fallback = new Counter({
     name: 'memcache_gateway_standby_connections_total',
-    help: 'Connections answered by the supervisor, because no worker was ready or took them in time.',
+    help: 'Connections served by the supervisor itself, because no worker was ready or accepted them in time.',
     registers,
   });
   const answers = new Counter({
     name: 'memcache_gateway_standby_answers_total',
-    help: 'Requests answered by the supervisor, by status.',
+    help: 'Responses sent by the supervisor itself, by status.',
     labelNames: ['status'],
     registers,
   });
   const waiting = new Gauge({
     name: 'memcache_gateway_waiting_connections',
-    help: 'Connections that wait for a worker to take them.',
+    help: 'Connections that wait for a worker to accept them.',
     registers,
   });
-  for (const slot of slots) {
-    const labels = { device: slot.device };
-    up.set(labels, slot.serving && slot.state === 'ready' ? 1 : 0);
-    restarts.inc(labels, slot.restarts);
-    connections.inc(labels, slot.handedOver);
+  for (const worker of workers) {
+    const labels = { device: worker.device };
+    up.set(labels, worker.serving && worker.state === 'ready' ? 1 : 0);
+    restarts.inc(labels, worker.restarts);
+    connections.inc(labels, worker.handedOver);
   }
-  for (const [status, count] of standbyAnswers) answers.inc({ status }, count);
+  for (const [status, count] of fallbackResponses) answers.inc({ status }, count);
   waiting.set(waitingConnections);
-  standby.inc(standbyConnections);
+  fallback.inc(fallbackConnections);
   return registry;
 }

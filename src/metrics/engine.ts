@@ -1,20 +1,37 @@
-import type { EngineClient, EngineOperation } from '../native/types.ts';
+import type { EngineOperation } from '../native/abi/types.ts';
+import type { Scheduler } from '../scheduler/scheduler.ts';
 import { hotHistogram, type Series } from './histogram.ts';
-import { registerPolled } from './polled.ts';
+import { registerNumber, registerPolled } from './polled.ts';
 import type { MetricSink } from './registry.ts';
 
-/** From a call on this thread (a microsecond) to one that waits out the engine's own 60 s. */
+/** From a call on this thread (a microsecond) to one that waits for the engine's own 60 s. */
 const BUCKETS = [
   0.000_001, 0.000_005, 0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
   0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ];
 
-/** Engine calls by operation and code, the calls in flight, and what the arena holds. */
+type Sources = Pick<Scheduler, 'engine' | 'arena' | 'calls'>;
+
+/** Engine calls by operation and code, the calls in flight, and the use of the arena. */
 export function engineMetrics(
   registry: MetricSink,
-  engine: EngineClient,
+  scheduler: Sources,
   isRefusing: () => boolean,
 ): void {
+  observeCalls(registry, scheduler);
+  registerStates(
+    registry,
+    'memcache_gateway_engine_calls',
+    'Engine calls by state: in flight, late (in flight past their deadline), queued for a slot.',
+    () => {
+      const { inFlight, late, queued } = scheduler.calls();
+      return { in_flight: inFlight, late, queued };
+    },
+  );
+  arenaMetrics(registry, scheduler, isRefusing);
+}
+
+function observeCalls(registry: MetricSink, { engine }: Sources): void {
   const durations = hotHistogram(
     registry,
     'memcache_gateway_engine_call_duration_seconds',
@@ -31,27 +48,16 @@ export function engineMetrics(
     const series = known.get(operation)?.get(code) ?? seriesOf(operation, code);
     durations.observe(series, elapsedMs / 1000);
   };
-  const gaugeByState = (name: string, help: string, read: () => Record<string, number>) =>
-    registerPolled(registry, {
-      name,
-      help,
-      type: 'gauge',
-      read: () => Object.entries(read()).map(([state, value]) => ({ value, labels: { state } })),
-    });
-  gaugeByState(
-    'memcache_gateway_engine_calls',
-    'Engine calls by state: in flight, late (in flight past their deadline), queued for a slot.',
-    () => {
-      const { inFlight, late, queued } = engine.calls();
-      return { in_flight: inFlight, late, queued };
-    },
-  );
-  gaugeByState(
+}
+
+function arenaMetrics(registry: MetricSink, { arena }: Sources, isRefusing: () => boolean): void {
+  registerStates(
+    registry,
     'memcache_gateway_arena_bytes',
-    'Bytes of the arena by state; only small values can take reserve_free, waiting are those asked for and not yet given.',
+    'Bytes of the arena by state: used, free, reserve_free (for small values only), waiting (requested but not yet allocated).',
     () => {
-      const { totalBytes, usedBytes, waitingBytes } = engine.arena.stats();
-      const { reserveFreeBytes } = engine.arena.pressure();
+      const { totalBytes, usedBytes, waitingBytes } = arena.stats();
+      const { reserveFreeBytes } = arena.pressure();
       return {
         used: usedBytes,
         free: totalBytes - usedBytes - reserveFreeBytes,
@@ -60,28 +66,42 @@ export function engineMetrics(
       };
     },
   );
-  registerPolled(registry, {
+  registerNumber(registry, {
     name: 'memcache_gateway_arena_refusals_total',
-    help: 'Requests refused because the arena had no room for them in time.',
+    help: 'Requests refused because the arena had no free memory for them in time.',
     type: 'counter',
-    read: () => [{ value: engine.arena.pressure().refusals, labels: {} }],
+    read: () => arena.pressure().refusals,
   });
-  registerPolled(registry, {
+  registerNumber(registry, {
     name: 'memcache_gateway_arena_refusing',
-    help: 'Workers whose arena has had no room for what it refused, for longer than --arena-wait-ms.',
+    help: 'Workers whose arena has refused requests for longer than --arena-wait-ms.',
     type: 'gauge',
-    read: () => [{ value: isRefusing() ? 1 : 0, labels: {} }],
+    read: () => (isRefusing() ? 1 : 0),
   });
-  registerPolled(registry, {
+  registerNumber(registry, {
     name: 'memcache_gateway_arena_waiters',
-    help: 'Requests that wait for room in the arena.',
+    help: 'Requests that wait for memory in the arena.',
     type: 'gauge',
-    read: () => [{ value: engine.arena.stats().waiters, labels: {} }],
+    read: () => arena.stats().waiters,
   });
-  registerPolled(registry, {
+  registerNumber(registry, {
     name: 'memcache_gateway_arena_blocks',
     help: 'Blocks of the arena in use.',
     type: 'gauge',
-    read: () => [{ value: engine.arena.stats().blocks, labels: {} }],
+    read: () => arena.stats().blocks,
+  });
+}
+
+function registerStates(
+  registry: MetricSink,
+  name: string,
+  help: string,
+  read: () => Record<string, number>,
+): void {
+  registerPolled(registry, {
+    name,
+    help,
+    type: 'gauge',
+    read: () => Object.entries(read()).map(([state, value]) => ({ value, labels: { state } })),
   });
 }

@@ -11,9 +11,9 @@ export interface Series {
 }
 
 /**
- * A histogram whose series are found once and then observed with two array writes, since prom-client
- * hashes the labels on every observation, which costs more than a whole engine call. It gives its
- * values to the registry in prom-client's own form, so exposition and aggregation are prom-client's.
+ * A histogram with a reference to each series: an observation is two array writes. prom-client hashes the
+ * labels in every observation, which costs more than a whole engine call. The values go to the registry in
+ * prom-client's format, so prom-client does exposition and aggregation.
  */
 export interface HotHistogram {
   series(labels: Labels): Series;

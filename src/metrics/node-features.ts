@@ -4,11 +4,11 @@ import type { MetricSink } from './registry.ts';
 
 const STATES = ['on', 'failed', 'disabled'] as const;
 
-/** For each use of undocumented Node, 1 for its state and 0 for the others. */
+/** For each undocumented Node feature, 1 for its state and 0 for the other states. */
 export function nodeFeatureMetrics(registry: MetricSink, read: () => readonly NodeFeature[]): void {
   registerPolled(registry, {
     name: 'memcache_gateway_node_feature',
-    help: 'Workers in which a shortcut past the documented Node API is on, has failed its probe, or is disabled.',
+    help: 'Workers in which an undocumented Node feature is on, has failed its probe, or is disabled.',
     type: 'gauge',
     read: () =>
       read().flatMap(({ name, state }) =>

@@ -1,11 +1,11 @@
 /**
- * What a worker counts. prom-client is loaded only for the metrics of the process and its event
+ * The metrics of a worker. prom-client is loaded only for the metrics of the process and its event
  * loop, and not before the worker is ready, since it would take a tenth of the start.
  */
 import type { Metric, MetricObject, Registry as ProcessRegistry } from 'prom-client';
-import type { MetricJson } from '../pool/protocol.ts';
+import type { MetricJson } from '../messages/protocol.ts';
 
-/** Where metrics are declared; prom-client's own registry is one, too. */
+/** The interface for declaring metrics; prom-client's registry implements it too. */
 export interface MetricSink {
   registerMetric(metric: Metric): void;
 }
@@ -27,7 +27,7 @@ export function createRegistry(): Registry {
     return registry;
   }
 
-  /** A load that failed is tried again by the next scrape. */
+  /** The next scrape retries a failed load. */
   function ofProcess(): Promise<ProcessRegistry> {
     loading ??= load().catch((error: unknown) => {
       loading = undefined;
@@ -39,7 +39,7 @@ export function createRegistry(): Registry {
   setTimeout(() => void ofProcess().catch(() => undefined), processDelayMs).unref();
   return {
     registerMetric(metric) {
-      // A method that prom-client's own registries call; its types leave it out.
+      // A method that prom-client's own registries call; its types omit it.
       own.push(metric);
     },
     async getMetricsAsJSON() {

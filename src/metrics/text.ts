@@ -1,22 +1,21 @@
-import { registerPolled } from './polled.ts';
+import { registerNumber } from './polled.ts';
 import type { MetricSink } from './registry.ts';
 
-/** How much of the text budget is held. */
+/** Use and limit of the text budget. */
 export function textMetrics(
   registry: MetricSink,
   text: { readonly held: number; readonly most: number },
 ): void {
-  const register = (name: string, help: string, read: () => number): void =>
-    registerPolled(registry, {
-      name: `memcache_gateway_${name}`,
-      help,
-      type: 'gauge',
-      read: () => [{ value: read(), labels: {} }],
-    });
-  register(
-    'text_held_bytes',
-    'Bytes of the text budget that requests hold: JSON, headers and items of batches.',
-    () => text.held,
-  );
-  register('text_limit_bytes', 'Bytes of the text budget; beyond it 503.', () => text.most);
+  registerNumber(registry, {
+    name: 'memcache_gateway_text_held_bytes',
+    help: 'Bytes of the text budget that requests hold: JSON, headers and items of batches.',
+    type: 'gauge',
+    read: () => text.held,
+  });
+  registerNumber(registry, {
+    name: 'memcache_gateway_text_limit_bytes',
+    help: 'Bytes of the text budget; requests that exceed it get 503.',
+    type: 'gauge',
+    read: () => text.most,
+  });
 }

@@ -4,11 +4,11 @@ import { streamPair } from './stream-pair.ts';
 
 const feature = nodeFeature('body-tap');
 
-/** What takes a body as the parser finds it. */
-export interface BodyTap {
-  /** The chunk is the taker's until this returns. */
+/** Takes a body from the parser, chunk by chunk. */
+export interface BodyInterceptor {
+  /** The chunk may be used until this returns. */
   chunk(chunk: Buffer): void;
-  /** The body has come whole. */
+  /** The body is complete. */
   end(): void;
 }
 
@@ -22,21 +22,22 @@ interface Tapped {
 const listening = new WeakMap<IncomingMessage, Tapped>();
 
 interface Tappable {
-  /** What node:http gives a body's chunks to, and null at its end. */
+  /** node:http passes each chunk of a body to this, and null at its end. */
   push(chunk: Buffer | null): boolean;
   /** Set while a consumer reads the body, so that node:http does not discard it behind the response. */
   _consuming: boolean;
-  [tapped]?: BodyTap | undefined;
+  [tapped]?: BodyInterceptor | undefined;
 }
 
 /**
- * Hands a request's body to a tap, first of all what has come of it already. A chunk goes from the
- * parser to its place in one call: no stream buffers it, no event announces it, no queue delays it,
- * which together cost a small body as much as to be stored (docs/decisions/0006-bodies.md). `close`
- * is still to be listened for: it tells that the client went away before the end.
+ * Passes the body of a request to a tap, first the bytes that have arrived already. Each chunk
+ * takes one call from the parser to the tap, without a stream, events or queues, which cost a small
+ * body as much time as the engine call that stores it (docs/decisions/0006-bodies.md). When the
+ * client closes the connection inside the body, the request emits `close` and the tap gets no
+ * `end`.
  */
-export function tapBody(req: IncomingMessage, tap: BodyTap): void {
-  // To read is also what lets a parser go on that was told to wait for a reader.
+export function tapBody(req: IncomingMessage, tap: BodyInterceptor): void {
+  // Reading also resumes a parser that waits for a reader.
   while (req.readableLength > 0) tap.chunk(req.read() as Buffer);
   if (req.complete) {
     tap.end();
@@ -46,15 +47,15 @@ export function tapBody(req: IncomingMessage, tap: BodyTap): void {
   else listen(req, tap);
 }
 
-/** As `tapBody` on a request of which no body byte has come, whether the feature is on or not. */
-export function interceptBody(req: IncomingMessage, tap: BodyTap): void {
+/** Like `tapBody` for a request without a body byte so far, whether the feature is on or not. */
+export function interceptBody(req: IncomingMessage, tap: BodyInterceptor): void {
   const message = req as unknown as Tappable;
   message._consuming = true;
   message[tapped] = tap;
   message.push = pushToTap;
 }
 
-function listen(req: IncomingMessage, tap: BodyTap): void {
+function listen(req: IncomingMessage, tap: BodyInterceptor): void {
   const onData = (chunk: Buffer): void => tap.chunk(chunk);
   const onEnd = (): void => tap.end();
   listening.set(req, { onData, onEnd });
@@ -82,8 +83,8 @@ export function untapBody(req: IncomingMessage): void {
 const streamPush = Reflect.get(IncomingMessage.prototype, 'push') as Tappable['push'];
 
 /**
- * For a request that announces no body: node:http would read it away behind the response all the
- * same, as a stream, with its events and turns of queues; of a small GET that is a thirtieth.
+ * For a request that announces no body: otherwise node:http discards the body as a stream after the
+ * response, and its events and queues take a thirtieth of the time of a small GET.
  */
 export function skipBody(req: IncomingMessage): void {
   if (feature.enabled) skip(req);

@@ -8,10 +8,11 @@ import { streamPair } from './stream-pair.ts';
 const feature = nodeFeature('connection-checks');
 
 /**
- * Has node:http keep a list of the connections of a server that never listens for clients: a request
- * head that takes longer than `headersTimeout` is a `clientError`, and `closeIdleConnections` finds the
- * connections without a request. node:http does so from the moment a server listens, which is at the
- * latest in the next turn of the event loop; it does not check connections that came before.
+ * Has node:http keep a list of the connections of a server that never listens for clients: a
+ * request head that takes longer than `headersTimeout` is a `clientError`, and
+ * `closeIdleConnections` finds the connections without a request. node:http does so once the server
+ * listens, at the latest in the next turn of the event loop; it does not check connections that
+ * arrived before.
  * @throws where the temporary folder, which the documented way uses, cannot be written
  */
 export function startConnectionChecks(server: Server): void {
@@ -48,7 +49,7 @@ function makeFolder(): string {
 
 const TIMEOUT_CODE = 'ERR_HTTP_REQUEST_TIMEOUT';
 
-/** A head that never ends must be found on a connection of the probe's own. */
+/** On a connection of its own, node:http must find a head that never ends. */
 export async function probeConnectionChecks(): Promise<void> {
   const [inside, outside] = streamPair();
   const server = createServer({

@@ -1,7 +1,6 @@
 /**
- * A connection as it goes over a channel between processes: the kernel's handle alone, as
- * node:cluster passes it on. Given a socket, Node makes a socket of it on arrival, and that begins to
- * read at once, before its owner is known.
+ * A connection on the channel between processes: the bare handle of the kernel, as node:cluster
+ * passes it on. A socket would begin to read on arrival, before its owner is decided.
  */
 import { Socket } from 'node:net';
 import { nodeFeature } from './node-features.ts';
@@ -9,33 +8,33 @@ import { nodeFeature } from './node-features.ts';
 const feature = nodeFeature('bare-handles');
 
 export interface Handle {
-  /** Closes this process's copy of the connection, and nothing but that. */
+  /** Closes this process's copy of the connection, and nothing else. */
   close(): void;
 }
 
 /** Whether this process has proved that bare handles work. */
 export const canPassHandles = (): boolean => feature.enabled;
 
-/** The handle of a socket, which keeps it; undefined when the socket is closed. */
+/** The handle of a socket, which the socket keeps; undefined when the socket is closed. */
 export const handleOf = (socket: Socket): Handle | undefined =>
   (socket as { _handle?: Handle | null })._handle ?? undefined;
 
-/** A socket on a handle, which reads; a client may end its side before it has the response. */
+/** A socket on a handle, which begins to read; a client may end its side before it has the response. */
 export function socketOf(handle: Handle): Socket {
   const options = { handle, allowHalfOpen: true, readable: true, writable: true };
   return new Socket(options);
 }
 
-/** Closes what came with a message, a bare handle or a socket. */
+/** Closes a bare handle or a socket that arrived with a message. */
 export function closePassed(passed: Handle | Socket): void {
   if (passed instanceof Socket) passed.destroy();
   else passed.close();
 }
 
 /**
- * Sends one end of a connection of its own through the supervisor and back, makes a socket of what
- * returns, and has both ends exchange a few bytes.
- * @param echo sends a handle to the supervisor, and resolves with what comes back.
+ * Sends one end of a connection of its own to the supervisor and back, makes a socket of the
+ * returned handle, and has both ends exchange a few bytes.
+ * @param echo sends a handle to the supervisor, and resolves with the returned one.
  */
 export async function probeBareHandles(
   socketPair: () => readonly [Socket, Socket],

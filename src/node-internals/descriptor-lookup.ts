@@ -4,9 +4,9 @@ import type { Socket } from 'node:net';
 const found = new WeakMap<object, number>();
 
 /**
- * The file descriptor of a TCP socket by the kernel's word (proc(5)): /proc/self/net names the inode
- * for its two ports, /proc/self/fd the descriptor for its inode. Costs a system call for each open
- * descriptor, once for a socket. −1 where it is not found, as for Unix sockets.
+ * Finds the file descriptor of a TCP socket in proc(5): /proc/self/net has the inode for its two
+ * ports, /proc/self/fd the descriptor for its inode. Costs a system call for each open descriptor,
+ * once for a socket. −1 where it is not found, as for Unix sockets.
  */
 export function lookUpDescriptor(socket: object): number {
   const { destroyed, localPort, remotePort } = socket as Partial<Socket>;

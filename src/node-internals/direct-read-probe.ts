@@ -3,9 +3,9 @@ import type { Socket } from 'node:net';
 import { interceptBody } from './body-tap.ts';
 import { beginDirectRead, type Silencing, useSilencing } from './direct-read.ts';
 
-/** More than one window, and no multiple of anything. */
+/** More than one window, and no multiple of its size. */
 const LARGE_BYTES = 300_001;
-/** Small bodies before and behind large ones, since a parser may remember what it did for the last. */
+/** Small bodies before and behind large ones, since a parser may keep state from the last body. */
 const BODY_BYTES = [LARGE_BYTES, 3, LARGE_BYTES + 1, 5];
 
 type SocketPair = () => readonly [Socket, Socket];
@@ -86,7 +86,7 @@ function serve(
   });
 }
 
-/** Throws nothing, since it is called by a parser: `use` gets what is wrong. */
+/** Throws nothing, since a parser calls it: `use` gets the fault. */
 function receive(
   req: IncomingMessage,
   length: number,
@@ -104,7 +104,7 @@ function receive(
       at += chunk.length;
     },
     end() {
-      if (fault === undefined && at !== length) fault = `${at} of ${length} bytes came`;
+      if (fault === undefined && at !== length) fault = `${at} of ${length} bytes arrived`;
       use(body, directBytes, fault);
     },
   });

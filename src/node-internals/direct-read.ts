@@ -3,20 +3,20 @@ import { nodeFeature } from './node-features.ts';
 
 const feature = nodeFeature('direct-read');
 
-/** Where a part of a body goes whose length is known. */
+/** The memory for a part of a body of known length. */
 export interface DirectTarget {
   /** Where the next bytes go: at least one, and none that do not belong to the body. */
   next(): Uint8Array;
   /** So many bytes were put there. */
   filled(bytes: number): void;
-  /** Bytes still missing; at 0 the target is done with. */
+  /** Bytes still missing; at 0 the target is not used any more. */
   missing(): number;
 }
 
 /** The parts below a socket that are used here; direct-read-probe.ts proves that they work. */
 interface Handle {
   readonly bytesRead: number;
-  /** Called after each read; what it returns is where the next one goes. */
+  /** Called after each read; returns the memory for the next one. */
   onread: (this: Handle, buffer?: ArrayBuffer) => unknown;
   useUserBuffer(buffer: Uint8Array): void;
 }
@@ -29,29 +29,32 @@ interface Parser {
 }
 type Internals = Socket & { _handle?: Handle | null; parser?: Parser | null };
 
-/** Read at a time, so that one upload does not keep the loop to itself. */
+/** Bytes of one read: a larger read would let one upload block the event loop. */
 const WINDOW_BYTES = 256 * 1024;
-/** Whatever is no target's: heads, small bodies. One for all, since a read is dealt with before the next. */
+/**
+ * For bytes without a target: heads, small bodies. One for all connections, since each read is
+ * parsed before the next.
+ */
 const common = Buffer.alloc(64 * 1024);
 const connections = new WeakMap<Socket, Connection>();
 
 /**
- * How a parser is kept from passing body bytes on: `clear` takes its callback away, which is enough
- * up to Node 24. From 26.12 a parser remembers its callbacks from the first call on; `forget` has it
- * forget them first, as node:http does between two connections.
+ * How a parser is kept from passing body bytes on: `clear` removes its callback, which is enough up
+ * to Node 24. From 26.12 a parser keeps the callbacks of the first call; `forget` clears those
+ * first, as node:http does between two connections.
  */
 export type Silencing = 'clear' | 'forget';
 let silencing: Silencing = 'clear';
 
-/** Sets what the probe found to work. */
+/** Sets the way that the probe has found to work. */
 export function useSilencing(found: Silencing): void {
   silencing = found;
 }
 
 /**
- * What comes on the socket next is written by the kernel into the target, until that has all it
- * misses: the next bytes must be its own, once what has been read already is parsed. Where it cannot
- * be done, they go on coming through the parser.
+ * Has the kernel write the next bytes of the socket into the target until it is full. Those bytes
+ * must belong to the target, once the bytes that have been read already are parsed. Where that is
+ * not possible, the parser passes them on.
  */
 export function readDirectly(socket: Socket, target: DirectTarget): void {
   if (feature.enabled) beginDirectRead(socket, target, silencing);
@@ -64,12 +67,12 @@ export function beginDirectRead(socket: Socket, target: DirectTarget, how: Silen
   else connection.begin(target);
 }
 
-/** Writes no more into a target, whose memory may be given away when this returns. */
+/** Writes no more into a target; its memory may be released when this returns. */
 export function stopReadingDirectly(socket: Socket): void {
   connections.get(socket)?.stop();
 }
 
-/** Behind the turn of the parser, which could not be taken off its connection within it. */
+/** After the call of the parser, which cannot be detached from its connection within that call. */
 function takeOver(socket: Internals, target: DirectTarget, how: Silencing): void {
   const { _handle: handle, parser } = socket;
   if (handle == null || parser == null || socket.destroyed || target.missing() === 0) return;
@@ -77,11 +80,11 @@ function takeOver(socket: Internals, target: DirectTarget, how: Silencing): void
 }
 
 /**
- * A connection whose reads are ours. node:http has its parser read a connection in C++, into memory
- * of the parser's; from there each chunk is copied into a Buffer of its own, and many Buffers keep
- * the garbage collector busy. Here the parser is taken off the connection, once and for good, and is
- * given what was read. It is told of body bytes too, so that it knows where the body ends; but they
- * lie in their place already, so for that time it has nobody to give them to and makes no Buffers.
+ * A connection that the gateway reads itself. node:http has its parser read a connection in C++
+ * into the parser's memory, and copies each chunk into a new Buffer; many Buffers keep the garbage
+ * collector busy. Here the parser is detached from the connection for good, and gets the bytes
+ * that were read. It parses body bytes too, so that it finds the end of the body; but those are in the
+ * target already, so the parser has no callback for them and makes no Buffers.
  */
 class Connection {
   readonly #socket: Internals;
@@ -116,7 +119,7 @@ class Connection {
     handle.useUserBuffer(this.#window);
   }
 
-  /** Holds from the next read on that is not under way. */
+  /** Applies from the next read on that has not begun. */
   begin(target: DirectTarget): void {
     this.#target = target;
   }
@@ -136,12 +139,12 @@ class Connection {
     return room.length > WINDOW_BYTES ? room.subarray(0, WINDOW_BYTES) : room;
   }
 
-  /** Called by the handle, with what was read in the window; answers with the next one. */
+  /** The handle calls this with the bytes that it read into the window; returns the next window. */
   #read(): unknown {
     const { bytesRead } = this.#handle;
     const bytes = bytesRead - this.#seen;
     this.#seen = bytesRead;
-    // The end of the stream or an error: Node's to tell.
+    // Node reports the end of the stream, and errors.
     if (bytes === 0) return this.#told.call(this.#handle);
     this.#reading = true;
     try {

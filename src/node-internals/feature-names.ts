@@ -7,6 +7,9 @@ export const nodeFeatureNames = [
   'write-queue',
   'half-open',
   'connection-checks',
+  'linger-close',
+  'parser-removal',
+  'parser-pause',
   'bare-handles',
 ] as const;
 
@@ -15,7 +18,7 @@ export type NodeFeatureName = (typeof nodeFeatureNames)[number];
 /** `all`, or the names of features (`featureNameFault` has checked them). */
 export type DisabledFeatures = readonly string[];
 
-/** What is wrong with one word of a list of features; undefined when it names one, or all of them. */
+/** The fault of one word of a list of features; undefined when it names a feature, or all. */
 export function featureNameFault(word: string): string | undefined {
   const names: readonly string[] = ['all', ...nodeFeatureNames];
   return names.includes(word)

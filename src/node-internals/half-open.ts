@@ -20,8 +20,8 @@ function setFlag(server: Server): void {
 }
 
 /**
- * node:http ends our side of a connection, too, when the client has ended its own. Here that waits
- * until the responses that are pending have been sent.
+ * When the client ends its side of a connection, node:http ends the other side as well. Here it
+ * waits until the pending responses have been sent.
  */
 function deferEnd(socket: Duplex): void {
   const end = socket.end.bind(socket) as (...given: unknown[]) => Duplex;

@@ -5,13 +5,13 @@ import { nodeFeature } from './node-features.ts';
 
 const feature = nodeFeature('one-write');
 
-/** What node:http keeps of a response's head; its other users (compression, Express) read them too. */
+/** The state of a response's head in node:http, which others (compression, Express) read as well. */
 interface HeadState {
   _header: string | null;
   _headerSent: boolean;
 }
 
-/** Headers that are the same in every answer of a kind: joined once, since joining is what costs. */
+/** Headers that are the same in every response of a kind: joined once, since joining costs the time. */
 export interface FixedHeaders {
   readonly list: readonly string[];
   readonly text: string;
@@ -29,12 +29,12 @@ export const noHeaders = fixedHeaders([]);
 export const ONE_WRITE_BYTES = 14 * 1024;
 
 /**
- * Sends a complete response as one string with one write, and ends it. node:http validates and joins
- * each header and writes head and body through writev, which together cost as much as an engine
- * call, a dozen times over; for a small response that is a quarter of all its time
- * (docs/decisions/0002-one-write.md). Header values must have no line breaks: ours have none.
+ * Sends a complete response as one string with one write, and ends it. node:http validates and
+ * joins each header and writes head and body through writev, which together cost as much as an
+ * engine call, a dozen times over; for a small response that is a quarter of all its time
+ * (docs/decisions/0002-one-write.md). The caller's header values must have no line breaks.
  *
- * Answers false, having done nothing, when the response is not that simple: its connection will be
+ * Returns false, without effect, when the response is not that simple: its connection will be
  * closed, earlier bytes still wait for a slow reader, or this Node keeps its state elsewhere.
  */
 export function sendInOneWrite(
@@ -47,9 +47,8 @@ export function sendInOneWrite(
   encoding: 'latin1' | 'utf8',
 ): boolean {
   const { socket } = res;
-  if (socket === null || socket.writableLength > 0 || !res.shouldKeepAlive || res.headersSent) {
-    return false;
-  }
+  if (socket === null || socket.writableLength > 0 || res.headersSent) return false;
+  if (!res.shouldKeepAlive || res.hasHeader('Connection')) return false;
   if (body.length > ONE_WRITE_BYTES || !feature.enabled) return false;
   let head = statusLine(status) + fixed.text;
   for (let at = 0; at < headers.length; at += 2) {
@@ -80,7 +79,7 @@ function statusLine(status: number): string {
 let madeSecond = 0;
 let madeFor = 0;
 let last = '';
-/** Date and what is said of the connection, made once a second. */
+/** Date and the headers about the connection, made once a second. */
 function lastHeaders(keepAliveMs: number): string {
   const second = Math.floor(Date.now() / 1000);
   if (second !== madeSecond || keepAliveMs !== madeFor) {
@@ -93,8 +92,8 @@ function lastHeaders(keepAliveMs: number): string {
 }
 
 /**
- * Sends a response into a sink: what comes out must be what was written and nothing else.
- * @throws when it is not, or when this Node keeps its state elsewhere.
+ * Sends a response into a sink, which must get exactly the bytes that were written.
+ * @throws when it does not, or when this Node keeps its state elsewhere.
  */
 export function probeOneWrite(): void {
   let written = '';

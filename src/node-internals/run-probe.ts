@@ -8,7 +8,7 @@ export const PROBE_DEADLINE_MS = 5_000;
 /** Throws, rejects, or never settles where the feature does not work in this Node. */
 export type Probe = () => void | Promise<void>;
 
-/** Runs a probe and records what it found. Never rejects. */
+/** Runs a probe and records its result. Never rejects. */
 export async function runProbe(
   name: NodeFeatureName,
   probe: Probe,

@@ -11,9 +11,9 @@ interface DescriptorHolder {
 }
 
 /**
- * The file descriptor of a socket, or −1 where it is unknown: the socket is closed, or it is no
+ * The file descriptor of a socket, or −1 where it is unknown: the socket is closed, or it is not a
  * socket, or a Unix socket and the feature is off. Callers then learn from the socket's events that
- * the peer has left.
+ * the peer has disconnected.
  */
 export function descriptorOf(socket: object): number {
   return feature.enabled ? read(socket) : lookUpDescriptor(socket);

@@ -10,14 +10,14 @@ interface WriteCounters {
 
 /**
  * Bytes that were written to a socket and that the kernel has not taken: those that wait in
- * JavaScript and in libuv. Undefined for a closed socket, and where this Node does not tell: callers
- * then count a chunk when its write callback runs, and write smaller chunks.
+ * JavaScript and in libuv. Undefined for a closed socket, and where this Node has no such count:
+ * callers then count a chunk when its write callback runs, and write smaller chunks.
  */
 export function queuedBytes(socket: Socket): number | undefined {
   return feature.enabled ? read(socket) : undefined;
 }
 
-/** Whether `queuedBytes` tells how far a chunk has come that is being written. */
+/** Whether `queuedBytes` counts the written part of a chunk in progress. */
 export function seesWriteQueue(): boolean {
   return feature.enabled;
 }

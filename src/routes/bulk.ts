@@ -1,8 +1,8 @@
-/** The operations that need codecs: most of the modules of the data routes are loaded by this one. */
-export { batchExists } from './batch-exists.ts';
-export { batchGet } from './batch-get.ts';
-export { batchInfo } from './batch-info.ts';
-export { batchPut } from './batch-put.ts';
-export { batchRemove } from './batch-remove.ts';
-export { getLayers, headLayers } from './get-layers.ts';
-export { putLayers } from './put-layers.ts';
+/** The operations that need codecs, loaded together: they are most of the modules of the data routes. */
+export { batchExists } from './batch/batch-exists.ts';
+export { batchGet } from './batch/batch-get.ts';
+export { batchInfo } from './batch/batch-info.ts';
+export { batchPut } from './batch/batch-put.ts';
+export { batchRemove } from './batch/batch-remove.ts';
+export { getLayers, headLayers } from './layers/get-layers.ts';
+export { putLayers } from './layers/put-layers.ts';

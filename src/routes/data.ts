@@ -1,34 +1,36 @@
-import type { BatchOperation, Exchange, Gateway, RouteTemplate } from '../http/exchange.ts';
+import { ClientGoneError } from '../errors/client-gone.ts';
+import { holdBody } from '../http/body/body-receiver.ts';
+import type { BatchOperation, Exchange, RouteTemplate } from '../http/exchange.ts';
 import { abandon } from '../http/exchange.ts';
-import { announcesBody, bodyNotTaken, methodNotAllowed } from '../http/refuse.ts';
-import { respondError } from '../http/respond.ts';
-import type { Target } from '../http/target.ts';
-import { lazy } from '../lazy.ts';
+import { announcesBody, bodyNotTaken } from '../http/request/framing.ts';
+import { decodeKey, type Target } from '../http/request/target.ts';
+import { methodNotAllowed } from '../http/response/problem.ts';
+import { respondError } from '../http/response/respond.ts';
 import { skipBody } from '../node-internals/body-tap.ts';
-import { ClientGoneError } from '../store/client-gone.ts';
-import { deleteObject } from './delete-object.ts';
-import { getObject } from './get-object.ts';
 import type { Handler, Methods } from './handler.ts';
-import { headObject } from './head-object.ts';
-import { getInfo } from './info.ts';
-import { putObject } from './put-object.ts';
+import { lazy } from './lazy.ts';
+import { deleteObject } from './objects/delete-object.ts';
+import { getInfo } from './objects/get-info.ts';
+import { getObject } from './objects/get-object.ts';
+import { headObject } from './objects/head-object.ts';
+import { putObject } from './objects/put-object.ts';
 
 interface DataRoute {
-  /** What stands before the key, or the whole path where there is none. */
-  readonly prefix: string;
   readonly route: RouteTemplate;
   readonly methods: Methods;
   readonly allow: string;
-  /** The methods that take a body. */
+  /** The method that takes a body. */
   readonly takesBody: 'PUT' | 'POST';
+  /** Characters of the path before the key; undefined for a route without one. */
+  readonly keyAt: number | undefined;
 }
 
-const dataRoute = (prefix: string, methods: Methods): DataRoute => ({
-  prefix,
+const keyRoute = (prefix: string, methods: Methods): DataRoute => ({
   route: `${prefix}{key}` as RouteTemplate,
   methods,
   allow: Object.keys(methods).join(', '),
   takesBody: 'PUT',
+  keyAt: prefix.length,
 });
 
 /** Loaded on first use, or once the worker is ready: with its codecs it would delay the start. */
@@ -36,28 +38,26 @@ export const loadBulk = lazy(() => import('./bulk.ts'));
 
 const bulk =
   (name: keyof Awaited<ReturnType<typeof loadBulk>>): Handler =>
-  async (...request) =>
-    (await loadBulk())[name](...request);
+  async (exchange) =>
+    (await loadBulk())[name](exchange);
 
-const objects = dataRoute('/v1/objects/', {
+const objects = keyRoute('/v1/objects/', {
   GET: getObject,
   HEAD: headObject,
   PUT: putObject,
   DELETE: deleteObject,
 });
-const layers = dataRoute('/v1/layers/', {
+const layers = keyRoute('/v1/layers/', {
   GET: bulk('getLayers'),
   HEAD: bulk('headLayers'),
   PUT: bulk('putLayers'),
 });
-const info = dataRoute('/v1/info/', { GET: getInfo, HEAD: getInfo });
+const info = keyRoute('/v1/info/', { GET: getInfo, HEAD: getInfo });
 
 const batchRoute = (operation: BatchOperation, handler: Handler): [string, DataRoute] => {
   const route = `/v1/batch/${operation}` as const;
-  return [
-    route,
-    { prefix: route, route, methods: { POST: handler }, allow: 'POST', takesBody: 'POST' },
-  ];
+  const methods = { POST: handler };
+  return [route, { route, methods, allow: 'POST', takesBody: 'POST', keyAt: undefined }];
 };
 
 const batches = new Map([
@@ -69,56 +69,48 @@ const batches = new Map([
 ]);
 
 function findRoute(path: string): DataRoute | undefined {
-  if (path.startsWith(objects.prefix)) return objects;
-  if (path.startsWith(info.prefix)) return info;
-  if (path.startsWith(layers.prefix)) return layers;
+  if (path.startsWith('/v1/objects/')) return objects;
+  if (path.startsWith('/v1/info/')) return info;
+  if (path.startsWith('/v1/layers/')) return layers;
   return batches.get(path);
 }
 
 /**
- * Serves a data route, and answers false when the path is none. Both the fast lane and the Express
- * application call this, with the same parsed target, so the lane changes no answer.
+ * Serves a data route; false for any other path. The server and the Express application both call
+ * this with the same parsed target, so a request gets the same response either way.
  */
-export function serveData(gateway: Gateway, exchange: Exchange, target: Target): boolean {
-  const { path } = target;
+export function serveData(exchange: Exchange, { path, query }: Target): boolean {
   const found = findRoute(path);
   if (found === undefined) return false;
   exchange.route = found.route;
-  const handler = Object.hasOwn(found.methods, exchange.method)
-    ? found.methods[exchange.method]
-    : undefined;
+  const { req, method } = exchange;
+  const handler = Object.hasOwn(found.methods, method) ? found.methods[method] : undefined;
   if (handler === undefined) {
-    respondError(gateway, exchange, methodNotAllowed(exchange.method, found.allow));
+    respondError(exchange, methodNotAllowed(method, found.allow));
     return true;
   }
-  if (exchange.method !== found.takesBody && announcesBody(exchange.req)) {
-    respondError(gateway, exchange, bodyNotTaken(exchange.method));
-    return true;
+  if (method !== found.takesBody) {
+    if (announcesBody(req)) {
+      respondError(exchange, bodyNotTaken(method));
+      return true;
+    }
+    skipBody(req);
   }
-  if (exchange.method !== found.takesBody) skipBody(exchange.req);
-  run(handler, gateway, exchange, path.slice(found.prefix.length), target.query);
+  exchange.query = query;
+  try {
+    if (found.keyAt !== undefined) exchange.key = decodeKey(path.slice(found.keyAt));
+    const served = handler(exchange);
+    if (served instanceof Promise) served.catch((error: unknown) => fail(exchange, error));
+    if (method === found.takesBody) holdBody(exchange);
+  } catch (error) {
+    fail(exchange, error);
+  }
   return true;
 }
 
-/** Calls a handler, and answers with what it throws or rejects with. */
-function run(
-  handler: Handler,
-  gateway: Gateway,
-  exchange: Exchange,
-  raw: string,
-  query: string,
-): void {
-  try {
-    const answered = handler(gateway, exchange, raw, query);
-    if (answered instanceof Promise) answered.catch((error: unknown) => failed(error));
-  } catch (error) {
-    failed(error);
-  }
-
-  function failed(error: unknown): void {
-    // What is wrong with the body itself comes first.
-    const reason = exchange.bodyFault ?? error;
-    if (reason instanceof ClientGoneError) abandon(gateway, exchange);
-    else respondError(gateway, exchange, reason);
-  }
+/** Responds with the error that a handler threw. A fault of the body itself takes precedence. */
+function fail(exchange: Exchange, error: unknown): void {
+  const reason = exchange.bodyFault ?? error;
+  if (reason instanceof ClientGoneError) abandon(exchange);
+  else respondError(exchange, reason);
 }

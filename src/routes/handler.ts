@@ -1,15 +1,10 @@
-import type { Exchange, Gateway } from '../http/exchange.ts';
+import type { Exchange } from '../http/exchange.ts';
 
 /**
- * Serves one operation. `raw` is what stands after the route's prefix, not decoded. It may answer at
- * once, or return a promise; what it throws or rejects with becomes the response.
+ * Serves one operation: sends the response before it returns, or before the promise that it returns
+ * resolves. The error that it throws or rejects with becomes the response.
  */
-export type Handler = (
-  gateway: Gateway,
-  exchange: Exchange,
-  raw: string,
-  query: string,
-) => void | Promise<void>;
+export type Handler = (exchange: Exchange) => void | Promise<void>;
 
 /** Operations of one resource by method. */
 export type Methods = Readonly<Partial<Record<string, Handler>>>;

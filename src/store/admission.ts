@@ -1,20 +1,20 @@
-import { ProblemError } from '../errors.ts';
+import { ProblemError } from '../errors/problems.ts';
 
-/** How much the pool holds, in bytes. An object lies within one segment, its replicas in different ones. */
+/** Size of the pool in bytes. An object lies within one segment; its replicas lie in different segments. */
 export interface PoolBytes {
-  /** What one client contributes. */
+  /** The contribution of one client. */
   readonly segment: number;
-  /** What all contribute. */
+  /** The contributions of all clients. */
   readonly total: number;
 }
 
 export interface AdmissionLimits {
   readonly maxObjectBytes: number;
-  /** Of the pool, where they are known. */
+  /** Undefined where the size of the pool is not known. */
   readonly poolBytes: PoolBytes | undefined;
 }
 
-/** Why a value of so many bytes, in so many copies, can never be stored; undefined when it can. */
+/** Why a value of `bytes` bytes in `replicas` copies can never be stored; undefined when it can. */
 export function refusalOf(
   bytes: number,
   replicas: number,
@@ -33,7 +33,7 @@ export function refusalOf(
   return new ProblemError('pool-too-small', { detail, members: { limitBytes } });
 }
 
-/** Which limit of the pool such a value passes; undefined when it fits an empty one. */
+/** The limit of the pool that the value exceeds; undefined when the value fits an empty pool. */
 export function excessOf(
   bytes: number,
   replicas: number,

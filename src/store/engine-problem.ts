@@ -1,47 +1,15 @@
-import { ProblemError, type ProblemSlug, sharedProblem } from '../errors.ts';
-import { codeName, LOCK_TIMEOUT, UNTRUSTED_READ } from '../native/codes.ts';
+import { codeName, engineCode, MMC_TIMEOUT } from '../errors/engine-codes.ts';
+import { ProblemError, type ProblemSlug, sharedProblem } from '../errors/problems.ts';
 import {
   ArenaFullError,
   EngineClosedError,
   EngineDeadlineError,
   EngineStuckError,
-} from '../native/errors.ts';
+} from '../native/abi/errors.ts';
 
 export type StoreOperation = 'read' | 'stat' | 'exists' | 'write' | 'remove';
 
-/** Codes whose meaning does not depend on the operation (design.md §3); −1 is explained elsewhere. */
-const SLUG_OF_CODE: Readonly<Record<number, ProblemSlug>> = {
-  [-1]: 'engine-error',
-  [-3000]: 'engine-invalid-parameter',
-  [-3001]: 'engine-out-of-resources',
-  [-3002]: 'engine-out-of-resources',
-  [-3003]: 'engine-unavailable',
-  [-3004]: 'engine-timeout',
-  [-3005]: 'repeated-call',
-  [-3006]: 'object-exists',
-  [-3007]: 'object-being-written',
-  [-3008]: 'engine-unavailable',
-  [-3009]: 'engine-network-fault',
-  [-3010]: 'engine-network-fault',
-  [-3011]: 'engine-network-fault',
-  [-3013]: 'no-room',
-  [-3014]: 'engine-unavailable',
-  [-3015]: 'engine-fault',
-  [-3016]: 'no-room',
-  [-3017]: 'engine-unavailable',
-  [-3018]: 'engine-unavailable',
-  [-3019]: 'engine-unavailable',
-  [-3020]: 'ssd-unavailable',
-  [-3101]: 'unmatched-state',
-  [-3102]: 'object-not-found',
-  [-3103]: 'engine-error',
-  [-3104]: 'lease-active',
-  [-3105]: 'engine-error',
-  [-3106]: 'lease-expired',
-  [-3107]: 'range-already-written',
-};
-
-/** An engine answers a few dozen codes. The bound holds even if it answers any number. */
+/** An engine returns a few dozen codes. The bound holds even if it returns any number. */
 const MAX_KNOWN_PROBLEMS = 1024;
 const knownProblems = new Map<string, ProblemError>();
 
@@ -53,10 +21,10 @@ const knownProblems = new Map<string, ProblemError>();
 export function problemOfCode(
   operation: StoreOperation,
   code: number,
-  slug: ProblemSlug = SLUG_OF_CODE[code] ?? 'engine-fault',
+  slug: ProblemSlug = engineCode(code)?.problem ?? 'engine-fault',
   detail?: string,
 ): ProblemError {
-  // Of the operations, only a write has details of its own (`timeout`).
+  // Only a write has a detail of its own (`timeout`).
   const reason = `${operation === 'write'} ${code} ${slug} ${detail ?? ''}`;
   const known = knownProblems.get(reason);
   if (known !== undefined) return known;
@@ -71,9 +39,9 @@ function createProblem(
   slug: ProblemSlug,
   detail: string | undefined,
 ): ProblemError {
-  // Neither is a code of the distributed engine, so a client gets the problem without a number.
-  if (code === UNTRUSTED_READ) return sharedProblem('read-not-trusted');
-  if (code === LOCK_TIMEOUT) return sharedProblem('pool-locked');
+  const { problem, source } = engineCode(code) ?? {};
+  // The distributed engine does not have this code, so the client gets the problem without it.
+  if (problem !== undefined && source !== 'engine') return sharedProblem(problem);
   return sharedProblem(slug, {
     code,
     name: codeName(code),
@@ -82,13 +50,13 @@ function createProblem(
   });
 }
 
-/** What the native side throws, as a problem; anything else is a defect and passes through. */
+/** The problem for an error of the native side. Any other error is a defect and is returned unchanged. */
 export function problemOfThrown(operation: StoreOperation, error: unknown): unknown {
   const cause = { cause: error };
   if (error instanceof EngineDeadlineError) {
     return new ProblemError('engine-timeout', {
-      code: -3004,
-      name: codeName(-3004),
+      code: MMC_TIMEOUT,
+      name: codeName(MMC_TIMEOUT),
       ...timeout(operation),
       ...cause,
     });
@@ -99,12 +67,12 @@ export function problemOfThrown(operation: StoreOperation, error: unknown): unkn
   return error;
 }
 
-/** A put that timed out may have happened or may yet happen, so trying it again blindly is no help. */
+/** A put that timed out may have stored the object, or may still store it. So it is not retryable. */
 const timeout = (operation: StoreOperation) =>
   operation === 'write'
     ? {
         retryable: false,
         detail:
-          'The engine did not answer within the deadline. Whether the object was stored is unknown: ask with HEAD before sending it again.',
+          'The engine did not return within the deadline. The object may or may not have been stored: check with HEAD before you send it again.',
       }
-    : { retryable: true, detail: 'The engine did not answer within the deadline.' };
+    : { retryable: true, detail: 'The engine did not return within the deadline.' };

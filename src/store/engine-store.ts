@@ -1,23 +1,27 @@
-import type { Block, EngineClient } from '../native/types.ts';
+import { MMC_ERROR, MMC_OBJECT_NOT_EXISTS, MMC_UNMATCHED_KEY } from '../errors/engine-codes.ts';
+import type { Arena, Block, DataInfo, PutOptions, SyncCalls } from '../native/abi/types.ts';
+import { type Caller, peerOf, waitForRoom } from '../scheduler/arena-room.ts';
+import {
+  callsForOne,
+  callsOnThread,
+  type EngineCalls,
+  SYNC_COPY_BYTES,
+  withinBudget,
+} from '../scheduler/engine-calls.ts';
+import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { PoolBytes } from './admission.ts';
-import { type Caller, peerOf, waitForRoom } from './arena-room.ts';
-import { coalescedCalls } from './coalesced-calls.ts';
+import { ConcurrentReads } from './concurrent-reads.ts';
 import { emptyBlock } from './empty-block.ts';
-import { engineCalls, SYNC_COPY_BYTES, withinBudget } from './engine-calls.ts';
 import { problemOfCode, problemOfThrown, type StoreOperation } from './engine-problem.ts';
-import type { ObjectStore } from './object-store.ts';
-import { type FirstTry, readObject, sizeOf } from './read-object.ts';
-import { createSingleFlight } from './single-flight.ts';
-import { createSizeCache } from './size-cache.ts';
-import { createStaleBlocks, type StaleBlocks } from './stale-blocks.ts';
-import { type Write, writeObject } from './write-object.ts';
+import type { IfExists, ObjectStore, StoreCounts, WriteOutcome } from './object-store.ts';
+import { readObject } from './read-objects.ts';
+import { createSizeCache, type SizeCache } from './size-cache.ts';
+import { writeObject } from './write-objects.ts';
 
 export interface StoreSettings {
   /** Longest wait for room in the arena, in milliseconds. */
   readonly arenaWaitMs: number;
   readonly poolBytes: PoolBytes | undefined;
-  /** Whether single operations share engine calls, and reads of one object one read. */
-  readonly coalescing: boolean;
   readonly singleFlight: boolean;
   /** With single flight: how old the bytes of a shared read may be, in milliseconds; 0 shares none that are older than the request. */
   readonly staleReadMs: number;
@@ -25,79 +29,157 @@ export interface StoreSettings {
   readonly sizeCacheKeys: number;
 }
 
-/** The object store over one engine client. */
-export function engineStore(engine: EngineClient, settings: StoreSettings): ObjectStore {
-  const { arena, sync } = engine;
-  const { arenaWaitMs, poolBytes } = settings;
-  // An engine that is called on this thread has answered before anything else could come.
-  const coalesced = sync === undefined && settings.coalescing ? coalescedCalls(engine) : undefined;
-  const calls = coalesced ?? engineCalls(engine);
-  const sizes = createSizeCache(sync === undefined ? settings.sizeCacheKeys : 0);
-  const { singleFlight, staleReadMs } = settings;
-  const flights = singleFlight ? createSingleFlight(engine) : undefined;
-  const stale = singleFlight && staleReadMs > 0 ? createStaleBlocks(staleReadMs) : undefined;
-  let sizedReads = 0;
-  let staleReads = 0;
-  const slow = {
-    read: (key: string, caller: Caller | undefined, known?: FirstTry) =>
-      explained('read', readOf(key, caller, known)),
-    stat: (key: string) => explained('stat', statOf(key)),
-    exists: (key: string) => explained('exists', existsOf(key)),
-    remove: (key: string) => explained('remove', removeOf(key)),
-  };
+/** The part of the scheduler that the store uses. */
+export type StoreScheduler = Pick<Scheduler, 'arena' | 'deadlineMs'> & {
+  readonly single: Pick<
+    Scheduler['single'],
+    'query' | 'get' | 'put' | 'exist' | 'remove' | 'counts'
+  >;
+  readonly engine: { readonly sync: SyncCalls | undefined };
+};
 
-  /** `known` is what this thread has just asked the engine. */
-  function readOf(
-    key: string,
-    caller: Caller | undefined,
-    known: FirstTry | undefined,
-  ): Promise<Block> {
-    if (flights === undefined) return readAlone(key, caller, known);
-    const block = known === undefined ? undefined : takeStale(key, known);
-    if (block !== undefined) return Promise.resolve(block);
-    // A read that begins later must not rely on what the engine answered before.
-    return flights.join(key, caller, (all, deferred) => {
-      const fresh = deferred ? undefined : known;
-      return stale === undefined
-        ? readAlone(key, all, fresh)
-        : readOrTakeStale(stale, key, all, fresh);
+/** The object store over one engine. */
+export class EngineStore implements ObjectStore {
+  readonly arena: Arena;
+  readonly poolBytes: PoolBytes | undefined;
+  readonly #scheduler: StoreScheduler;
+  readonly #arenaWaitMs: number;
+  readonly #sync: SyncCalls | undefined;
+  readonly #calls: EngineCalls;
+  readonly #sizes: SizeCache;
+  readonly #shared: ConcurrentReads | undefined;
+  #sizedReads = 0;
+  #staleReads = 0;
+
+  constructor(scheduler: StoreScheduler, settings: StoreSettings) {
+    const { arena, deadlineMs, single } = scheduler;
+    const { sync } = scheduler.engine;
+    this.arena = arena;
+    this.poolBytes = settings.poolBytes;
+    this.#scheduler = scheduler;
+    this.#arenaWaitMs = settings.arenaWaitMs;
+    this.#sync = sync;
+    this.#calls = sync === undefined ? single : callsOnThread(single, sync);
+    this.#sizes = createSizeCache(sync === undefined ? settings.sizeCacheKeys : 0);
+    if (settings.singleFlight) {
+      this.#shared = new ConcurrentReads(
+        { deadlineMs, staleReadMs: settings.staleReadMs },
+        (key, caller, size) => this.#readAlone(key, caller, size),
+        async (key) => (await this.#query('read', key)).size,
+      );
+    }
+  }
+
+  reserve(bytes: number, caller?: Caller): Block | Promise<Block> {
+    return (
+      this.arena.tryAllocate(bytes, peerOf(caller)) ??
+      explained('write', waitForRoom(this.arena, bytes, this.#arenaWaitMs, caller))
+    );
+  }
+
+  /**
+   * On an engine that never waits, most reads of small objects need no promise and allocate only the
+   * block. A size that the engine has returned is passed on, so that it is not queried twice.
+   */
+  read(key: string, caller?: Caller): Block | Promise<Block> {
+    const sync = this.#sync;
+    const found = sync?.query(key);
+    if (sync === undefined || found === undefined) return this.#readLater(key, caller);
+    if (found !== 0) throw problemOfCode('read', found);
+    const { valid, size } = sync.info;
+    if (!valid) throw problemOfCode('read', MMC_UNMATCHED_KEY);
+    if (size === 0) return emptyBlock;
+    const block = size > SYNC_COPY_BYTES ? undefined : this.arena.tryAllocate(size, peerOf(caller));
+    if (block === undefined) return this.#readLater(key, caller, size);
+    let code: number | undefined;
+    try {
+      code = sync.get(key, block, size);
+    } finally {
+      if (code !== 0) block.release();
+    }
+    if (code === 0) return block;
+    if (code === undefined) return this.#readLater(key, caller, size);
+    if (code !== MMC_ERROR) throw problemOfCode('read', code);
+    // The object has changed: neither its size nor a block that was read before may be used.
+    this.#shared?.forget(key);
+    return this.#readLater(key, caller);
+  }
+
+  stat(key: string): Promise<DataInfo> {
+    return explained('stat', this.#stat(key));
+  }
+
+  /** An object that is being written exists: a put of it is refused. */
+  exists(key: string): Promise<boolean> {
+    const exist = this.#calls.exist(key).then((code) => {
+      if (code === 0 || code === MMC_OBJECT_NOT_EXISTS) return true;
+      if (code === MMC_UNMATCHED_KEY) return false;
+      throw problemOfCode('exists', code);
     });
+    return explained('exists', exist);
   }
 
-  /** One query for all requests of a shared read decides whether they may have an older block. */
-  async function readOrTakeStale(
-    blocks: StaleBlocks,
+  write(
     key: string,
-    caller: Caller,
-    known: FirstTry | undefined,
-  ): Promise<Block> {
-    const asked =
-      known === undefined && blocks.mayHave(key) ? { size: await sizeOf(calls, key) } : known;
-    const block = asked === undefined ? undefined : takeStale(key, asked);
-    return block ?? blocks.read(key, () => readAlone(key, caller, asked));
+    block: Block,
+    bytes: number,
+    options: PutOptions,
+    ifExists: IfExists,
+  ): WriteOutcome | Promise<WriteOutcome> {
+    const sync = this.#sync;
+    let code: number | undefined;
+    // The engine copies nothing for an object that exists, however large the value is.
+    if (sync !== undefined && (bytes <= SYNC_COPY_BYTES || sync.exist(key) === 0)) {
+      code = sync.put(key, block, bytes, options);
+      if (code === 0) {
+        this.#shared?.forget(key);
+        return 'created';
+      }
+    }
+    return explained('write', this.#write(key, partOf(block, bytes), options, ifExists, code));
   }
 
-  const takeStale = (key: string, { size, code }: FirstTry): Block | undefined =>
-    code === undefined ? stale?.take(key, size) : undefined;
+  remove(key: string): void | Promise<void> {
+    const code = this.#sync?.remove(key);
+    if (code === undefined) return explained('remove', this.#remove(key));
+    if (code !== 0) throw problemOfCode('remove', code);
+    this.#shared?.forget(key);
+  }
 
-  /** Of most small objects the size is known and there is room: one call, and one promise for it. */
-  function readAlone(
-    key: string,
-    caller: Caller | undefined,
-    known: FirstTry | undefined,
-  ): Promise<Block> {
-    const size = known === undefined ? sizes.get(key) : undefined;
-    const block = size === undefined ? undefined : arena.tryAllocate(size, peerOf(caller));
-    if (block === undefined) return readAsking(key, caller, known);
-    sizedReads += 1;
-    return calls.get(key, block).then(
+  changed(key: string, bytes: number | undefined): void {
+    this.#forget(key);
+    if (bytes !== undefined) this.#sizes.learn(key, bytes);
+  }
+
+  counts(): StoreCounts {
+    return {
+      ...this.#scheduler.single.counts(),
+      sharedReads: this.#shared?.count ?? 0,
+      sizedReads: this.#sizedReads,
+      staleReads: this.#staleReads,
+      knownSizes: this.#sizes.size,
+    };
+  }
+
+  #readLater(key: string, caller: Caller | undefined, size?: number): Promise<Block> {
+    const block = this.#shared?.read(key, caller, size) ?? this.#readAlone(key, caller, size);
+    return explained('read', block);
+  }
+
+  /** The size of most small objects is known, and there is room: one call, and one promise for it. */
+  #readAlone(key: string, caller: Caller | undefined, given: number | undefined): Promise<Block> {
+    const size = given === undefined ? this.#sizes.get(key) : undefined;
+    const block = size === undefined ? undefined : this.arena.tryAllocate(size, peerOf(caller));
+    if (block === undefined) return this.#readUnsized(key, caller, given);
+    this.#sizedReads += 1;
+    return this.#calls.get(key, block).then(
       (code) => {
         if (code === 0) return block;
         block.release();
-        if (code !== -1) throw problemOfCode('read', code);
-        staleReads += 1;
-        sizes.forget(key);
-        return readAsking(key, caller, undefined);
+        if (code !== MMC_ERROR) throw problemOfCode('read', code);
+        this.#staleReads += 1;
+        this.#sizes.forget(key);
+        return this.#readUnsized(key, caller, undefined);
       },
       (error: unknown) => {
         block.release();
@@ -106,134 +188,78 @@ export function engineStore(engine: EngineClient, settings: StoreSettings): Obje
     );
   }
 
-  async function readAsking(
+  async #readUnsized(
     key: string,
     caller: Caller | undefined,
-    known: FirstTry | undefined,
+    size: number | undefined,
   ): Promise<Block> {
-    const budgeted = withinBudget(calls, engine.deadlineMs);
-    const block = await readObject({ calls: budgeted, arena, arenaWaitMs }, key, caller, known);
-    sizes.learn(key, block.length);
+    const engine = callsForOne(this.arena, withinBudget(this.#calls, this.#scheduler.deadlineMs));
+    const block = await readObject({ engine, arenaWaitMs: this.#arenaWaitMs }, key, caller, size);
+    this.#sizes.learn(key, block.length);
     return block;
   }
 
-  async function statOf(key: string) {
-    const { code, info } = await calls.query(key);
-    if (code !== 0) throw problemOfCode('stat', code);
-    if (!info.valid) throw problemOfCode('stat', -3102);
-    if (info.replicas.length === 0) throw problemOfCode('stat', -3007);
-    sizes.learn(key, info.size);
+  async #query(operation: StoreOperation, key: string): Promise<DataInfo> {
+    const { code, info } = await this.#calls.query(key);
+    if (code !== 0) throw problemOfCode(operation, code);
+    if (!info.valid) throw problemOfCode(operation, MMC_UNMATCHED_KEY);
     return info;
   }
 
-  /** An object that is being written is there: a put of it would be refused. */
-  async function existsOf(key: string) {
-    const code = await calls.exist(key);
-    if (code === 0 || code === -3007) return true;
-    if (code === -3102) return false;
-    throw problemOfCode('exists', code);
+  async #stat(key: string): Promise<DataInfo> {
+    const info = await this.#query('stat', key);
+    if (info.replicas.length === 0) throw problemOfCode('stat', MMC_OBJECT_NOT_EXISTS);
+    this.#sizes.learn(key, info.size);
+    return info;
   }
 
-  async function removeOf(key: string) {
+  /** Releases the block at the end. */
+  async #write(
+    key: string,
+    block: Block,
+    options: PutOptions,
+    ifExists: IfExists,
+    firstCode: number | undefined,
+  ): Promise<WriteOutcome> {
     try {
-      const code = await calls.remove(key);
-      if (code !== 0) throw problemOfCode('remove', code);
-    } finally {
-      forget(key);
-    }
-  }
-
-  async function writeOf(write: Write, firstCode: number | undefined) {
-    const { key, bytes } = write;
-    const budgeted = withinBudget(calls, engine.deadlineMs);
-    try {
-      const outcome = await writeObject(
-        { calls: budgeted, unbounded: calls, poolBytes },
-        write,
-        firstCode,
-      );
-      if (outcome !== 'kept') sizes.learn(key, bytes);
+      const calls = withinBudget(this.#calls, this.#scheduler.deadlineMs);
+      const code = firstCode ?? (await calls.put(key, block, block.length, options));
+      const engine = callsForOne(this.arena, calls, this.#calls);
+      const context = { engine, poolBytes: this.poolBytes, options, ifExists };
+      const outcome =
+        code === 0 ? 'created' : await writeObject(context, { index: 0, key, block }, code);
+      if (outcome !== 'kept') this.#sizes.learn(key, block.length);
       return outcome;
     } catch (error) {
-      sizes.forget(key);
+      this.#sizes.forget(key);
       throw error;
     } finally {
-      stale?.forget(key);
+      block.release();
+      this.#shared?.forget(key);
     }
   }
 
-  /** After a change, and after what may have been one. */
-  function forget(key: string): void {
-    sizes.forget(key);
-    stale?.forget(key);
-  }
-
-  /**
-   * The path of most reads of small objects: no promise, no allocation but the block's. What it has
-   * learnt it hands on, so that no call is made twice before its answer is looked at.
-   */
-  function read(key: string, caller?: Caller): Block | Promise<Block> {
-    if (sync === undefined) return slow.read(key, caller);
-    const found = sync.query(key);
-    if (found === undefined) return slow.read(key, caller);
-    if (found !== 0) throw problemOfCode('read', found);
-    const { valid, size } = sync.info;
-    if (!valid) throw problemOfCode('read', -3102);
-    if (size === 0) return emptyBlock;
-    if (size > SYNC_COPY_BYTES) return slow.read(key, caller, { size });
-    const block = arena.tryAllocate(size, peerOf(caller));
-    if (block === undefined) return slow.read(key, caller, { size });
-    let code: number | undefined;
+  async #remove(key: string): Promise<void> {
     try {
-      code = sync.get(key, block, size);
+      const code = await this.#calls.remove(key);
+      if (code !== 0) throw problemOfCode('remove', code);
     } finally {
-      if (code !== 0) block.release();
+      this.#forget(key);
     }
-    if (code === 0) return block;
-    return slow.read(key, caller, code === undefined ? { size } : { size, code });
   }
 
-  return {
-    arena,
-    poolBytes,
-    reserve: (bytes, caller) =>
-      arena.tryAllocate(bytes, peerOf(caller)) ??
-      explained('write', waitForRoom(arena, bytes, arenaWaitMs, caller)),
-    read,
-    stat: slow.stat,
-    exists: slow.exists,
-    write: (key, block, bytes, options, ifExists) => {
-      let code: number | undefined;
-      // A put of what is there already copies nothing, however large.
-      if (sync !== undefined && (bytes <= SYNC_COPY_BYTES || sync.exist(key) === 0)) {
-        code = sync.put(key, block, bytes, options);
-        if (code === 0) {
-          stale?.forget(key);
-          return 'created';
-        }
-      }
-      return explained('write', writeOf({ key, block, bytes, options, ifExists }, code));
-    },
-    remove: (key) => {
-      if (sync === undefined) return slow.remove(key);
-      const code = sync.remove(key);
-      if (code === undefined) return slow.remove(key);
-      if (code !== 0) throw problemOfCode('remove', code);
-      stale?.forget(key);
-    },
-    changed(key, bytes) {
-      forget(key);
-      if (bytes !== undefined) sizes.learn(key, bytes);
-    },
-    breakers: coalesced?.breakers ?? [],
-    counts: () => ({
-      ...(coalesced?.counts() ?? { keys: 0, calls: 0, waiting: 0 }),
-      sharedReads: (flights?.joined ?? 0) + (stale?.taken ?? 0),
-      sizedReads,
-      staleReads,
-      knownSizes: sizes.size,
-    }),
-  };
+  /** After a change, and after a call that may have made one. */
+  #forget(key: string): void {
+    this.#sizes.forget(key);
+    this.#shared?.forget(key);
+  }
+}
+
+/** The first bytes of a block. The engine takes the length of a value from its block. */
+function partOf(block: Block, bytes: number): Block {
+  if (bytes !== block.length) return block.slice(0, bytes);
+  block.retain();
+  return block;
 }
 
 const explained = <T>(operation: StoreOperation, work: Promise<T>): Promise<T> =>

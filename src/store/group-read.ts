@@ -1,6 +1,6 @@
-import { EngineDeadlineError } from '../native/errors.ts';
-import type { Block } from '../native/types.ts';
-import { type Caller, hasLeft } from './arena-room.ts';
+import { EngineDeadlineError } from '../native/abi/errors.ts';
+import type { Block } from '../native/abi/types.ts';
+import { type Caller, hasLeft } from '../scheduler/arena-room.ts';
 
 /** Time in milliseconds, and one-shot timers. Tests pass their own. */
 export interface Clock {
@@ -30,11 +30,11 @@ interface Boarded extends Passenger {
 
 /**
  * One read of an object, and the requests that receive its block. The arena sees them as one caller,
- * which has left when all of them have left.
+ * which counts as disconnected when all of them have disconnected.
  *
  * Requests may wait here before the read begins. `limitWaiting` makes that wait count against the
  * deadline of each request: a request fails `deadlineMs` after its arrival. The time during which the
- * read waits for room in the arena is left out, because the arena has its own limit.
+ * read waits for room in the arena does not count, because the arena has its own limit.
  */
 export class GroupRead implements Caller {
   readonly #clock: Clock;
@@ -74,12 +74,12 @@ export class GroupRead implements Caller {
     for (const { reject } of this.#passengers) reject(error);
   }
 
-  /** Whether every passenger has left, so that no request needs the block. */
+  /** Whether every passenger has disconnected, so that no request needs the block. */
   get destroyed(): boolean {
     return this.#passengers.every(({ caller }) => caller !== undefined && hasLeft(caller));
   }
 
-  /** The block counts against the client that asked first. */
+  /** The block counts against the client of the first request. */
   get peer(): object | undefined {
     return this.#passengers[0]?.caller;
   }
@@ -104,7 +104,7 @@ export class GroupRead implements Caller {
     const now = this.#clock.now();
     const roomMs = this.#roomMs + (waitsForRoom ? now - this.#roomSinceMs : 0);
     const remainingMs = ({ arrivedMs }: Boarded) => arrivedMs + deadlineMs + roomMs - now;
-    // Passengers stand in order of arrival.
+    // Passengers are in order of arrival.
     let [oldest] = this.#passengers;
     while (oldest !== undefined && remainingMs(oldest) <= 0) {
       this.#passengers.shift();

@@ -1,13 +1,13 @@
-import { ProblemError } from '../errors.ts';
-import type { Arena, Block } from '../native/types.ts';
+import { ProblemError } from '../errors/problems.ts';
+import type { Arena, Block } from '../native/abi/types.ts';
 
-/** The first room for a body of unknown length; it doubles from here. */
+/** First block for a body of unknown length. The block doubles as the body grows. */
 export const UNSIZED_START_BYTES = 64 * 1024;
 
 /**
- * A larger block with the first `used` bytes of this one, which is let go of. It does not wait, since
- * who asks holds a block already (design.md §2).
- * @throws ProblemError `unsized-body-too-large`, `arena-full`; the block is then still the caller's
+ * Returns a larger block with the first `used` bytes of `block`, and releases `block`. It never waits
+ * for room: the request holds a block, and two such requests would wait for each other.
+ * @throws ProblemError `unsized-body-too-large`, `arena-full`; the caller then still owns `block`
  */
 export function grown(
   arena: Arena,
@@ -19,7 +19,7 @@ export function grown(
 ): Block {
   if (needed > most) {
     throw new ProblemError('unsized-body-too-large', {
-      detail: `The body has more than ${most} bytes and no Content-Length: send one.`,
+      detail: `The body has more than ${most} bytes and no Content-Length: send that header.`,
       members: { limitBytes: most },
     });
   }
@@ -27,7 +27,7 @@ export function grown(
   if (larger === undefined) {
     throw new ProblemError('arena-full', {
       detail:
-        'There was no room to go on receiving a body of unknown length. Send Content-Length, or try again.',
+        'There was no room to receive the rest of a body of unknown length. Send Content-Length, or try again.',
     });
   }
   larger.view.set(block.view.subarray(0, used));

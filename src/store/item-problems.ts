@@ -1,6 +1,6 @@
-import { ProblemError, sharedProblem } from '../errors.ts';
+import { ProblemError, sharedProblem } from '../errors/problems.ts';
 
-/** Details with numbers of single items in them are kept so often; later items go without a detail. */
+/** Details that contain numbers of single items are kept for this number of items. Later items have no detail. */
 const MAX_DETAILS = 64;
 
 /**

@@ -1,34 +1,37 @@
-import type { Arena, Block, DataInfo, PutOptions } from '../native/types.ts';
+import type { Arena, Block, DataInfo, PutOptions } from '../native/abi/types.ts';
+import type { Caller } from '../scheduler/arena-room.ts';
 import type { PoolBytes } from './admission.ts';
-import type { Caller } from './arena-room.ts';
-import type { Breaker } from './circuit.ts';
 
-/** What a PUT does about an object that is there already. */
+/** The effect of a PUT if the object exists. */
 export type IfExists = 'fail' | 'keep' | 'replace';
 export type WriteOutcome = 'created' | 'kept' | 'replaced';
 
 /**
- * Objects by key, as the routes want them. Each method answers at once where the engine can be
- * called on this thread, else with a promise; each fails with a ProblemError that a client can be
- * shown, never with a bare engine code.
+ * Objects by key. A method returns its result at once if the engine can be called on this thread, and a
+ * promise otherwise. It fails with a ProblemError, which explains the engine's code to a client.
  */
 export interface ObjectStore {
   readonly arena: Arena;
-  /** Bytes of the pool where the gateway knows them (embedded engine), to refuse early. */
+  /** Size of the pool, where the gateway knows it (embedded engine): larger values are refused early. */
   readonly poolBytes: PoolBytes | undefined;
-  /** Room for a value on its way in, in order of asking; fails with arena-full, or ClientGoneError when the caller left. */
+  /**
+   * A block for a value that will be received, in order of arrival. Fails with arena-full, and with
+   * ClientGoneError when the client has closed its connection.
+   */
   reserve(bytes: number, caller?: Caller): Block | Promise<Block>;
   /**
-   * The whole object in a block, of which the caller is the user. Fails with object-not-found,
-   * object-being-written, object-changed, read-not-trusted, arena-full and the engine's own.
+   * The whole object in a block, which the caller must release. Fails with object-not-found,
+   * object-being-written, object-changed, read-not-trusted, arena-full, and with the problems of the
+   * engine's codes.
    */
   read(key: string, caller?: Caller): Block | Promise<Block>;
   /** Size and replicas, without the bytes; fails with object-not-found. */
   stat(key: string): DataInfo | Promise<DataInfo>;
   exists(key: string): boolean | Promise<boolean>;
   /**
-   * Stores the first `bytes` of a block as an object. The engine holds the block until its call returned; the caller
-   * keeps its own hold. Fails with object-exists, no-room, pool-too-small, placement-impossible.
+   * Stores the first `bytes` of a block as an object. The engine call retains the block until it
+   * returns; the caller still releases its own hold. Fails with object-exists, no-room, pool-too-small,
+   * placement-impossible.
    */
   write(
     key: string,
@@ -40,27 +43,25 @@ export interface ObjectStore {
   /** Fails with object-not-found. */
   remove(key: string): void | Promise<void>;
   /**
-   * To be told of every write and removal that was not made here: `bytes` is the size that the object
-   * has now, where that is known.
+   * Must be called after a write or a removal that was not made through this store: otherwise a later
+   * read uses an old size, or old bytes. `bytes` is the new size of the object, where it is known.
    */
   changed(key: string, bytes: number | undefined): void;
-  /** Of each kind of operation: whether it is refused at once, since all calls made for it are late. */
-  readonly breakers: readonly Breaker[];
   counts(): StoreCounts;
 }
 
-/** What the store has saved the engine, since the process began. */
+/** Engine calls that the store has saved, since the process began. */
 export interface StoreCounts {
-  /** Keys that went to the engine through coalescing, and the calls they went in. */
+  /** Keys that were coalesced, and the engine calls that carried them. */
   readonly keys: number;
   readonly calls: number;
-  /** Operations that wait for a call, now. */
+  /** Operations that wait for a call now. */
   readonly waiting: number;
-  /** Reads that were given the block of another one. */
+  /** Reads that received the block of another read. */
   readonly sharedReads: number;
-  /** Reads whose size was known from before, and those of them where it had changed. */
+  /** Reads that used a remembered size, and those of them whose object had another size. */
   readonly sizedReads: number;
   readonly staleReads: number;
-  /** Sizes remembered, now. */
+  /** Sizes that are remembered now. */
   readonly knownSizes: number;
 }

@@ -1,6 +1,6 @@
-import { MAX_KEY_BYTES } from '../native/limits.ts';
+import { MAX_KEY_BYTES } from '../native/abi/limits.ts';
 
-/** Sizes of objects as they were last seen, so that a read need not ask first. */
+/** The last known sizes of objects: a read of such an object needs no query first. */
 export interface SizeCache {
   get(key: string): number | undefined;
   learn(key: string, size: number): void;
@@ -9,13 +9,14 @@ export interface SizeCache {
 }
 
 /**
- * Remembers at most `mostKeys` sizes. What has not been asked for goes first: keys move from an old
- * half to a young one when they are used, and the old half goes as a whole when the young one is
- * full, which costs nothing on a hit. A size may be out of date at any time: another client may have
- * removed or replaced the object; the engine then answers −1 to a read of that length (engine.md §2).
+ * Remembers at most `maxKeys` sizes. A key that is used moves from the old half to the young half. When
+ * the young half is full, the old half is dropped as a whole. So keys that are not used are forgotten
+ * first, and a hit costs nothing. A size may be out of date at any time, because another client may have
+ * removed or replaced the object. The engine then returns −1 for a read of that length
+ * (docs/engine-facts.md §4).
  */
-export function createSizeCache(mostKeys: number): SizeCache {
-  const half = Math.ceil(mostKeys / 2);
+export function createSizeCache(maxKeys: number): SizeCache {
+  const half = Math.ceil(maxKeys / 2);
   let young = new Map<string, number>();
   let old = new Map<string, number>();
 

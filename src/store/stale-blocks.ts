@@ -1,6 +1,6 @@
-import type { Block } from '../native/types.ts';
+import type { Block } from '../native/abi/types.ts';
 
-/** A smaller block is released before another request could ask for it. */
+/** A smaller block is released before another request could use it. */
 const MIN_KEPT_BYTES = 64 * 1024;
 
 export interface StaleBlocks {
@@ -13,7 +13,7 @@ export interface StaleBlocks {
    * must know from the engine that the object exists now and has `size` bytes.
    */
   take(key: string, size: number): Block | undefined;
-  /** The object has changed: no block that was read before is given out again. */
+  /** The object has changed: no block that was read before is used again. */
   forget(key: string): void;
   /** How many times a block was taken. */
   readonly taken: number;
@@ -25,14 +25,14 @@ interface Reading {
 
 /**
  * Blocks that are still being sent, for an operator who accepts old bytes in exchange for fewer
- * engine reads: a block is given out until `maxAgeMs` after its read began. Another client may have
+ * engine reads: a block is shared until `maxAgeMs` after its read began. Another client may have
  * replaced the object by one of the same size since then; the request then receives the old bytes.
  */
 export function createStaleBlocks(
   maxAgeMs: number,
   now: () => number = () => performance.now(),
 ): StaleBlocks {
-  /** Of each key the latest read under way, unless the object has changed since it began. */
+  /** The latest read in progress of each key, unless the object has changed since it began. */
   const readings = new Map<string, Reading>();
   const blocks = new Map<string, StaleBlock>();
   let taken = 0;
@@ -98,6 +98,10 @@ class StaleBlock implements Block {
 
   get view(): Buffer {
     return this.#block.view;
+  }
+
+  slice(offset: number, length: number): Block {
+    return this.#block.slice(offset, length);
   }
 
   retain(): void {

@@ -1,4 +1,4 @@
-// The yardstick: a node:http server that does the least that any server must do for the same answer.
+// The reference: a node:http server that does the minimum for the same response.
 // Modes: constant (1 KiB, always the same), sink (discards), copy-get (one memcpy per response),
 // copy-sink (copies the body into one buffer).
 import { createServer } from 'node:http';

@@ -9,9 +9,9 @@ export const generator = spawnSync('wrk', ['--version']).error === undefined ? '
 let runs = 0;
 
 /**
- * Sends requests for `seconds` over `connections`, going round the `paths` in turn; or, with `fresh`,
- * each to a path of its own that begins with it. A body is `bytes` of no meaning, or `body`, a text,
- * with its `headers`. Resolves with requests per second; rejects when an answer was not `2xx`.
+ * Sends requests for `seconds` over `connections` to the `paths` in turn; or, with `fresh`, each to a
+ * new path with that prefix. A body is `bytes` arbitrary bytes, or the text `body` with its `headers`.
+ * Resolves with requests per second; rejects when a response is not `2xx`.
  */
 export async function drive({ method = 'GET', paths = [], bytes = 0, ...load }) {
   const run = generator === 'wrk' ? driveWrk : driveAutocannon;
@@ -51,7 +51,7 @@ async function driveWrk({
   }
 }
 
-/** Requests are made once, so that the generator does not spend its core on making them. */
+/** Builds each request once, so that the generator does not spend its core on that. */
 const luaRound = (method, paths, body, headers = {}) => `
 local headers = { ${Object.entries(headers)
   .map(([name, value]) => `["${name}"] = "${value}"`)

@@ -1,9 +1,10 @@
 /**
- * What the native side costs, step by step: `node --import tsx test/bench/native.ts [library]`.
- * Medians of rounds, on one thread; the figure to hold is the last sum, at most 2.5 µs.
+ * Measures the native side step by step: `node --import tsx test/bench/native.ts [library]`. Prints
+ * medians of rounds on one thread. The target is at most 2.5 µs for the whole synchronous get.
  */
-import { openEngine } from '../../src/native/engine-client.ts';
-import type { Block } from '../../src/native/types.ts';
+
+import type { Block } from '../../src/native/abi/types.ts';
+import { openEngine } from '../../src/native/open-engine.ts';
 
 const ROUNDS = 15;
 const CALLS = 20_000;
@@ -82,7 +83,7 @@ for (const block of held) block.release();
 const keys = Array.from({ length: 1000 }, (_, i) => `objects/model-7b/layer-${i}`);
 const block = must(arena.tryAllocate(1024));
 block.view.fill(1);
-for (const key of keys) await client.put(key, block, 1024, options);
+for (const key of keys) await client.calls.put([key], [block], options);
 const succeeds = (code: number | undefined): void => {
   if (code !== 0) throw new Error(`the engine answered ${code}`);
 };
@@ -114,15 +115,17 @@ if (sync !== undefined) {
   print('sync: allocate, query, get 1 KiB, release', whole);
 }
 for (const inFlight of [1, 4, 16]) {
-  const get = await asyncCost(inFlight, () => client.get('objects/model-7b/layer-1', block, 1024));
+  const get = await asyncCost(inFlight, () =>
+    client.calls.get(['objects/model-7b/layer-1'], [block]),
+  );
   print(`async: get 1 KiB, ${inFlight} in flight, for each`, get);
 }
 const many = Array.from({ length: 32 }, () => must(arena.tryAllocate(1024)));
 const some = keys.slice(0, 32);
 print(
   'async: batch get 32 × 1 KiB, 4 in flight, for each',
-  await asyncCost(4, () => client.batchGet(some, many)),
+  await asyncCost(4, () => client.batchCalls.get(some, many)),
 );
 block.release();
 for (const each of many) each.release();
-await client.close(5000);
+await client.leave(5000);

@@ -1,7 +1,8 @@
-// Starts and stops what is measured: bare servers and gateways, each on a free port.
+// Starts and stops the measured processes: bare servers and gateways, each on a free port.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -16,16 +17,31 @@ export async function startBare(...args) {
   return { port: Number(line), stop: () => stop(child) };
 }
 
-/** Starts the built gateway; resolves when it is ready, with the time that took from its start. */
-export async function startGateway(...given) {
+/** The working tree. */
+const tree = here('../..');
+
+/** Starts the gateway of the working tree, as `startGatewayOf`. */
+export const startGateway = (...given) => startGatewayOf(tree, ...given);
+
+/** Starts the gateway that is built in a folder, as `startProgram`. */
+export function startGatewayOf(root, ...given) {
+  const program = join(root, 'dist/program/main.js');
+  // Older commits have no bundle.
+  return startProgram(existsSync(program) ? program : join(root, 'dist/main.js'), ...given);
+}
+
+/**
+ * Starts the gateway whose entry is `file`, with the given flags and variables. Resolves when it is ready,
+ * with the time since its start.
+ */
+export async function startProgram(file, ...given) {
   const startedMs = performance.now();
   const flags = given.filter((word) => typeof word === 'string');
   const env = Object.assign(withoutSettings(), ...given.filter((word) => typeof word === 'object'));
-  const child = spawn(
-    process.execPath,
-    [here('../../dist/main.js'), '--port', '0', '--log-format', 'json', ...flags],
-    { stdio: ['ignore', 'pipe', 'inherit'], env },
-  );
+  const child = spawn(process.execPath, [file, '--port', '0', '--log-format', 'json', ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env,
+  });
   const lines = createInterface(child.stdout);
   for await (const line of lines) {
     const entry = JSON.parse(line);
@@ -43,12 +59,12 @@ export async function startGateway(...given) {
 }
 
 /**
- * An engine as slow as the distributed one (engine.md §3): each call takes 80 µs beside the others,
- * then 40 µs and 2 µs for each key, one call after the other.
+ * An engine as slow as the distributed one (docs/engine-facts.md §9): each call takes 80 µs in parallel
+ * with others, then 40 µs and 2 µs for each key, one call after another.
  */
-export function slowEngine() {
+export function slowEngine(root = tree) {
   return {
-    flags: ['--engine', here('../../build/native/libmcg_injecting.so'), '--call-slots', '8'],
+    flags: ['--engine', join(root, 'build/native/libmcg_injecting.so'), '--call-slots', '8'],
     env: {
       MMC_INJECT: dataCalls
         .map((name) => `${name} delay_outside_us=80 delay_inside_us=40 per_key_us=2`)
@@ -63,7 +79,7 @@ const dataCalls = ['put', 'get', 'query', 'exist', 'remove'].flatMap((name) => [
   `batch_${name}`,
 ]);
 
-/** A developer's own GATEWAY_ variables must not change what is measured. */
+/** A developer's own GATEWAY_ variables must not change the measurement. */
 const withoutSettings = () =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GATEWAY_')));
 
@@ -73,7 +89,7 @@ async function stop(child) {
   await once(child, 'exit');
 }
 
-/** Pids of a supervisor's workers, by the kernel's word. */
+/** Pids of a supervisor's workers, from the kernel. */
 function workersOf(supervisor) {
   const text = readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, 'utf8');
   const pids = text.split(' ').filter(Boolean).map(Number);

@@ -1,10 +1,10 @@
-/** Many keys in one call (engine.md §2). */
+/** Many keys in one call (docs/engine-facts.md §6). */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { openClient, uniqueKey, withEngine } from '../helpers/conformance.ts';
-import type { EngineCalls } from '../helpers/engine-calls.ts';
-import { unanswered, untouched } from '../helpers/engine-structs.ts';
+import { openClient, uniqueKey, withEngine } from '../helpers/engine/conformance.ts';
+import type { EngineCalls } from '../helpers/engine/engine-calls.ts';
+import { unanswered, untouched } from '../helpers/engine/engine-structs.ts';
 
 const tooLong = 'k'.repeat(257);
 const most = 16_384;
@@ -18,7 +18,7 @@ describe('a batch', { skip: withEngine }, () => {
   });
   after(() => engine.uninit());
 
-  /** Keys with values of different lengths, stored. */
+  /** Keys with stored values of different lengths. */
   async function stored(count: number): Promise<{ keys: string[]; values: Buffer[] }> {
     const keys = Array.from({ length: count }, (_, i) => uniqueKey(`item-${i}`));
     const values = keys.map((_, i) => randomBytes(10 + i * 7));
@@ -26,7 +26,7 @@ describe('a batch', { skip: withEngine }, () => {
     return { keys, values };
   }
 
-  it('stores, reads, asks and removes in the order of its keys', async () => {
+  it('stores, reads, queries and removes in the order of its keys', async () => {
     const { keys, values } = await stored(5);
     const lengths = values.map(({ length }) => length);
     const zeros = keys.map(() => 0);
@@ -49,7 +49,7 @@ describe('a batch', { skip: withEngine }, () => {
     );
   });
 
-  it('answers for a missing key, and a wrong length, in its own place', async () => {
+  it('returns a code for a missing key or a wrong length in its own place', async () => {
     const { keys, values } = await stored(2);
     const [a = '', b = ''] = keys;
     const [first = v, second = v] = values;
@@ -67,7 +67,7 @@ describe('a batch', { skip: withEngine }, () => {
     assert.deepEqual((await engine.batchRemove([a, missing, b])).results, [0, -3102, 0]);
   });
 
-  it('all of whose keys are missing answers 0, and each item for itself', async () => {
+  it('with only missing keys returns 0, and a code for each item', async () => {
     const keys = [uniqueKey('no'), uniqueKey('nor')];
     assert.deepEqual(await engine.batchGet(keys, [4, 4]), {
       code: 0,
@@ -80,7 +80,7 @@ describe('a batch', { skip: withEngine }, () => {
     assert.deepEqual([code, infos.map(({ valid }) => valid)], [0, [false, false]]);
   });
 
-  it('stores the new keys and answers −3006 for those that exist', async () => {
+  it('stores the new keys and returns −3006 for existing ones', async () => {
     const { keys, values } = await stored(1);
     const [old = ''] = keys;
     const fresh = uniqueKey('fresh');
@@ -90,7 +90,7 @@ describe('a batch', { skip: withEngine }, () => {
     await engine.batchRemove([old, fresh]);
   });
 
-  it('may name a key twice: fine to read, the second put is −3006, the second remove −3102', async () => {
+  it('may contain a key twice: both reads succeed, the second put is −3006, the second remove −3102', async () => {
     const key = uniqueKey('double');
     const [one, two] = [Buffer.from('one'), Buffer.from('two')];
     assert.deepEqual(await engine.batchPut([key, key], [one, two]), {
@@ -107,7 +107,7 @@ describe('a batch', { skip: withEngine }, () => {
     assert.deepEqual((await engine.batchRemove([key, key])).results, [0, -3102]);
   });
 
-  it('with one over-long key is refused whole by put and get: −3000, nothing done', async () => {
+  it('with one key that is too long is refused as a whole by put and get: −3000, nothing done', async () => {
     const { keys } = await stored(1);
     const [key = ''] = keys;
     const fresh = uniqueKey('fresh');
@@ -127,7 +127,7 @@ describe('a batch', { skip: withEngine }, () => {
     await engine.remove(key);
   });
 
-  it('with one over-long key fails in that item only for exist, query and remove', async () => {
+  it('with one key that is too long fails only in that item for exist, query and remove', async () => {
     const { keys } = await stored(1);
     const [key = ''] = keys;
     const asked = [tooLong, key, uniqueKey('missing')];
@@ -137,7 +137,7 @@ describe('a batch', { skip: withEngine }, () => {
     assert.deepEqual(await engine.batchRemove(asked), { code: 0, results: [-3000, 0, -3102] });
   });
 
-  it('with nothing but invalid keys is refused whole by exist and query: −3000', async () => {
+  it('with only invalid keys is refused as a whole by exist and query: −3000', async () => {
     for (const keys of [[tooLong], [tooLong, ''], ['', '']]) {
       assert.deepEqual(await engine.batchExist(keys), {
         code: -3000,
@@ -147,7 +147,7 @@ describe('a batch', { skip: withEngine }, () => {
     }
   });
 
-  it('of no keys, or of more than 16,384, is refused: −3000, results untouched', async () => {
+  it('of no keys, or of more than 16,384, is refused: −3000, results unchanged', async () => {
     for (const count of [0, most + 1]) {
       const keys = Array.from({ length: count }, (_, i) => `never/${i}`);
       const refused = { code: -3000, results: keys.map(() => unanswered) };
@@ -187,7 +187,7 @@ describe('a batch', { skip: withEngine }, () => {
     assert.deepEqual(await engine.batchRemove(keys), { code: 0, results: zeros });
   });
 
-  it('that asks for more replicas than there are services stores nothing', async () => {
+  it('with more replicas than services stores nothing', async () => {
     const keys = [uniqueKey('a'), uniqueKey('b')];
     const { code, results } = await engine.batchPut(keys, [v, v], { replicas: 9 });
     assert.ok(code !== 0 || results.every((result) => result === -1), `${code}: ${results.join()}`);

@@ -1,43 +1,43 @@
-/** A pool that fills up: no room, space that returns, eviction (engine.md §2). */
+/** A pool that fills up: no space, released space, eviction (docs/engine-facts.md §4). */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { openClient, poolBytes, withOwnPool } from '../helpers/conformance.ts';
-import type { EngineCalls } from '../helpers/engine-calls.ts';
-import type { Value } from '../helpers/engine-structs.ts';
-import { until } from '../helpers/until.ts';
+import { newPool, openClient, withOwnPool } from '../helpers/engine/conformance.ts';
+import type { EngineCalls } from '../helpers/engine/engine-calls.ts';
+import type { Value } from '../helpers/engine/engine-structs.ts';
+import { until } from '../helpers/process/until.ts';
 
-const mebibyte = 2 ** 20;
-const blocks = poolBytes / mebibyte;
+const blockBytes = 2 ** 18;
+const blocks = 64;
 
-const sized = (mebibytes: number, fill = 1): Value => ({ length: mebibytes * mebibyte, fill });
+const sized = (count: number, fill = 1): Value => ({ length: count * blockBytes, fill });
 
 describe('a pool of one service', { skip: withOwnPool }, () => {
   let engine: EngineCalls;
   before(() => {
-    engine = openClient();
+    engine = openClient(newPool(blocks * blockBytes));
   });
-  // The last client takes the pool with it: every test begins with an empty one.
+  // The last client removes the pool: every test begins with an empty one.
   beforeEach(async () => assert.equal(await engine.init(), 0));
   afterEach(() => engine.uninit());
   after(() => engine.uninit());
 
-  const holds = async (key: string, mebibytes: number, fill: number) =>
-    assert.deepEqual(await engine.check(key, mebibytes * mebibyte, fill), { code: 0, same: true });
+  const holds = async (key: string, count: number, fill: number) =>
+    assert.deepEqual(await engine.check(key, count * blockBytes, fill), { code: 0, same: true });
 
-  /** Keys whose query says they are there; a query refreshes nothing. */
+  /** Keys whose query finds an object; a query does not mark objects as recently used. */
   const present = async (keys: readonly string[]) => {
     const { infos } = await engine.batchQuery(keys);
     return keys.filter((_, i) => infos[i]?.valid);
   };
 
-  it('refuses a value larger than itself: −1, and what is there stays', async () => {
+  it('refuses a value larger than the pool with −1, and keeps its objects', async () => {
     assert.equal(await engine.put('small', sized(1, 7)), 0);
     assert.equal(await engine.put('huge', sized(blocks + 1)), -1);
     assert.equal(await engine.exist('huge'), -3102);
     await holds('small', 1, 7);
   });
 
-  it('refuses what does not fit beside the rest: −1, and what is there stays', async () => {
+  it('refuses a value that does not fit beside the others with −1, and keeps its objects', async () => {
     assert.equal(await engine.put('most', sized(40, 7)), 0);
     assert.equal(await engine.put('rest', sized(30)), -1);
     assert.equal(await engine.exist('rest'), -3102);
@@ -47,14 +47,14 @@ describe('a pool of one service', { skip: withOwnPool }, () => {
     await holds('rest', 10, 8);
   });
 
-  it('seeks room before it looks at the key: an existing one is −1 then, −3006 else', async () => {
+  it('allocates space before it looks up the key: a put of an existing key returns −1 without space, otherwise −3006', async () => {
     assert.equal(await engine.put('key', sized(40, 7)), 0);
     assert.equal(await engine.put('key', sized(40)), -1);
     assert.equal(await engine.put('key', sized(1)), -3006);
     await holds('key', 40, 7);
   });
 
-  it('answers for each item of a batch that does not fit whole', async () => {
+  it('returns a code for each item of a batch that does not fit completely', async () => {
     const keys = ['a', 'b', 'c'];
     const values = [sized(20, 1), sized(35, 2), sized(20, 3)];
     const { code, results } = await engine.batchPut(keys, values);
@@ -63,7 +63,7 @@ describe('a pool of one service', { skip: withOwnPool }, () => {
     await holds('b', 35, 2);
   });
 
-  it('gives the space of a removed object to the next, right after a read too', async () => {
+  it('reuses the space of a removed object, also right after a read', async () => {
     for (let round = 0; round < 10; round++) {
       await until(async () => (await engine.put(`round ${round}`, sized(40, round))) === 0);
       await holds(`round ${round}`, 40, round);
@@ -86,7 +86,7 @@ describe('a pool of one service', { skip: withOwnPool }, () => {
         assert.equal(await engine.remove(key), 0);
         held.delete(key);
       } else {
-        const value = { length: 1 + random(mebibyte), fill: random(256) };
+        const value = { length: 1 + random(blockBytes), fill: random(256) };
         assert.equal(await engine.put(`key ${i}`, value), 0);
         held.set(`key ${i}`, value);
       }
@@ -104,18 +104,18 @@ describe('a pool of one service', { skip: withOwnPool }, () => {
   const numbered = (from: number, to: number) =>
     Array.from({ length: to - from }, (_, i) => `block ${from + i}`);
 
-  it('evicts nothing up to 90 % of itself', async () => {
+  it('evicts nothing up to 90 % use', async () => {
     const keys = numbered(0, Math.floor(blocks * 0.89));
     for (const key of keys) assert.equal(await engine.put(key, sized(1)), 0);
     assert.deepEqual(await present(keys), keys);
   });
 
-  it('evicts above 90 % what was used longest ago; reads and exists are uses, queries not', async () => {
+  it('evicts the least recently used objects above 90 %; get and exist count as use, queries do not', async () => {
     const keys = numbered(0, 57);
     for (const key of keys) assert.equal(await engine.put(key, sized(1)), 0);
-    assert.equal((await engine.check('block 0', mebibyte, 1)).code, 0);
+    assert.equal((await engine.check('block 0', blockBytes, 1)).code, 0);
     assert.equal(await engine.exist('block 1'), 0);
-    assert.deepEqual((await engine.batchGet(['block 2'], [mebibyte])).results, [0]);
+    assert.deepEqual((await engine.batchGet(['block 2'], [blockBytes])).results, [0]);
     assert.deepEqual((await engine.batchExist(['block 3'])).results, [0]);
     assert.equal((await engine.query('block 4')).info.valid, true);
     assert.equal((await engine.batchQuery(['block 5'])).infos[0]?.valid, true);
@@ -130,7 +130,7 @@ describe('a pool of one service', { skip: withOwnPool }, () => {
     assert.ok(left >= 0.7 * blocks, `${left} of ${blocks} left: more than was to be evicted`);
   });
 
-  it('goes on taking objects for ever, as the old ones go', async () => {
+  it('accepts objects without end, because old ones are evicted', async () => {
     for (let i = 0; i < 4 * blocks; i++) {
       const key = `stream ${i}`;
       await until(async () => (await engine.put(key, sized(1, i % 256))) === 0);

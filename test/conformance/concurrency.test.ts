@@ -1,14 +1,14 @@
-/** Sixteen callers at once, the most that the project ever has in flight (engine.md §2). */
+/** Sixteen concurrent callers, the default number of calls in flight (docs/engine-facts.md §8). */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { newPool, startClient, uniqueKey, withEngine } from '../helpers/conformance.ts';
-import type { EngineCalls } from '../helpers/engine-calls.ts';
-import type { EngineProcess } from '../helpers/engine-process.ts';
+import { newPool, startClient, uniqueKey, withEngine } from '../helpers/engine/conformance.ts';
+import type { EngineCalls } from '../helpers/engine/engine-calls.ts';
+import type { EngineProcess } from '../helpers/engine/engine-process.ts';
 
 const callers = Array.from({ length: 16 }, (_, i) => i);
 
-describe('sixteen callers at once', { skip: withEngine }, () => {
+describe('sixteen concurrent callers', { skip: withEngine }, () => {
   let client: EngineProcess;
   let engine: EngineCalls;
   before(async () => {
@@ -24,7 +24,7 @@ describe('sixteen callers at once', { skip: withEngine }, () => {
   const count = (codes: readonly number[], code: number) =>
     codes.filter((answer) => answer === code).length;
 
-  it('work on objects of their own without a wrong byte or code', async () => {
+  it('use separate objects without a wrong byte or code', async () => {
     await Promise.all(
       callers.map(async (caller) => {
         for (let round = 0; round < 30; round++) {
@@ -42,7 +42,7 @@ describe('sixteen callers at once', { skip: withEngine }, () => {
     );
   });
 
-  it('put, and remove, one key: exactly one of them does', async () => {
+  it('put, and remove, one key: exactly one of them succeeds', async () => {
     for (let round = 0; round < 30; round++) {
       const key = uniqueKey('contended');
       const values = callers.map((caller) => Buffer.alloc(10_000, caller));
@@ -56,7 +56,7 @@ describe('sixteen callers at once', { skip: withEngine }, () => {
     }
   });
 
-  it('read an object while others remove and store it: all of one value, or nothing', async () => {
+  it('read an object while others remove and store it: each read returns one value, or nothing', async () => {
     const key = uniqueKey('changing');
     const length = 50_000;
     const allowed = new Set([0, -1, -3006, -3007, -3102]);

@@ -1,6 +1,6 @@
 /**
- * A key while another client writes its object (engine.md §2). The writer is stopped in the middle
- * of a large put: no library needs to be told about that.
+ * A key while another client writes its object (docs/engine-facts.md §4). The writer is stopped in the
+ * middle of a large put, which works with every library.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
@@ -10,21 +10,21 @@ import {
   startClient,
   uniqueKey,
   withOwnPool,
-} from '../helpers/conformance.ts';
-import type { EngineCalls } from '../helpers/engine-calls.ts';
-import type { EngineProcess } from '../helpers/engine-process.ts';
-import { untouched } from '../helpers/engine-structs.ts';
-import { until } from '../helpers/until.ts';
+} from '../helpers/engine/conformance.ts';
+import type { EngineCalls } from '../helpers/engine/engine-calls.ts';
+import type { EngineProcess } from '../helpers/engine/engine-process.ts';
+import { untouched } from '../helpers/engine/engine-structs.ts';
+import { until } from '../helpers/process/until.ts';
 
 const mebibyte = 2 ** 20;
-const large = { length: 256 * mebibyte, fill: 0x77 };
+const large = { length: 32 * mebibyte, fill: 0x77 };
 const notReadable = -3007;
 
 const skip =
-  withOwnPool && 'needs 400 MiB in each service, which this engine may be configured without';
+  withOwnPool && 'needs 50 MiB in each service, which this engine may be configured without';
 
 describe('a key that another client is still writing', { skip }, () => {
-  const pool = newPool(400 * mebibyte);
+  const pool = newPool(50 * mebibyte);
   let engine: EngineCalls;
   let serviceId: number;
   before(async () => {
@@ -34,7 +34,7 @@ describe('a key that another client is still writing', { skip }, () => {
   });
   after(() => engine.uninit());
 
-  /** A writer stopped while its put is under way; a put that was too fast is repeated. */
+  /** A writer that is stopped during its put; a put that was too fast is repeated. */
   async function stopInPut(prefer: readonly number[] = []) {
     const writer = await startClient(pool);
     assert.equal(await writer.engine.init(1), 0);
@@ -64,7 +64,7 @@ describe('a key that another client is still writing', { skip }, () => {
     await writer.kill();
   };
 
-  it('exists but is not readable, and is complete as soon as its writer is done', async () => {
+  it('exists but is not readable, and is complete when its writer has finished', async () => {
     const { writer, key, put } = await stopInPut();
     try {
       assert.equal(await engine.exist(key), notReadable);
@@ -88,7 +88,7 @@ describe('a key that another client is still writing', { skip }, () => {
     }
   });
 
-  it('vanishes with a writer that dies, when it was in its own memory', async () => {
+  it("vanishes with a writer that dies, if it was in the writer's own memory", async () => {
     const { writer, key } = await stopInPut();
     await end(writer);
     await until(async () => (await engine.exist(key)) === -3102);
@@ -97,7 +97,7 @@ describe('a key that another client is still writing', { skip }, () => {
     assert.equal(await engine.remove(key), 0);
   });
 
-  it('is never readable when its writer dies, and free again once it is removed', async () => {
+  it('never becomes readable if its writer dies, and is free again after a remove', async () => {
     const { writer, key } = await stopInPut([serviceId]);
     await end(writer);
     assert.equal((await engine.get(key, large.length)).code, -1);

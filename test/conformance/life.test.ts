@@ -1,9 +1,9 @@
-/** A client's life: before init, init, a second init, after uninit (engine.md §1 and §2). */
+/** The life of a client: before init, init, a second init, after uninit (docs/engine-facts.md §3). */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { embeddedOnly, openClient, uniqueKey, withEngine } from '../helpers/conformance.ts';
-import type { EngineCalls } from '../helpers/engine-calls.ts';
-import { untouched } from '../helpers/engine-structs.ts';
+import { embeddedOnly, openClient, uniqueKey, withEngine } from '../helpers/engine/conformance.ts';
+import type { EngineCalls } from '../helpers/engine/engine-calls.ts';
+import { untouched } from '../helpers/engine/engine-structs.ts';
 
 const notInitialised = -3019;
 
@@ -33,11 +33,11 @@ describe('a client', { skip: withEngine }, () => {
 
   it('refuses every call before init', () => refusesEverything());
 
-  it('takes a log level at any time', async () => {
+  it('accepts a log level at any time', async () => {
     assert.equal(await engine.setLogLevel(3), 0);
   });
 
-  it('refuses a device id above 383, and can be initialised after that', async () => {
+  it('refuses a device id above 383, and can be initialised afterwards', async () => {
     assert.equal(await engine.init(384), -3000);
     assert.equal(await engine.init(0xffffffff), -3000);
     assert.equal((await engine.localServiceId()).code, notInitialised);
@@ -45,7 +45,7 @@ describe('a client', { skip: withEngine }, () => {
     assert.equal((await engine.localServiceId()).code, 0);
   });
 
-  it('answers a second init with 0, another device too, and stays what it was', async () => {
+  it('returns 0 from a second init, also with another device, and does not change', async () => {
     const key = uniqueKey('stays');
     const service = await engine.localServiceId();
     assert.equal(await engine.put(key, Buffer.from('here')), 0);
@@ -63,7 +63,7 @@ describe('a client', { skip: withEngine }, () => {
     await engine.uninit();
   });
 
-  it('can be initialised again, with any device up to 383, and finds an empty pool', {
+  it('can be initialised again with any device up to 383, and finds an empty pool', {
     skip: embeddedOnly('nothing is known of a second life in one process'),
   }, async () => {
     assert.equal(await engine.init(383), 0);

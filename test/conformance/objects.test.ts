@@ -1,10 +1,16 @@
-/** One object at a time: what put, get, query, exist and remove answer (engine.md §2). */
+/** One object at a time: the codes of put, get, query, exist and remove (docs/engine-facts.md §4). */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import { harmful, openClient, uniqueKey, withEngine, withoutNpu } from '../helpers/conformance.ts';
-import type { EngineCalls } from '../helpers/engine-calls.ts';
-import { type Key, untouched } from '../helpers/engine-structs.ts';
+import {
+  harmful,
+  openClient,
+  uniqueKey,
+  withEngine,
+  withoutNpu,
+} from '../helpers/engine/conformance.ts';
+import type { EngineCalls } from '../helpers/engine/engine-calls.ts';
+import { type Key, untouched } from '../helpers/engine/engine-structs.ts';
 
 describe('an object', { skip: withEngine }, () => {
   let engine: EngineCalls;
@@ -24,12 +30,12 @@ describe('an object', { skip: withEngine }, () => {
     assert.equal(await engine.remove(key), -3102);
   };
 
-  it('that is missing: get −1, query 0 but not valid, exist and remove −3102', async () => {
+  it('that is missing: get returns −1, query 0 without valid, exist and remove −3102', async () => {
     await isMissing(uniqueKey('missing'));
   });
 
   for (const size of [1, 63, 64, 65, 4095, 4096, 4097, 2 ** 20, 8_994_816]) {
-    it(`of ${size} bytes comes back byte for byte, and is gone when removed`, async () => {
+    it(`of ${size} bytes is returned byte for byte, and is missing after its removal`, async () => {
       const key = uniqueKey(`size-${size}`);
       const value = randomBytes(size);
       assert.equal(await engine.put(key, value), 0);
@@ -46,7 +52,7 @@ describe('an object', { skip: withEngine }, () => {
     });
   }
 
-  it('is read with its exact length only: any other gives −1 and an untouched buffer', async () => {
+  it('is read only with its exact length: any other gives −1 and an unchanged buffer', async () => {
     const key = uniqueKey('exact');
     assert.equal(await engine.put(key, Buffer.alloc(100, 1)), 0);
     for (const length of [1, 99, 101, 4096]) {
@@ -56,7 +62,7 @@ describe('an object', { skip: withEngine }, () => {
     await engine.remove(key);
   });
 
-  it('keeps its value when it is put again: −3006, whatever the new size', async () => {
+  it('keeps its value after a second put: −3006, whatever the new size is', async () => {
     const key = uniqueKey('twice');
     assert.equal(await engine.put(key, Buffer.from('first')), 0);
     assert.equal(await engine.put(key, Buffer.from('again')), -3006);
@@ -68,7 +74,7 @@ describe('an object', { skip: withEngine }, () => {
     await engine.remove(key);
   });
 
-  /** A key of this length that begins like no other test's; short ones are what they are. */
+  /** A key of this length that begins differently in each test; short keys are fixed. */
   const longKey = (length: number) =>
     length < 64 ? 'x'.repeat(length) : uniqueKey('').padEnd(length, 'k');
   const everyByte = Buffer.from(Array.from({ length: 255 }, (_, i) => i + 1));
@@ -94,7 +100,7 @@ describe('an object', { skip: withEngine }, () => {
     });
   }
 
-  it('is told from those whose keys begin or end alike', async () => {
+  it('is distinguished from objects whose keys begin or end alike', async () => {
     const key = uniqueKey('a');
     const family = [key, `${key}a`, key.slice(0, -1), `${key} `, `${key}A`];
     for (const name of family) assert.equal(await engine.put(name, Buffer.from(name)), 0);
@@ -109,7 +115,7 @@ describe('an object', { skip: withEngine }, () => {
     ['of 257 bytes', 'k'.repeat(257)],
     ['of 4096 bytes', 'k'.repeat(4096)],
   ] as const) {
-    it(`may not have a key that is ${what}: −3000 from every call`, async () => {
+    it(`must not have a key that is ${what}: −3000 from every call`, async () => {
       assert.equal(await engine.put(key, Buffer.from('v')), -3000);
       assert.deepEqual(await engine.get(key, 4), { code: -3000, bytes: untouched(4) });
       assert.equal((await engine.query(key)).code, -3000);
@@ -118,7 +124,7 @@ describe('an object', { skip: withEngine }, () => {
     });
   }
 
-  it('has one replica when none, or one, is asked for', async () => {
+  it('has one replica if none or one is requested', async () => {
     for (const replicas of [0, 1]) {
       const key = uniqueKey(`replicas-${replicas}`);
       assert.equal(await engine.put(key, Buffer.from('v'), { replicas }), 0);
@@ -127,7 +133,7 @@ describe('an object', { skip: withEngine }, () => {
     }
   });
 
-  it('cannot have more than eight replicas, nor a number beyond all reason: −1', async () => {
+  it('cannot have more than eight replicas, nor an absurd number: −1', async () => {
     for (const replicas of [9, 65_535]) {
       const key = uniqueKey(`replicas-${replicas}`);
       assert.equal(await engine.put(key, Buffer.from('v'), { replicas }), -1);
@@ -135,7 +141,7 @@ describe('an object', { skip: withEngine }, () => {
     }
   });
 
-  it('goes to a preferred service that lives, and nowhere when it does not: −1', async () => {
+  it('is stored in a preferred service that is live, and nowhere if it is not: −1', async () => {
     const key = uniqueKey('preferred');
     assert.equal(await engine.put(key, Buffer.from('v'), { prefer: [serviceId] }), 0);
     assert.deepEqual((await engine.query(key)).info.replicas, [{ serviceId, medium: 1 }]);
@@ -146,7 +152,7 @@ describe('an object', { skip: withEngine }, () => {
     }
   });
 
-  it('is not moved through memory of a medium that the host lacks: −6', {
+  it('is not copied through memory of a medium that the host lacks: −6', {
     skip: withoutNpu,
   }, async () => {
     const key = uniqueKey('medium');
@@ -161,7 +167,7 @@ describe('an object', { skip: withEngine }, () => {
     await engine.remove(key);
   });
 
-  it('may be empty, and does no harm to others', {
+  it('may be empty without an effect on others', {
     skip: harmful('an empty value leaks the space of others'),
   }, async () => {
     const [empty, other] = [uniqueKey('empty'), uniqueKey('other')];

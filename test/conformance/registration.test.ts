@@ -1,8 +1,8 @@
-/** Memory registered with the engine (engine.md §2). */
+/** Memory registered with the engine (docs/engine-facts.md §8). */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { isEmbedded, openClient, withEngine } from '../helpers/conformance.ts';
-import type { EngineCalls } from '../helpers/engine-calls.ts';
+import { isEmbedded, openClient, withEngine } from '../helpers/engine/conformance.ts';
+import type { EngineCalls } from '../helpers/engine/engine-calls.ts';
 
 const page = 4096;
 
@@ -14,13 +14,13 @@ describe('a region of memory', { skip: withEngine }, () => {
   });
   after(() => engine.uninit());
 
-  it('is registered, and again when it is the very same', async () => {
+  it('can be registered, and registered again unchanged', async () => {
     assert.equal(await engine.register(4 * page, 8 * page), 0);
     assert.equal(await engine.register(4 * page, 8 * page), 0);
     assert.equal(await engine.unregister(4 * page, 8 * page), 0);
   });
 
-  it('may lie beside another, but not over or inside it: −1', async () => {
+  it('may be adjacent to another, but not overlap or be inside it: −1', async () => {
     assert.equal(await engine.register(16 * page, 16 * page), 0);
     for (const [what, at, pages] of [
       ['inside', 20, 4],
@@ -30,8 +30,8 @@ describe('a region of memory', { skip: withEngine }, () => {
     ] as const) {
       assert.equal(await engine.register(at * page, pages * page), -1, what);
     }
-    // A build of 1.1 takes a region that begins before the registered one. These come last, since what
-    // their unregistration does to the other region is unknown.
+    // A build of 1.1 accepts a region that begins before the registered one. These cases come last, because
+    // the effect of their unregistration on the other region is unknown.
     for (const [what, at, pages] of [
       ['over its start', 12, 8],
       ['around it', 12, 24],
@@ -47,14 +47,14 @@ describe('a region of memory', { skip: withEngine }, () => {
     assert.equal(await engine.unregister(16 * page, 16 * page), 0);
   });
 
-  it('can always be unregistered, even when it never was registered', async () => {
+  it('can always be unregistered, even if it never was registered', async () => {
     assert.equal(await engine.unregister(64 * page, page), 0);
     assert.equal(await engine.register(64 * page, page), 0);
     assert.equal(await engine.unregister(64 * page, page), 0);
     assert.equal(await engine.unregister(64 * page, page), 0);
   });
 
-  it('makes room for an overlapping one when it is unregistered', async () => {
+  it('allows an overlapping region after it is unregistered', async () => {
     assert.equal(await engine.register(80 * page, 8 * page), 0);
     assert.equal(await engine.unregister(80 * page, 8 * page), 0);
     assert.equal(await engine.register(84 * page, 8 * page), 0);

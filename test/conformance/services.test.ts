@@ -1,4 +1,4 @@
-/** Two services of one pool: placement, replicas, and a service that dies (engine.md §2). */
+/** Two services of one pool: placement, replicas, and a service that dies (docs/engine-facts.md §4). */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
@@ -8,11 +8,11 @@ import {
   uniqueKey,
   withEngine,
   withOwnPool,
-} from '../helpers/conformance.ts';
-import type { EngineCalls } from '../helpers/engine-calls.ts';
-import type { EngineProcess } from '../helpers/engine-process.ts';
-import type { PutChoices } from '../helpers/engine-structs.ts';
-import { until } from '../helpers/until.ts';
+} from '../helpers/engine/conformance.ts';
+import type { EngineCalls } from '../helpers/engine/engine-calls.ts';
+import type { EngineProcess } from '../helpers/engine/engine-process.ts';
+import type { PutChoices } from '../helpers/engine/engine-structs.ts';
+import { until } from '../helpers/process/until.ts';
 
 const mebibyte = 2 ** 20;
 const value = Buffer.from('seen from everywhere');
@@ -53,7 +53,7 @@ describe('two services of one pool', { skip: withEngine }, () => {
     }
   };
 
-  it('have ids of their own, and keep what they are given without preference', async () => {
+  it('have different ids, and hold their own objects without preference', async () => {
     assert.notEqual(hereId, thereId);
     for (const [engine, id] of [
       [here, hereId],
@@ -67,7 +67,7 @@ describe('two services of one pool', { skip: withEngine }, () => {
     }
   });
 
-  it('share their keys: one puts, the other cannot put again, but remove', async () => {
+  it('share their keys: after a put by one, the other cannot put the key, but can remove it', async () => {
     const key = uniqueKey('shared');
     assert.equal(await there.put(key, value), 0);
     assert.equal(await here.put(key, value), -3006);
@@ -78,7 +78,7 @@ describe('two services of one pool', { skip: withEngine }, () => {
     assert.equal((await there.get(key, value.length)).code, -1);
   });
 
-  it('store an object where it is preferred', async () => {
+  it('store an object in the preferred service', async () => {
     for (const id of [hereId, thereId]) {
       const key = uniqueKey('preferred');
       assert.equal(await here.put(key, value, { prefer: [id] }), 0);
@@ -88,7 +88,7 @@ describe('two services of one pool', { skip: withEngine }, () => {
     }
   });
 
-  it('hold a replica each', async () => {
+  it('hold one replica each', async () => {
     const both: PutChoices[] = [{ replicas: 2 }, { replicas: 2, prefer: [thereId, hereId] }];
     for (const choices of both) {
       const [key, other] = [uniqueKey('replicated'), uniqueKey('replicated')];
@@ -103,7 +103,7 @@ describe('two services of one pool', { skip: withEngine }, () => {
     }
   });
 
-  it('cannot hold three, nor two where one is preferred: −1, nothing stored', async () => {
+  it('cannot hold three replicas, nor two with one preferred service: −1, nothing stored', async () => {
     const wrong: PutChoices[] = [
       { replicas: 3 },
       { replicas: 8 },
@@ -116,7 +116,7 @@ describe('two services of one pool', { skip: withEngine }, () => {
     }
   });
 
-  it('are not joined by a client without memory: its put, get and register fail', async () => {
+  it('do not include a client without memory: its put, get and register fail', async () => {
     const key = uniqueKey('visible');
     assert.equal(await here.put(key, value), 0);
     const guest = await startClient(pool);
@@ -135,7 +135,7 @@ describe('two services of one pool', { skip: withEngine }, () => {
     await here.remove(key);
   });
 
-  it('spill over when the own one is full, and force a preference all the same', {
+  it("use the other's memory when their own is full, and still force a preference", {
     skip: withOwnPool,
   }, async () => {
     const block = { length: 8 * mebibyte, fill: 3 };
@@ -161,8 +161,8 @@ describe('two services of one pool', { skip: withEngine }, () => {
     await here.batchRemove([...keys, spilt]);
   });
 
-  // The last: it ends the other service.
-  it('lose with a dead one its objects, and nothing else', async () => {
+  // The last test, because it ends the other service.
+  it('lose the objects of a dead one, and nothing else', async () => {
     const [mine, theirs, both] = [uniqueKey('mine'), uniqueKey('theirs'), uniqueKey('both')];
     const spread = uniqueKey('put there by me');
     assert.equal(await here.put(mine, value), 0);

@@ -1,14 +1,15 @@
 /**
- * The embedded engine's own tests, which are C programs: they look into shared memory, stop and
- * kill processes at chosen instants, and check every byte. Here they run plain and for a short
- * time; `npm run test:engine:sanitize` runs them for longer under the sanitizers.
+ * The tests of the embedded engine are C programs: they read shared memory, stop and kill processes
+ * at chosen moments, and check every byte. Here they run for a short time without sanitizers;
+ * `npm run test:engine:sanitize` runs them longer with sanitizers.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import path from 'node:path';
 import process from 'node:process';
 import { before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { buildEngine } from '../../scripts/build-engine.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const program = path.join(root, 'build', 'native', 'engine-test');
@@ -20,7 +21,7 @@ interface Outcome {
   readonly stderr: string;
 }
 
-/** Recovery within 100 ms is asserted with this much slack: other test files run at the same time. */
+/** Slack for asserted recovery times of 100 ms, because other test files run at the same time. */
 const slackMs = process.env['ENGINE_TEST_SLACK_MS'] ?? '400';
 
 function run(args: readonly string[]): Promise<Outcome> {
@@ -42,7 +43,7 @@ async function passes(...args: string[]): Promise<Outcome> {
   return outcome;
 }
 
-/** The pools of which a line says that they are made anew; no other line is a warning. */
+/** The pools that were created again, one log line each; fails on any other warning. */
 function madeAnew(stderr: string): string[] {
   const lines = stderr.split('\n').filter((line) => line.startsWith('memcache-embedded'));
   return lines.map(
@@ -53,15 +54,13 @@ function madeAnew(stderr: string): string[] {
 }
 
 describe('the embedded engine', () => {
-  before(() => {
-    execFileSync(process.execPath, [path.join(root, 'scripts', 'build-engine.mjs'), '--tests']);
-  });
+  before(() => buildEngine({ tests: true }));
 
-  it('finds the lowest run of free space that is long enough', async () => {
+  it('finds the lowest free run that is long enough', async () => {
     await passes('bitmap');
   });
 
-  it('answers in one process as the distributed engine does, and keeps stdout clean', async () => {
+  it('returns the codes of the distributed engine in one process, and writes nothing to stdout', async () => {
     const { stdout } = await passes('conformance');
     assert.equal(stdout, 'conformance: ok\n');
   });
@@ -70,27 +69,27 @@ describe('the embedded engine', () => {
     await passes('processes');
   });
 
-  it('forgets what a killed process owned, and nothing else', async () => {
+  it('removes the objects of a killed process, and nothing else', async () => {
     await passes('deaths');
   });
 
-  it('waits once for a stopped owner of a lock, and takes over from a killed one', async () => {
+  it('waits once for a stopped owner of a lock, and inherits the lock of a killed one', async () => {
     await passes('locks');
   });
 
-  it('waits for each lock as long as its thread may, whatever other waits have failed', async () => {
+  it('waits for each lock up to the limit of its thread, also after a wait for another lock has failed', async () => {
     await passes('waits');
   });
 
-  it('leaves a pool whose header was destroyed, and makes it anew with one line', async () => {
+  it('leaves a pool with a destroyed header, and creates it again with one log line', async () => {
     const { stderr } = await passes('destroyed');
     const pools = madeAnew(stderr);
-    // A client that SIGBUS ends leaves no mark in a file that is cut off to nothing.
+    // A client that is ended by SIGBUS cannot mark a file that was truncated to zero bytes.
     assert.ok([13, 14].includes(pools.length), stderr);
     assert.equal(new Set(pools).size, pools.length, stderr);
   });
 
-  it('survives any bytes in a pool, and makes anew with one line what it finds overwritten', async () => {
+  it('survives any bytes in a pool, and creates a pool that it finds overwritten again with one log line', async () => {
     const { stdout, stderr } = await passes('overwritten', '1');
     const pools = madeAnew(stderr);
     assert.equal(new Set(pools).size, pools.length, stderr);
@@ -98,27 +97,29 @@ describe('the embedded engine', () => {
     assert.ok(noticed > 0 && pools.length >= noticed, `${stdout}${stderr}`);
   });
 
-  it('makes memory and entry table ready ahead of the puts that use them', async () => {
+  it('prepares memory and entries before puts use them', async () => {
     await passes('touch');
   });
 
-  it('says when a pool is foreign or full, and fails puts where /dev/shm has no room', async (t) => {
-    const { stdout, stderr } = await passes('room');
-    const skipped = /^room: (a small \/dev\/shm is not tested, since .*)$/m.exec(stdout)?.[1];
-    await t.test('in a small /dev/shm, of which it warns', { skip: skipped ?? false }, () => {
-      assert.match(stderr, /\/dev\/shm has 48 MiB, the pool wants 200 MiB/);
+  it('reports a pool of another user and a full pool, and fails puts when /dev/shm has no space', async (t) => {
+    const { stdout, stderr } = await passes('room', '250000');
+    const skipped = /^room: (the case of a small \/dev\/shm is skipped, because .*)$/m.exec(
+      stdout,
+    )?.[1];
+    await t.test('warns about a small /dev/shm', { skip: skipped ?? false }, () => {
+      assert.match(stderr, /\/dev\/shm has 48 MiB, the pool needs 200 MiB/);
     });
   });
 
   it('survives a death after any number of instructions', async () => {
-    await passes('instructions', '397');
+    await passes('instructions', '797');
   });
 
-  it('serves threads that fight over keys', async () => {
-    await passes('stress_threads', '1');
+  it('serves threads that contend for keys', async () => {
+    await passes('stress_threads', '300');
   });
 
-  it('loses and tears nothing when processes are killed at random', async () => {
-    await passes('stress_kills', '40');
+  it('loses and corrupts no object when processes are killed at random', async () => {
+    await passes('stress_kills', '20');
   });
 });

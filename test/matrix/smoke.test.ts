@@ -1,18 +1,18 @@
 /**
- * What every supported version of Node must do. The gateway runs under TEST_NODE, this file under the
+ * Tests for every supported version of Node. The gateway runs under TEST_NODE, this file under the
  * machine's own Node.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, describe, it } from 'node:test';
 import { setTimeout as elapse } from 'node:timers/promises';
-import { childrenOf, type ReadyGateway, startGateway } from '../helpers/gateway.ts';
-import { connectRaw } from '../helpers/raw-connection.ts';
-import { until } from '../helpers/until.ts';
+import { connectRaw } from '../helpers/http/raw-connection.ts';
+import { childrenOf, type ReadyGateway, startGateway } from '../helpers/process/gateway.ts';
+import { until } from '../helpers/process/until.ts';
 
 const LARGE_BYTES = 9_000_001;
 
-/** Differs in every word, and between seeds. */
+/** Returns bytes that differ in every word, and between seeds. */
 function pattern(bytes: number, seed: number): Buffer<ArrayBuffer> {
   const words = new Uint32Array(Math.ceil(bytes / 4));
   for (let at = 0; at < words.length; at += 1) words[at] = (at + seed) * 2_654_435_761;
@@ -42,7 +42,7 @@ describe('the gateway', { timeout: 120_000 }, () => {
     return gateway;
   }
 
-  /** Asks again while the machine is too busy for the worker to take a connection in time. */
+  /** Retries while the machine is too busy for the worker to accept a connection in time. */
   async function ask(url: string, init?: RequestInit): Promise<Response> {
     for (let attempts = 1; ; attempts += 1) {
       const answer = await fetch(url, init);
@@ -77,7 +77,7 @@ describe('the gateway', { timeout: 120_000 }, () => {
     assert.ok((await read(to, key)).equals(body), `${key} came back changed`);
   };
 
-  /** The values of a metric by its labels, as they stand in the text. */
+  /** Returns the values of a metric by its labels, as written in the text. */
   async function metric({ url }: ReadyGateway, name: string): Promise<Map<string, number>> {
     const text = await (await ask(`${url}/metrics`)).text();
     const lines = text
@@ -116,7 +116,7 @@ describe('the gateway', { timeout: 120_000 }, () => {
     assert.doesNotMatch(started.stdout(), /"state":"failed"/);
   });
 
-  it('answers pipelined requests in order, with small and large bodies', async () => {
+  it('responds to pipelined requests in order, with small and large bodies', async () => {
     const started = await start();
     const bodies = [pattern(5, 1), pattern(LARGE_BYTES, 2), pattern(400_000, 3), pattern(9, 4)];
     const connection = await connectRaw(started.port);
@@ -135,7 +135,7 @@ describe('the gateway', { timeout: 120_000 }, () => {
     connection.destroy();
   });
 
-  it('releases all memory when clients leave in the middle, and serves on', async () => {
+  it('releases all blocks when clients disconnect during transfers, and keeps serving', async () => {
     const started = await start();
     await store(started, 'aborted-get', pattern(LARGE_BYTES, 1));
     for (let round = 0; round < 6; round += 1) {
@@ -160,9 +160,9 @@ describe('the gateway', { timeout: 120_000 }, () => {
     await storeAndRead(started, 'after-aborts', pattern(LARGE_BYTES, 7));
   });
 
-  it('refuses an upload early, and its client sees the status', async () => {
+  it('refuses an upload early, and the client receives the status', async () => {
     const started = await start('--max-object-bytes', '1MiB');
-    // A busy machine's worker may not take the connection in time.
+    // On a busy machine the worker may not accept the connection in time.
     const refused = async () => {
       const connection = await connectRaw(started.port);
       connection.send(put('too-large', pattern(3 << 20, 1)));
@@ -207,7 +207,7 @@ describe('the gateway', { timeout: 120_000 }, () => {
     assert.deepEqual(statuses(await post('remove', { keys: ['batch-c'] })), [204]);
   });
 
-  it('lets an upload finish when it is told to stop, and exits with 0', async () => {
+  it('finishes an upload after SIGTERM, and exits with 0', async () => {
     const started = await start();
     const whole = put('draining', pattern(LARGE_BYTES, 1));
     const connection = await connectRaw(started.port);
@@ -226,7 +226,7 @@ describe('the gateway', { timeout: 120_000 }, () => {
     gateway = undefined;
   });
 
-  it('serves two devices, each from a worker of its own', async () => {
+  it('serves two devices, each from its own worker', async () => {
     const started = await start('--devices', '0,1', '--ready-when', 'all');
     const { clients } = (await (await ask(`${started.url}/v1/clients`)).json()) as {
       clients: { state: string; pid: number }[];

@@ -1,7 +1,7 @@
-/** Random operations on several objects at a time, each item of them held against the model. */
+/** Random operations on several objects at a time; each item is compared with the model. */
 import assert from 'node:assert/strict';
 import { acceptOf, type Coding, codings, type Item, itemsOf, putBody } from './codings.ts';
-import type { Answer, Leave, Outcome } from './http.ts';
+import type { Answer, Disconnect, Outcome } from './http.ts';
 import { absent, type ModelKey } from './model.ts';
 import type { Player } from './single.ts';
 import { bytesOf, lengthOf, type Value } from './values.ts';
@@ -16,31 +16,31 @@ import {
 } from './verdicts.ts';
 
 export function batchOperations({ connections, random, tolerates, nextVersion }: Player) {
-  /** Some of them twice. */
+  /** Repeats some of the keys. */
   const withRepeats = (keys: readonly ModelKey[]): ModelKey[] => {
     const repeats = random.chance(0.3) ? keys.filter(() => random.chance(0.3)) : [];
     return random.shuffle([...keys, ...repeats]);
   };
 
-  /** Now and then so often that the answer is more than the sockets take at once. */
+  /** Sometimes repeats the keys so often that the response does not fit the socket buffers. */
   const manyTimes = (keys: readonly ModelKey[]): readonly ModelKey[] =>
     random.chance(0.04) ? Array.from({ length: 40 }, () => keys).flat() : keys;
 
-  /** In the middle of the request or of an answer of about so many bytes. */
-  const leaveWithin = (request: number, answer: number): Leave | undefined => {
+  /** Chooses a disconnect inside the request or inside a response of about `answer` bytes. */
+  const disconnectWithin = (request: number, answer: number): Disconnect | undefined => {
     if (!random.chance(0.12)) return undefined;
     if (random.chance(0.5)) return { sent: random.between(0, request + 1) };
     return { received: random.between(0, answer) };
   };
 
-  /** Undefined when the client broke off before the keys had all been sent: nothing was done. */
+  /** Returns undefined when the client disconnected before it had sent all keys: the request had no effect. */
   async function ask(
     operation: 'get' | 'exists' | 'info' | 'remove',
     keys: readonly ModelKey[],
     coding: Coding = 'json',
   ): Promise<Outcome | undefined> {
     const body = Buffer.from(JSON.stringify({ keys: keys.map(({ key }) => key) }));
-    const leave = leaveWithin(body.length, operation === 'get' ? 600_000 : 500);
+    const disconnect = disconnectWithin(body.length, operation === 'get' ? 600_000 : 500);
     const sized = random.chance(0.8);
     const outcome = await connections.send({
       method: 'POST',
@@ -48,13 +48,13 @@ export function batchOperations({ connections, random, tolerates, nextVersion }:
       headers: { 'Content-Type': 'application/json', Accept: acceptOf[coding] },
       body,
       sized,
-      leave,
+      disconnect,
     });
-    if (leave === undefined || 'received' in leave || outcome !== 'left') return outcome;
-    return sized && leave.sent === body.length ? outcome : undefined;
+    if (disconnect === undefined || 'received' in disconnect || outcome !== 'left') return outcome;
+    return sized && disconnect.sent === body.length ? outcome : undefined;
   }
 
-  /** The items of an answer; undefined where the whole of it is a problem that is no fault. */
+  /** Returns the items of a response; undefined when the whole response is a tolerated problem. */
   function answered(
     answer: Answer,
     keys: readonly ModelKey[],
@@ -84,9 +84,9 @@ export function batchOperations({ connections, random, tolerates, nextVersion }:
       random,
     );
     const sized = random.chance(0.8);
-    const leave = leaveWithin(body.length, 500);
-    // Or it ends early, and says so.
-    const short = leave === undefined && random.chance(0.03);
+    const disconnect = disconnectWithin(body.length, 500);
+    // Sometimes the client sends a complete request with a body that is too short.
+    const short = disconnect === undefined && random.chance(0.03);
     const sent = short ? body.subarray(0, random.between(0, body.length - 8)) : body;
     const outcome = await connections.send({
       method: 'POST',
@@ -94,7 +94,7 @@ export function batchOperations({ connections, random, tolerates, nextVersion }:
       headers: { 'Content-Type': type },
       body: sent,
       sized,
-      leave,
+      disconnect,
     });
     assert.notEqual(outcome, 'broken');
     const first = keys.map((key, at) => keys.indexOf(key) === at && values[at]?.length !== 0);
@@ -105,10 +105,11 @@ export function batchOperations({ connections, random, tolerates, nextVersion }:
       }
     };
     if (typeof outcome === 'string') {
-      const bytes = leave !== undefined && 'sent' in leave ? leave.sent : body.length;
-      // Of JSON all must have come, its end too.
+      const bytes =
+        disconnect !== undefined && 'sent' in disconnect ? disconnect.sent : body.length;
+      // A JSON body must be complete, including its end.
       const whole =
-        bytes === body.length && (sized || (leave !== undefined && 'received' in leave));
+        bytes === body.length && (sized || (disconnect !== undefined && 'received' in disconnect));
       if (coding !== 'json' || whole) mayHaveStored(bytes);
       return;
     }
@@ -139,7 +140,7 @@ export function batchOperations({ connections, random, tolerates, nextVersion }:
     const keys = coding === 'safetensors' ? some : manyTimes(withRepeats(some));
     const outcome = await ask('get', keys, coding);
     if (outcome === 'broken') {
-      // What has promised its length can't tell of what goes wrong in the middle.
+      // A safetensors response has a Content-Length, so it cannot report a later fault except by a close.
       assert.equal(coding, 'safetensors');
       assert.ok(tolerates({ status: 502 }) || keys.some(({ settled }) => !settled), 'broken');
     }

@@ -1,4 +1,4 @@
-/** One client of the game, with keys of its own, and what it does next. */
+/** One client of the game with its own keys. It chooses each next operation. */
 import { batchOperations } from './batch.ts';
 import { createConnections } from './http.ts';
 import type { ModelKey } from './model.ts';
@@ -25,7 +25,7 @@ export function createClient({ url, keys, ...options }: ClientOptions) {
   }
 
   function actOnMany(among: readonly ModelKey[]): Promise<unknown> {
-    // Few of them more often than many.
+    // Small numbers of keys are more frequent than large ones.
     const some = among.slice(0, random.between(1, random.between(2, among.length + 2)));
     const dice = random.next();
     if (dice < 0.4) return batch.put(some);
@@ -38,14 +38,14 @@ export function createClient({ url, keys, ...options }: ClientOptions) {
   const act = (among: readonly ModelKey[]): Promise<unknown> =>
     random.chance(0.5) ? actSingly(random.pick(among)) : actOnMany(among);
 
-  /** At one time, so that they share reads; whoever breaks off must not disturb the others. */
+  /** Concurrent reads, which share engine reads. A disconnect of one must not affect the others. */
   const readTogether = (shuffled: readonly ModelKey[]): Promise<unknown> => {
     const [key] = shuffled as [ModelKey];
     return Promise.all([single.get(key), batch.get(shuffled.slice(0, 3)), single.get(key)]);
   };
 
   return {
-    /** All that chance decides is decided before the first answer, so that a seed repeats it. */
+    /** Makes all random choices before the first response, so that a seed repeats them. */
     async step(): Promise<void> {
       const shuffled = random.shuffle(keys);
       const dice = random.next();

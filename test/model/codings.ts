@@ -1,16 +1,16 @@
-/** The bodies of batch puts, with where each value is whole; and the answers to batch gets. */
+/** The bodies of batch puts, with the position where each value is complete, and the responses to batch gets. */
 import assert from 'node:assert/strict';
-import { formOf, readMixed } from '../helpers/multipart.ts';
-import { readSafetensors, safetensorsOf } from '../helpers/safetensors.ts';
+import { formOf, readMixed } from '../helpers/bodies/multipart.ts';
+import { readSafetensors, safetensorsOf } from '../helpers/bodies/safetensors.ts';
 import type { Answer } from './http.ts';
 import type { Random } from './values.ts';
-import type { IfExists, Told } from './verdicts.ts';
+import type { IfExists, Reported } from './verdicts.ts';
 
 export const codings = ['json', 'multipart', 'safetensors'] as const;
 export type Coding = (typeof codings)[number];
 
-/** An item of an answer; of a get with the bytes of a success. */
-export interface Item extends Told {
+/** An item of a response; a successful item of a get has its bytes. */
+export interface Item extends Reported {
   readonly key: string;
   readonly code?: number | null;
   readonly size?: number;
@@ -24,7 +24,7 @@ export interface PutBody {
   readonly path: string;
   readonly type: string;
   readonly body: Buffer;
-  /** Of each value, how much of the body must have come before it may be stored. */
+  /** For each value, the part of the body in bytes that must arrive before the value may be stored. */
   readonly wholeAt: readonly number[];
 }
 
@@ -40,7 +40,7 @@ export function putBody(
   if (coding === 'json') {
     const items = values.map(([key, bytes]) => ({ key, value: bytes.toString('base64') }));
     const body = Buffer.from(JSON.stringify({ items, ifExists }));
-    // Nothing is stored before the body is known to be one.
+    // The gateway stores nothing before the whole JSON body is valid.
     return { path, type: 'application/json', body, wholeAt: values.map(() => body.length) };
   }
   const query = `${path}?ifExists=${ifExists}`;
@@ -53,7 +53,7 @@ export function putBody(
     });
     return { path: query, type: 'application/vnd.safetensors', body, wholeAt };
   }
-  // Each with the delimiter behind it, which the next one begins with.
+  // A value is complete with the delimiter behind it, with which the next part begins.
   const forms = values.map(([key, bytes]) =>
     formOf(BOUNDARY, [
       [key, bytes, random.chance(0.3) ? `Content-Length: ${bytes.length}\r\n` : ''],
@@ -76,7 +76,7 @@ export const acceptOf: Readonly<Record<Coding, string>> = {
   safetensors: 'application/vnd.safetensors',
 };
 
-/** The items of an answer in the order asked, with as many failures as it says. */
+/** Returns the items of a response; checks their order and the number of failures. */
 export function itemsOf(coding: Coding, keys: readonly string[], answer: Answer): Item[] {
   const [items, failed] = readers[coding](answer, keys);
   assert.deepEqual(
@@ -115,7 +115,7 @@ const readers: Readonly<Record<Coding, Reader>> = {
       const key = decodeURIComponent(location.slice('/v1/objects/'.length));
       const status = Number(part.headers['memcache-status']);
       if (status === 200) return { key, status, bytes: part.body };
-      const problem = JSON.parse(part.body.toString()) as Told;
+      const problem = JSON.parse(part.body.toString()) as Reported;
       assert.equal(problem.status, status);
       return { ...problem, key };
     });

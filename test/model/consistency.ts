@@ -4,14 +4,14 @@
  */
 import assert from 'node:assert/strict';
 import { setTimeout as elapse } from 'node:timers/promises';
-import type { Rule } from '../helpers/injecting.ts';
+import type { Rule } from '../helpers/engine/injecting.ts';
 import { History } from './history.ts';
 import { absent, type State } from './model.ts';
 import { connectTo, type PinnedConnection } from './pinned-connection.ts';
 import { bytesOf, createRandom } from './values.ts';
 
 export interface ConsistencyOptions {
-  /** Of a gateway with `--devices 0,1` whose engine obeys `slowReads`. */
+  /** The address of a gateway with `--devices 0,1` whose engine obeys `slowReads`. */
   readonly url: string;
   readonly seed: number;
   readonly writes: number;
@@ -31,10 +31,10 @@ const DEVICES = [0, 1] as const;
 const READERS_PER_DEVICE = 2;
 const WRITES_PER_ROUND = 10;
 const SHORT = 256 << 10;
-/** More than the kernel's buffers take: an unread response keeps the worker's block in use. */
+/** More than the kernel's buffers can hold: an unread response keeps the worker's block allocated. */
 const LONG = 6 << 20;
 
-/** Rejects when a read returned a value that it cannot have had, with the writes near it. */
+/** Rejects when a read returned an impossible value; the error names the writes near it. */
 export async function playConsistency(options: ConsistencyOptions): Promise<void> {
   const { url, seed, writes, progress } = options;
   const path = `/v1/objects/${KEY}-${seed}`;
@@ -82,7 +82,7 @@ function playWrites(writer: Writer, count: number): Work {
   return work;
 }
 
-/** Reads as long as writes go on, with pauses of different lengths. */
+/** Reads until the writes end, with pauses of different lengths. */
 async function readOn(
   reader: PinnedConnection,
   seed: number,

@@ -1,8 +1,8 @@
-import type { Rule } from '../helpers/injecting.ts';
+import type { Rule } from '../helpers/engine/injecting.ts';
 
 /**
- * Now and then, and of each call: a delay, a code, and a read that moves nothing. Codes of single
- * items go by the number that a key of the game begins with.
+ * Delays, codes and reads that copy nothing, from time to time and for each function. The first
+ * number of a key of the game selects the codes of single items.
  */
 export const modelFaults: readonly Rule[] = [
   { on: '*', delayOutsideUs: 300, every: 2 },

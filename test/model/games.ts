@@ -1,7 +1,7 @@
-/** The games there are: which gateway is played against, and what it is not to blame for. */
+/** All games: the settings of the gateway, and the problems that it may return. */
 import assert from 'node:assert/strict';
-import { startGateway } from '../helpers/gateway.ts';
-import { createInjection, injectingLibrary } from '../helpers/injecting.ts';
+import { createInjection, injectingLibrary } from '../helpers/engine/injecting.ts';
+import { startGateway } from '../helpers/process/gateway.ts';
 import { playConsistency, slowReads } from './consistency.ts';
 import { modelFaults } from './faults.ts';
 import { play } from './play.ts';
@@ -13,24 +13,27 @@ export interface Game {
   readonly args: readonly string[];
   readonly tolerates: Tolerance;
   readonly failing?: true;
-  /** Several clients of one key and two workers play it, instead of clients with keys of their own. */
+  /** Several clients share one key and two workers, instead of clients with their own keys. */
   readonly consistency?: true;
 }
 
-/** Windows of 256 KiB, an eighth of it: batches take several, and wait for room. */
-const tight = ['--arena-bytes', '2MiB'];
+/** Room for all requests of the clients at one time. */
+const roomy = ['--arena-bytes', '128MiB', '--pool-bytes', '256MiB'];
+
+/** Windows of 256 KiB, an eighth of the arena: batches need several, and wait for room. */
+const tight = ['--arena-bytes', '2MiB', '--pool-bytes', '256MiB'];
 
 export const games: readonly Game[] = [
-  { name: 'embedded', where: 'on the embedded engine', args: [], tolerates: noProblem },
+  { name: 'embedded', where: 'on the embedded engine', args: roomy, tolerates: noProblem },
   {
     name: 'tight',
-    where: 'through an arena too small for all',
+    where: 'with an arena that is too small for all clients',
     args: tight,
     tolerates: noRoom,
   },
   {
     name: 'failing',
-    where: 'on an engine that is slow, fails and lies',
+    where: 'on an engine that is slow, fails and copies nothing',
     args: [...tight, '--arena-wait-ms', '200'],
     tolerates: engineFaults,
     failing: true,
@@ -38,13 +41,13 @@ export const games: readonly Game[] = [
   {
     name: 'consistency',
     where: 'and every read sees the completed writes of both workers',
-    args: ['--devices', '0,1', '--ready-when', 'all'],
+    args: [...roomy, '--devices', '0,1', '--ready-when', 'all'],
     tolerates: noProblem,
     consistency: true,
   },
 ];
 
-/** A write of the consistency game takes as long as so many operations of the other games. */
+/** A write of the consistency game takes as long as this number of operations of the other games. */
 const OPERATIONS_PER_WRITE = 100;
 
 export interface GameOptions {
@@ -53,14 +56,14 @@ export interface GameOptions {
   readonly progress?: (done: number) => void;
 }
 
-/** Rejects with what was wrong, and when the gateway does not end as it should. */
+/** Rejects with the fault that it found, and when the gateway does not exit with 0. */
 export async function playGame(game: Game, options: GameOptions): Promise<void> {
   const { args, tolerates, failing = false, consistency = false } = game;
   const injection =
     failing || consistency ? createInjection(consistency ? [slowReads] : []) : undefined;
   const gateway = await startGateway({
     args: injection === undefined ? args : [...args, '--engine', await injectingLibrary()],
-    // What is read from a block that was given back is poison then.
+    // Released blocks are poisoned, so a read of one returns wrong bytes.
     env: { GATEWAY_DEBUG_ARENA: '1', ...injection?.env },
   });
   try {

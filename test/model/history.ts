@@ -1,4 +1,4 @@
-/** What several clients did to one key, and when; checked by register.ts. */
+/** The operations of several clients on one key, with their times; register.ts checks them. */
 import assert from 'node:assert/strict';
 import { absent, type State } from './model.ts';
 import type { PinnedConnection, PinnedResponse } from './pinned-connection.ts';
@@ -11,7 +11,7 @@ const RETRY: ReadonlySet<string> = new Set(
 );
 
 export interface PendingRead {
-  /** Reads the body; false when the gateway asked the client to repeat the read. */
+  /** Reads the body; returns false when the gateway asked the client to repeat the read. */
   end(): Promise<boolean>;
 }
 
@@ -43,8 +43,8 @@ export class History {
     return { end: () => this.#endRead(beganMs, response) };
   }
 
-  async #endRead(beganMs: number, { status, body }: PinnedResponse): Promise<boolean> {
-    const bytes = await body();
+  async #endRead(beganMs: number, { status, view }: PinnedResponse): Promise<boolean> {
+    const bytes = await view();
     const endedMs = performance.now();
     if (status === 200) {
       this.#reads.push({ beganMs, endedMs, saw: this.#stateOf(bytes) });
@@ -66,7 +66,7 @@ export class History {
     this.#reads = [];
   }
 
-  /** The latest write of these bytes since the check before. */
+  /** The state of the latest write of these bytes since the previous check. */
   #stateOf(body: Buffer): State | undefined {
     return this.#writes
       .map(({ state }) => state)

@@ -1,4 +1,4 @@
-/** The requests of one client: in pieces of any size, and broken off where that is asked for. */
+/** The requests of one client: sent in pieces of any size, and cut off where the caller says so. */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import type { Random } from './values.ts';
 
@@ -8,7 +8,7 @@ export interface Answer {
   readonly body: Buffer;
 }
 
-/** `left` when the client broke off; `broken` when it did not, and the answer ended before its end. */
+/** `left`: the client disconnected. `broken`: the gateway cut off the response. */
 export type Outcome = Answer | 'left' | 'broken';
 
 export interface Call {
@@ -16,16 +16,16 @@ export interface Call {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Buffer;
-  /** Whether the length of the body is announced. */
+  /** Whether the request has a Content-Length. */
   readonly sized?: boolean;
-  /** Breaks off when so many bytes of the body have been sent, or of the answer's have come. */
-  readonly leave?: Leave | undefined;
+  /** Disconnects after this number of bytes of the body were sent, or of the response received. */
+  readonly disconnect?: Disconnect | undefined;
 }
 
-export type Leave = { readonly sent: number } | { readonly received: number };
+export type Disconnect = { readonly sent: number } | { readonly received: number };
 
 export interface Connections {
-  /** Rejects when the connection breaks before there is an answer. */
+  /** Rejects when the connection breaks before the response. */
   send(call: Call): Promise<Outcome>;
   close(): void;
 }
@@ -34,9 +34,17 @@ export function createConnections(url: string, random: Random): Connections {
   const agent = new Agent({ keepAlive: true, maxSockets: 4 });
   const { hostname, port } = new URL(url);
 
-  function send({ method, path, headers = {}, body, sized = true, leave }: Call): Promise<Outcome> {
-    const sent = leave !== undefined && 'sent' in leave ? leave.sent : undefined;
-    const wanted = leave !== undefined && 'received' in leave ? leave.received : Infinity;
+  function send({
+    method,
+    path,
+    headers = {},
+    body,
+    sized = true,
+    disconnect,
+  }: Call): Promise<Outcome> {
+    const sent = disconnect !== undefined && 'sent' in disconnect ? disconnect.sent : undefined;
+    const wanted =
+      disconnect !== undefined && 'received' in disconnect ? disconnect.received : Infinity;
     return new Promise((resolve, reject) => {
       let left = false;
       const goAway = (): void => {
@@ -53,7 +61,7 @@ export function createConnections(url: string, random: Random): Connections {
           received += chunk.length;
           if (received >= wanted) goAway();
         });
-        // Of an answer that was left, chunks may be missing, and it ends all the same.
+        // After a disconnect `end` is still emitted, though chunks may be missing.
         res.on('end', () =>
           resolve(left ? 'left' : { status, headers, body: Buffer.concat(chunks) }),
         );

@@ -1,20 +1,20 @@
-/** What a store may hold after what was done to it: for each key, the values that are possible. */
+/** The possible contents of a store after some operations: for each key, its possible values. */
 import assert from 'node:assert/strict';
 import { bytesOf, type Value } from './values.ts';
 
-/** Nothing under this key. */
+/** No object has this key. */
 export const absent = 'absent';
 export type State = Value | typeof absent;
 
 /**
- * One key. Whoever changes it does one thing after the other, so that mostly one state is possible;
- * more are after an operation whose outcome nobody has heard: an upload that was broken off, or one
- * that failed in the engine. What is seen of it narrows them down, unless something may be under way.
+ * One key. Its client runs one operation after another, so mostly one state is possible. More states
+ * are possible after an operation with an unknown outcome: an upload that was cut off, or one that
+ * failed in the engine. Each read narrows them down, unless an operation may still be in flight.
  */
 export class ModelKey {
   readonly key: string;
   #possible: readonly State[] = [absent];
-  /** What is under way may still take effect: only when all is quiet can a look settle it. */
+  /** An operation in flight may still take effect: a read settles the state only when none is. */
   #unsettled = false;
 
   constructor(key: string) {
@@ -29,25 +29,25 @@ export class ModelKey {
     return this.#possible.includes(absent);
   }
 
-  /** An operation that was answered with success: this is what is there now. */
+  /** An operation has succeeded: this is the state now. */
   becomes(state: State): void {
     this.#possible = this.#unsettled ? [...this.#possible, state] : [state];
   }
 
-  /** An operation with an outcome that nobody has heard, and that may be `underWay` still. */
+  /** An operation has an unknown outcome, and may still be in flight (`underWay`). */
   mayBecome(states: readonly State[], underWay: boolean): void {
     if (states.length === 0) return;
     this.#possible = [...this.#possible, ...states];
     this.#unsettled ||= underWay;
   }
 
-  /** Nothing is under way any more: what is found now is what is there. */
+  /** No operation is in flight any more, so the state found now is final. */
   settle(found: Buffer | typeof absent): void {
     this.#unsettled = false;
     this.sees(found);
   }
 
-  /** Checks what was read: a part of the value from `start` on, of `total` bytes. */
+  /** Checks bytes that were read: the part of the value from `start` on, of `total` bytes. */
   sees(found: Buffer | typeof absent, start = 0, total?: number): void {
     this.#narrow(
       () => (found === absent ? absent : `${found.length} bytes from ${start}`),

@@ -1,5 +1,5 @@
-/** Many clients at a time, each with keys of its own, against one gateway and a model of it. */
-import { untilIdle } from '../helpers/metrics.ts';
+/** Many concurrent clients, each with its own keys, on one gateway and a model of it. */
+import { untilIdle } from '../helpers/process/metrics.ts';
 import { createClient } from './client.ts';
 import { ModelKey } from './model.ts';
 import { createRandom } from './values.ts';
@@ -8,21 +8,21 @@ import type { Tolerance } from './verdicts.ts';
 export interface PlayOptions {
   readonly url: string;
   readonly seed: number;
-  /** A batch counts as one, and so do those that a client sends at one time. */
+  /** A batch counts as one operation, and so do the concurrent requests of one client. */
   readonly operations: number;
   readonly clients?: number;
   readonly tolerates: Tolerance;
-  /** Called before and behind a look at what is settled, which needs an engine that does not fail. */
+  /** Called before and after the keys are settled, which needs an engine without faults. */
   readonly calm: () => Promise<void>;
   readonly resume: () => Promise<void>;
   readonly progress?: (done: number) => void;
 }
 
 const KEYS_OF_A_CLIENT = 12;
-/** So often all clients stop, and what nobody has heard of is looked up. */
+/** After this number of operations all clients stop, and look up the unknown outcomes. */
 const OPERATIONS_BETWEEN_LOOKS = 500;
 
-/** Rejects with what was wrong; the same seed plays the same moves. */
+/** Rejects with the fault that it found; the same seed plays the same operations. */
 export async function play(options: PlayOptions): Promise<void> {
   const { url, seed, operations, clients: count = 16, tolerates } = options;
   let version = 0;
@@ -34,7 +34,7 @@ export async function play(options: PlayOptions): Promise<void> {
     createClient({
       url,
       random: createRandom(seed * 1000 + at),
-      // The number first: by it the engine's faults choose items of a batch.
+      // The key begins with a number: the faults of the engine select items of a batch by it.
       keys: Array.from(
         { length: KEYS_OF_A_CLIENT },
         (_key, index) => new ModelKey(`${index}/model/${seed}/${at}?#%ü`),

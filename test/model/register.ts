@@ -1,7 +1,7 @@
-/** Whether what several clients saw of one key is possible, when its writes do not overlap. */
+/** Checks whether the reads of one key by several clients are possible, when its writes do not overlap. */
 import { absent, type State } from './model.ts';
 
-/** From before the request was sent until its whole response was there. */
+/** From before the request was sent until its whole response had arrived. */
 interface Interval {
   readonly beganMs: number;
   readonly endedMs: number;
@@ -12,7 +12,7 @@ export interface Write extends Interval {
 }
 
 export interface Read extends Interval {
-  /** Undefined for bytes that nobody has written. */
+  /** Undefined for bytes that no client has written. */
   readonly saw: State | undefined;
 }
 
@@ -21,8 +21,8 @@ export interface Read extends Interval {
  * state that some moment of the read could have had: a write takes effect between its begin and its
  * end. A read that begins when another has ended sees no older state than that one.
  *
- * `writes` stand in their order. To replace a value is to remove and then to put, so a read may find
- * nothing meanwhile.
+ * `writes` are in their order. The gateway replaces a value by a remove and a put, so a read between
+ * them may find no object.
  */
 export function impossibleRead(writes: readonly Write[], reads: readonly Read[]): Read | undefined {
   const states = statesOf(writes);

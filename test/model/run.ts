@@ -1,4 +1,4 @@
-/** npm run test:model [-- --operations 100000 --seed N --game failing]: all games, or one, at length. */
+/** npm run test:model [-- --operations 100000 --seed N --game failing]: plays all games or one. */
 import { parseArgs } from 'node:util';
 import { games, playGame } from './games.ts';
 

@@ -1,6 +1,6 @@
-/** Random operations on one object at a time, each held against the model. */
+/** Random operations on one object at a time; each is compared with the model. */
 import assert from 'node:assert/strict';
-import type { Connections, Leave } from './http.ts';
+import type { Connections, Disconnect } from './http.ts';
 import { absent, type ModelKey } from './model.ts';
 import { bytesOf, lengthOf, type Random, type Value } from './values.ts';
 import {
@@ -25,8 +25,8 @@ const pathOf = ({ key }: ModelKey): string => `/v1/objects/${encodeURIComponent(
 export function singleOperations({ connections, random, tolerates, nextVersion }: Player) {
   const { send } = connections;
 
-  /** Now and then: as soon as the request is out, or in the middle of the answer. */
-  const leaveAnswer = (): Leave | undefined => {
+  /** Sometimes chooses a disconnect: as soon as the request is sent, or inside the response. */
+  const disconnectInResponse = (): Disconnect | undefined => {
     if (!random.chance(0.05)) return undefined;
     return random.chance(0.3) ? { sent: 0 } : { received: random.between(0, 100_000) };
   };
@@ -36,7 +36,7 @@ export function singleOperations({ connections, random, tolerates, nextVersion }
     const mode = random.pick(['fail', 'fail', 'keep', 'replace'] as const);
     const condition = mode === 'fail' && random.chance(0.2);
     const sized = random.chance(0.8);
-    // Broken off anywhere, or behind its last byte, when it may have been stored.
+    // The client cuts the body off anywhere, or disconnects after its last byte: then it may be stored.
     const cut = random.between(0, value.length + 1);
     const outcome = await send({
       method: 'PUT',
@@ -44,7 +44,7 @@ export function singleOperations({ connections, random, tolerates, nextVersion }
       headers: condition ? { 'If-None-Match': '*' } : {},
       body: bytesOf(value),
       sized,
-      leave: random.chance(0.05) ? { sent: cut } : undefined,
+      disconnect: random.chance(0.05) ? { sent: cut } : undefined,
     });
     assert.notEqual(outcome, 'broken');
     if (typeof outcome !== 'string') {
@@ -61,7 +61,7 @@ export function singleOperations({ connections, random, tolerates, nextVersion }
       method: 'GET',
       path: pathOf(key),
       headers: ranged ? { Range: `bytes=${start}-${start + 999}` } : {},
-      leave: leaveAnswer(),
+      disconnect: disconnectInResponse(),
     });
     assert.notEqual(answer, 'broken');
     if (typeof answer === 'string') return;
@@ -94,7 +94,11 @@ export function singleOperations({ connections, random, tolerates, nextVersion }
   }
 
   async function remove(key: ModelKey): Promise<void> {
-    const answer = await send({ method: 'DELETE', path: pathOf(key), leave: leaveAnswer() });
+    const answer = await send({
+      method: 'DELETE',
+      path: pathOf(key),
+      disconnect: disconnectInResponse(),
+    });
     assert.notEqual(answer, 'broken');
     if (typeof answer === 'string') key.mayBecome([absent], true);
     else judgeRemove(key, toldBy(answer), tolerates);
@@ -106,7 +110,7 @@ export function singleOperations({ connections, random, tolerates, nextVersion }
     head: (key: ModelKey) => look(key, 'HEAD'),
     info: (key: ModelKey) => look(key, 'INFO'),
     remove,
-    /** When nothing is under way any more: finds out what became of what nobody has heard of. */
+    /** Reads the key when no operation is in flight, to settle unknown outcomes. */
     async settle(key: ModelKey): Promise<void> {
       const answer = await send({ method: 'GET', path: pathOf(key) });
       assert.ok(typeof answer !== 'string');

@@ -1,17 +1,17 @@
-/** Values that can be told apart by their bytes, and made anew from their number whenever needed. */
+/** Values that differ in their bytes, and that can be produced again from their number. */
 
-/** A value of the model: `version` says which bytes, `length` how many. */
+/** A value of the model: `version` determines its bytes, `length` their number. */
 export interface Value {
   readonly version: number;
   readonly length: number;
 }
 
-/** Each version begins at another place of these, so that they need not be made each time. */
+/** Each version begins at another place of the same bytes, so that no value must be produced. */
 const PLACES = 1 << 23;
-const LONGEST = 32 << 20;
+const LONGEST = 8 << 20;
 const all = allBytes(PLACES + LONGEST);
 
-/** Not to be written to. */
+/** Returns a shared view: the caller must not write to it. */
 export function bytesOf({ version, length }: Value): Buffer {
   const start = Math.imul(version, 0x9e3779b1) & (PLACES - 1);
   return all.subarray(start, start + length);
@@ -24,7 +24,7 @@ function allBytes(length: number): Buffer {
   return Buffer.from(words.buffer);
 }
 
-/** Numbers that a seed decides, so that a run can be made again. */
+/** Returns a generator of numbers that depend on the seed only, so that a run can be repeated. */
 export function createRandom(seed: number) {
   let state = seed >>> 0;
   const next = (): number => {
@@ -54,7 +54,7 @@ export function createRandom(seed: number) {
 
 export type Random = ReturnType<typeof createRandom>;
 
-/** Around all that the gateway decides by: one write, calls on this thread, direct reading. */
+/** Lengths around all limits of the gateway: one write, calls on this thread, direct reads. */
 const LENGTHS = [1, 7, 100, 1024, 14_336, 14_337, 65_536, 131_072, 131_073, 200_000, 700_001];
 
 export function lengthOf(random: Random): number {

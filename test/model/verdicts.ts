@@ -1,33 +1,33 @@
-/** What an answer tells of one key, alone or as an item of a batch, held against the model. */
+/** Compares a response about one key, single or as an item of a batch, with the model. */
 import assert from 'node:assert/strict';
 import type { Answer } from './http.ts';
 import { absent, type ModelKey, type State } from './model.ts';
 import type { Value } from './values.ts';
 
-/** An answer about one key, or an item of one. */
-export interface Told {
+/** A response about one key, or one item of a response. */
+export interface Reported {
   readonly status: number;
-  /** Of a problem: its slug, and whether it can be tried again. */
+  /** The type of a problem, and whether the request can be retried. */
   readonly type?: string;
   readonly retryable?: boolean;
-  /** Of a put. */
+  /** The outcome of a put. */
   readonly outcome?: string;
 }
 
-/** Which problems are answers, and no faults of the gateway. */
-export type Tolerance = (told: Told) => boolean;
+/** Returns true for problems that the gateway may return. */
+export type Tolerance = (reported: Reported) => boolean;
 
 export const noProblem: Tolerance = () => false;
-/** An engine that fails: all that it can be blamed for. */
+/** The problems that a failing engine may cause. */
 export const engineFaults: Tolerance = ({ status, type, retryable }) =>
   type !== '/problems/internal-error' && (status >= 500 || (status !== 404 && retryable === true));
-/** An arena that is too small for all who come at once. */
+/** The problem of an arena that is too small for all concurrent requests. */
 export const noRoom: Tolerance = ({ type }) => type === '/problems/arena-full';
 
-/** Past its deadline the engine may yet do what it was asked. */
-const isUnderWay = ({ status }: Told): boolean => status === 504;
+/** After the deadline the engine call may still take effect. */
+const isUnderWay = ({ status }: Reported): boolean => status === 504;
 
-export function toldBy({ status, headers, body }: Answer): Told {
+export function toldBy({ status, headers, body }: Answer): Reported {
   const retryable = headers['retry-after'] !== undefined;
   if (headers['content-type'] !== 'application/problem+json' || body.length === 0) {
     const outcome = headers['memcache-outcome'] as string | undefined;
@@ -41,80 +41,81 @@ export const ifExistsModes = ['fail', 'keep', 'replace'] as const;
 export type IfExists = (typeof ifExistsModes)[number];
 
 /**
- * A put of which nobody has heard. One that is `underWay` still may find the key as it is later, and
- * store its value where something is now.
+ * A put with an unknown outcome. A put still in flight (`underWay`) sees the key as it is later, so it
+ * may store its value even if the key has one now.
  */
 export function mayHavePut(key: ModelKey, value: Value, mode: IfExists, underWay: boolean): void {
   const states: State[] = underWay || mode === 'replace' || key.mayBeAbsent ? [value] : [];
-  // A replacement that fails may have removed what was there.
+  // A replacement that fails may have removed the old object.
   if (mode === 'replace') states.push(absent);
   key.mayBecome(states, underWay);
 }
 
-/** `conflict` is the status of a put that was not to overwrite. */
+/** `conflict` is the status of a put that must not overwrite. */
 export function judgePut(
   key: ModelKey,
   value: Value,
   mode: IfExists,
-  told: Told,
+  reported: Reported,
   tolerates: Tolerance,
   conflict = 409,
 ): void {
-  if (tolerates(told)) {
-    mayHavePut(key, value, mode, isUnderWay(told));
+  if (tolerates(reported)) {
+    mayHavePut(key, value, mode, isUnderWay(reported));
     return;
   }
-  const { status, outcome } = told;
+  const { status, outcome } = reported;
   const wasThere = status !== 201;
   key.seesPresence(wasThere);
   if (!wasThere) assert.equal(outcome, 'created');
   else if (mode === 'keep') assert.deepEqual([status, outcome], [200, 'kept']);
   else if (mode === 'fail') assert.equal(status, conflict);
-  // Only another writer, whom nobody has heard of, can have been quicker three times.
+  // Only another writer with an unknown outcome can have been quicker three times.
   else if (status !== 409 || key.settled) assert.deepEqual([status, outcome], [200, 'replaced']);
   if (!wasThere || outcome === 'replaced') key.becomes(value);
 }
 
-/** `found` are the bytes of a success. */
+/** `found` holds the bytes of a successful response. */
 export function judgeGet(
   key: ModelKey,
-  told: Told,
+  reported: Reported,
   tolerates: Tolerance,
   found: Buffer | undefined,
 ): void {
-  if (tolerates(told)) return;
-  const { status, type } = told;
-  // Its length changed twice between a look and a read: somebody is at it.
+  if (tolerates(reported)) return;
+  const { status, type } = reported;
+  // The length changed twice between query and read: another operation is writing the object.
   if (type === '/problems/object-changed' && !key.settled) return;
   if (found !== undefined) assert.equal(status, 200);
-  else assert.equal(status, 404, `a get of ${key.key} → ${JSON.stringify(told)}`);
+  else assert.equal(status, 404, `a get of ${key.key} → ${JSON.stringify(reported)}`);
   key.sees(found ?? absent);
 }
 
-/** `size` is that of a success. */
+/** `size` is the size in a successful response. */
 export function judgeInfo(
   key: ModelKey,
-  told: Told,
+  reported: Reported,
   tolerates: Tolerance,
   size: number | undefined,
 ): void {
-  if (tolerates(told)) return;
+  if (tolerates(reported)) return;
   if (size === undefined) {
-    assert.equal(told.status, 404, `a look at ${key.key} → ${JSON.stringify(told)}`);
+    assert.equal(reported.status, 404, `a look at ${key.key} → ${JSON.stringify(reported)}`);
     key.seesPresence(false);
     return;
   }
-  assert.equal(told.status, 200);
+  assert.equal(reported.status, 200);
   key.seesLength(size);
 }
 
-export function judgeRemove(key: ModelKey, told: Told, tolerates: Tolerance): void {
-  if (tolerates(told)) {
-    key.mayBecome([absent], isUnderWay(told));
+export function judgeRemove(key: ModelKey, reported: Reported, tolerates: Tolerance): void {
+  if (tolerates(reported)) {
+    key.mayBecome([absent], isUnderWay(reported));
     return;
   }
-  const wasThere = told.status === 204;
-  if (!wasThere) assert.equal(told.status, 404, `a remove of ${key.key} → ${JSON.stringify(told)}`);
+  const wasThere = reported.status === 204;
+  if (!wasThere)
+    assert.equal(reported.status, 404, `a remove of ${key.key} → ${JSON.stringify(reported)}`);
   key.seesPresence(wasThere);
   if (wasThere) key.becomes(absent);
 }

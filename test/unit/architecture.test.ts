@@ -8,13 +8,13 @@ import ts from 'typescript';
 const root = fileURLToPath(new URL('../../src', import.meta.url));
 
 interface Import {
-  /** The importing module, from src. */
+  /** The importing module, relative to src. */
   readonly from: string;
-  /** A module from src, or the name of a package. */
+  /** A module relative to src, or the name of a package. */
   readonly to: string;
-  /** Only types are taken: nothing is loaded. */
+  /** Only types are imported: nothing is loaded. */
   readonly typesOnly: boolean;
-  /** `import()`, when it is reached. */
+  /** `import()`, which loads when it is executed. */
   readonly late: boolean;
 }
 
@@ -61,10 +61,15 @@ const imports = modules.flatMap((module) =>
 );
 const ours = imports.filter(({ to }) => to.endsWith('.ts'));
 
-/** The folder under src, or the name of a module that lies in src itself. */
+/** The folder under src, or the name of a module directly in src. */
 const layerOf = (module: string): string => module.split('/', 1)[0] ?? module;
 
-const isConfig = (module: string): boolean => /^config(-[a-z]+)?\.ts$/.test(module);
+/** Each folder imports only from those after it. */
+const layers = [
+  ...['main.ts', 'cli', 'worker', 'metrics', 'supervisor', 'node-store', 'routes', 'codecs'],
+  ...['http', 'store', 'scheduler', 'messages', 'config', 'native', 'engine-config', 'os'],
+  ...['node-internals', 'log', 'errors', 'collections', 'generated'],
+];
 
 /** Fails with a line for each import that breaks a rule. */
 function none(broken: readonly Import[]): void {
@@ -75,7 +80,7 @@ function none(broken: readonly Import[]): void {
 }
 
 describe('imports', () => {
-  it('are found in every form, with what they cost', () => {
+  it('are found in every form, with their cost', () => {
     const text = `
       import './a.ts'; import b, { type B } from '../b.ts'; import type { C } from './c.ts';
       import { type D } from './d.ts'; export { e } from './e.ts'; export type { F } from './f.ts';
@@ -95,50 +100,57 @@ describe('imports', () => {
     );
   });
 
-  it('run one way: main, app and server, routes, codecs and http, store, native', () => {
-    const order = [['routes'], ['codecs', 'http'], ['store'], ['native']];
-    const rank = (module: string) => order.findIndex((layer) => layer.includes(layerOf(module)));
+  it('have one direction: every folder has a place, and imports only from those after it', () => {
+    const folders = new Set(modules.map(layerOf));
+    const known = [...layers, 'client'];
+    assert.deepEqual(
+      [...folders].filter((folder) => !known.includes(folder)),
+      [],
+    );
+    const rank = (module: string) => layers.indexOf(layerOf(module));
     none(
-      ours.filter(({ from, to }) => {
-        if (rank(from) < 0) return false;
-        if (layerOf(to) === 'node-internals')
-          return layerOf(from) === 'store' || layerOf(from) === 'codecs';
-        // From src itself a layer may know errors, configuration and `lazy`, and nothing that wires.
-        if (!to.includes('/')) return !['errors.ts', 'lazy.ts'].includes(to) && !isConfig(to);
-        if (layerOf(to) === 'metrics' || layerOf(to) === 'pool') return true;
-        return rank(to) >= 0 && rank(to) < rank(from);
-      }),
+      ours.filter(
+        ({ from, to }) =>
+          rank(from) >= 0 && layerOf(from) !== layerOf(to) && rank(to) <= rank(from),
+      ),
     );
   });
 
-  it('of native are its own, and the types of errors and configuration', () => {
+  it('of the supervisor and the worker include the messages between them, and nothing of each other', () => {
+    const barred: Record<string, readonly string[]> = {
+      worker: ['supervisor'],
+      // A supervisor has no engine: it needs HTTP only for its responses without a worker.
+      supervisor: ['worker', 'routes', 'codecs', 'store', 'scheduler', 'native', 'node-store'],
+      'node-store': ['routes', 'codecs', 'http', 'store', 'messages', 'config'],
+    };
+    none(ours.filter(({ from, to }) => barred[layerOf(from)]?.includes(layerOf(to)) === true));
+  });
+
+  it('of HTTP in the supervisor are only those of the fallback server', () => {
     none(
-      ours.filter(({ from, to, typesOnly }) => {
-        if (layerOf(from) !== 'native' || layerOf(to) === 'native') return false;
-        if (layerOf(to) === 'node-internals') return false;
-        return !(typesOnly && (to === 'errors.ts' || isConfig(to)));
-      }),
+      ours.filter(
+        ({ from, to }) =>
+          layerOf(from) === 'supervisor' &&
+          layerOf(to) === 'http' &&
+          !/^supervisor\/fallback-(server|host|responses)\.ts$/.test(from),
+      ),
     );
   });
 
-  it('of pool are its own, errors, configuration, and of http what answers for no worker', () => {
-    const standbyNeeds = [
-      ...['http/client-error.ts', 'http/codings.ts', 'http/connect.ts'],
-      ...['http/connection-server.ts', 'http/head.ts', 'http/host.ts', 'http/isolation.ts'],
-      ...['http/line-limit.ts', 'http/linger.ts', 'http/problem.ts', 'http/query.ts'],
-      ...['http/refuse.ts', 'http/request-id.ts', 'http/target.ts'],
-    ];
-    none(
-      ours.filter(({ from, to, typesOnly }) => {
-        if (layerOf(from) !== 'pool' || layerOf(to) === 'pool') return false;
-        if (layerOf(to) === 'node-internals') return false;
-        if (/^pool\/standby(-host)?\.ts$/.test(from) && standbyNeeds.includes(to)) return false;
-        return !(to === 'errors.ts' || (isConfig(to) && typesOnly) || to === 'config-table.ts');
-      }),
+  it('of no two folders form a cycle', () => {
+    const loads = new Set<string>();
+    for (const { from, to, typesOnly } of ours) {
+      const [source, target] = [path.dirname(from), path.dirname(to)];
+      if (!typesOnly && source !== target) loads.add(`${source} ${target}`);
+    }
+    const back = (pair: string): string => pair.split(' ').reverse().join(' ');
+    assert.deepEqual(
+      [...loads].filter((pair) => loads.has(back(pair))),
+      [],
     );
   });
 
-  it('of node-internals are its own', () => {
+  it('of node-internals are only its own modules', () => {
     none(
       ours.filter(
         ({ from, to }) => layerOf(from) === 'node-internals' && layerOf(to) !== 'node-internals',
@@ -146,7 +158,7 @@ describe('imports', () => {
     );
   });
 
-  it('of the client are its own, and types of the description: it runs in browsers', () => {
+  it('of the client are only its own modules and types of the description: it runs in browsers', () => {
     none(
       imports.filter(
         ({ from, to, typesOnly }) =>
@@ -157,7 +169,7 @@ describe('imports', () => {
     );
   });
 
-  it('of the store know nothing of HTTP', () => {
+  it('of the store include no HTTP', () => {
     none(
       imports.filter(
         ({ from, to }) => layerOf(from) === 'store' && /^(node:)?https?$|^(http|routes)\//.test(to),
@@ -165,7 +177,7 @@ describe('imports', () => {
     );
   });
 
-  it('of metrics are types of the native side and of the pool', () => {
+  it('of metrics are only types of the native code and of the pool', () => {
     none(
       ours.filter(
         ({ from, to, typesOnly }) =>
@@ -174,19 +186,20 @@ describe('imports', () => {
     );
   });
 
-  it('of packages stay where they belong', () => {
+  it('of packages are only in the allowed folders', () => {
     const places: Record<string, RegExp> = {
-      koffi: /^native\/abi\.ts$/,
-      express: /^(app\.ts|routes\/docs\.ts|http\/.*)$/,
-      helmet: /^routes\/docs\.ts$/,
-      'swagger-ui-express': /^routes\/docs\.ts$/,
+      koffi: /^(native\/abi\/abi|os\/libc)\.ts$/,
+      express: /^(worker\/app\.ts|routes\/pages\/docs\.ts|http\/.*)$/,
+      helmet: /^routes\/pages\/docs\.ts$/,
+      'swagger-ui-express': /^routes\/pages\/docs\.ts$/,
       'prom-client': /^metrics\//,
-      // Engine sockets are inherited by child processes: none is started from a worker (engine.md §1).
-      'node:child_process': /^(pool\/worker-process|meta\/service-process)\.ts$/,
+      // A child process inherits engine sockets, so a worker starts none (docs/engine-facts.md §2).
+      'node:child_process':
+        /^(supervisor\/processes\/worker-process|cli\/meta\/service-process)\.ts$/,
       'node:cluster': /^(?!)/,
       negotiator: /^http\//,
       'structured-headers': /^http\//,
-      yaml: /^routes\/description\.ts$/,
+      yaml: /^routes\/pages\/description\.ts$/,
     };
     none(
       imports.filter(({ from, to, typesOnly }) => {
@@ -197,21 +210,21 @@ describe('imports', () => {
     );
   });
 
-  it('load nothing heavy before the program is ready', () => {
+  it('load no heavy package before the program is ready', () => {
     const heavy = ['express', 'helmet', 'swagger-ui-express', 'prom-client', 'pino'];
     const loaded = new Set([
-      ...['cli.ts', 'start.ts', 'pool/standby.ts'],
-      ...['worker.ts', 'server.ts', 'native/engine-client.ts'],
+      ...['cli/command-line.ts', 'cli/serve.ts', 'supervisor/fallback-server.ts'],
+      ...['worker/become-worker.ts', 'worker/gateway-server.ts', 'native/engine-client.ts'],
     ]);
     const eager = imports.filter(({ typesOnly, late }) => !typesOnly && !late);
-    // A set goes on to what is added while it is walked.
+    // Iterating a Set includes members that are added during the iteration.
     for (const module of loaded) {
       for (const { from, to } of eager) if (from === module) loaded.add(to);
     }
     none(eager.filter(({ from, to }) => loaded.has(from) && heavy.includes(to)));
   });
 
-  it('are nowhere in a circle', () => {
+  it('form no cycle', () => {
     const needs = new Map<string, string[]>();
     for (const { from, to, typesOnly, late } of ours) {
       if (!typesOnly && !late) needs.set(from, [...(needs.get(from) ?? []), to]);
@@ -229,49 +242,34 @@ describe('imports', () => {
     assert.deepEqual(circles, []);
   });
 
-  it('lead to modules that exist, and main.ts has none before it has looked at Node', () => {
+  it('lead to modules that exist, and main.ts has none before it has checked the version of Node', () => {
     const known = new Set(modules);
     none(ours.filter(({ to }) => !known.has(to) && !to.startsWith('generated/')));
     none(imports.filter(({ from, late }) => from === 'main.ts' && !late));
   });
 });
 
-describe('what Node does not document', () => {
-  const undocumented = new Set([
-    ...['_handle', '_header', '_headerSent', '_consuming', '_consumed', 'httpAllowHalfOpen'],
-    ...['useUserBuffer', 'kOnBody', 'unconsume', 'onread', '_httpMessage', 'writeQueueSize'],
-    ...['_readableState', '_writableState', '_last', '_getActiveHandles', 'binding'],
-  ]);
-
-  function namesIn(module: string): string[] {
-    const text = readFileSync(path.join(root, module), 'utf8');
-    const found: string[] = [];
-    const visit = (node: ts.Node): void => {
-      if ((ts.isIdentifier(node) || ts.isStringLiteral(node)) && undocumented.has(node.text)) {
-        found.push(`${module} names ${node.text}`);
-      }
-      ts.forEachChild(node, visit);
-    };
-    visit(ts.createSourceFile(module, text, ts.ScriptTarget.Latest));
-    return found;
-  }
-
-  it('is used in node-internals and nowhere else', () => {
-    const outside = modules.filter((module) => layerOf(module) !== 'node-internals');
-    assert.deepEqual(outside.flatMap(namesIn), []);
-    assert.ok(namesIn('node-internals/direct-read.ts').length > 0);
-  });
-});
-
 describe('names', () => {
-  it('of modules and folders say what is in them', () => {
+  it('of modules and folders describe their content', () => {
     const empty = /(^|[-/.])(utils?|helpers?|managers?|common|misc|shared|lib)([-/.]|$)/;
-    // Memory that processes share is called so by everyone.
+    // This is the usual name for memory that processes share.
     const named = modules.filter((module) => empty.test(module.replace('shared-memory', '')));
     assert.deepEqual(named, []);
   });
 
-  it('of modules are words in lower case with dashes', () => {
+  it('of files are at most twenty in a folder', () => {
+    const count = new Map<string, number>();
+    for (const module of modules) {
+      const folder = path.dirname(module);
+      count.set(folder, (count.get(folder) ?? 0) + 1);
+    }
+    assert.deepEqual(
+      [...count].filter(([, modules]) => modules > 20),
+      [],
+    );
+  });
+
+  it('of modules are lower-case words with dashes', () => {
     assert.deepEqual(
       modules.filter(
         (module) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(module),

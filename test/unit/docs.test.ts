@@ -4,17 +4,19 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { errorsPage } from '../../scripts/errors-page.mjs';
-import { isProblemSlug, problemKinds } from '../../src/errors.ts';
-import { mmcCodes } from '../../src/native/codes.ts';
-import type { KnownKeys } from '../../src/native/engine-file-lines.ts';
-import { localKeys } from '../../src/native/local-config-keys.ts';
-import { metaKeys } from '../../src/native/meta-config-keys.ts';
+import type { KnownKeys } from '../../src/engine-config/engine-file-lines.ts';
+import { localKeys } from '../../src/engine-config/local-config-keys.ts';
+import { metaKeys } from '../../src/engine-config/meta-config-keys.ts';
+import { mmcCodes } from '../../src/errors/engine-codes.ts';
+import { isProblemSlug, problemKinds } from '../../src/errors/problems.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
 
 interface Manifest {
   license?: string;
+  engines: { node: string };
+  testedNodeVersions: Record<string, string>;
   dependencies: Record<string, string>;
   devDependencies: Record<string, string>;
 }
@@ -33,7 +35,7 @@ describe('docs/dependencies.md', () => {
     ['At run time', Object.keys(manifest.dependencies)],
     ['For development', Object.keys(manifest.devDependencies)],
   ] as const) {
-    it(`has under "${heading}" what package.json has, with the licence of the package`, () => {
+    it(`has under "${heading}" the packages of package.json, with their licences`, () => {
       const rows = rowsUnder(heading);
       assert.deepEqual(rows.map(([name]) => name).sort(), [...names].sort());
       for (const [name, licence] of rows) {
@@ -45,11 +47,11 @@ describe('docs/dependencies.md', () => {
 });
 
 describe('docs/errors.md', () => {
-  it('is what npm run generate makes of the tables', () => {
+  it('is the output of npm run generate', () => {
     assert.equal(read('docs/errors.md'), errorsPage());
   });
 
-  it('gives every code of the engine the status that it is answered with', () => {
+  it('gives every code of the engine the status of its response', () => {
     const rows = [...errorsPage().matchAll(/^\| ([−\d]+) \| .* \| (\S+) \[`(\S+)`\]\(#\3\) \|$/gm)];
     assert.equal(rows.length, mmcCodes.filter(({ name }) => /^MMC_(?!OK$)/.test(name)).length);
     for (const [, code, status, slug = ''] of rows) {
@@ -113,7 +115,7 @@ describe('the pages', () => {
     }
   });
 
-  it('of docs are all in its index', () => {
+  it('in docs are all in the index', () => {
     const index = read('docs/README.md');
     for (const name of readdirSync(path.join(root, 'docs'))) {
       if (name.endsWith('.md') && name !== 'README.md')
@@ -122,12 +124,85 @@ describe('the pages', () => {
   });
 
   it('name only variables that exist', async () => {
-    const { configurationPage } = await import('../../src/config-help.ts');
+    const { configurationPage } = await import('../../src/config/help.ts');
     const known = configurationPage();
     for (const page of pages) {
       for (const [name] of read(page).matchAll(/\bGATEWAY_[A-Z_]+\b/g)) {
         assert.ok(name === 'GATEWAY_URL' || known.includes(`\`${name}\``), `${page}: ${name}`);
       }
     }
+  });
+});
+
+describe('the documents that files of the repository mention', () => {
+  /** Folders that are not part of the repository, and hidden ones. */
+  const skipped = /^(\..*|node_modules|build|dist|coverage|results)$/;
+  const text = /(\.(c|h|js|json|md|mjs|mts|sh|ts|ya?ml)|^Dockerfile)$/;
+
+  function filesIn(folder: string): string[] {
+    return readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+      const name = path.join(folder, entry.name);
+      if (entry.isDirectory()) return skipped.test(entry.name) ? [] : filesIn(name);
+      return text.test(entry.name) ? [name] : [];
+    });
+  }
+
+  const files = filesIn('');
+  const documents = files.filter((name) => name.endsWith('.md'));
+
+  /** Each match with the file that contains it. */
+  const mentions = (pattern: RegExp) =>
+    files.flatMap((file) =>
+      [...read(file).matchAll(pattern)].map((match) => ({ file, mention: match[1] ?? '' })),
+    );
+
+  it('are in the repository', () => {
+    const names = new Set(documents.map((name) => path.basename(name)));
+    const unknown = mentions(/(?<![\w*$}{/.-])([\w./-]*\w\.md)\b/g).filter(
+      ({ mention }) => !names.has(path.basename(mention)),
+    );
+    assert.deepEqual(unknown, []);
+  });
+
+  it('have the cited sections', () => {
+    const sections = new Set(read('docs/engine-facts.md').match(/(?<=^## )\d+/gm));
+    const cited = mentions(/engine-facts\.md(?:\s|\*)+§(\d+)/g);
+    assert.ok(cited.length > 0, String(cited.length));
+    assert.deepEqual(
+      cited.filter(({ mention }) => !sections.has(mention)),
+      [],
+    );
+  });
+
+  it('include each cited decision', () => {
+    const numbers = new Set(
+      readdirSync(path.join(root, 'docs/decisions')).map((n) => n.slice(0, 4)),
+    );
+    const cited = mentions(/docs\/decisions\/(\d{4})/g);
+    assert.ok(cited.length > 0, String(cited.length));
+    assert.deepEqual(
+      cited.filter(({ mention }) => !numbers.has(mention)),
+      [],
+    );
+  });
+});
+
+describe('the versions of Node that are tested', () => {
+  const lines = Object.keys(manifest.testedNodeVersions).sort();
+  const [oldest = '', newest = ''] = [lines[0], lines.at(-1)];
+
+  it('are pinned in their lines, from the oldest that package.json allows', () => {
+    for (const line of lines) {
+      assert.equal(manifest.testedNodeVersions[line]?.split('.')[0], line);
+    }
+    assert.equal(manifest.engines.node, `>=${oldest}`);
+  });
+
+  it('are named in the pages, and the image is built on the newest', () => {
+    const named = `${lines.slice(0, -1).join(', ')} and ${newest}`;
+    for (const page of ['README.md', 'CHANGELOG.md', 'docs/getting-started.md']) {
+      assert.match(read(page), new RegExp(`\\b${named} are tested`), page);
+    }
+    assert.match(read('Dockerfile'), new RegExp(`^ARG NODE_VERSION=${newest}$`, 'm'));
   });
 });

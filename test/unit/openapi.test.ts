@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type ProblemSlug, problemKinds } from '../../src/errors.ts';
-import { isolationFields } from '../../src/http/isolation.ts';
-import { codeName } from '../../src/native/codes.ts';
-import { checkResponse } from '../helpers/openapi.ts';
-import { openApiDocument, resolve } from '../helpers/openapi-document.ts';
+import { codeName } from '../../src/errors/engine-codes.ts';
+import { type ProblemSlug, problemKinds } from '../../src/errors/problems.ts';
+import { isolationFields } from '../../src/http/response/headers.ts';
+import { checkResponse } from '../helpers/openapi/openapi.ts';
+import { openApiDocument, resolve } from '../helpers/openapi/openapi-document.ts';
 
 interface Example {
   type: string;
@@ -49,7 +49,7 @@ describe('openapi.yaml', () => {
     }
   });
 
-  it('names the codes in its examples as the engine does', () => {
+  it('names the codes in its examples like the engine', () => {
     for (const { slug, value } of examples) {
       assert.equal(value.name, value.code === undefined ? undefined : codeName(value.code), slug);
     }
@@ -80,7 +80,7 @@ describe('openapi.yaml', () => {
     }
   });
 
-  it('gives every answer a request id and says how caches treat it', () => {
+  it('gives every response a request id and a caching rule', () => {
     for (const { path, method, operation } of operations) {
       for (const [status, reference] of Object.entries(operation.responses)) {
         const names = Object.keys(resolve(reference).headers ?? {});
@@ -97,7 +97,7 @@ describe('lint:openapi', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'lint-openapi-'));
   after(() => rmSync(folder, { recursive: true }));
 
-  /** As package.json has it, on another text; the exit code and what was said. */
+  /** Runs the script of package.json on another text; returns exit code and output. */
   function lint(text: string): { status: number | null; said: string } {
     const file = path.join(folder, 'openapi.yaml');
     writeFileSync(file, text);
@@ -123,7 +123,7 @@ describe('lint:openapi', () => {
     assert.equal(status, 0, said);
   });
 
-  it('fails on what is a warning only', () => {
+  it('fails on warnings', () => {
     const schemas = '\n  schemas:\n';
     assert.ok(description.includes(schemas));
     const unused = `${schemas}    Unused: { type: object }\n`;
@@ -133,7 +133,7 @@ describe('lint:openapi', () => {
   });
 });
 
-/** Statuses of which at least one kind of problem can be tried again. */
+/** Statuses of which at least one kind of problem is retryable. */
 const RETRYABLE = new Set(
   Object.values(problemKinds)
     .filter(({ retryable }) => retryable)

@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { GetItem } from '../../../src/client/index.ts';
-import { safetensorsFile, safetensorsOf } from '../../helpers/safetensors.ts';
-import { type Answer, broken, ok, problem, scripted } from '../../helpers/scripted-client.ts';
+import { safetensorsFile, safetensorsOf } from '../../helpers/bodies/safetensors.ts';
+import {
+  type Answer,
+  broken,
+  ok,
+  problem,
+  scripted,
+} from '../../helpers/engine/scripted-client.ts';
 
 const bytesOf = (text: string) => new Uint8Array(Buffer.from(text));
 
-/** As the gateway tells of an item that failed. */
+/** A failed item in the form of the gateway. */
 const failure = (key: string, slug = 'object-not-found', status = 404, retryable = false) => ({
   ...{ key, status, code: -3102, name: 'MMC_UNMATCHED_KEY' },
   ...{ type: `/problems/${slug}`, detail: 'why', retryable },
@@ -15,7 +21,7 @@ const failure = (key: string, slug = 'object-not-found', status = 404, retryable
 const answer = (items: readonly object[]): Answer =>
   ok(JSON.stringify({ items, failed: 0 }), { 'X-Request-Id': 'r-1' });
 
-/** A safetensors answer of these values, and what failed. */
+/** A safetensors response with these values and failures. */
 function tensorsAnswer(values: Readonly<Record<string, string>>, failures: object[] = []): Buffer {
   const bytes = Object.entries(values).map(([name, text]) => [name, Buffer.from(text)] as const);
   const plain = safetensorsOf(bytes);
@@ -29,7 +35,7 @@ const tensors = (...given: Parameters<typeof tensorsAnswer>): Answer =>
   ok(tensorsAnswer(...given), { 'X-Request-Id': 'r-1' });
 
 /** Key and value, or the kind of problem. */
-const told = (items: readonly GetItem[]) =>
+const reported = (items: readonly GetItem[]) =>
   items.map((item) => [
     item.key,
     item.problem === undefined ? Buffer.from(item.value).toString() : item.problem.slug,
@@ -42,7 +48,7 @@ async function collect(items: AsyncIterable<GetItem>): Promise<GetItem[]> {
 }
 
 describe('a batch get of the client', () => {
-  it('gives objects and problems in the order asked', async () => {
+  it('returns objects and problems in the order of the request', async () => {
     const { client, asked } = scripted([tensors({ b: 'bb', a: 'a' }, [failure('x')])]);
     const items = await client.batch.get(['b', 'x', 'a']);
     assert.deepEqual(items, [
@@ -62,12 +68,12 @@ describe('a batch get of the client', () => {
     assert.equal(asked[0].headers.get('accept'), 'application/vnd.safetensors');
   });
 
-  it('asks once for a key that comes twice, and by itself for the one that is reserved', async () => {
+  it('requests a duplicate key once, and the reserved key separately', async () => {
     const keys = ['a', '__metadata__', 'b', 'a', '__metadata__'];
     const answers = [tensors({ a: 'A', b: 'B' }), ok('M')];
     const { client, asked } = scripted(answers);
     assert.deepEqual(
-      told(await client.batch.get(keys)),
+      reported(await client.batch.get(keys)),
       keys.map((key) => [key, (key[0] === '_' ? 'M' : key).toUpperCase()]),
     );
     assert.equal(asked[0]?.body, '{"keys":["a","b"]}');
@@ -76,14 +82,14 @@ describe('a batch get of the client', () => {
       tensors({ a: 'A', b: 'B' }),
       problem('object-not-found', 404, false, { 'X-Request-Id': 'r-2' }),
     ]);
-    assert.deepEqual(told(await collect(each.client.batch.getEach(keys))), [
+    assert.deepEqual(reported(await collect(each.client.batch.getEach(keys))), [
       ['a', 'A'],
       ['b', 'B'],
       ['__metadata__', 'object-not-found'],
     ]);
   });
 
-  it('is tried again when it is refused for now or breaks off, in the middle too', async () => {
+  it('is retried when it is refused temporarily or breaks off, also in the middle', async () => {
     const file = tensorsAnswer({ a: 'value' });
     const { client, left } = scripted([
       problem('arena-full', 503, true),
@@ -91,13 +97,13 @@ describe('a batch get of the client', () => {
       ok(file.subarray(0, -1)),
       ok(file),
     ]);
-    assert.deepEqual(told(await client.batch.get(['a'])), [['a', 'value']]);
+    assert.deepEqual(reported(await client.batch.get(['a'])), [['a', 'value']]);
     assert.equal(left.length, 0);
     const always = scripted(Array(4).fill(ok(file.subarray(0, -1))));
     await assert.rejects(always.client.batch.get(['a']), { name: 'TypeError' });
   });
 
-  it('rejects what is no answer to its keys', async () => {
+  it('rejects a response that does not match its keys', async () => {
     for (const wrong of [
       tensors({ a: 'a' }),
       tensors({ b: 'b', a: 'a' }),
@@ -108,8 +114,8 @@ describe('a batch get of the client', () => {
   });
 });
 
-describe('a batch get that is read item by item', () => {
-  /** An answer whose bytes the test sends, and which knows whether it was let go. */
+describe('a batch get that is read one item at a time', () => {
+  /** A response whose bytes the test sends, and which records whether it was cancelled. */
   function opened() {
     let cancelled = false;
     const pipe = new TransformStream<Uint8Array, Uint8Array>();
@@ -121,21 +127,23 @@ describe('a batch get that is read item by item', () => {
     return { client, asked, writer, isCancelled: () => cancelled };
   }
 
-  it('has each before the next has come', async () => {
+  it('returns each item before the next one arrives', async () => {
     const { client, asked, writer } = opened();
     const file = tensorsAnswer({ a: 'one', b: 'two' }, [failure('x')]);
     const items = client.batch.getEach(['a', 'x', 'b'])[Symbol.asyncIterator]();
     assert.equal(asked.length, 0);
     void writer.write(file.subarray(0, -3));
-    assert.deepEqual(told([(await items.next()).value as GetItem]), [['a', 'one']]);
-    assert.deepEqual(told([(await items.next()).value as GetItem]), [['x', 'object-not-found']]);
+    assert.deepEqual(reported([(await items.next()).value as GetItem]), [['a', 'one']]);
+    assert.deepEqual(reported([(await items.next()).value as GetItem]), [
+      ['x', 'object-not-found'],
+    ]);
     void writer.write(file.subarray(-3));
-    assert.deepEqual(told([(await items.next()).value as GetItem]), [['b', 'two']]);
+    assert.deepEqual(reported([(await items.next()).value as GetItem]), [['b', 'two']]);
     void writer.close();
     assert.equal((await items.next()).done, true);
   });
 
-  it('throws where it breaks off, and is not tried again', async () => {
+  it('throws where the response breaks off, and is not retried', async () => {
     const { client, writer } = opened();
     const items = client.batch.getEach(['a', 'b'])[Symbol.asyncIterator]();
     void writer.write(tensorsAnswer({ a: 'one', b: 'two' }).subarray(0, -1));
@@ -144,7 +152,7 @@ describe('a batch get that is read item by item', () => {
     await assert.rejects(items.next(), /1 bytes are missing/);
   });
 
-  it('lets go of the answer when nobody reads on', async () => {
+  it('cancels the response when the loop is left', async () => {
     const { client, writer, isCancelled } = opened();
     void writer.write(tensorsAnswer({ a: 'one', b: 'two' }).subarray(0, -1));
     for await (const item of client.batch.getEach(['a', 'b'])) {
@@ -154,7 +162,7 @@ describe('a batch get that is read item by item', () => {
     assert.ok(isCancelled());
   });
 
-  it('ends with its signal, what has come and was not read included', async () => {
+  it('ends with its signal, including items that were received and not read', async () => {
     const { client, writer, isCancelled } = opened();
     const controller = new AbortController();
     const { signal } = controller;
@@ -170,7 +178,7 @@ describe('a batch get that is read item by item', () => {
 describe('a batch put of the client', () => {
   const done = (key: string) => ({ key, status: 201, code: 0, outcome: 'created' });
 
-  it('sends one safetensors file, with its options in the query', async () => {
+  it('sends one safetensors file with its options in the query', async () => {
     const { client, asked } = scripted([answer([done('a'), failure('b', 'no-room', 507, true)])]);
     const values = new Map<string, Uint8Array | string>([
       ['a', bytesOf('one')],
@@ -189,7 +197,7 @@ describe('a batch put of the client', () => {
     assert.equal(file.toString('utf8', 8 + Number(file.readBigUInt64LE())), 'onetwo');
   });
 
-  it('counts the first value of a key, and sends the reserved one by itself', async () => {
+  it('sends only the first value of a key, and the reserved key separately', async () => {
     const kept = { 'Memcache-Outcome': 'kept' };
     const { client, asked } = scripted([answer([done('a')]), ok('', kept)]);
     const items = await client.batch.put(
@@ -214,7 +222,7 @@ describe('a batch put of the client', () => {
     assert.equal(asked[1].body, 'first');
   });
 
-  it('is tried again only where nothing can have been stored, or that does not matter', async () => {
+  it('is retried only if nothing can have been stored, or if that does not matter', async () => {
     const tries = async (refusal: Answer, ifExists: 'fail' | 'keep' | 'replace') => {
       const { client, asked } = scripted([refusal, answer([done('a')])]);
       await client.batch.put([['a', 'x']], { ifExists }).catch(() => undefined);
@@ -230,8 +238,8 @@ describe('a batch put of the client', () => {
   });
 });
 
-describe('a batch of keys alone', () => {
-  it('tells of each what the gateway tells', async () => {
+describe('a batch of keys', () => {
+  it("returns the gateway's result for each key", async () => {
     const info = { key: 'a', status: 200, code: 0, size: 1, replicas: [] };
     const exists = { key: 'a', status: 200, code: 0, exists: true };
     const removed = { key: 'a', status: 204, code: 0 };
@@ -245,14 +253,14 @@ describe('a batch of keys alone', () => {
     );
   });
 
-  it('is tried again after a broken connection unless it removes', async () => {
+  it('is retried after a broken connection, unless it removes objects', async () => {
     const asking = scripted([broken, answer([])]);
     await asking.client.batch.exists([]);
     const removing = scripted([broken]);
     await assert.rejects(removing.client.batch.remove([]), TypeError);
   });
 
-  it('rejects an answer with other items than were asked for', async () => {
+  it('rejects a response with other items than requested', async () => {
     for (const items of [[], [failure('b')], [failure('a'), failure('b')]]) {
       await assert.rejects(scripted([answer(items)]).client.batch.info(['a']), SyntaxError);
     }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GatewayError } from '../../../src/client/index.ts';
-import { safetensorsFile, safetensorsOf } from '../../helpers/safetensors.ts';
-import { type Answer, ok, scripted } from '../../helpers/scripted-client.ts';
+import { safetensorsFile, safetensorsOf } from '../../helpers/bodies/safetensors.ts';
+import { type Answer, ok, scripted } from '../../helpers/engine/scripted-client.ts';
 
 const item = (members: object): Answer =>
   ok(JSON.stringify({ items: [{ key: '..', code: 0, ...members }], failed: 0 }));
@@ -15,8 +15,8 @@ const failed = (failure: object): Answer => {
 };
 const textOf = async (stream: ReadableStream): Promise<string> => new Response(stream).text();
 
-describe('a key that no path can name', () => {
-  it('goes as a batch of one, by every method', async () => {
+describe('a key that no path can contain', () => {
+  it('is sent in a batch of one by every method', async () => {
     const { client, asked } = scripted([
       item({ status: 200, outcome: 'kept' }),
       file,
@@ -38,14 +38,14 @@ describe('a key that no path can name', () => {
     );
   });
 
-  it('is given the value of a stream', async () => {
+  it('can be stored from a stream', async () => {
     const { client, asked } = scripted([item({ status: 201, outcome: 'created' })]);
     await client.put('..', new Blob(['value']).stream());
     const [{ body } = assert.fail()] = asked;
     assert.match(await (body as Blob).text(), /value$/);
   });
 
-  it('has its ranges, and what lies outside of them', async () => {
+  it('supports ranges, also outside the object', async () => {
     const { client } = scripted([file, file, file, file]);
     const range = { start: 1, end: 3 };
     assert.equal(Buffer.from(await client.get('..', { range })).toString(), 'al');
@@ -59,7 +59,7 @@ describe('a key that no path can name', () => {
     await assert.rejects(client.get('..', { range: { start: 3, end: 3 } }), RangeError);
   });
 
-  it('has its problem thrown, and what helps is tried again', async () => {
+  it('throws its problem, and is retried if that can help', async () => {
     const { client, left } = scripted([
       failed(busy),
       file,
@@ -89,7 +89,7 @@ describe('a key that no path can name', () => {
     assert.equal(left.length, 0);
   });
 
-  it('has no digest checked, and says so', async () => {
+  it('does not support a digest, and the error says so', async () => {
     const { client } = scripted([]);
     await assert.rejects(client.put('.', 'x', { contentDigest: 'sha-256=:x:' }), RangeError);
   });

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { safetensorsFile, safetensorsOf } from '../../helpers/safetensors.ts';
-import { type Asked, ok, problem, scripted } from '../../helpers/scripted-client.ts';
+import { safetensorsFile, safetensorsOf } from '../../helpers/bodies/safetensors.ts';
+import { type Asked, ok, problem, scripted } from '../../helpers/engine/scripted-client.ts';
 
 const file = (...numbers: number[]) =>
   safetensorsOf(numbers.map((number) => [String(number), Buffer.from(`layer ${number}`)]));
 const target = ({ method, url }: Asked) => `${method} ${url.replace('http://gateway:1', '')}`;
 
 describe('layers that the client puts', () => {
-  it('go as tensors named by their numbers, in order, with the options of a put', async () => {
+  it('are sent as tensors with their numbers as names, in order, with the options of a put', async () => {
     const { client, asked } = scripted([ok('', { 'Memcache-Outcome': 'kept' })]);
     const layers = Array.from({ length: 12 }, (_, number) => `layer ${number}`);
     const options = { replicas: 2, prefer: [1, 2], ifExists: 'keep', layout: 'v3' } as const;
@@ -24,15 +24,15 @@ describe('layers that the client puts', () => {
     assert.match(body.toString(), /"10":\{"dtype":"U8","shape":\[8\],"data_offsets":\[70,78\]\}/);
   });
 
-  it('are tried again as an object is', async () => {
+  it('are retried like an object', async () => {
     const { client, left } = scripted([problem('arena-full', 503, true), ok('')]);
     assert.equal(await client.putLayers('a', [new Uint8Array(1)]), 'created');
     assert.equal(left.length, 0);
   });
 });
 
-describe('layers that the client gets', () => {
-  it('are named by their sizes, or the name of those, and by their numbers', async () => {
+describe('layers that the client reads', () => {
+  it('are requested by their sizes, or the name of a layout, and by their numbers', async () => {
     const sizes = [...Array<number>(61).fill(131072), ...Array<number>(61).fill(16384), 5];
     const { client, asked } = scripted(Array(4).fill(ok(file())));
     await client.getLayers('a', { sizes });
@@ -48,7 +48,7 @@ describe('layers that the client gets', () => {
     assert.equal(asked[0]?.headers.get('accept'), 'application/vnd.safetensors');
   });
 
-  it('come by their numbers, in the order selected', async () => {
+  it('are returned by their numbers, in the order of select', async () => {
     const { client } = scripted([ok(file(10, 2, 0))]);
     const layers = await client.getLayers('a', { layout: 'v3', select: [10, 2, 0] });
     assert.deepEqual(
@@ -57,7 +57,7 @@ describe('layers that the client gets', () => {
     );
   });
 
-  it('are all there, or it is tried again', async () => {
+  it('are complete, or the request is retried', async () => {
     const whole = file(0, 1);
     const { client, left } = scripted([ok(whole.subarray(0, -1)), ok(whole)]);
     assert.equal((await client.getLayers('a', { layout: 'v3' })).size, 2);
@@ -66,7 +66,7 @@ describe('layers that the client gets', () => {
     await assert.rejects(broken.client.getLayers('a', { layout: 'v3' }), SyntaxError);
   });
 
-  it('of a key that no path can name are refused', async () => {
+  it('with a key that no path can contain are refused', async () => {
     const { client } = scripted([]);
     await assert.rejects(client.getLayers('..', { layout: 'v3' }), RangeError);
     await assert.rejects(client.putLayers('.', ['x']), RangeError);

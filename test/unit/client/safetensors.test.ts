@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { openSafetensors } from '../../../src/client/safetensors-reader.ts';
 import { safetensorsOf } from '../../../src/client/safetensors-writer.ts';
-import * as format from '../../helpers/safetensors.ts';
+import * as format from '../../helpers/bodies/safetensors.ts';
 
-/** Names that objects would put elsewhere, names that need escapes, and values of all lengths. */
+/** Names that an object would reorder, names that need escapes, and values of all lengths. */
 const values = [
   ['b', randomBytes(3)],
   ['10', randomBytes(1)],
@@ -49,7 +49,7 @@ async function readAll(chunks: readonly Uint8Array[]) {
 const expected = values.map(([name, bytes]): [string, Buffer] => [name, bytes]);
 
 describe('a safetensors file that the client reads', () => {
-  it('is the same wherever its chunks are cut', async () => {
+  it('is read correctly however it is split into chunks', async () => {
     for (let at = 0; at <= file.length; at++) {
       const { read, metadata } = await readAll([file.subarray(0, at), file.subarray(at)]);
       assert.deepEqual(read, expected, `cut at ${at}`);
@@ -59,7 +59,7 @@ describe('a safetensors file that the client reads', () => {
     assert.deepEqual((await readAll(single)).read, expected);
   });
 
-  it('is never whole when its end is missing, at whichever byte', async () => {
+  it('is refused if its end is missing, at every byte', async () => {
     for (let at = 0; at < file.length; at++) {
       await assert.rejects(readAll([file.subarray(0, at)]), {
         name: 'TypeError',
@@ -69,16 +69,16 @@ describe('a safetensors file that the client reads', () => {
     await assert.rejects(openSafetensors(null), TypeError);
   });
 
-  it('has no bytes behind its last tensor', async () => {
+  it('must not have bytes after its last tensor', async () => {
     await assert.rejects(readAll([file, Buffer.from('x')]), SyntaxError);
   });
 
-  it('gives values that hold no more memory than their bytes', async () => {
+  it('returns values that hold no more memory than their bytes', async () => {
     const { tensors, next } = await openSafetensors(streamOf([file]));
     for (const { bytes } of tensors) assert.equal((await next()).buffer.byteLength, bytes);
   });
 
-  it('can be read as a stream, which breaks off where it does', async () => {
+  it('can be read as a stream, which fails where the response breaks off', async () => {
     const bytes = randomBytes(1000);
     const one = format.safetensorsOf([['a', bytes]]);
     for (const at of [0, 1, one.length - 1000, one.length - 1, one.length]) {
@@ -93,7 +93,7 @@ describe('a safetensors file that the client reads', () => {
     }
   });
 
-  it('is let go when it is none', async () => {
+  it('is cancelled if it is invalid', async () => {
     const wrong = [
       Buffer.alloc(8, 0xff),
       format.safetensorsFile('no JSON'),
@@ -114,7 +114,7 @@ describe('a safetensors file that the client reads', () => {
 });
 
 describe('a safetensors file that the client writes', () => {
-  it('follows all rules of the format, in the order given', async () => {
+  it('obeys all rules of the format, in the given order', async () => {
     const blob = safetensorsOf(values);
     const bytes = Buffer.from(await blob.arrayBuffer());
     assert.equal(blob.size, bytes.length);
@@ -124,7 +124,7 @@ describe('a safetensors file that the client writes', () => {
     assert.match(bytes.toString('utf8', 8, 8 + headerBytes), /^\{"b":\{"dtype":"U8","shape":\[3\]/);
   });
 
-  it('takes a value in every form that has a length', async () => {
+  it('accepts a value in every form that has a length', async () => {
     const text = 'ü\u{1f600}';
     const bytes = Buffer.from(text);
     const forms = {

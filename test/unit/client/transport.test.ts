@@ -8,10 +8,10 @@ import {
   ok,
   problem,
   scripted,
-} from '../../helpers/scripted-client.ts';
+} from '../../helpers/engine/scripted-client.ts';
 
 describe('the client', () => {
-  it('tells of a problem by its kind, with all that the gateway says', async () => {
+  it('reports a problem by its kind, with all members', async () => {
     const { client } = scripted([
       problem('no-room', 507, false, { 'Retry-After': '2', 'X-Request-Id': 'r-1' }),
     ]);
@@ -35,7 +35,7 @@ describe('the client', () => {
     });
   });
 
-  it('understands answers that are not the gateway’s', async () => {
+  it('understands responses that are not from the gateway', async () => {
     const page: Answer = () => new Response('<h1>Bad gateway</h1>', { status: 502 });
     const { client } = scripted([page, ok('x')]);
     assert.equal((await client.get('a')).length, 1);
@@ -43,7 +43,7 @@ describe('the client', () => {
     await assert.rejects(refused.client.get('a'), /status-401 \(401\): Unauthorized/);
   });
 
-  it('repeats a change only where the gateway itself says so, not where a proxy does', async () => {
+  it('retries a change only if the gateway itself says so, not a proxy', async () => {
     for (const status of [502, 503]) {
       for (const change of [
         (client: Client) => client.put('a', 'x'),
@@ -59,12 +59,12 @@ describe('the client', () => {
       }
       const read = scripted([() => Response.json({ error: 'no' }, { status }), ok('x')]);
       assert.equal((await read.client.get('a')).length, 1);
-      const told = scripted([problem('engine-network-fault', status, true), ok('')]);
-      await told.client.put('a', 'x');
+      const reported = scripted([problem('engine-network-fault', status, true), ok('')]);
+      await reported.client.put('a', 'x');
     }
   });
 
-  it('tries again what can succeed later, and nothing else', async () => {
+  it('retries requests that can succeed later, and no others', async () => {
     const busy = problem('arena-full', 503, true);
     const later = scripted([busy, busy, busy, ok('abc')]);
     assert.equal(Buffer.from(await later.client.get('a')).toString(), 'abc');
@@ -77,7 +77,7 @@ describe('the client', () => {
     await assert.rejects(none.client.get('a'), /arena-full/);
   });
 
-  it('tries a broken connection again only where nothing can have been changed', async () => {
+  it('retries after a broken connection only if nothing can have been changed', async () => {
     const read = scripted([broken, ok('abc')]);
     await read.client.get('a');
     for (const change of [
@@ -96,14 +96,14 @@ describe('the client', () => {
     );
   });
 
-  it('sends no stream twice', async () => {
+  it('never sends a stream twice', async () => {
     const { client, asked } = scripted([problem('arena-full', 503, true)]);
     const stream = new Blob(['x']).stream();
     await assert.rejects(client.put('a', stream), /arena-full/);
     assert.equal(asked.length, 1);
   });
 
-  it('ends with its signal, also while it waits to try again', async () => {
+  it('ends with its signal, also while it waits before a retry', async () => {
     const controller = new AbortController();
     const { client, asked } = scripted([
       () => {
@@ -120,7 +120,7 @@ describe('the client', () => {
     );
   });
 
-  it('puts key, placement and headers where the gateway looks for them', async () => {
+  it('puts key, placement and headers into the right places of the request', async () => {
     const { client, asked } = scripted([ok(''), ok('x'), ok('x')], {
       headers: { Authorization: 'Bearer t' },
     });
@@ -143,6 +143,6 @@ describe('the client', () => {
     assert.equal(get.url, 'http://gateway:1/v1/objects/a%2F..%2Fb');
     assert.equal(get.headers.get('range'), 'bytes=5-8');
     assert.equal(open.headers.get('range'), 'bytes=5-');
-    assert.throws(() => client.get('a', { range: { start: 5, end: 5 } }), RangeError);
+    await assert.rejects(client.get('a', { range: { start: 5, end: 5 } }), RangeError);
   });
 });

@@ -1,31 +1,32 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ITEM_BYTES, itemCounter } from '../../../src/codecs/item-cost.ts';
-import { readPut } from '../../../src/codecs/json-put.ts';
-import { readKeys } from '../../../src/codecs/json-request.ts';
-import { existsResults, infoResults, putResults } from '../../../src/codecs/json-results.ts';
+import { readPut } from '../../../src/codecs/json/json-put.ts';
+import { readKeys } from '../../../src/codecs/json/json-request.ts';
+import { existsResults, infoResults, putResults } from '../../../src/codecs/json/json-results.ts';
 import { keyLimit } from '../../../src/codecs/keys.ts';
-import { MultipartDecoder } from '../../../src/codecs/multipart-decoder.ts';
-import { readPartHead } from '../../../src/codecs/part-head.ts';
-import { SafetensorsDecoder } from '../../../src/codecs/safetensors-decoder.ts';
-import { safetensorsEncoder } from '../../../src/codecs/safetensors-encoder.ts';
-import type { Block, DataInfo, EngineClient } from '../../../src/native/types.ts';
-import { batchStore } from '../../../src/store/batch-store.ts';
-import type { BatchWriter, ValueSink } from '../../../src/store/batch-writer.ts';
+import { MultipartDecoder } from '../../../src/codecs/multipart/multipart-decoder.ts';
+import { readPartHead } from '../../../src/codecs/multipart/part-head.ts';
+import { SafetensorsDecoder } from '../../../src/codecs/safetensors/safetensors-decoder.ts';
+import { safetensorsEncoder } from '../../../src/codecs/safetensors/safetensors-encoder.ts';
+import type { Block, DataInfo } from '../../../src/native/abi/types.ts';
+import type { BatchCalls } from '../../../src/scheduler/batch-calls.ts';
+import { batchStore } from '../../../src/store/batch/batch-store.ts';
+import type { BatchWriter, ValueSink } from '../../../src/store/batch/batch-writer.ts';
 import type { ObjectStore } from '../../../src/store/object-store.ts';
-import { bytesPerItem } from '../../helpers/heap-bytes.ts';
-import { formOf } from '../../helpers/multipart.ts';
-import { safetensorsOf } from '../../helpers/safetensors.ts';
-import { smallArena } from '../../helpers/scripted-batches.ts';
+import { formOf } from '../../helpers/bodies/multipart.ts';
+import { safetensorsOf } from '../../helpers/bodies/safetensors.ts';
+import { smallArena } from '../../helpers/engine/scripted-batches.ts';
+import { bytesPerItem } from '../../helpers/process/heap-bytes.ts';
 
-/** More than one engine call takes, so that none of the memory is that of a single call. */
+/** More than one engine call accepts, so that the memory of a single call does not count. */
 const COUNT = 20_000;
 const unbounded = { take: () => undefined, giveBack: () => undefined };
 const keyOf = (index: number): string => `k${index}`;
 const keys = (count: number) => Array.from({ length: count }, (_, index) => keyOf(index));
 const body = (value: unknown) => Buffer.from(JSON.stringify(value));
 
-/** An engine that never answers a call that moves values, and answers `code` to every other. */
+/** An engine that never returns from a call that moves values, and returns `code` from every other. */
 function engineOf(code: number, replicas: DataInfo['replicas'] = []) {
   const arena = smallArena(64 << 20);
   const blocks = new Set<Block>();
@@ -33,28 +34,24 @@ function engineOf(code: number, replicas: DataInfo['replicas'] = []) {
     for (const block of used) blocks.add(block);
     return new Promise(() => undefined);
   };
-  const answer = async (asked: readonly string[], returned?: () => void) => {
-    returned?.();
-    return { code: 0, results: new Int32Array(asked.length).fill(code) };
-  };
-  const engine = {
+  const codesOf = (asked: readonly string[]) => new Int32Array(asked.length).fill(code);
+  const calls: BatchCalls = {
     arena,
-    deadlineMs: 60_000,
-    calls: () => ({ slots: 16, inFlight: 0, late: 0, queued: 0 }),
-    batchPut: pending,
-    batchGet: pending,
-    batchExist: answer,
-    async batchQuery(asked: readonly string[], returned?: () => void) {
-      returned?.();
-      const info = () => ({
+    put: pending,
+    get: pending,
+    replace: pending,
+    exist: async (asked) => codesOf(asked),
+    remove: async (asked) => codesOf(asked),
+    query: async (asked) => ({
+      codes: codesOf(asked),
+      infos: asked.map(() => ({
         valid: code === 0,
         size: 1,
         replicas: replicas.map((replica) => ({ ...replica })),
-      });
-      return { code: 0, infos: asked.map(info) };
-    },
-  } as unknown as EngineClient;
-  return engine;
+      })),
+    }),
+  };
+  return calls;
 }
 
 const store = {
@@ -63,11 +60,12 @@ const store = {
   reserve: () => new Promise(() => undefined),
 } as unknown as ObjectStore;
 const limits = { maxObjectBytes: 1 << 20, unsizedBytes: 1 << 20 };
-const batchesOf = (engine: EngineClient) => batchStore(engine, store, { arenaWaitMs: 1000 });
+const batchesOf = (calls: BatchCalls) =>
+  batchStore({ of: () => calls, waiting: 0 }, store, { arenaWaitMs: 1000 });
 
 type Form = keyof typeof ITEM_BYTES;
 
-/** Measures what an item takes: the constants of its forms together cover that. */
+/** Measures the memory of an item: the constants of its form must cover it. */
 async function covers(
   forms: Form | readonly Form[],
   make: (count: number) => unknown,
@@ -86,7 +84,7 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
     });
   });
 
-  it('covers a key of info with as many replicas as there can be', async () => {
+  it('covers a key of info with the most possible replicas', async () => {
     const replicas = Array.from({ length: 8 }, (_, serviceId) => ({
       serviceId,
       medium: 'DRAM' as const,
@@ -115,12 +113,12 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
     const { keys: given, outcomes } = await writer.written();
     return [writer, putResults(given, outcomes)];
   };
-  /** Values of one byte are with the engine or on their way there; empty ones are refused. */
+  /** Values of one byte are with the engine or on their way to it; empty ones are refused. */
   for (const bytes of [0, 1]) {
-    const told = bytes === 0 ? 'that is refused' : 'whose value is being stored';
+    const reported = bytes === 0 ? 'that is refused' : 'whose value is being stored';
     const value = Buffer.alloc(bytes, 1);
 
-    it(`covers an item of a JSON put ${told}`, async () => {
+    it(`covers an item of a JSON put ${reported}`, async () => {
       await covers(['put', 'value'], async (count) => {
         const writer = batchesOf(engineOf(0)).writer(limits);
         const items = keys(count).map((key) => ({ key, value: value.toString('base64') }));
@@ -135,13 +133,13 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
       });
     });
 
-    it(`covers a tensor ${told}`, async () => {
+    it(`covers a tensor ${reported}`, async () => {
       await covers('tensor', async (count) => {
         const writer = batchesOf(engineOf(0)).writer(limits);
         const file = safetensorsOf(keys(count).map((key) => [key, value]));
         const decoder = new SafetensorsDecoder(unpaused(writer), {
           bytes: file.length,
-          mostHeaderBytes: 1 << 26,
+          maxHeaderBytes: 1 << 26,
           tensors: keyLimit(count),
           hold: unbounded,
         });
@@ -150,7 +148,7 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
       });
     });
 
-    it(`covers a part ${told}`, async () => {
+    it(`covers a part ${reported}`, async () => {
       await covers('part', async (count) => {
         const writer = batchesOf(engineOf(0)).writer(limits);
         const decoder = new MultipartDecoder(unpaused(writer), 'b', {
@@ -195,7 +193,7 @@ describe('ITEM_BYTES', { timeout: 120_000 }, () => {
   });
 });
 
-/** A sink that never asks for time: its engine takes any number of calls and answers none. */
+/** A sink that never pauses: its engine accepts any number of calls and returns from none. */
 const unpaused = (writer: BatchWriter): ValueSink => ({
   begin: (key, bytes) => void writer.begin(key, bytes),
   take: (chunk) => void writer.take(chunk),

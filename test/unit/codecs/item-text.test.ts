@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { failureTexts, quoted } from '../../../src/codecs/item-text.ts';
-import { ProblemError, problemKinds } from '../../../src/errors.ts';
+import { ProblemError, problemKinds } from '../../../src/errors/problems.ts';
 import { problemOfCode } from '../../../src/store/engine-problem.ts';
 
 describe('quoted', () => {
-  it('writes a key as JSON.stringify does, whatever is in it', () => {
+  it('writes a key like JSON.stringify, whatever it contains', () => {
     for (const key of [
       '',
       'plain/1',
@@ -29,10 +29,11 @@ describe('quoted', () => {
 
 describe('failureTexts', () => {
   const textOf = failureTexts();
-  const told = (key: string, problem: ProblemError): unknown => JSON.parse(textOf(key, problem));
+  const reported = (key: string, problem: ProblemError): unknown =>
+    JSON.parse(textOf(key, problem));
 
-  it('tells status, code, kind and whether to try again', () => {
-    assert.deepEqual(told('a"b', problemOfCode('read', -3102)), {
+  it('has status, code, kind and retryability', () => {
+    assert.deepEqual(reported('a"b', problemOfCode('read', -3102)), {
       key: 'a"b',
       status: 404,
       code: -3102,
@@ -43,28 +44,31 @@ describe('failureTexts', () => {
     });
   });
 
-  it('has no code where the engine was not asked, and the detail where there is one', () => {
-    assert.deepEqual(told('a', new ProblemError('object-too-large', { detail: 'So "large".' })), {
-      key: 'a',
-      status: 413,
-      code: null,
-      type: '/problems/object-too-large',
-      detail: 'So "large".',
-      retryable: false,
-    });
+  it('has no code if there was no engine call, and the detail if there is one', () => {
+    assert.deepEqual(
+      reported('a', new ProblemError('object-too-large', { detail: 'So "large".' })),
+      {
+        key: 'a',
+        status: 413,
+        code: null,
+        type: '/problems/object-too-large',
+        detail: 'So "large".',
+        retryable: false,
+      },
+    );
   });
 
-  it('lets a problem say by itself whether to try again', () => {
+  it('lets a problem override its retryability', () => {
     const retryable = (problem: ProblemError) =>
-      (told('a', problem) as { retryable: boolean }).retryable;
+      (reported('a', problem) as { retryable: boolean }).retryable;
     assert.equal(retryable(problemOfCode('write', -3004)), false);
     assert.equal(retryable(problemOfCode('read', -3004)), true);
     assert.equal(retryable(problemOfCode('write', -3016)), true);
   });
 
-  it('gives each item its own key though they share a problem', () => {
+  it('gives each item its own key although they share a problem', () => {
     const problem = problemOfCode('read', -3014);
-    const [a, b] = ['a', 'b'].map((key) => told(key, problem) as { key: string });
+    const [a, b] = ['a', 'b'].map((key) => reported(key, problem) as { key: string });
     assert.deepEqual([a?.key, b?.key], ['a', 'b']);
     assert.deepEqual({ ...a, key: '' }, { ...b, key: '' });
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { requireKey, tooManyKeys } from '../../../src/codecs/keys.ts';
-import { ProblemError } from '../../../src/errors.ts';
+import { ProblemError } from '../../../src/errors/problems.ts';
 
 function complaint(key: string): string | undefined {
   try {
@@ -23,7 +23,7 @@ describe('requireKey', () => {
     assert.match(complaint('') ?? '', /^keys\[0\] is empty/);
   });
 
-  it('takes every character but control characters and halves of a pair', () => {
+  it('accepts every character except control characters and half surrogates', () => {
     for (const key of [' ', '/', '..', '%00', '"\\', '\u0080', '\ufeff', '\u{10ffff}']) {
       assert.equal(complaint(key), undefined, JSON.stringify(key));
     }
@@ -37,7 +37,7 @@ describe('requireKey', () => {
 });
 
 describe('tooManyKeys', () => {
-  it('tells the limit and how to change it', () => {
+  it('reports the limit and how to change it', () => {
     assert.equal(tooManyKeys(7).slug, 'batch-too-large');
     assert.match(tooManyKeys(7).message, /more than 7 keys, .*\(--batch-keys\)/);
   });

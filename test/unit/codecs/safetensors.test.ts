@@ -2,12 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { keyLimit } from '../../../src/codecs/keys.ts';
-import { SafetensorsDecoder } from '../../../src/codecs/safetensors-decoder.ts';
-import { safetensorsEncoder } from '../../../src/codecs/safetensors-encoder.ts';
-import { HeldBytes } from '../../../src/http/held-bytes.ts';
+import { SafetensorsDecoder } from '../../../src/codecs/safetensors/safetensors-decoder.ts';
+import { safetensorsEncoder } from '../../../src/codecs/safetensors/safetensors-encoder.ts';
+import { HeldBytes } from '../../../src/http/body/held-bytes.ts';
 import { problemOfCode } from '../../../src/store/engine-problem.ts';
-import { readSafetensors, safetensorsFile, safetensorsOf } from '../../helpers/safetensors.ts';
-import { decode, recordingSink } from '../../helpers/value-sink.ts';
+import {
+  readSafetensors,
+  safetensorsFile,
+  safetensorsOf,
+} from '../../helpers/bodies/safetensors.ts';
+import { decode, recordingSink } from '../../helpers/http/value-sink.ts';
 
 const name = fc
   .string({ minLength: 1, maxLength: 20 })
@@ -21,12 +25,12 @@ const cuts = fc.array(fc.nat(1500), { maxLength: 12 });
 const bodyOf = (bytes: number | undefined, held = new HeldBytes(1 << 20)) => ({
   bytes,
   hold: held,
-  mostHeaderBytes: 1 << 16,
+  maxHeaderBytes: 1 << 16,
   tensors: keyLimit(10),
 });
 
 describe('a safetensors body', () => {
-  it('gives every tensor whole, however the stream is cut and however slow the sink', async () => {
+  it('passes on every tensor completely, however the stream is split and however slow the sink is', async () => {
     await fc.assert(
       fc.asyncProperty(values, cuts, fc.boolean(), fc.boolean(), async (pairs, at, slow, sized) => {
         const file = safetensorsOf(pairs);
@@ -34,7 +38,7 @@ describe('a safetensors body', () => {
         const sink = recordingSink(() => slow);
         const body = bodyOf(sized ? file.length : undefined, held);
         assert.equal(await decode(new SafetensorsDecoder(sink, body), file, at), undefined);
-        // Numbers as names come first in a JavaScript object, but bytes decide.
+        // Names that are numbers come first in a JavaScript object, but the order of the bytes counts.
         const found = sink.values.map(({ key, bytes, announced }) => [key, bytes, announced]);
         const expected = pairs.map(([key, bytes]) => [key, Buffer.from(bytes), bytes.length]);
         assert.deepEqual(sorted(found), sorted(expected));
@@ -43,7 +47,7 @@ describe('a safetensors body', () => {
     );
   });
 
-  it('that is cut off gives nothing but whole tensors, and is refused', async () => {
+  it('that is truncated passes on only complete tensors, and is refused', async () => {
     await fc.assert(
       fc.asyncProperty(values, fc.nat(2000), async (pairs, cut) => {
         const file = safetensorsOf(pairs);
@@ -58,7 +62,7 @@ describe('a safetensors body', () => {
     );
   });
 
-  it('holds no more headers at once than the bound of all of them', async () => {
+  it('holds only as many headers at the same time as the budget allows', async () => {
     const held = new HeldBytes(100);
     const file = safetensorsFile('{}'.padEnd(64));
     const first = new SafetensorsDecoder(recordingSink(), bodyOf(undefined, held));
@@ -66,12 +70,12 @@ describe('a safetensors body', () => {
     assert.equal(held.held, 64);
     const second = new SafetensorsDecoder(recordingSink(), bodyOf(undefined, held));
     assert.equal(await decode(second, file, []), 'arena-full');
-    first.destroy();
-    first.destroy();
+    first.discard();
+    first.discard();
     assert.equal(held.held, 0);
   });
 
-  it('holds memory for what has come of its header, not for what the header claims', async () => {
+  it('holds memory for the received part of its header, not for the announced length', async () => {
     const held = new HeldBytes(1 << 20);
     const file = safetensorsFile('{}'.padEnd(60_000));
     const decoder = new SafetensorsDecoder(recordingSink(), bodyOf(undefined, held));
@@ -86,7 +90,7 @@ describe('a safetensors body', () => {
     decoder.end();
   });
 
-  it('is stopped for good by its owner, also while the sink asks for time', async () => {
+  it('is stopped for good by its owner, also while the sink pauses', async () => {
     const file = safetensorsOf([
       ['a', Buffer.from('1')],
       ['b', Buffer.from('2')],
@@ -94,7 +98,7 @@ describe('a safetensors body', () => {
     const sink = recordingSink(() => true);
     const decoder = new SafetensorsDecoder(sink, bodyOf(undefined));
     const writing = decoder.write(file);
-    decoder.destroy();
+    decoder.discard();
     // On a busy machine the slice is used up by then, and the decoder is stopped at its pause.
     await Promise.resolve(writing).catch((error: unknown) =>
       assert.match(String(error), /the request ended/),
@@ -103,8 +107,8 @@ describe('a safetensors body', () => {
   });
 });
 
-describe('a safetensors answer', () => {
-  it('follows the rules of the format, and is read as it was meant', async () => {
+describe('a safetensors response', () => {
+  it('obeys the rules of the format, and is decoded to its source', async () => {
     await fc.assert(
       fc.asyncProperty(values, fc.array(fc.boolean()), async (pairs, failing) => {
         const keys = pairs.map(([key]) => key);

@@ -1,4 +1,4 @@
-/** Which library the conformance suite judges, and what of it: a skipped suite looks like a passed one. */
+/** Which library the conformance suite tests, and how much of it: a skipped suite looks like a passed one. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { embeddedLibraryPath } from '../../../src/native/built-libraries.ts';
-import { injectingLibrary } from '../../helpers/injecting.ts';
+import { embeddedLibraryPath } from '../../../src/native/start/built-libraries.ts';
+import { injectingLibrary } from '../../helpers/engine/injecting.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'conformance-'));
@@ -15,7 +15,7 @@ after(() => rmSync(folder, { recursive: true }));
 
 /** Runs one of the suites on a library. */
 function judge(engine: string, env: Record<string, string> = {}) {
-  // A runner within a runner says nothing for people; and nobody's pool is to be joined.
+  // A runner inside a runner prints nothing for people; and the tests must not join any other pool.
   const unset = { NODE_TEST_CONTEXT: undefined, MMC_LOCAL_CONFIG_PATH: undefined };
   const program = [path.join(root, 'scripts/test.mjs'), 'test/conformance/registration.test.ts'];
   const child = spawn(process.execPath, program, {
@@ -38,7 +38,7 @@ function judge(engine: string, env: Record<string, string> = {}) {
   );
 }
 
-/** A copy under a name that says nothing. */
+/** A copy with a neutral name. */
 function anonymous(library: string, name: string): string {
   const copy = path.join(folder, name);
   cpSync(library, copy);
@@ -46,14 +46,14 @@ function anonymous(library: string, name: string): string {
 }
 
 describe('the conformance suite', () => {
-  it('judges our own engine whatever its file is called', async () => {
+  it('tests the embedded engine whatever its file is called', async () => {
     await injectingLibrary();
     const { code, passed, skipped, text } = await judge(anonymous(embeddedLibraryPath, 'x.so'));
     assert.equal(code, 0, text);
     assert.ok(passed > 0 && !skipped, text);
   });
 
-  it('judges the injecting library by what stands behind it', async () => {
+  it('tests the injecting library by the engine behind it', async () => {
     const library = anonymous(await injectingLibrary(), 'y.so');
     const ours = await judge(library, { MMC_INJECT_TARGET: embeddedLibraryPath });
     assert.equal(ours.code, 0, ours.text);
@@ -65,7 +65,7 @@ describe('the conformance suite', () => {
     assert.match(text, /# this engine needs MMC_LOCAL_CONFIG_PATH/);
   });
 
-  it('fails when there is no such library', async () => {
+  it('fails if the library does not exist', async () => {
     const { code, text } = await judge('/nonexistent.so');
     assert.equal(code, 1, text);
     assert.match(text, /ENGINE: there is no library \/nonexistent\.so to be judged/);

@@ -4,9 +4,10 @@ import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as elapse } from 'node:timers/promises';
-import { hasSymbol, intFunction, loadLibrary } from '../../../src/native/abi.ts';
-import { type EngineProcess, startEngine } from '../../helpers/engine-process.ts';
-import { untouched } from '../../helpers/engine-structs.ts';
+import { hasSymbol, intFunction } from '../../../src/native/abi/abi.ts';
+import { loadLibrary } from '../../../src/os/libc.ts';
+import { type EngineProcess, startEngine } from '../../helpers/engine/engine-process.ts';
+import { untouched } from '../../helpers/engine/engine-structs.ts';
 import {
   createInjection,
   dataFunctions,
@@ -15,8 +16,8 @@ import {
   type Rule,
   ruleLine,
   unusablePool,
-} from '../../helpers/injecting.ts';
-import { until } from '../../helpers/until.ts';
+} from '../../helpers/engine/injecting.ts';
+import { until } from '../../helpers/process/until.ts';
 
 const value = Buffer.from('the quick brown fox');
 const inverted = Buffer.from(value.map((byte) => ~byte));
@@ -26,7 +27,7 @@ before(async () => {
   library = await injectingLibrary();
 });
 
-/** An initialised client behind the injecting library, ended after the test. */
+/** An initialised client of the injecting library, ended after the test. */
 async function start(
   context: TestContext,
   rules: readonly Rule[] = [],
@@ -34,7 +35,7 @@ async function start(
 ): Promise<{ client: EngineProcess; injection: Injection }> {
   const injection = createInjection(rules);
   const client = await startEngine(library, {
-    MMC_EMBEDDED_BYTES: String(64 * 2 ** 20),
+    MMC_EMBEDDED_BYTES: String(8 * 2 ** 20),
     ...injection.env,
     ...env,
   });
@@ -75,7 +76,7 @@ describe('the injecting library without rules', () => {
     assert.equal(await engine.uninit(), 0);
     assert.deepEqual(await client.exit(), { code: 0, signal: null });
 
-    const once = { started: 1, returned: 1, keys: 0, mostInFlight: 1 };
+    const once = { started: 1, returned: 1, keys: 0, maxInFlight: 1 };
     for (const name of ['init', 'uninit', 'set_log_level', 'register_buffer'] as const) {
       assert.deepEqual(injection.counters(name), once, name);
     }
@@ -89,7 +90,7 @@ describe('the injecting library without rules', () => {
       started: 17,
       returned: 17,
       keys: 16,
-      mostInFlight: 1,
+      maxInFlight: 1,
     });
   });
 
@@ -100,7 +101,7 @@ describe('the injecting library without rules', () => {
 });
 
 describe('a rule of the injecting library', () => {
-  it('answers with a code in the place of the engine, for the calls it selects', async (context) => {
+  it('returns a code instead of the engine, for the selected calls', async (context) => {
     const { client, injection } = await start(context);
     const { engine } = client;
     await engine.init();
@@ -120,7 +121,7 @@ describe('a rule of the injecting library', () => {
     assert.equal(await engine.put('k', value), 0, 'another function is not touched');
   });
 
-  it('keeps a refused put from being stored', async (context) => {
+  it('prevents a refused put from being stored', async (context) => {
     const { client, injection } = await start(context, [{ on: 'put', code: -3016, first: 1 }]);
     await client.engine.init();
     assert.equal(await client.engine.put('a', value), -3016);
@@ -129,7 +130,7 @@ describe('a rule of the injecting library', () => {
     assert.equal(injection.counters('put').started, 2);
   });
 
-  it('answers a whole batch, its results untouched', async (context) => {
+  it('returns a code for a whole batch, and leaves its results unchanged', async (context) => {
     const { client } = await start(context, [{ on: 'batch_exist', code: 1 }]);
     await client.engine.init();
     assert.deepEqual(await client.engine.batchExist(['a', 'b']), {
@@ -138,7 +139,7 @@ describe('a rule of the injecting library', () => {
     });
   });
 
-  it('answers single items of a batch, and only the others reach the engine', async (context) => {
+  it('returns codes for single items of a batch, and only the others reach the engine', async (context) => {
     const rules: Rule[] = [
       { on: ['batch_put', 'batch_get'], itemCode: -1, prefix: 'bad/' },
       { on: ['batch_exist', 'batch_query', 'batch_remove'], itemCode: -3007, prefix: 'bad/' },
@@ -168,7 +169,7 @@ describe('a rule of the injecting library', () => {
     assert.deepEqual((await engine.batchPut(['bad/1', 'bad/2'], [value, value])).results, [-1, -1]);
   });
 
-  it('makes a success that copies nothing', async (context) => {
+  it('causes a success that copies nothing', async (context) => {
     const { client, injection } = await start(context);
     const { engine } = client;
     await engine.init();
@@ -193,7 +194,7 @@ describe('a rule of the injecting library', () => {
     );
   });
 
-  it('turns what was read into wrong data', async (context) => {
+  it('corrupts the bytes of a read', async (context) => {
     const { client, injection } = await start(context);
     const { engine } = client;
     await engine.init();
@@ -207,7 +208,7 @@ describe('a rule of the injecting library', () => {
     assert.deepEqual(bytes, [inverted, value, untouched(3)]);
   });
 
-  it('hangs a call until its line is gone, before or after the engine did its part', async (context) => {
+  it('hangs a call until its line is removed, before or after the engine has done its part', async (context) => {
     const { client, injection } = await start(context);
     const { engine } = client;
     await engine.init();
@@ -233,7 +234,7 @@ describe('a rule of the injecting library', () => {
     }
   });
 
-  it('delays a call after the engine did its part, by the sum of its rules', async (context) => {
+  it('delays a call after the engine has done its part, by the sum of its rules', async (context) => {
     const { client, injection } = await start(context);
     const { engine } = client;
     await engine.init();
@@ -249,7 +250,7 @@ describe('a rule of the injecting library', () => {
     assert.ok(performance.now() - beganMs >= 1000);
   });
 
-  it('lets hanging calls go when the control file is removed', async (context) => {
+  it('releases hanging calls when the control file is removed', async (context) => {
     const { client, injection } = await start(context, [{ on: 'exist', hang: true }]);
     await client.engine.init();
     const exist = client.engine.exist('a');
@@ -258,7 +259,7 @@ describe('a rule of the injecting library', () => {
     assert.equal(await exist, -3102);
   });
 
-  it('crashes the process, before or after the engine did its part', async (context) => {
+  it('crashes the process, before or after the engine has done its part', async (context) => {
     for (const effect of [{ crash: true }, { crashAfter: true }] as const) {
       const { client, injection } = await start(context, [{ on: 'get', nth: 2, ...effect }]);
       await client.engine.init();
@@ -286,7 +287,7 @@ describe('a rule of the injecting library', () => {
     assert.equal(client.stdout(), expected);
   });
 
-  it('aborts an exit without uninit, and only that', async (context) => {
+  it('aborts an exit without uninit, and no other exit', async (context) => {
     const rules: Rule[] = [{ on: 'init', abortAtExit: true }];
     const rude = await start(context, rules);
     await rude.client.engine.init();
@@ -302,7 +303,7 @@ describe('a rule of the injecting library', () => {
     assert.deepEqual(await idle.client.exit(), { code: 0, signal: null });
   });
 
-  it('makes an uninit that hangs', async (context) => {
+  it('causes an uninit that hangs', async (context) => {
     const { client, injection } = await start(context, [{ on: 'uninit', hang: true }]);
     await client.engine.init();
     let returned = false;
@@ -317,7 +318,7 @@ describe('a rule of the injecting library', () => {
     assert.equal(await client.engine.exist('a'), -3019);
   });
 
-  it('makes an init that fails n times, and a pool that is of no use after it', async (context) => {
+  it('causes an init that fails n times, and an unusable pool after it', async (context) => {
     const { client } = await start(context, [
       { on: 'init', code: -1, first: 2, delayOutsideUs: 20_000 },
       ...unusablePool,
@@ -332,7 +333,7 @@ describe('a rule of the injecting library', () => {
     assert.equal(await engine.exist('a'), -3102);
   });
 
-  it('goes on counting when the file changes around its line, and anew after it was gone', async (context) => {
+  it('continues counting when other lines of the file change, and starts again after its line was removed', async (context) => {
     const counted: Rule = { on: 'exist', code: -7, first: 2 };
     const { client, injection } = await start(context, [counted]);
     const { engine } = client;
@@ -346,7 +347,7 @@ describe('a rule of the injecting library', () => {
     assert.equal(await engine.exist('a'), -7);
   });
 
-  it('may stand in the environment; of two answers the first line counts, the environment first', async (context) => {
+  it('may be in the environment; of two results the first line counts, the environment first', async (context) => {
     const env = {
       MMC_INJECT: ' get  code=-4 ; # a comment\n\tput code=-5 # another; exist code=-6',
     };
@@ -361,7 +362,7 @@ describe('a rule of the injecting library', () => {
 });
 
 describe('delays of the injecting library', () => {
-  it('let callers wait side by side outside the lock, one after another inside it', async (context) => {
+  it('let callers wait in parallel outside the lock, one after another inside it', async (context) => {
     const { client, injection } = await start(context);
     const { engine } = client;
     await engine.init();
@@ -372,6 +373,7 @@ describe('delays of the injecting library', () => {
       await Promise.all([...singles, engine.batchExist(['a', 'b']), engine.batchExist(['c', 'd'])]);
       return performance.now() - from;
     };
+    // All at one time; one after another they take four times as long.
     const outside = await elapsed({ delayOutsideUs: 200_000 });
     assert.ok(outside >= 200 && outside < 400, `outside: ${outside}`);
     const inside = await elapsed({ delayInsideUs: 60_000 });
@@ -382,7 +384,7 @@ describe('delays of the injecting library', () => {
     assert.ok(both >= 290 && both < 580, `both: ${both}`);
   });
 
-  it('are precise: short ones to a few microseconds, on most calls', async (context) => {
+  it('are precise: short ones to a few microseconds, for most calls', async (context) => {
     const { client, injection } = await start(context);
     const { engine } = client;
     await engine.init();
@@ -403,7 +405,7 @@ describe('delays of the injecting library', () => {
   });
 });
 
-describe('rules that are not understood', () => {
+describe('invalid rules', () => {
   const load = (env: Record<string, string>) => {
     const result = spawnSync('/bin/true', {
       env: { LD_PRELOAD: library, ...env },
@@ -452,7 +454,7 @@ describe('rules that are not understood', () => {
     });
   }
 
-  it('do not include what the typed rules can say', () => {
+  it('are none of those that the typed rules can express', () => {
     const everything: Rule = {
       on: dataFunctions,
       delayOutsideUs: 0.5,
@@ -483,15 +485,15 @@ describe('rules that are not understood', () => {
     });
   });
 
-  it('end the process when they come in the control file later', async (context) => {
+  it('end the process if they are added to the control file later', async (context) => {
     const { client, injection } = await start(context);
     await client.engine.init();
     writeFileSync(injection.env.MMC_INJECT_FILE, 'get everything\n');
-    await elapse(2); // the age to which rules may grow
+    await elapse(2); // the maximum age of cached rules
     await assert.rejects(client.engine.exist('a'), /SIGABRT.*rules, rule 1: unknown option/s);
   });
 
-  it('are no rules at all: a control file, target or counters that cannot be opened', () => {
+  it('include a control file, target or counters that cannot be opened', () => {
     const folder = path.join(library, '..', 'absent');
     const cases: [Record<string, string>, RegExp][] = [
       [{ MMC_INJECT_FILE: `${folder}/rules` }, /cannot read MMC_INJECT_FILE=.*absent\/rules/],

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
-import { isolationFields } from '../../../src/http/isolation.ts';
-import { checkResponse, fetchChecked, requestChecked } from '../../helpers/openapi.ts';
+import { isolationFields } from '../../../src/http/response/headers.ts';
+import { checkResponse, fetchChecked, requestChecked } from '../../helpers/openapi/openapi.ts';
 
 const id = 'abc-1';
 const general = { 'x-request-id': id, 'cache-control': 'no-store', ...isolationFields };
@@ -33,7 +33,7 @@ function rejects(received: Parameters<typeof checkResponse>[0], fault: RegExp): 
 }
 
 describe('checkResponse', () => {
-  it('accepts answers as they are described', () => {
+  it('accepts responses as they are described', () => {
     checkResponse({ ...put, status: 201, headers: created, body: '' });
     checkResponse({ ...info, status: 200, headers: json, body: JSON.stringify(keyInfo) });
     checkResponse({ ...get, status: 404, headers: problemHeaders, body: problem() });
@@ -51,7 +51,7 @@ describe('checkResponse', () => {
     });
   });
 
-  it('finds the operation of any key, slashes, line breaks and escapes included', () => {
+  it('finds the operation of any key, including slashes, line breaks and escapes', () => {
     for (const key of ['a', 'a/b/c', '/', '//', '%2F', 'a%0Ab', 'a\nb', '%', 'docs', '../x', '']) {
       checkResponse({
         method: 'GET',
@@ -68,7 +68,7 @@ describe('checkResponse', () => {
     rejects({ ...info, status: 206, headers: json }, /status 206 is not declared for getInfo/);
   });
 
-  it('rejects a missing header, one of the wrong form and one that is not declared', () => {
+  it('rejects a missing header, one of the wrong form and an undeclared one', () => {
     const without = { ...created, location: undefined };
     rejects({ ...put, status: 201, headers: without }, /header Location is missing/);
     rejects(
@@ -87,7 +87,7 @@ describe('checkResponse', () => {
     rejects({ ...get, status: 404, headers: late, body: problem() }, /Retry-After: "soon"/);
   });
 
-  it('takes headers as fetch and as http give them', () => {
+  it('accepts headers in the forms of fetch and http', () => {
     checkResponse({ ...put, status: 201, headers: new Headers(created) });
     checkResponse({ ...put, status: 201, headers: { ...created, vary: ['Origin', 'Accept'] } });
     rejects({ ...put, status: 201, headers: new Headers(general) }, /Location is missing/);
@@ -99,7 +99,7 @@ describe('checkResponse', () => {
     rejects({ ...info, status: 200, headers: general, body: '{}' }, /content type "" is not/);
   });
 
-  it('rejects a body of the wrong shape, with unknown members, of another length and no JSON', () => {
+  it('rejects a body of the wrong shape, with unknown members, of another length and without JSON', () => {
     const answer = (value: unknown) => ({
       ...info,
       status: 200,
@@ -130,14 +130,17 @@ describe('checkResponse', () => {
     );
   });
 
-  it('holds a problem against the table of problems and its own headers', () => {
+  it('compares a problem with the table of problems and its own headers', () => {
     const answer = (changes: Record<string, unknown>, headers = {}) => ({
       ...get,
       status: 404,
       headers: { ...problemHeaders, ...headers },
       body: problem(changes),
     });
-    rejects(answer({ type: '/problems/no-such-kind' }), /no-such-kind is not in src\/errors.ts/);
+    rejects(
+      answer({ type: '/problems/no-such-kind' }),
+      /no-such-kind is not in src\/errors\/problems.ts/,
+    );
     rejects(answer({ type: '/problems/no-room' }), /no-room goes with 507, not with 404/);
     rejects(answer({ status: 400 }), /the member status is not the status/);
     rejects(answer({ requestId: 'other' }), /requestId is not X-Request-Id/);
@@ -147,7 +150,7 @@ describe('checkResponse', () => {
     checkResponse(answer({ retryable: true }, { 'retry-after': '1' }));
   });
 
-  it('expects 405 with Allow for a method the resource lacks', () => {
+  it('expects 405 with Allow for a method that the resource does not support', () => {
     const type = '/problems/method-not-allowed';
     const body = problem({ type, status: 405 });
     const answer = { method: 'POST', path: '/v1/objects/a', status: 405, body };
@@ -159,7 +162,7 @@ describe('checkResponse', () => {
     );
   });
 
-  it('expects 404 for an unknown path and lets general refusals be given anywhere', () => {
+  it('expects 404 for an unknown path and allows general refusals everywhere', () => {
     const type = '/problems/no-such-resource';
     const path = '/v2/objects/a';
     const body = problem({ type });
@@ -174,7 +177,7 @@ describe('checkResponse', () => {
     });
   });
 
-  it('answers HEAD as GET where only GET is described', () => {
+  it('treats HEAD like GET if only GET is described', () => {
     const headers = { ...json, 'content-length': '17' };
     checkResponse({ method: 'HEAD', path: '/livez', status: 200, headers });
     rejects({ method: 'HEAD', path: '/livez', status: 207, headers }, /207 is not declared/);
@@ -187,7 +190,7 @@ describe('checkResponse', () => {
 });
 
 describe('fetchChecked and requestChecked', () => {
-  it('check what a server answers and hand it on', async (t) => {
+  it('check the response of a server and return it', async (t) => {
     const server = createServer((request, response) => {
       const status = request.url === '/livez' || request.url === '/v1/info/../x' ? 200 : 299;
       const body = request.url === '/livez' ? '{"status":"live"}' : JSON.stringify(keyInfo);

@@ -18,10 +18,10 @@ const read = (saw: State | undefined, beganMs: number, endedMs: number): Read =>
   endedMs,
 });
 
-describe('the checker of what clients saw of one key', () => {
+describe('the checker of the results for one key', () => {
   const writes = [write(one, 10, 20), write(two, 30, 40), write(absent, 50, 60)];
 
-  it('accepts each state that some moment of a read could have had', () => {
+  it('accepts each state that was possible at some moment of a read', () => {
     const reads = [
       read(absent, 0, 5),
       read(absent, 12, 18),
@@ -42,20 +42,20 @@ describe('the checker of what clients saw of one key', () => {
     }
   });
 
-  it('refuses a value from the future, and bytes that nobody has written', () => {
+  it('refuses a value from the future, and bytes that no client has written', () => {
     for (const each of [read(two, 21, 29), read(undefined, 21, 29), read(three, 0, 100)]) {
       assert.equal(impossibleRead(writes, [each]), each);
     }
   });
 
-  it('refuses a read that goes back behind another one that ended before it', () => {
+  it('refuses a read that goes back to before another one that ended earlier', () => {
     const newer = read(two, 31, 33);
     assert.equal(impossibleRead(writes, [newer, read(one, 32, 39)]), undefined);
     const older = read(one, 34, 39);
     assert.equal(impossibleRead(writes, [older, newer]), older);
   });
 
-  it('lets nothing be found while a value is replaced, but not once the new one was seen', () => {
+  it('accepts a missing object while a value is replaced, but not after the new one was seen', () => {
     const nothing = read(absent, 36, 39);
     assert.equal(impossibleRead(writes, [nothing, read(two, 37, 39)]), undefined);
     assert.equal(impossibleRead(writes, [read(two, 31, 35), nothing]), nothing);

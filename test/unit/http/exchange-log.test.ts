@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
-import { type ProblemSlug, problemKinds } from '../../../src/errors.ts';
-import { createConnectionStates } from '../../../src/http/connection-state.ts';
-import type { Exchange } from '../../../src/http/exchange.ts';
+import { type ProblemSlug, problemKinds } from '../../../src/errors/problems.ts';
+import { createConnectionStates } from '../../../src/http/connection/connection-state.ts';
+import type { Exchange, Gateway } from '../../../src/http/exchange.ts';
 import { exchangeLog, hashedKey } from '../../../src/http/exchange-log.ts';
 
 const ordinary: readonly ProblemSlug[] = [
@@ -18,6 +18,8 @@ const secret = 'users/42/a question nobody should read';
 
 function exchange(changes: Partial<Exchange> = {}): Exchange {
   return {
+    gateway: {} as Gateway,
+    query: '',
     req: { url: `/v1/objects/${encodeURIComponent(secret)}` } as IncomingMessage,
     res: { headersSent: true } as ServerResponse,
     connection: createConnectionStates().of({}),
@@ -29,7 +31,6 @@ function exchange(changes: Partial<Exchange> = {}): Exchange {
     expectsContinue: false,
     bodyFault: undefined,
     body: undefined,
-    interrupt: undefined,
     bytesIn: 3,
     bytesOut: 4,
     ended: true,
@@ -39,7 +40,7 @@ function exchange(changes: Partial<Exchange> = {}): Exchange {
   };
 }
 
-/** What is logged of one exchange; undefined when nothing is. */
+/** The log line of one exchange; undefined if there is none. */
 function logged(
   status: number,
   durationMs: number,
@@ -55,7 +56,7 @@ function logged(
 }
 
 describe('exchangeLog', () => {
-  it('says nothing of ordinary requests, the misses and conflicts of a cache included', () => {
+  it('logs no ordinary request, including the misses and conflicts of a cache', () => {
     for (const status of [200, 201, 204, 206, 304]) {
       assert.equal(logged(status, 1000), undefined, String(status));
     }
@@ -67,7 +68,7 @@ describe('exchangeLog', () => {
 
   for (const problem of Object.keys(problemKinds) as ProblemSlug[]) {
     if (ordinary.includes(problem)) continue;
-    it(`has a line for each request that failed with ${problem}`, () => {
+    it(`logs each request that failed with ${problem}`, () => {
       const { status } = problemKinds[problem];
       const line = logged(status, 1, { problem });
       const isOurs = status >= 500 && problem !== 'not-implemented';
@@ -77,12 +78,12 @@ describe('exchangeLog', () => {
     });
   }
 
-  it('has one for a failure that names no problem, too', () => {
+  it('also logs a failure without a problem', () => {
     assert.equal(logged(404, 1)?.['msg'], 'request refused');
     assert.equal(logged(501, 1)?.['msg'], 'request failed');
   });
 
-  it('logs a request that is slower than the limit, not one at the limit', () => {
+  it('logs a request slower than the limit, but not one at the limit', () => {
     assert.equal(logged(200, 1000), undefined);
     const line = logged(200, 1000.01);
     assert.equal(line?.['level'], 40);
@@ -91,25 +92,25 @@ describe('exchangeLog', () => {
     assert.equal(logged(200, 1e9, {}, { accessLog: false, slowRequestMs: 0 }), undefined);
   });
 
-  it('logs a client that went away', () => {
+  it('logs a client that disconnected', () => {
     const res = { headersSent: false } as ServerResponse;
-    // However long it had waited, and whatever became of its request.
+    // However long it had waited, and whatever the result of its request was.
     for (const durationMs of [1, 1e6]) {
       const line = logged(0, durationMs, { res });
-      assert.deepEqual([line?.['msg'], line?.['level']], ['client went away', 30]);
+      assert.deepEqual([line?.['msg'], line?.['level']], ['client disconnected', 30]);
     }
     const broken = { headersSent: true, destroyed: true, writableFinished: false };
-    assert.equal(logged(200, 1, { res: broken as ServerResponse })?.['msg'], 'client went away');
+    assert.equal(logged(200, 1, { res: broken as ServerResponse })?.['msg'], 'client disconnected');
   });
 
-  it('tells a client that read too slowly from one that went away', () => {
+  it('distinguishes a client that read too slowly from one that disconnected', () => {
     const res = { headersSent: true, destroyed: true, writableFinished: false } as ServerResponse;
     const line = logged(200, 1, { res, cutOff: 'no byte moved for 300 ms' });
     assert.equal(line?.['msg'], 'response cut off: the client reads too slowly');
     assert.equal(line?.['reason'], 'no byte moved for 300 ms');
   });
 
-  it('logs a defect with its stack, whatever the status', () => {
+  it('logs a defect with its stack, whatever the status is', () => {
     for (const status of [0, 200, 500]) {
       const line = logged(status, 1, { error: new Error('a defect') });
       assert.equal(line?.['level'], 50);
@@ -117,14 +118,14 @@ describe('exchangeLog', () => {
     }
   });
 
-  it('logs every request when asked to', () => {
+  it('logs every request with --access-log', () => {
     const settings = { accessLog: true, slowRequestMs: 1000 };
     assert.equal(logged(200, 1, {}, settings)?.['msg'], 'request');
     assert.equal(logged(404, 1, { problem: 'object-not-found' }, settings)?.['msg'], 'request');
     assert.equal(logged(400, 1, {}, settings)?.['msg'], 'request refused');
   });
 
-  it('names request, route and numbers, and the key by its hash alone', () => {
+  it('logs request, route and numbers, and only the hash of the key', () => {
     const line = logged(503, 12.3456);
     assert.deepEqual(Object.keys(line ?? {}).sort(), [
       'bytesIn',
@@ -146,11 +147,11 @@ describe('exchangeLog', () => {
     const digest = createHash('sha256').update(secret).digest('hex');
     assert.equal(line?.['keyHash'], digest.slice(0, 16));
     assert.equal(hashedKey(secret), digest.slice(0, 16));
-    assert.equal('keyHash' in (logged(503, 1, { key: undefined }) ?? {}), false);
+    assert.equal('keyHash' in (logged(503, 1, { key: '' }) ?? {}), false);
   });
 });
 
-describe('exchangeLog of an overload', () => {
+describe('exchangeLog in an overload', () => {
   function flooded(accessLog: boolean) {
     const lines: Record<string, unknown>[] = [];
     const logger = pino(
@@ -161,7 +162,7 @@ describe('exchangeLog of an overload', () => {
     for (let i = 0; i < 500; i++) {
       log.write(exchange({ problem: 'no-room' }), 507, 1);
       if (i < 100) log.write(exchange({ problem: 'arena-full' }), 503, 1);
-      if (i < 10) log.write(exchange({ problem: 'engine-busy' }), 503, 1);
+      if (i < 10) log.write(exchange({ problem: 'not-ready' }), 503, 1);
       if (i < 20) log.write(exchange({ problem: 'engine-timeout' }), 504, 1);
     }
     const of = (problem: string) => {
@@ -173,14 +174,14 @@ describe('exchangeLog of an overload', () => {
     return { log, of };
   }
 
-  it('writes ten lines of each problem, and one with the count of the others', (t) => {
+  it('writes ten lines of each problem, and one with the number of the others', (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { log, of } = flooded(false);
     assert.deepEqual(of('no-room'), { lines: 10, counts: 0, suppressed: 0 });
     t.mock.timers.tick(10_000);
     assert.deepEqual(of('no-room'), { lines: 10, counts: 1, suppressed: 490 });
     assert.deepEqual(of('arena-full'), { lines: 10, counts: 1, suppressed: 90 });
-    assert.deepEqual(of('engine-busy'), { lines: 10, counts: 0, suppressed: 0 });
+    assert.deepEqual(of('not-ready'), { lines: 10, counts: 0, suppressed: 0 });
     assert.deepEqual(of('engine-timeout'), { lines: 10, counts: 1, suppressed: 10 });
     log.write(exchange({ problem: 'no-room' }), 507, 1);
     assert.equal(of('no-room').lines, 11, 'a new window has begun');

@@ -39,7 +39,7 @@ const observation = fc.record({
 });
 
 describe('hotHistogram', () => {
-  it('writes what prom-client writes for the same observations', async () => {
+  it('writes the same text as prom-client for the same observations', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(observation, { maxLength: 60 }), async (observations) => {
         const text = await ours(observations).metrics();
@@ -49,7 +49,7 @@ describe('hotHistogram', () => {
     );
   });
 
-  it('counts a value at a bound in that bucket, and one past the last in +Inf only', async () => {
+  it('counts a value at a bound in that bucket, and one beyond the last only in +Inf', async () => {
     const text = await ours([
       { operation: 'get', seconds: 0.1 },
       { operation: 'get', seconds: 1.5 },
@@ -62,14 +62,14 @@ describe('hotHistogram', () => {
     assert.match(text, /_count\{operation="get",code="0"\} 2\n/);
   });
 
-  it('adds up over workers as prom-client\u2019s own histograms do', async () => {
+  it('is summed over workers like prom-client\u2019s own histograms', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(observation, { maxLength: 20 }), { minLength: 1, maxLength: 4 }),
         async (workers) => {
           const sum = async (make: typeof ours) => {
             const json = await Promise.all(workers.map((seen) => make(seen).getMetricsAsJSON()));
-            // As it arrives from another process.
+            // In the form in which it arrives from another process.
             return AggregatorRegistry.aggregate(structuredClone(json)).metrics();
           };
           assert.equal(await sum(ours), await sum(theirs));
@@ -79,7 +79,7 @@ describe('hotHistogram', () => {
     );
   });
 
-  it('begins again at zero when the registry is reset', async () => {
+  it('starts again at zero after the registry is reset', async () => {
     const registry = ours([{ operation: 'get', seconds: 1 }]);
     registry.resetMetrics();
     assert.match(await registry.metrics(), /_count\{operation="get",code="0"\} 0\n/);

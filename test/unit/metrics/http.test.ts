@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Registry } from 'prom-client';
-import { httpMetrics } from '../../../src/metrics/http.ts';
+import { HttpMetrics } from '../../../src/metrics/http.ts';
 
 const route = '/v1/objects/{key}';
 
-describe('httpMetrics', () => {
-  it('counts requests by method, route and status, and adds up the bytes', async () => {
+describe('HttpMetrics', () => {
+  it('counts requests by method, route and status, and sums the bytes', async () => {
     const registry = new Registry();
-    const { observe } = httpMetrics(registry, () => 3);
-    observe(route, 'GET', 200, 0.02, 0, 1000);
-    observe(route, 'GET', 200, 0.03, 0, 24);
-    observe(route, 'PUT', 201, 0.001, 5, 0);
-    observe(route, 'GET', 0, 0.001, 7, 0);
+    const metrics = new HttpMetrics(registry, () => 3);
+    metrics.observe(route, 'GET', 200, 0.02, 0, 1000);
+    metrics.observe(route, 'GET', 200, 0.03, 0, 24);
+    metrics.observe(route, 'PUT', 201, 0.001, 5, 0);
+    metrics.observe(route, 'GET', 0, 0.001, 7, 0);
     const text = await registry.metrics();
     const count = (method: string, status: string) =>
       `http_server_request_duration_seconds_count{http_request_method="${method}",http_route="${route}",http_response_status_code="${status}"}`;
@@ -28,17 +28,18 @@ describe('httpMetrics', () => {
     }
   });
 
-  it('gives the same numbers when it is scraped twice', async () => {
+  it('returns the same numbers in two scrapes', async () => {
     const registry = new Registry();
-    httpMetrics(registry, () => 0).observe(route, 'GET', 200, 0.02, 1, 2);
+    new HttpMetrics(registry, () => 0).observe(route, 'GET', 200, 0.02, 1, 2);
     assert.equal(await registry.metrics(), await registry.metrics());
   });
 
-  it('puts methods nobody knows under one label, however many there are', async () => {
+  it('counts unknown methods under one label, however many there are', async () => {
     const registry = new Registry();
-    const { observe } = httpMetrics(registry, () => 0);
-    for (let i = 0; i < 100; i++) observe('other', `X${i}`, 405, 0.001, 0, 0);
-    for (const name of ['__proto__', 'constructor']) observe('other', name, 405, 0.001, 0, 0);
+    const metrics = new HttpMetrics(registry, () => 0);
+    for (let i = 0; i < 100; i++) metrics.observe('other', `X${i}`, 405, 0.001, 0, 0);
+    for (const name of ['__proto__', 'constructor'])
+      metrics.observe('other', name, 405, 0.001, 0, 0);
     const counts = (await registry.metrics()).split('\n').filter((line) => /_count\{/.test(line));
     assert.deepEqual(counts, [
       'http_server_request_duration_seconds_count{http_request_method="_OTHER",http_route="other",http_response_status_code="405"} 102',

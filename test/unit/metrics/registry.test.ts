@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { MetricJson } from '../../../src/messages/protocol.ts';
 import { renderPool } from '../../../src/metrics/aggregation.ts';
 import { hotHistogram } from '../../../src/metrics/histogram.ts';
 import { registerPolled } from '../../../src/metrics/polled.ts';
 import { createRegistry } from '../../../src/metrics/registry.ts';
-import type { MetricJson } from '../../../src/pool/protocol.ts';
 
 const noPool = {
-  slots: [],
+  workers: [],
   waitingConnections: 0,
-  standbyConnections: 0,
-  standbyAnswers: new Map([[503, 2]]),
+  fallbackConnections: 0,
+  fallbackResponses: new Map([[503, 2]]),
 };
 
 /** A worker's registry with a metric of each kind. */
@@ -34,14 +34,14 @@ function createWorker(waiting: number) {
   return { registry, state };
 }
 
-/** As they come to the supervisor. */
+/** In the form in which they arrive at the supervisor. */
 const overChannel = (metrics: MetricJson[][]) =>
   JSON.parse(JSON.stringify(metrics)) as MetricJson[][];
 
-const samplesOf = (live: MetricJson[][]) => ({ live, silent: [], gone: [] });
+const samplesOf = (live: MetricJson[][]) => ({ live, silent: [], ended: [] });
 
 describe('the metrics of a worker', () => {
-  it('are its own and those of its process, and add up over workers', async () => {
+  it('are its own and those of its process, and are summed over workers', async () => {
     const workers = [createWorker(1), createWorker(2)];
     const read = () => Promise.all(workers.map(({ registry }) => registry.getMetricsAsJSON()));
     const { body } = await renderPool(samplesOf(overChannel(await read())), noPool);
@@ -61,7 +61,7 @@ describe('the metrics of a worker', () => {
     }
   });
 
-  it('are read anew at each scrape', async () => {
+  it('are read again at each scrape', async () => {
     const { registry, state } = createWorker(1);
     const waiting = async () => {
       const metrics = await registry.getMetricsAsJSON();
@@ -73,18 +73,21 @@ describe('the metrics of a worker', () => {
     assert.deepEqual(((await waiting()) as { values?: unknown }).values, values(7));
   });
 
-  it('hold in what they have counted when it is silent or gone, and not in its state', async () => {
+  it('keep the counters of a silent or dead worker, but not its gauges', async () => {
     const [worker, other] = [createWorker(1), createWorker(2)];
-    const told = overChannel([await worker.registry.getMetricsAsJSON()]);
+    const reported = overChannel([await worker.registry.getMetricsAsJSON()]);
     const live = overChannel([await other.registry.getMetricsAsJSON()]);
     const has = (body: string, line: string) => assert.ok(body.split('\n').includes(line), body);
-    const silent = await renderPool({ live, silent: told, gone: [] }, noPool);
+    const silent = await renderPool({ live, silent: reported, ended: [] }, noPool);
     has(silent.body, 'seen_total 10');
     has(silent.body, 'waiting{place="arena"} 2');
     has(silent.body, 'took_seconds_count{code="0"} 2');
-    const gone = await renderPool({ live, silent: [], gone: told }, noPool);
-    has(gone.body, 'seen_total 10');
-    const later = await renderPool({ live, silent: told, gone: [gone.gone, ...told] }, noPool);
+    const ended = await renderPool({ live, silent: [], ended: reported }, noPool);
+    has(ended.body, 'seen_total 10');
+    const later = await renderPool(
+      { live, silent: reported, ended: [ended.ended, ...reported] },
+      noPool,
+    );
     has(later.body, 'seen_total 20');
     has(later.body, 'took_seconds_bucket{le="1",code="0"} 4');
     has(later.body, 'waiting{place="arena"} 2');

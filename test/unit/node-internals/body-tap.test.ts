@@ -40,12 +40,12 @@ for (const state of ['on', 'failed'] as const) {
       `PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n` +
       `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
 
-    it('comes whole, whether it is waiting already, is still to come, or is empty', async () => {
+    it('arrives completely, whether it is already buffered, still missing, or empty', async () => {
       const long = 'x'.repeat(300_000);
       for (const delayed of [false, true]) {
         const bodies: string[] = [];
         const receive = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-          // Some is buffered then, as much as node:http takes for somebody who does not read.
+          // Some bytes are buffered then: as many as node:http buffers without a reader.
           if (delayed) for (let turn = 0; turn < 5; turn++) await nextTurn();
           let body = '';
           tapBody(req, {
@@ -70,7 +70,7 @@ for (const state of ['on', 'failed'] as const) {
       }
     });
 
-    it('is a stream again once it is untapped', async () => {
+    it('is a stream again after the tap is removed', async () => {
       const seen: string[] = [];
       serve = (req, res) => {
         tapBody(req, {
@@ -92,7 +92,7 @@ for (const state of ['on', 'failed'] as const) {
       socket.destroy();
     });
 
-    it('is not waited for where none was announced, and the next request comes as ever', async () => {
+    it('is not awaited if none was announced, and the next request arrives as usual', async () => {
       const seen: string[] = [];
       serve = (req, res) => {
         seen.push(`${req.method}`);
@@ -125,7 +125,7 @@ for (const state of ['on', 'failed'] as const) {
       socket.destroy();
     });
 
-    it('tells by close that its client has gone, and by nothing else', async () => {
+    it('reports a client that disconnects by close, and by nothing else', async () => {
       let closed = false;
       serve = (req) => {
         tapBody(req, { chunk: () => undefined, end: () => assert.fail('not all has been sent') });

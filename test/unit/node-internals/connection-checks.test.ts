@@ -9,11 +9,11 @@ import { setTimeout as elapse } from 'node:timers/promises';
 import { startConnectionChecks } from '../../../src/node-internals/connection-checks.ts';
 import { setFeature } from '../../../src/node-internals/node-features.ts';
 import { pendingResponses, trackResponses } from '../../../src/node-internals/pending-responses.ts';
-import { type PassedConnections, passConnections } from '../../helpers/passed-connections.ts';
-import { until } from '../../helpers/until.ts';
+import { type PassedConnections, passConnections } from '../../helpers/http/passed-connections.ts';
+import { until } from '../../helpers/process/until.ts';
 
 const HEAD_MS = 100;
-/** While a test still arranges its connections: no head is slow then, however busy the machine is. */
+/** While a test prepares its connections, no head counts as slow, however busy the machine is. */
 const ARRANGING_MS = 60_000;
 const HALF_HEAD = 'GET / HTTP/1.1\r\nHost: a\r\n';
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
@@ -59,7 +59,7 @@ for (const state of ['on', 'failed', 'disabled'] as const) {
       return until(() => isSlow(client), { what: 'a slow head' });
     };
 
-    /** A client that has had a response. */
+    /** A client that has received a response. */
     async function served(behind = ''): Promise<Socket> {
       const client = await connect();
       client.write(get('/') + behind);
@@ -67,11 +67,11 @@ for (const state of ['on', 'failed', 'disabled'] as const) {
       return client;
     }
 
-    it('finds a client that sends nothing at all', async () => {
+    it('finds a client that sends nothing', async () => {
       await untilSlow(await connect());
     });
 
-    it('finds a first head that does not end, also one that comes byte by byte', async () => {
+    it('finds a first head that does not end, also one that arrives byte by byte', async () => {
       const stopped = await connect();
       stopped.write(HALF_HEAD);
       await untilSlow(stopped);
@@ -89,13 +89,13 @@ for (const state of ['on', 'failed', 'disabled'] as const) {
       await untilSlow(client);
     });
 
-    it('finds a head that began before the last response, once another byte has come', async () => {
+    it('finds a head that began before the last response, after another byte has arrived', async () => {
       const client = await served(HALF_HEAD);
       client.write('x');
       await untilSlow(client);
     });
 
-    it('finds no client that waits, sends a body, or rests between two requests', async () => {
+    it('finds no client that waits, sends a body, or is idle between two requests', async () => {
       const arrived = new Set<string | undefined>();
       serve = (req, res) => {
         arrived.add(req.url);
@@ -111,7 +111,7 @@ for (const state of ['on', 'failed', 'disabled'] as const) {
       tunnel?.write('CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n');
       await until(() => [resting, tunnel].every((client) => (client?.bytesRead ?? 0) > 0));
       await until(() => arrived.size === 3);
-      // It comes last, so that the others have had the time to be found before it.
+      // This client comes last, so that there was time to find the others before it.
       const stopped = await connect();
       stopped.write(HALF_HEAD);
       await untilSlow(stopped);
@@ -119,7 +119,7 @@ for (const state of ['on', 'failed', 'disabled'] as const) {
       for (const client of [waiting, uploading, resting, tunnel]) client?.destroy();
     });
 
-    describe('on a drain', () => {
+    describe('during a drain', () => {
       /** The server's side of a client's connection. */
       const accepted: Socket[] = [];
       before(() => server.on('connection', (socket: Socket) => accepted.push(socket)));
@@ -133,7 +133,7 @@ for (const state of ['on', 'failed', 'disabled'] as const) {
         await until(() => side.bytesRead === client.bytesWritten);
       };
 
-      it('closes a connection between two requests, and none with a request', async () => {
+      it('closes a connection between two requests, but none with a request', async () => {
         serve = (req, res) => {
           if (req.url === '/') res.end('whole');
         };
@@ -172,7 +172,7 @@ describe('the checks of connections', () => {
     startConnectionChecks(server);
   }
 
-  it('leave nothing in the temporary folder, and need it without the feature alone', (t) => {
+  it('leave nothing in the temporary folder, and need it only without the feature', (t) => {
     const folder = mkdtempSync(path.join(tmpdir(), 'checks-'));
     const before = process.env['TMPDIR'];
     t.after(() => {

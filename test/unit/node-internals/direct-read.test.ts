@@ -6,13 +6,13 @@ import { after, before, describe, it } from 'node:test';
 import { tapBody, untapBody } from '../../../src/node-internals/body-tap.ts';
 import { readDirectly, stopReadingDirectly } from '../../../src/node-internals/direct-read.ts';
 import { nodeFeature, setFeature } from '../../../src/node-internals/node-features.ts';
-import { probeFeatures } from '../../helpers/node-features.ts';
-import { until } from '../../helpers/until.ts';
+import { probeFeatures } from '../../helpers/process/node-features.ts';
+import { until } from '../../helpers/process/until.ts';
 
-/** A body that is received as the gateway does it, and how. */
+/** A body received like in the gateway, and the way it was received. */
 interface Received {
   readonly body: Buffer;
-  /** Bytes that the kernel put into their place itself. */
+  /** Bytes that the kernel wrote to their place. */
   readonly direct: number;
   /** Chunks that came through the parser. */
   readonly chunks: number;
@@ -85,7 +85,7 @@ describe('direct reading', { timeout: 30_000 }, () => {
       socket.write(data, (error) => (error ? reject(error) : resolve()));
     });
 
-  /** Sends `bodies` over one connection, in `pieces` of the stream, and gives what was received. */
+  /** Sends `bodies` over one connection, in `pieces` of the stream, and returns the received ones. */
   async function exchange(bodies: readonly Buffer[], pieceBytes: number): Promise<Received[]> {
     const received: Received[] = [];
     serve = (req, res) => {
@@ -109,7 +109,7 @@ describe('direct reading', { timeout: 30_000 }, () => {
     return received;
   }
 
-  it('puts every byte of bodies behind each other into its place, however they are cut', async () => {
+  it('writes every byte of consecutive bodies to its place, however they are split', async () => {
     const bodies = [1_000_000, 5, 300_000, 70_000, 1, 65_536, 900_001].map(pattern);
     for (const pieceBytes of [10_000_000, 65_536, 40_961, 1_000_003]) {
       const received = await exchange(bodies, pieceBytes);
@@ -122,7 +122,7 @@ describe('direct reading', { timeout: 30_000 }, () => {
     }
   });
 
-  it('leaves the parsers whole that other connections use next', async () => {
+  it('leaves the parsers intact that other connections use next', async () => {
     for (let round = 0; round < 20; round++) {
       let gone = false;
       let bytes = () => 0;
@@ -147,7 +147,7 @@ describe('direct reading', { timeout: 30_000 }, () => {
     }
   });
 
-  it('writes nothing more once it was stopped, and the rest of the body can be read away', async () => {
+  it('writes nothing after it was stopped, and the rest of the body can be discarded', async () => {
     let receiving: ReturnType<typeof receive> | undefined;
     let stop = (): void => undefined;
     let discarded = 0;
@@ -170,17 +170,17 @@ describe('direct reading', { timeout: 30_000 }, () => {
     await until(() => receiving?.bytes() === sent);
     stop();
     socket.write(stream.subarray(stream.length - body.length + sent));
-    // The answer comes when all of the body has.
+    // The response is sent when the whole body has arrived.
     await once(socket, 'data');
     assert.equal(discarded, body.length - sent);
     assert.ok(receiving?.body.every((byte) => byte === 0));
     socket.destroy();
   });
 
-  it('tells of an end in the middle of a body as node:http does', async () => {
+  it('reports an end in the middle of a body like node:http does', async () => {
     let error: (Error & { code?: string }) | undefined;
-    server.once('clientError', (told: Error, socket: Socket) => {
-      error = told;
+    server.once('clientError', (reported: Error, socket: Socket) => {
+      error = reported;
       socket.end('HTTP/1.1 400 Bad Request\r\n\r\n');
     });
     serve = (req) => void receive(req, () => assert.fail('not all has been sent'));
@@ -191,10 +191,10 @@ describe('direct reading', { timeout: 30_000 }, () => {
     assert.equal(error?.code, 'HPE_INVALID_EOF_STATE');
   });
 
-  it('finds what is malformed behind a body', async () => {
+  it('detects malformed bytes after a body', async () => {
     let error: (Error & { code?: string }) | undefined;
-    server.once('clientError', (told: Error, socket: Socket) => {
-      error = told;
+    server.once('clientError', (reported: Error, socket: Socket) => {
+      error = reported;
       socket.destroy();
     });
     let whole = false;
@@ -212,7 +212,7 @@ describe('direct reading', { timeout: 30_000 }, () => {
     assert.match(String(error?.code), /^HPE_/);
   });
 
-  it('is not done with a Node that keeps its state elsewhere', async () => {
+  it('is not used with a Node that stores its state elsewhere', async () => {
     setFeature('direct-read', 'failed');
     const [received] = await exchange([pattern(500_000, 1)], 1_000_000);
     setFeature('direct-read', 'on');

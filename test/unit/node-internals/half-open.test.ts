@@ -10,8 +10,8 @@ import {
   type PassedConnections,
   passConnections,
   receiveAll,
-} from '../../helpers/passed-connections.ts';
-import { until } from '../../helpers/until.ts';
+} from '../../helpers/http/passed-connections.ts';
+import { until } from '../../helpers/process/until.ts';
 
 const LARGE = 'x'.repeat(2_000_000);
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
@@ -45,7 +45,7 @@ for (const state of ['on', 'failed', 'disabled'] as const) {
       ['a small', 'small'],
       ['a large', LARGE],
     ] as const) {
-      it(`gets ${what} response whole that begins afterwards, and then the end`, async () => {
+      it(`gets ${what} response completely that begins afterwards, and then the end`, async () => {
         serve = (req, res) => void ended(req).then(() => res.end(body));
         const client = await connections.connect();
         client.end(get('/'));
@@ -55,7 +55,7 @@ for (const state of ['on', 'failed', 'disabled'] as const) {
       });
     }
 
-    it('gets the rest of a response that has begun before', async () => {
+    it('gets the rest of a response that began before', async () => {
       serve = (req, res) => {
         res.writeHead(200, { 'Content-Length': 6 });
         res.write('one');
@@ -80,7 +80,7 @@ for (const state of ['on', 'failed', 'disabled'] as const) {
       ]);
     });
 
-    it('has its body read whole', async () => {
+    it('has its body read completely', async () => {
       serve = (req, res) => {
         let bytes = 0;
         req.on('data', (chunk: Buffer) => {
@@ -93,7 +93,7 @@ for (const state of ['on', 'failed', 'disabled'] as const) {
       assert.ok((await receiveAll(client)).endsWith(`got ${LARGE.length}`));
     });
 
-    it('gets the end at once when no response is pending', async () => {
+    it('gets the end at once if no response is pending', async () => {
       serve = (_req, res) => void res.end('whole');
       const fresh = await connections.connect();
       fresh.end();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { before, describe, it } from 'node:test';
-import type { HeaderList } from '../../../src/http/respond.ts';
+import type { HeaderList } from '../../../src/http/response/headers.ts';
 import {
   fixedHeaders,
   noHeaders,
@@ -10,7 +10,7 @@ import {
   sendInOneWrite,
 } from '../../../src/node-internals/one-write.ts';
 
-import { probeFeatures } from '../../helpers/node-features.ts';
+import { probeFeatures } from '../../helpers/process/node-features.ts';
 
 const keepAliveMs = 75_000;
 
@@ -22,14 +22,14 @@ interface Answer {
   readonly encoding: 'latin1' | 'utf8';
 }
 
-/** What a client receives for one request after the other, each answered by `send`. */
+/** The bytes that a client receives for sequential requests; `send` responds to each. */
 async function received(
   request: string,
   send: (res: ServerResponse, turn: number) => void,
   answers: number,
 ): Promise<string> {
   let turn = 0;
-  // The last one ends the connection, so that all that came before is known to be all.
+  // The last request ends the connection, so that all earlier bytes are known to be complete.
   const last = request.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n');
   const socket = new net.Socket();
   const ask = () => void socket.write(turn + 1 < answers ? request : last);
@@ -90,7 +90,7 @@ const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 describe('sendInOneWrite', () => {
   before(() => probeFeatures());
 
-  it('sends, byte for byte, what node:http would, and leaves the connection in order', async () => {
+  it('sends the same bytes as node:http, and leaves the connection usable', async () => {
     for (const answer of answers) {
       const { status, fixed = [], headers, body, encoding } = answer;
       let taken = 0;
@@ -110,7 +110,7 @@ describe('sendInOneWrite', () => {
     }
   });
 
-  it('declines one byte too many, an end of the connection and HTTP/1.0, having done nothing', async () => {
+  it('declines one byte too many, a closing connection and HTTP/1.0 without any effect', async () => {
     const large = 'x'.repeat(ONE_WRITE_BYTES + 1);
     const cases: [request: string, body: string][] = [
       [get, large],
@@ -158,7 +158,7 @@ describe('sendInOneWrite', () => {
     assert.deepEqual(verdicts, [false, false, false, false]);
   });
 
-  it('tells the response that it is over, so that it finishes and closes as any other', async () => {
+  it('marks the response as finished, so that it finishes and closes like any other', async () => {
     const seen: string[] = [];
     await received(
       get,

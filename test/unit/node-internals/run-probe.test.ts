@@ -21,7 +21,7 @@ beforeEach(() => {
 });
 
 describe('a probe', () => {
-  it('turns the feature on only when it has passed', async () => {
+  it('turns the feature on only after it has passed', async () => {
     let pass = (): void => undefined;
     const probe = mock.fn<Probe>(
       () =>
@@ -37,7 +37,7 @@ describe('a probe', () => {
     assert.deepEqual(stateOf(NAME), { enabled: true, state: 'on', reason: undefined });
   });
 
-  it('leaves the other features alone', async () => {
+  it('does not change the other features', async () => {
     await runProbe(NAME, () => undefined);
     const others = nodeFeatures().filter(({ name }) => name !== NAME);
     assert.equal(others.length, nodeFeatureNames.length - 1);
@@ -85,7 +85,7 @@ describe('a probe', () => {
   describe('that never settles', () => {
     const useClock = (t: TestContext): void => t.mock.timers.enable({ apis: ['setTimeout'] });
 
-    it('fails at the deadline and no earlier', async (t) => {
+    it('fails at the deadline and not earlier', async (t) => {
       useClock(t);
       const probing = runProbe(NAME, () => new Promise<void>(() => undefined));
       t.mock.timers.tick(PROBE_DEADLINE_MS - 1);
@@ -101,7 +101,7 @@ describe('a probe', () => {
     });
 
     for (const outcome of ['passes', 'rejects'] as const) {
-      it(`stays failed when it ${outcome} after the deadline`, async (t) => {
+      it(`stays failed if it ${outcome} after the deadline`, async (t) => {
         useClock(t);
         const unhandled = t.mock.fn();
         process.on('unhandledRejection', unhandled);
@@ -126,7 +126,7 @@ describe('a probe', () => {
     }
   });
 
-  it('leaves no timer behind once it has settled', async () => {
+  it('leaves no timer after it has settled', async () => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout');
     const before = timers().length;
     await runProbe(NAME, () => undefined);
@@ -152,7 +152,7 @@ describe('a probe', () => {
     });
   }
 
-  it('is run for a feature when only others are disabled', async () => {
+  it('is run for a feature if only others are disabled', async () => {
     await runProbe(NAME, () => undefined, ['half-open', 'body-tap']);
     assert.equal(stateOf(NAME).state, 'on');
   });
@@ -165,7 +165,7 @@ describe('a feature', () => {
     assert.deepEqual(stateOf(NAME), { enabled: true, state: 'on', reason: undefined });
   });
 
-  it('is one object for all who hold it', () => {
+  it('is one object for all its users', () => {
     const held = nodeFeature(NAME);
     setFeature(NAME, 'on');
     assert.ok(held.enabled);

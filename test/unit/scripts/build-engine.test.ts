@@ -12,14 +12,14 @@ const compiler = process.env['CC'] || 'cc';
 const folder = fs.mkdtempSync(path.join(tmpdir(), 'build-engine-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
-/** A checkout with the project's scripts and an engine of one line, built by a compiler that keeps count. */
+/** A checkout with the scripts and an engine of one line; its compiler counts its calls. */
 let root: string;
 beforeEach(() => {
   root = fs.mkdtempSync(path.join(folder, 'checkout-'));
   fs.cpSync(scripts, inRoot('scripts'), { recursive: true });
-  write('src/native/engine/engine.h', 'int answer(void);\n');
-  write('src/native/engine/engine.c', '#include "engine.h"\nint answer(void) { return 1; }\n');
-  write('src/native/reserve/reserve.c', 'int reserve(void) { return 2; }\n');
+  write('embedded-engine/abi/engine.h', 'int answer(void);\n');
+  write('embedded-engine/abi/engine.c', '#include "engine.h"\nint answer(void) { return 1; }\n');
+  write('native-helpers/reserve/reserve.c', 'int reserve(void) { return 2; }\n');
   write('cc', `#!/bin/sh\necho called >> "$(dirname "$0")/calls"\nexec ${compiler} "$@"\n`, 0o755);
 });
 
@@ -44,7 +44,7 @@ function build(flags: string[] = [], env: NodeJS.ProcessEnv = { CC: inRoot('cc')
   });
 }
 
-/** Builds, which must go well, and answers with the libraries that were compiled. */
+/** Builds, which must succeed, and returns the compiled libraries. */
 async function compiled(): Promise<string[]> {
   const { code, stderr } = await build(['--verbose']);
   assert.equal(code, 0, stderr);
@@ -53,29 +53,36 @@ async function compiled(): Promise<string[]> {
 
 const calls = () => fs.readFileSync(inRoot('calls'), 'utf8').trim().split('\n').length;
 
+const NOTICE = 'memcache-gateway: compiling the C sources\n';
+
 describe('building the engine', () => {
-  it('compiles what is stale, and nothing else', async () => {
+  it('compiles stale targets, and nothing else', async () => {
     assert.deepEqual(await compiled(), ['embedded', 'reserve']);
     assert.deepEqual(await compiled(), []);
-    fs.utimesSync(inRoot('src/native/engine/engine.c'), 0, 0);
+    fs.utimesSync(inRoot('embedded-engine/abi/engine.c'), 0, 0);
     assert.deepEqual(await compiled(), []);
-    fs.appendFileSync(inRoot('src/native/engine/engine.h'), 'int other(void);\n');
+    fs.appendFileSync(inRoot('embedded-engine/abi/engine.h'), 'int other(void);\n');
     assert.deepEqual(await compiled(), ['embedded']);
-    write('src/native/engine/more.c', 'int more(void) { return 3; }\n');
+    write('embedded-engine/abi/more.c', 'int more(void) { return 3; }\n');
     assert.deepEqual(await compiled(), ['embedded']);
-    fs.rmSync(inRoot('src/native/engine/more.c'));
+    fs.rmSync(inRoot('embedded-engine/abi/more.c'));
     assert.deepEqual(await compiled(), ['embedded']);
     fs.rmSync(inRoot('build/native/libmcg_reserve.so'));
     assert.deepEqual(await compiled(), ['reserve']);
     assert.equal(calls(), 6);
-    // Another compiler, as far as one can tell without running it.
+    // Another compiler, as far as its file shows.
     fs.appendFileSync(inRoot('cc'), '# newer\n');
     assert.deepEqual(await compiled(), ['embedded', 'reserve']);
   });
 
-  it('happens once when several want it at the same time', async () => {
+  it('happens once if several processes start it at the same time', async () => {
     const outcomes = await Promise.all([build(), build(), build()]);
-    assert.deepEqual(outcomes, Array(3).fill({ code: 0, stderr: '' }));
+    assert.deepEqual(
+      outcomes.map(({ code }) => code),
+      [0, 0, 0],
+    );
+    const said = outcomes.map(({ stderr }) => stderr).join('');
+    assert.equal(said, NOTICE);
     assert.equal(calls(), 2);
     assert.deepEqual(fs.readdirSync(inRoot('build/native')).sort(), [
       'libmcg_embedded.so',
@@ -85,21 +92,21 @@ describe('building the engine', () => {
     ]);
   });
 
-  it('leaves what was there when the sources do not compile, and shows why', async () => {
+  it('keeps the old output if the sources do not compile, and shows the error', async () => {
     await compiled();
     const before = fs.readFileSync(inRoot(engine));
-    write('src/native/engine/engine.c', 'int answer(void) { return wrong; }\n');
+    write('embedded-engine/abi/engine.c', 'int answer(void) { return wrong; }\n');
     for (const flags of [[], ['--if-possible']]) {
       const { code, stderr } = await build(flags);
       assert.equal(code, 1);
       assert.match(stderr, /error: .*(\bwrong\b.* undeclared|undeclared identifier .wrong)/);
     }
     assert.deepEqual(fs.readFileSync(inRoot(engine)), before);
-    write('src/native/engine/engine.c', 'int answer(void) { return 4; }\n');
+    write('embedded-engine/abi/engine.c', 'int answer(void) { return 4; }\n');
     assert.deepEqual(await compiled(), ['embedded']);
   });
 
-  it('says without a compiler what to install, and what needs none', async () => {
+  it('without a compiler says what to install, and what needs none', async () => {
     const none = { CC: '', PATH: inRoot('nowhere') };
     const refused = await build([], none);
     assert.equal(refused.code, 1);
@@ -112,7 +119,7 @@ describe('building the engine', () => {
     assert.match(named.stderr, /^no C compiler found \(tried my-cc\)/);
   });
 
-  it('needs no compiler where nothing is stale', async () => {
+  it('needs no compiler if nothing is stale', async () => {
     await compiled();
     const outcome = await build([], { CC: '', PATH: inRoot('nowhere') });
     assert.deepEqual(outcome, { code: 0, stderr: '' });
@@ -130,20 +137,20 @@ describe('building the engine', () => {
     ['kernel', 'linux/limits.h'],
     ['kernel', 'asm/unistd.h'],
   ] as const) {
-    it(`takes a compiler without the ${owner}'s ${header} for none`, async () => {
+    it(`reports a compiler without the ${owner}'s ${header} like a missing one`, async () => {
       for (const complaint of [gcc(header), clang(header)]) {
         fails(complaint);
         const { code, stderr } = await build(['--if-possible']);
         assert.equal(code, 0);
         const reason = `warning: the ${owner}'s headers are not installed (${header}); `;
-        assert.ok(stderr.startsWith(reason), stderr);
+        assert.ok(stderr.replace(NOTICE, '').startsWith(reason), stderr);
         assert.match(stderr, /Debian, Ubuntu: +apt-get install gcc libc6-dev$/m);
         assert.match(stderr, /Alpine: +apk add gcc musl-dev linux-headers$/m);
       }
     });
   }
 
-  it('takes a header of ours that is missing for the defect that it is', async () => {
+  it('reports a missing header of the repository as a defect', async () => {
     fails(gcc('membership.h'));
     const { code, stderr } = await build(['--if-possible']);
     assert.equal(code, 1);

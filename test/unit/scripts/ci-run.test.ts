@@ -10,7 +10,7 @@ const script = fileURLToPath(new URL('../../../.ci/run', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'ci-run-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** A machine of these commands: its apt-get writes down what it is asked for, and its npm ends the run. */
+/** A machine with these commands: its apt-get records its arguments, and its npm ends the run. */
 let bin: string;
 beforeEach(() => {
   bin = path.join(mkdtempSync(path.join(folder, 'machine-')), 'bin');
@@ -25,7 +25,7 @@ function command(name: string, does = ':'): void {
   chmodSync(path.join(bin, name), 0o755);
 }
 
-/** What was asked to be installed, up to the first step of the run itself. */
+/** The packages to install, up to the first step of the run itself. */
 function installed(env: Record<string, string> = {}): string[] {
   const { status, stderr } = spawnSync('/bin/bash', [script], {
     env: { PATH: bin, ...env },
@@ -45,18 +45,18 @@ function installed(env: Record<string, string> = {}): string[] {
 describe('.ci/run', () => {
   const tools = ['chromium', 'curl', 'openssl', 'python3'];
 
-  it('installs what is missing, a C compiler with its headers among it', () => {
+  it('installs missing packages, including a C compiler with its headers', () => {
     assert.deepEqual(installed(), ['chromium', 'gcc', 'libc6-dev', 'curl', 'openssl', 'python3']);
   });
 
   for (const name of ['cc', 'gcc', 'clang']) {
-    it(`is content with ${name}`, () => {
+    it(`accepts ${name}`, () => {
       for (const tool of [...tools, name]) command(tool);
       assert.deepEqual(installed(), []);
     });
   }
 
-  it('is content with the compiler and the browser that it is told of', () => {
+  it('accepts the compiler and the browser from the environment', () => {
     for (const tool of ['curl', 'openssl', 'python3', 'my-cc']) command(tool);
     const env = { CC: 'my-cc -m64', CHROMIUM: '/opt/chromium' };
     assert.deepEqual(installed(env), []);

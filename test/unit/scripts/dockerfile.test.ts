@@ -28,7 +28,7 @@ ENTRYPOINT ["node", "main.js"]
 `;
 
 describe('readDockerfile', () => {
-  it('finds the stages with their steps in order, and what the image starts as', () => {
+  it('finds the stages with their steps in order, and the start of the image', () => {
     assert.deepEqual(readDockerfile(example), [
       {
         name: 'build',
@@ -52,7 +52,7 @@ describe('readDockerfile', () => {
     ]);
   });
 
-  it('refuses what it does not understand, which would else not be checked', () => {
+  it('refuses unknown instructions, which otherwise would not be checked', () => {
     for (const line of ['ADD x /x', 'COPY --chown=node x /x', 'SHELL ["bash"]']) {
       assert.throws(() => readDockerfile(`FROM scratch\n${line}\n`), /is not understood/, line);
     }
@@ -60,7 +60,7 @@ describe('readDockerfile', () => {
 });
 
 describe('the Dockerfile', () => {
-  it('copies from the checkout only what is there and what .dockerignore lets in', () => {
+  it('copies only existing files that .dockerignore does not exclude', () => {
     const context = readContext(read('.dockerignore'));
     for (const { steps } of readDockerfile(read('Dockerfile'))) {
       for (const step of steps) {

@@ -10,7 +10,7 @@ describe('the limits of the test matrix', () => {
     assert.equal(totalEndMs(1000) - 1000, 20 * MINUTE_MS);
   });
 
-  it('tell an entry that reaches its own limit from one that reaches the total', () => {
+  it('distinguish an entry that reaches its own limit from one that reaches the total', () => {
     const own = limitOf(3, 3 * MINUTE_MS);
     assert.equal(own.deadlineMs, 3 * MINUTE_MS);
     assert.equal(own.fault, 'it did not end within its own limit of 3 minutes');
@@ -20,7 +20,7 @@ describe('the limits of the test matrix', () => {
     assert.match(total.fault, /run it alone with its name$/);
   });
 
-  it('start no entry with too little left of the total', () => {
+  it('start no entry if too little of the total is left', () => {
     assert.equal(limitOf(3, 15_000).deadlineMs, 15_000);
     for (const leftMs of [14_999, 0, -5]) {
       assert.throws(

@@ -6,8 +6,8 @@ import path from 'node:path';
 import process from 'node:process';
 import { after, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { isAlive } from '../../helpers/gateway.ts';
-import { until } from '../../helpers/until.ts';
+import { isAlive } from '../../helpers/process/gateway.ts';
+import { until } from '../../helpers/process/until.ts';
 
 const script = fileURLToPath(new URL('../../../scripts/node-versions.mjs', import.meta.url));
 const folder = fs.mkdtempSync(path.join(tmpdir(), 'node-versions-'));
@@ -16,7 +16,7 @@ after(() => fs.rmSync(folder, { recursive: true }));
 const VERSION = '99.1.2';
 const ARCHIVE = `node-${process.platform}-${process.arch}-${VERSION}.tgz`;
 
-/** A checkout that pins one version, and an npm that packs it out of a folder. */
+/** A checkout that pins one version, and an npm that packs it from a folder. */
 let root: string;
 const inRoot = (name: string) => path.join(root, name);
 const cache = () => inRoot('node_modules/.cache/node-versions');
@@ -46,7 +46,7 @@ beforeEach(() => {
   npm(pack);
 });
 
-/** What the version's binary says that it is. */
+/** The version that the binary reports. */
 function release(version: string): void {
   const file = inRoot('registry/package/bin/node');
   fs.writeFileSync(file, `#!/bin/sh\necho v${version}\n`, { mode: 0o755 });
@@ -78,7 +78,7 @@ function start(...args: string[]) {
 const fetchLine = (...args: string[]) => start(...args).ended;
 
 describe('the binary of a version of Node', { timeout: 60_000 }, () => {
-  it('is fetched once, and nothing else is left in the cache', async () => {
+  it('is downloaded once, and nothing else is left in the cache', async () => {
     for (let round = 0; round < 2; round += 1) {
       assert.deepEqual(await fetchLine('99'), { code: 0, output: binary() });
     }
@@ -88,7 +88,7 @@ describe('the binary of a version of Node', { timeout: 60_000 }, () => {
     assert.deepEqual(fs.readdirSync(cache()), [VERSION]);
   });
 
-  it('is not there when the download was killed, and is fetched the next time', async () => {
+  it('is missing after its download was killed, and is downloaded the next time', async () => {
     npm('head -c 100 /dev/zero > part.tgz; echo $$ > "$REGISTRY/pid"; exec sleep 60');
     const { child, ended } = start('99');
     await until(() => fs.existsSync(inRoot('registry/pid')));
@@ -100,7 +100,7 @@ describe('the binary of a version of Node', { timeout: 60_000 }, () => {
     await ended;
     npm(pack);
     assert.deepEqual(await fetchLine('99'), { code: 0, output: binary() });
-    // What was left is removed once it is old enough to belong to no download.
+    // The rest is removed when it is old enough to belong to no download.
     const [left] = fs.readdirSync(cache()).filter((name) => name !== VERSION);
     fs.utimesSync(path.join(cache(), left as string), 0, 0);
     fs.rmSync(path.join(cache(), VERSION), { recursive: true });
@@ -108,13 +108,13 @@ describe('the binary of a version of Node', { timeout: 60_000 }, () => {
     assert.deepEqual(fs.readdirSync(cache()), [VERSION]);
   });
 
-  it('replaces a folder that has none', async () => {
+  it('replaces a folder without a binary', async () => {
     fs.mkdirSync(path.join(cache(), VERSION, 'share'), { recursive: true });
     assert.deepEqual(await fetchLine('99'), { code: 0, output: binary() });
     assert.equal(fs.existsSync(path.join(cache(), VERSION, 'share')), false);
   });
 
-  it('may be fetched by several processes at the same time', async () => {
+  it('may be downloaded by several processes at the same time', async () => {
     const outcomes = await Promise.all([fetchLine('99'), fetchLine('99'), fetchLine('99')]);
     assert.deepEqual(outcomes, Array(3).fill({ code: 0, output: binary() }));
     assert.deepEqual(fs.readdirSync(cache()), [VERSION]);
@@ -130,7 +130,7 @@ describe('the binary of a version of Node', { timeout: 60_000 }, () => {
       /bin\/node/,
     ],
   ] as const) {
-    it(`is not kept when ${what}, and the message says what to do`, async () => {
+    it(`is not kept if ${what}, and the message says what to do`, async () => {
       prepare();
       const { code, output } = await fetchLine('99');
       assert.equal(code, 1);
@@ -142,7 +142,7 @@ describe('the binary of a version of Node', { timeout: 60_000 }, () => {
     });
   }
 
-  it('is given up when the download takes longer than its deadline', async () => {
+  it('is given up if the download takes longer than its deadline', async () => {
     npm('exec sleep 60');
     const { code, output } = await fetchLine('99', '1000');
     assert.equal(code, 1);

@@ -21,7 +21,7 @@ describe('the summary of skipped tests', () => {
     return execFileSync(process.execPath, [...args, file], { env, encoding: 'utf8' });
   }
 
-  it('names each test and suite below the reason why it was skipped', () => {
+  it('lists each test and suite under the reason why it was skipped', () => {
     const summary = reportOf(
       "it('runs', () => {});",
       "it('first', { skip: 'needs an empty pool' }, () => {});",
@@ -46,7 +46,7 @@ describe('the summary of skipped tests', () => {
     ]);
   });
 
-  it('says so when no test was skipped', () => {
+  it('reports that no test was skipped', () => {
     assert.equal(reportOf("it('runs', () => {});"), '\nNo test was skipped.\n');
   });
 });

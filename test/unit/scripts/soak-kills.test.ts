@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(new URL('../../../scripts/soak-kills.mjs', import.meta.url));
 
-describe('the soak of kills', () => {
-  it('starts nothing when it is asked for no number', () => {
+describe('the soak test of kills', () => {
+  it('starts nothing without a number', () => {
     for (const [words, fault] of [
       [['--kills', 'x'], '--kills: "x" is no whole number from 1'],
       [['--seconds=0'], '--seconds: "0" is no whole number from 1'],

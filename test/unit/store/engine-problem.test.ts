@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ProblemError, type ProblemSlug } from '../../../src/errors.ts';
-import { problemResponse } from '../../../src/http/problem.ts';
-import { LOCK_TIMEOUT, mmcCodes, UNTRUSTED_READ } from '../../../src/native/codes.ts';
+import { LOCK_TIMEOUT, mmcCodes, UNTRUSTED_READ } from '../../../src/errors/engine-codes.ts';
+import { ProblemError, type ProblemSlug } from '../../../src/errors/problems.ts';
+import { problemResponse } from '../../../src/http/response/problem.ts';
 import {
   ArenaFullError,
   EngineClosedError,
   EngineDeadlineError,
   EngineStuckError,
-} from '../../../src/native/errors.ts';
+} from '../../../src/native/abi/errors.ts';
 import {
   problemOfCode,
   problemOfThrown,
   type StoreOperation,
 } from '../../../src/store/engine-problem.ts';
-import { engineCodeTable } from '../../helpers/engine-code-table.ts';
+import { engineCodeTable } from '../../helpers/engine/engine-code-table.ts';
 
 const operations: StoreOperation[] = ['read', 'stat', 'exists', 'write', 'remove'];
 
@@ -27,7 +27,7 @@ const answerOf = (error: ProblemError) => {
 };
 
 describe('problemOfCode', () => {
-  it('answers every code of the table as it is designed, for every operation', () => {
+  it('maps every code of the table for every operation', () => {
     for (const { code, slug, status, retryable, retryAfter } of engineCodeTable) {
       for (const operation of operations) {
         const label = `${operation} ${code}`;
@@ -44,7 +44,7 @@ describe('problemOfCode', () => {
     }
   });
 
-  it('has an answer of its own for every code that the engine documents', () => {
+  it('maps every documented code to a problem', () => {
     const known = new Set(engineCodeTable.map(({ code }) => code));
     const ours = [0, UNTRUSTED_READ, LOCK_TIMEOUT];
     for (const { code } of mmcCodes) {
@@ -52,7 +52,7 @@ describe('problemOfCode', () => {
     }
   });
 
-  it('answers 502 to a code nobody documented, keeps its number and does not advise a retry', () => {
+  it('maps an undocumented code to 502, with its number and without a retry', () => {
     for (const code of [-2, -3, -6, -2000, 1, 2, 77, -2, -3012, -3021, -3108, -9999, 2 ** 31 - 1]) {
       const { status, json } = answerOf(problemOfCode('write', code));
       assert.equal(status, 502, String(code));
@@ -61,7 +61,7 @@ describe('problemOfCode', () => {
     }
   });
 
-  it('tells of a read that cannot be trusted, without a number that is not the engine\u2019s', () => {
+  it('reports an untrusted read without a number that the engine does not have', () => {
     const { status, headers, json } = answerOf(problemOfCode('read', UNTRUSTED_READ));
     assert.equal(status, 503);
     assert.equal(json['type'], '/problems/read-not-trusted');
@@ -70,7 +70,7 @@ describe('problemOfCode', () => {
     assert.equal('code' in json || 'name' in json, false);
   });
 
-  it('advises to try again where the engine gave up on a lock and did nothing, writes included', () => {
+  it('is retryable if the engine gave up on a lock and did nothing, also for writes', () => {
     for (const operation of ['read', 'stat', 'exists', 'write', 'remove'] as const) {
       const { status, headers, json } = answerOf(problemOfCode(operation, LOCK_TIMEOUT));
       assert.equal(status, 503, operation);
@@ -90,16 +90,16 @@ describe('problemOfThrown', () => {
     return [problem.slug, answerOf(problem).json['retryable']] as [ProblemSlug, boolean];
   };
 
-  it('tells a write past its deadline that its outcome is unknown, and a read to try again', () => {
+  it('reports an unknown outcome for a late write, and a retryable problem for a late read', () => {
     for (const operation of operations) {
       const late = new EngineDeadlineError('put', 10);
       assert.deepEqual(slugOf(operation, late), ['engine-timeout', operation !== 'write']);
     }
     const problem = problemOfThrown('write', new EngineDeadlineError('put', 10));
-    assert.match(String(problem), /unknown: ask with HEAD/);
+    assert.match(String(problem), /may not have been stored: check with HEAD/);
   });
 
-  it('knows the other errors of the native side, all of them retryable', () => {
+  it('maps the other errors of the native code to retryable problems', () => {
     const table: [unknown, ProblemSlug][] = [
       [new EngineStuckError('get', 16), 'engine-stuck'],
       [new EngineClosedError('get'), 'not-ready'],
@@ -108,7 +108,7 @@ describe('problemOfThrown', () => {
     for (const [error, slug] of table) assert.deepEqual(slugOf('read', error), [slug, true]);
   });
 
-  it('passes on what it does not know, a problem included', () => {
+  it('passes on unknown errors and problems', () => {
     for (const error of [new TypeError('a defect'), new ProblemError('no-room'), undefined, 7]) {
       assert.equal(problemOfThrown('read', error), error);
     }

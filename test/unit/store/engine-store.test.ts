@@ -1,48 +1,44 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ProblemError, type ProblemSlug } from '../../../src/errors.ts';
-import { UNTRUSTED_READ } from '../../../src/native/codes.ts';
-import { EngineDeadlineError, EngineStuckError } from '../../../src/native/errors.ts';
-import type { EngineClient, SyncCalls } from '../../../src/native/types.ts';
-import { SYNC_COPY_BYTES } from '../../../src/store/engine-calls.ts';
-import { engineStore } from '../../../src/store/engine-store.ts';
-import { countingArena, type Script, scriptedCalls } from '../../helpers/scripted-engine.ts';
+import { UNTRUSTED_READ } from '../../../src/errors/engine-codes.ts';
+import { ProblemError, type ProblemSlug } from '../../../src/errors/problems.ts';
+import { EngineDeadlineError, EngineStuckError } from '../../../src/native/abi/errors.ts';
+import type { Block, SyncCalls } from '../../../src/native/abi/types.ts';
+import { SYNC_COPY_BYTES } from '../../../src/scheduler/engine-calls.ts';
+import { EngineStore } from '../../../src/store/engine-store.ts';
+import { countingArena, type Script, scriptedCalls } from '../../helpers/engine/scripted-engine.ts';
 
 const anywhere = { replicas: 1, prefer: [] };
 const plain = {
   arenaWaitMs: 5,
   poolBytes: undefined,
-  coalescing: false,
   singleFlight: false,
   staleReadMs: 0,
   sizeCacheKeys: 0,
 };
 
-/** A store over an engine that only the pool's threads call. */
+const noCounts = () => ({ keys: 0, calls: 0, waiting: 0 });
+
+/** A store on an engine that only threads of the pool call. */
 function asynchronous(script: Script, arena = countingArena(), settings = {}) {
   const { calls, made, finished } = scriptedCalls(script);
-  const engine = {
-    arena,
-    deadlineMs: 1000,
-    sync: undefined,
-    ...calls,
-    get: async (key: string, block: Parameters<typeof calls.get>[1]) => ({
-      code: await calls.get(key, block),
-      elapsedMs: 1,
-    }),
-  } as unknown as EngineClient;
+  const single = { ...calls, counts: noCounts };
   return {
-    store: engineStore(engine, { ...plain, poolBytes: { segment: 99, total: 99 }, ...settings }),
+    store: new EngineStore(
+      { arena, deadlineMs: 1000, single, engine: { sync: undefined } },
+      { ...plain, poolBytes: { segment: 99, total: 99 }, ...settings },
+    ),
     made,
     finished,
     arena,
   };
 }
 
-/** A store over an engine that may be called on this thread: one object, `a`, of so many bytes. */
+/** A store on an engine that may be called on this thread: one object, `a`, of `bytes` bytes. */
 function synchronous(
   size: number | undefined,
-  codes: { get?: number; put?: number; locked?: true } = {},
+  codes: { get?: number; put?: number; locked?: boolean } = {},
+  settings = {},
 ) {
   const arena = countingArena();
   const made: string[] = [];
@@ -76,7 +72,7 @@ function synchronous(
   };
   const later = {
     query: async (key: string) => {
-      const replicas = [{ serviceId: 4, medium: 'DRAM' }];
+      const replicas = [{ serviceId: 4, medium: 'DRAM' as const }];
       return {
         code: answer(`later query ${key}`, 0),
         info: { valid: size !== undefined, size: size ?? 0, replicas },
@@ -84,15 +80,14 @@ function synchronous(
     },
     exist: async (key: string) => answer(`later exist ${key}`, size === undefined ? -3102 : 0),
     remove: async (key: string) => answer(`later remove ${key}`, size === undefined ? -3102 : 0),
-    get: async (key: string, _block: unknown, length: number) => ({
-      code: answer(`later get ${key} ${length}`, codes.get ?? 0),
-      elapsedMs: 1,
-    }),
+    get: async (key: string, { length }: Block) =>
+      answer(`later get ${key} ${length}`, codes.get ?? 0),
     put: async (key: string, _block: unknown, length: number) =>
       answer(`later put ${key} ${length}`, codes.put ?? 0),
   };
-  const engine = { arena, deadlineMs: 1000, sync, ...later } as unknown as EngineClient;
-  return { store: engineStore(engine, plain), made, arena };
+  const single = { ...later, counts: noCounts };
+  const scheduler = { arena, deadlineMs: 1000, single, engine: { sync } };
+  return { store: new EngineStore(scheduler, { ...plain, ...settings }), made, arena };
 }
 
 async function fails(work: () => unknown, slug: ProblemSlug): Promise<void> {
@@ -113,7 +108,7 @@ describe('engineStore on an engine that is called on this thread', () => {
     assert.equal(arena.used, 0);
   });
 
-  it('reads at once up to the limit of copies on this thread, and one byte more elsewhere', async () => {
+  it('reads at once up to the limit of copies on this thread, and larger objects on another', async () => {
     const at = synchronous(SYNC_COPY_BYTES);
     assert.ok(!(at.store.read('a') instanceof Promise));
     const past = synchronous(SYNC_COPY_BYTES + 1);
@@ -136,7 +131,7 @@ describe('engineStore on an engine that is called on this thread', () => {
     }
   });
 
-  it('learns at once that a large object is there, and copies only what takes its place', async () => {
+  it('finds a large object at once, and copies only its replacement', async () => {
     const bytes = SYNC_COPY_BYTES + 1;
     const { store, made, arena } = synchronous(3, { put: -3006 });
     const block = arena.tryAllocate(bytes);
@@ -147,7 +142,7 @@ describe('engineStore on an engine that is called on this thread', () => {
     assert.deepEqual(made, ['exist a', `put a ${bytes}`, 'exist a', `put a ${bytes}`]);
   });
 
-  it('explains what failed on this thread, and leaves no block behind', async () => {
+  it('explains a failure on this thread, and leaks no block', async () => {
     const missing = synchronous(undefined);
     await fails(() => missing.store.read('a'), 'object-not-found');
     await fails(() => missing.store.stat('a'), 'object-not-found');
@@ -161,7 +156,7 @@ describe('engineStore on an engine that is called on this thread', () => {
     await fails(() => broken.store.write('a', block, 3, anywhere, 'fail'), 'object-exists');
   });
 
-  it('makes the call elsewhere when another process holds a lock that it needs', async () => {
+  it('makes the call on another thread if another process holds a required lock', async () => {
     const { store, made, arena } = synchronous(3, { locked: true });
     const block = await store.read('a');
     assert.deepEqual([...block.view], [7, 7, 7]);
@@ -185,7 +180,7 @@ describe('engineStore on an engine that is called on this thread', () => {
     assert.equal(arena.used, 0);
   });
 
-  it('makes no call twice to explain what it answered', async () => {
+  it('makes no call twice to explain its result', async () => {
     const missing = synchronous(undefined);
     await fails(() => missing.store.remove('a'), 'object-not-found');
     assert.deepEqual(missing.made, ['remove a']);
@@ -209,13 +204,25 @@ describe('engineStore on an engine that is called on this thread', () => {
     }
     const general = synchronous(3, { get: -1 });
     await fails(() => general.store.read('a'), 'read-not-trusted');
-    assert.equal(general.made.filter((call) => call === 'get a 3').length, 2);
+    // One on this thread, and two of the read that explains its −1.
+    assert.equal(general.made.filter((call) => call === 'get a 3').length, 3);
     const large = synchronous(SYNC_COPY_BYTES + 1);
     await large.store.read('a');
     assert.deepEqual(large.made, ['query a', `later get a ${SYNC_COPY_BYTES + 1}`]);
   });
 
-  it('gives a stat that later queries do not change', async () => {
+  it('uses no older block after the engine has refused to read the object', async () => {
+    const codes: { get?: number; locked?: boolean } = { locked: true };
+    const sharing = { singleFlight: true, staleReadMs: 60_000 };
+    const { store } = synchronous(100 * 1024, codes, sharing);
+    const older = await store.read('a');
+    codes.locked = false;
+    codes.get = -1;
+    await fails(() => store.read('a'), 'read-not-trusted');
+    older.release();
+  });
+
+  it('returns a stat that later queries do not change', async () => {
     const { store } = synchronous(3);
     const first = await store.stat('a');
     await store.stat('b');
@@ -223,8 +230,8 @@ describe('engineStore on an engine that is called on this thread', () => {
   });
 });
 
-describe('engineStore on an engine that takes its time', () => {
-  it('calls the engine once for each operation that goes well', async () => {
+describe('engineStore on an engine with asynchronous calls', () => {
+  it('calls the engine once for each successful operation', async () => {
     const { store, made, finished, arena } = asynchronous({
       query: [{ size: 3 }, { size: 4 }],
       get: [0],
@@ -249,12 +256,12 @@ describe('engineStore on an engine that takes its time', () => {
     await fails(() => asynchronous({ exist: [-3014] }).store.exists('a'), 'engine-unavailable');
   });
 
-  it('says of an object without a readable replica that it is being written', async () => {
+  it('reports an object without a readable replica as being written', async () => {
     const { store } = asynchronous({ query: [{ size: 3, replicas: [] }] });
     await fails(() => store.stat('a'), 'object-being-written');
   });
 
-  it('turns what the native side throws into problems', async () => {
+  it('maps errors of the native code to problems', async () => {
     const late = new EngineDeadlineError('get', 5);
     const stuck = new EngineStuckError('query', 16);
     await fails(() => asynchronous({ query: [late] }).store.read('a'), 'engine-timeout');
@@ -265,16 +272,16 @@ describe('engineStore on an engine that takes its time', () => {
     await fails(() => full.store.reserve(11), 'arena-full');
   });
 
-  it('passes on defects as they are', async () => {
+  it('passes on defects unchanged', async () => {
     const defect = new TypeError('a defect');
     await assert.rejects(async () => asynchronous({ query: [defect] }).store.read('a'), defect);
   });
 });
 
-describe('engineStore and the sizes that it remembers', () => {
+describe('engineStore and its remembered sizes', () => {
   const sized = (script: Script) => asynchronous(script, countingArena(), { sizeCacheKeys: 10 });
 
-  it('reads without asking once a put, a read or a stat has told', async () => {
+  it('reads without a query after a put, a read or a stat', async () => {
     const put = sized({ put: [0], get: [0] });
     const block = put.arena.tryAllocate(3);
     assert.ok(block);
@@ -293,7 +300,7 @@ describe('engineStore and the sizes that it remembers', () => {
     assert.deepEqual([sizedReads, staleReads, knownSizes], [1, 0, 1]);
   });
 
-  it('asks after all when the size has changed, and nobody notices', async () => {
+  it('queries again if the size has changed, without an error for the client', async () => {
     const { store, made, arena, finished } = sized({
       query: [{ size: 5 }, { size: 7 }],
       get: [-1, 0, 0],
@@ -309,7 +316,7 @@ describe('engineStore and the sizes that it remembers', () => {
     finished();
   });
 
-  it('says that an object is gone though it remembers one', async () => {
+  it('reports that an object was removed although it remembers its size', async () => {
     const { store, made, arena } = sized({ query: [{ size: 5 }, 'missing', 'missing'], get: [-1] });
     await store.stat('a');
     await fails(() => store.read('a'), 'object-not-found');
@@ -318,7 +325,7 @@ describe('engineStore and the sizes that it remembers', () => {
     assert.equal(arena.used, 0);
   });
 
-  it('forgets what it has removed, or has failed to write', async () => {
+  it('forgets the size of an object that it has removed, or failed to write', async () => {
     for (const change of ['remove', 'write'] as const) {
       const { store, made, arena } = sized({
         query: [{ size: 5 }, 'missing'],
@@ -337,7 +344,7 @@ describe('engineStore and the sizes that it remembers', () => {
     }
   });
 
-  it('passes on what else a read of a remembered size answers', async () => {
+  it('passes on any other result of a read with a remembered size', async () => {
     const { store, arena } = sized({ query: [{ size: 5 }], get: [-3014] });
     await store.stat('a');
     await fails(() => store.read('a'), 'engine-unavailable');

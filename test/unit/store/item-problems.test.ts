@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ProblemError } from '../../../src/errors.ts';
+import { ProblemError } from '../../../src/errors/problems.ts';
 import { problemOfCode } from '../../../src/store/engine-problem.ts';
 import { ItemProblems } from '../../../src/store/item-problems.ts';
-import { judgeCut } from '../../../src/store/layers.ts';
+import { judgeCut } from '../../../src/store/layers/layers.ts';
 
 describe('problems of items', () => {
   it('are one frozen object for each code and reason', () => {
@@ -14,7 +14,7 @@ describe('problems of items', () => {
     assert.equal(problemOfCode('write', -3004), problemOfCode('write', -3004));
   });
 
-  it('share an object when they say the same, and keep no cause', () => {
+  it('share one object if they are equal, and keep no cause', () => {
     const problems = new ItemProblems();
     const full = () => problems.share(new ProblemError('arena-full', { cause: new Error('x') }));
     assert.equal(full(), full());
@@ -22,7 +22,7 @@ describe('problems of items', () => {
     assert.notEqual(problems.share(new ProblemError('no-room')), full());
   });
 
-  it('keep 64 details of their own; later ones say what they have in common', () => {
+  it('keep 64 separate details; later ones have a common detail', () => {
     const sizes = Float64Array.from({ length: 1000 }, (_, index) => index + 2);
     const plan = { keys: [], sizes, problems: new Map<number, ProblemError>() };
     judgeCut(plan, { totalBytes: 1, selected: [] }, sizes.keys());

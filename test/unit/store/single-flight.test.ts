@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { EngineDeadlineError } from '../../../src/native/errors.ts';
-import type { Block } from '../../../src/native/types.ts';
-import type { Caller } from '../../../src/store/arena-room.ts';
-import { createSingleFlight, NEXT_READ_MS } from '../../../src/store/single-flight.ts';
-import { createManualClock } from '../../helpers/manual-clock.ts';
-import { countingArena } from '../../helpers/scripted-engine.ts';
+import { EngineDeadlineError } from '../../../src/native/abi/errors.ts';
+import type { Block } from '../../../src/native/abi/types.ts';
+import type { Caller } from '../../../src/scheduler/arena-room.ts';
+import { NEXT_READ_MS, SingleFlight } from '../../../src/store/single-flight.ts';
+import { countingArena } from '../../helpers/engine/scripted-engine.ts';
+import { createManualClock } from '../../helpers/process/manual-clock.ts';
 
 const deadlineMs = 1000;
 
@@ -30,7 +30,7 @@ interface UnderWay {
 function scene() {
   const arena = countingArena();
   const clock = createManualClock();
-  const flights = createSingleFlight({ deadlineMs, clock });
+  const flights = new SingleFlight({ deadlineMs, clock });
   const reads: UnderWay[] = [];
   const read = (caller: Caller, deferred: boolean): Promise<Block> =>
     new Promise((resolve, reject) => {
@@ -58,7 +58,7 @@ function scene() {
 const isOpen = async (promise: Promise<unknown>): Promise<boolean> =>
   (await Promise.race([promise.catch(() => undefined), nextTurn('open')])) === 'open';
 
-describe('requests that come while a read of their object is in flight', () => {
+describe('requests that arrive while a read of their object is in flight', () => {
   it('share the next read, which begins when the first ends', async () => {
     const { arena, flights, reads, join, at, finish, clock } = scene();
     const first = join();
@@ -81,7 +81,7 @@ describe('requests that come while a read of their object is in flight', () => {
     assert.equal(clock.pending, 0);
   });
 
-  it('do not join the next read either, once it has begun', async () => {
+  it('do not join the next read after it has begun', async () => {
     const { reads, join, finish } = scene();
     const blocks = [join(), join()];
     await finish(0);
@@ -94,7 +94,7 @@ describe('requests that come while a read of their object is in flight', () => {
     for (const block of [...blocks, last]) (await block).release();
   });
 
-  it(`begin their read after ${NEXT_READ_MS} ms at the latest, and not a millisecond sooner`, async () => {
+  it(`start their read after ${NEXT_READ_MS} ms at the latest, and not a millisecond earlier`, async () => {
     const { clock, reads, join, finish, arena } = scene();
     const first = join();
     clock.advance(10);
@@ -111,7 +111,7 @@ describe('requests that come while a read of their object is in flight', () => {
     assert.equal(arena.used, 0);
   });
 
-  it('have two reads in flight at most, however long these take', async () => {
+  it('have at most two reads in flight, however long these take', async () => {
     const { clock, reads, join, finish } = scene();
     const asked = [join(), join()];
     clock.advance(NEXT_READ_MS);
@@ -142,14 +142,14 @@ describe('requests that come while a read of their object is in flight', () => {
     assert.equal(reads.length, 4);
     at(0).fail();
     await assert.rejects(hanging, /no/);
-    // Nothing is left behind: a later request reads at once.
+    // Nothing is left over: a later request reads at once.
     const after = flights.join('a', undefined, read);
     assert.equal(at(4).deferred, false);
     await finish(4);
     (await after).release();
   });
 
-  it('of another object, are kept apart', async () => {
+  it('for another object are separate', async () => {
     const { flights, reads, read, join, finish } = scene();
     const asked = [join(), flights.join('b', undefined, read)];
     assert.equal(reads.length, 2);
@@ -160,7 +160,7 @@ describe('requests that come while a read of their object is in flight', () => {
 });
 
 describe('a shared read that fails', () => {
-  it('fails for its own requests alone, and the next read begins', async () => {
+  it('fails only its own requests, and the next read begins', async () => {
     const { reads, join, at, finish } = scene();
     const first = join();
     const second = [join(), join()];
@@ -174,7 +174,7 @@ describe('a shared read that fails', () => {
     (await third).release();
   });
 
-  it('also when it fails before it returns a promise', async () => {
+  it('also fails if it fails before it returns a promise', async () => {
     const { flights, join, finish } = scene();
     const broken = flights.join('a', undefined, () => {
       throw new Error('at once');
@@ -187,7 +187,7 @@ describe('a shared read that fails', () => {
 });
 
 describe('the deadline of a request that waits for a read', () => {
-  it('counts from its arrival, while two reads hang', async () => {
+  it('starts at its arrival, while two reads hang', async () => {
     const { clock, join, at, reads, finish, arena } = scene();
     const hanging = join();
     const second = assert.rejects(join(), EngineDeadlineError);
@@ -216,7 +216,7 @@ describe('the deadline of a request that waits for a read', () => {
     assert.equal(clock.pending, 0);
   });
 
-  it('does not count the wait for room in the arena, which has a limit of its own', async () => {
+  it('does not include the wait for memory in the arena, which has its own limit', async () => {
     const { clock, join, at, finish } = scene();
     const first = join();
     const second = join();
@@ -235,7 +235,7 @@ describe('the deadline of a request that waits for a read', () => {
     (await first).release();
   });
 
-  it('is left to the read where that began at once', async () => {
+  it('applies to the read if it began at once', async () => {
     const { clock, join, finish } = scene();
     const only = join();
     clock.advance(10 * deadlineMs);
@@ -245,8 +245,8 @@ describe('the deadline of a request that waits for a read', () => {
   });
 });
 
-describe('a request that leaves', () => {
-  it('disturbs no other, and the read has left when all its requests have', async () => {
+describe('a request whose client disconnects', () => {
+  it('affects no other, and its read ends when all its requests have left', async () => {
     const { clock, join, at, finish, arena } = scene();
     const first = join();
     const clients = [new Client(), new Client(), new Client()];
@@ -276,7 +276,7 @@ describe('a request that leaves', () => {
     assert.equal(arena.used, 0);
   });
 
-  it('before its read begins counts, too', async () => {
+  it('also leaves before its read begins', async () => {
     const { join, at, finish } = scene();
     const first = join();
     const client = new Client();

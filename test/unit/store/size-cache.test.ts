@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { decodeKey, parseTarget } from '../../../src/http/target.ts';
+import { decodeKey, parseTarget } from '../../../src/http/request/target.ts';
 import { createSizeCache } from '../../../src/store/size-cache.ts';
-import { bytesPerItem } from '../../helpers/heap-bytes.ts';
+import { bytesPerItem } from '../../helpers/process/heap-bytes.ts';
 
 describe('a size cache', () => {
-  it('knows what it has learnt last, and nothing it has forgotten', () => {
+  it('returns the last known size, and nothing that was forgotten', () => {
     const cache = createSizeCache(10);
     assert.equal(cache.get('a'), undefined);
     cache.learn('a', 1);
@@ -16,7 +16,7 @@ describe('a size cache', () => {
     assert.equal(cache.size, 0);
   });
 
-  it('holds no more than it may, and keeps what is asked for', () => {
+  it('holds at most its limit, and keeps what is used', () => {
     const cache = createSizeCache(100);
     cache.learn('kept', 7);
     for (let i = 0; i < 10_000; i++) {
@@ -33,12 +33,12 @@ describe('a size cache', () => {
     ['percent-encoded', 'key%2F'],
     ['in two bytes a character', '\u30ad\u30fc'],
   ] as const) {
-    it(`keeps keys and not the request targets that they came in, ${what}`, async () => {
+    it(`keeps keys and not the request targets that contain them, ${what}`, async () => {
       const keyOf = (n: number) => `${stem}${n}`.padEnd(40, 'k');
       const bytes = await bytesPerItem(50_000, (count) => {
         const cache = createSizeCache(2 * count);
         for (let n = 0; n < count; n++) {
-          // A text of its own, as the parser makes it, in the latin1 of what was sent.
+          // A separate text, as from the parser, in the latin1 of the bytes.
           const sent = Buffer.from(`/v1/objects/${keyOf(n)}?prefer=${'0'.repeat(3_000)}`);
           const { path } = parseTarget(sent.toString('latin1'));
           cache.learn(decodeKey(path.slice('/v1/objects/'.length)), n + 1);
@@ -51,7 +51,7 @@ describe('a size cache', () => {
     });
   }
 
-  it('takes the longest keys whole', () => {
+  it('stores the longest keys completely', () => {
     const cache = createSizeCache(10);
     const longest = ['k'.repeat(255), '\u00e9'.repeat(127), '\u{1f5dd}'.repeat(63)];
     for (const [n, key] of longest.entries()) cache.learn(key, n + 1);
@@ -60,7 +60,7 @@ describe('a size cache', () => {
     assert.equal(cache.size, 2);
   });
 
-  it('remembers nothing when it may hold nothing, and never that an object is empty', () => {
+  it('stores nothing if its limit is 0, and never an empty object', () => {
     const none = createSizeCache(0);
     none.learn('a', 1);
     assert.equal(none.get('a'), undefined);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Block } from '../../../src/native/types.ts';
+import type { Block } from '../../../src/native/abi/types.ts';
 import { createStaleBlocks } from '../../../src/store/stale-blocks.ts';
-import { countingArena } from '../../helpers/scripted-engine.ts';
+import { countingArena } from '../../helpers/engine/scripted-engine.ts';
 
 const large = 64 * 1024;
 
@@ -23,7 +23,7 @@ function scene() {
 }
 
 describe('a block that is still being sent', () => {
-  it('is given out up to its age, and not a millisecond later', async () => {
+  it('is returned up to its maximum age, and not a millisecond later', async () => {
     const { arena, stale, read, at } = scene();
     const block = await read();
     at(100);
@@ -44,7 +44,7 @@ describe('a block that is still being sent', () => {
     assert.throws(() => taken.retain(), /freed/);
   });
 
-  it('is as old as its read, however long that took', async () => {
+  it('has the age of its read, however long that took', async () => {
     const { arena, stale, at } = scene();
     const block = await stale.read('a', async () => {
       at(101);
@@ -54,7 +54,7 @@ describe('a block that is still being sent', () => {
     block.release();
   });
 
-  it('is not given out when the object has another size, or when it is small', async () => {
+  it('is not returned if the object has another size, or if it is small', async () => {
     const { stale, read } = scene();
     const block = await read();
     assert.equal(stale.take('a', large + 1), undefined);
@@ -65,13 +65,13 @@ describe('a block that is still being sent', () => {
     small.release();
   });
 
-  it('is not given out once it is free', async () => {
+  it('is not returned after its release', async () => {
     const { stale, read } = scene();
     (await read()).release();
     assert.equal(stale.take('a', large), undefined);
   });
 
-  it('is not given out after a change, which may come during its read', async () => {
+  it('is not returned after a change, also one during its read', async () => {
     const { arena, stale, read } = scene();
     const before = await read();
     stale.forget('a');
@@ -103,7 +103,7 @@ describe('a block that is still being sent', () => {
     assert.equal(arena.used, 0);
   });
 
-  it('is not remembered of a read that failed', async () => {
+  it('is not stored for a failed read', async () => {
     const { stale } = scene();
     await assert.rejects(
       stale.read('a', () => Promise.reject(new Error('no'))),

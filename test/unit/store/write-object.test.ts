@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ProblemError, type ProblemSlug } from '../../../src/errors.ts';
-import { EngineDeadlineError } from '../../../src/native/errors.ts';
-import type { PutOptions } from '../../../src/native/types.ts';
+import { ProblemError, type ProblemSlug } from '../../../src/errors/problems.ts';
+import { EngineDeadlineError } from '../../../src/native/abi/errors.ts';
+import type { PutOptions } from '../../../src/native/abi/types.ts';
+import { callsForOne } from '../../../src/scheduler/engine-calls.ts';
 import type { PoolBytes } from '../../../src/store/admission.ts';
 import type { IfExists } from '../../../src/store/object-store.ts';
-import { TRIAL_BYTES, writeObject } from '../../../src/store/write-object.ts';
-import { countingArena, type Script, scriptedCalls } from '../../helpers/scripted-engine.ts';
+import { TRIAL_BYTES } from '../../../src/store/refused-put.ts';
+import { writeObject } from '../../../src/store/write-objects.ts';
+import { countingArena, type Script, scriptedCalls } from '../../helpers/engine/scripted-engine.ts';
 
 /** The pool of one client. */
 const alone = (bytes: number): PoolBytes => ({ segment: bytes, total: bytes });
@@ -29,8 +31,8 @@ async function write(script: Script, given: Case) {
   const arena = countingArena(bytes);
   const block = arena.tryAllocate(bytes);
   assert.ok(block);
-  const context = { calls: engine.calls, unbounded: engine.calls, poolBytes };
-  const outcome = writeObject(context, { key: 'a', block, bytes, options, ifExists });
+  const context = { engine: callsForOne(arena, engine.calls), poolBytes, options, ifExists };
+  const outcome = writeObject(context, { index: 0, key: 'a', block });
   const settled = await outcome.catch((error: unknown) => error);
   engine.finished();
   assert.equal(arena.used, 1, 'the block stays with its caller');
@@ -51,11 +53,11 @@ async function fails(script: Script, given: Case, slug: ProblemSlug, code = -1) 
   return made;
 }
 
-describe('writeObject and what is there already', () => {
+describe('writeObject for an existing object', () => {
   it('stores a new object with one call', () =>
     writes({ put: [0] }, { options: twice }, 'created', ['put a 10 replicas=2']));
 
-  it('fails on an object that exists, or keeps it', async () => {
+  it('fails if the object exists, or keeps it', async () => {
     await fails({ put: [-3006] }, { ifExists: 'fail' }, 'object-exists', -3006);
     await writes({ put: [-3006] }, { ifExists: 'keep' }, 'kept', ['put a 10']);
   });
@@ -67,14 +69,14 @@ describe('writeObject and what is there already', () => {
       'put a 10',
     ]));
 
-  it('calls it created when the other one vanished by itself before it could be removed', () =>
+  it('returns created if the other object vanished before it could be removed', () =>
     writes({ put: [-3006, 0], remove: [-3102] }, { ifExists: 'replace' }, 'created', [
       'put a 10',
       'remove a',
       'put a 10',
     ]));
 
-  it('replaces another writer\u2019s object too that slipped in, but gives up on the third', async () => {
+  it('also replaces the object of a writer in between, but gives up on the third', async () => {
     const put = [-3006, -3006, 0];
     await writes({ put, remove: [0, 0] }, { ifExists: 'replace' }, 'replaced', [
       'put a 10',
@@ -87,32 +89,34 @@ describe('writeObject and what is there already', () => {
     await fails(always, { ifExists: 'replace' }, 'object-exists', -3006);
   });
 
-  it('puts after it has removed, however long the calls before have taken', async () => {
+  it('puts after it has removed, however long the calls before took', async () => {
     const { calls, made } = scriptedCalls({ put: [-3006], remove: [0] });
     const last = scriptedCalls({ put: [0] });
-    const block = countingArena().tryAllocate(10);
+    const arena = countingArena();
+    const block = arena.tryAllocate(10);
     assert.ok(block);
-    const context = { calls, unbounded: last.calls, poolBytes: undefined };
-    const options = { key: 'a', block, bytes: 10, options: anywhere, ifExists: 'replace' } as const;
-    assert.equal(await writeObject(context, options), 'replaced');
+    const engine = callsForOne(arena, calls, last.calls);
+    const given = { poolBytes: undefined, options: anywhere, ifExists: 'replace' } as const;
+    const outcome = await writeObject({ engine, ...given }, { index: 0, key: 'a', block });
+    assert.equal(outcome, 'replaced');
     assert.deepEqual([made, last.made], [['put a 10', 'remove a'], ['put a 10']]);
   });
 
-  it('passes on why the other one cannot be removed', async () => {
+  it('returns the reason if the other object cannot be removed', async () => {
     const script = { put: [-3006], remove: [-3104] };
     await fails(script, { ifExists: 'replace' }, 'lease-active', -3104);
   });
 });
 
 describe('writeObject and the engine\u2019s codes', () => {
-  it('passes on every code but \u22121', async () => {
+  it('passes on every code except \u22121', async () => {
     await fails({ put: [-3000] }, {}, 'engine-invalid-parameter', -3000);
     await fails({ put: [-3016] }, {}, 'no-room', -3016);
     await fails({ put: [-3004] }, {}, 'engine-timeout', -3004);
     await fails({ put: [1] }, { ifExists: 'replace' }, 'engine-fault', 1);
   });
 
-  it('finds behind \u22121 that the object exists, one being written included', async () => {
+  it('finds after \u22121 that the object exists, also one being written', async () => {
     for (const exist of [0, -3007]) {
       await fails({ put: [-1], exist: [exist] }, {}, 'object-exists', -3006);
       const calls = ['put a 10', 'exist a'];
@@ -120,12 +124,12 @@ describe('writeObject and the engine\u2019s codes', () => {
     }
   });
 
-  it('finds behind \u22121 that the engine has gone away', async () => {
+  it('finds after \u22121 that the engine is unavailable', async () => {
     await fails({ put: [-1], exist: [-3014] }, {}, 'engine-unavailable', -3014);
     await fails({ put: [-1], exist: [-3019] }, { options: forced }, 'engine-unavailable', -3019);
   });
 
-  it('finds behind \u22121 that the value is larger than the pool, replicas counted', async () => {
+  it('finds after \u22121 that the value with its replicas is larger than the pool', async () => {
     const missing = { put: [-1], exist: [-3102] };
     await fails(missing, { poolBytes: alone(9) }, 'pool-too-small');
     await fails(missing, { poolBytes: alone(19), options: twice }, 'pool-too-small');
@@ -133,7 +137,7 @@ describe('writeObject and the engine\u2019s codes', () => {
     await fails(nothingFits, { poolBytes: alone(10) }, 'no-room');
   });
 
-  it('finds behind \u22121 that there is no room for anything', async () => {
+  it('finds after \u22121 that the pool has no space at all', async () => {
     assert.deepEqual(await fails({ put: [-1, -1], exist: [-3102] }, {}, 'no-room'), [
       'put a 10',
       'exist a',
@@ -142,7 +146,7 @@ describe('writeObject and the engine\u2019s codes', () => {
     await fails({ put: [-1, -1, -1], exist: [-3102] }, { options: twice }, 'no-room');
   });
 
-  it('finds behind \u22121 that there is no room for so much, once it has tried again', async () => {
+  it('finds after \u22121 that the pool has no space for this size, after a second try', async () => {
     const bytes = TRIAL_BYTES + 1;
     const script = { put: [-1, 0, -1], exist: [-3102], remove: [0] };
     assert.deepEqual(await fails(script, { bytes, options: forced }, 'no-room'), [
@@ -154,14 +158,14 @@ describe('writeObject and the engine\u2019s codes', () => {
     ]);
   });
 
-  it('finds nothing behind \u22121 when another object of the same size was taken', async () => {
+  it('finds no reason after \u22121 if another object of the same size was stored', async () => {
     for (const bytes of [1, TRIAL_BYTES]) {
       const script = { put: [-1, 0, -1], exist: [-3102], remove: [0] };
       await fails(script, { bytes }, 'engine-error');
     }
   });
 
-  it('stores the object after all when room was made meanwhile', async () => {
+  it('stores the object after all if space was freed', async () => {
     const script = { put: [-1, 0, 0], exist: [-3102], remove: [0] };
     await writes(script, {}, 'created', [
       'put a 10',
@@ -176,7 +180,7 @@ describe('writeObject and the engine\u2019s codes', () => {
     await fails(gone, {}, 'engine-unavailable', -3014);
   });
 
-  it('finds behind \u22121 that the placement cannot be had, with a small object', async () => {
+  it('finds after \u22121 that the placement is impossible, with a small object', async () => {
     for (const [options, text] of [
       [twice, ' replicas=2'],
       [forced, ' prefer=3'],
@@ -191,18 +195,18 @@ describe('writeObject and the engine\u2019s codes', () => {
     }
   });
 
-  it('says what the engine says about the small object, when it says more than \u22121', async () => {
+  it('returns the code of the small object if it is not \u22121', async () => {
     const script = { put: [-1, -3014], exist: [-3102] };
     await fails(script, { options: twice }, 'engine-unavailable', -3014);
   });
 
-  it('takes a small object that another trial left behind for a sign of room, and removes it', async () => {
+  it('treats a small object of an earlier trial as proof of space, and removes it', async () => {
     const script = { put: [-1, -1, -3006], exist: [-3102], remove: [0] };
     const made = await fails(script, { options: forced }, 'placement-impossible');
     assert.equal(made.at(-1), `remove ${trial}`);
   });
 
-  it('knows the reason though the small object cannot be removed', async () => {
+  it('knows the reason even if the small object cannot be removed', async () => {
     for (const remove of [-3104, new EngineDeadlineError('remove', 5)]) {
       const script = { put: [-1, -1, 0], exist: [-3102], remove: [remove] };
       await fails(script, { options: forced }, 'placement-impossible');
@@ -210,12 +214,12 @@ describe('writeObject and the engine\u2019s codes', () => {
   });
 });
 
-describe('writeObject and what it is to replace, when there is no room beside it', () => {
+describe('writeObject with an object to replace and no space beside it', () => {
   const replace = { ifExists: 'replace' } as const;
   const there = { exist: [0] };
   const smallFits = [`put ${trial} 10`, `remove ${trial}`];
 
-  it('removes it for an object that will do with what it frees', async () => {
+  it('removes it for an object that fits the freed space', async () => {
     const size = (bytes: number, replicas: number) => ({
       size: bytes,
       replicas: Array.from({ length: replicas }, (_, serviceId) => ({
@@ -242,7 +246,7 @@ describe('writeObject and what it is to replace, when there is no room beside it
     }
   });
 
-  it('removes it for anything that fits the pool, where its size is known', async () => {
+  it('removes it for any object that fits the pool, if the size of the pool is known', async () => {
     await writes(
       { ...there, put: [-1, 0, 0], remove: [0, 0] },
       { ...replace, poolBytes: alone(10) },
@@ -251,7 +255,7 @@ describe('writeObject and what it is to replace, when there is no room beside it
     );
   });
 
-  it('leaves it alone for an object that the pool can never hold', async () => {
+  it('keeps it if the pool can never hold the new object', async () => {
     const made = await fails(
       { ...there, put: [-1] },
       { ...replace, poolBytes: alone(9) },
@@ -260,7 +264,7 @@ describe('writeObject and what it is to replace, when there is no room beside it
     assert.deepEqual(made, ['put a 10', 'exist a']);
   });
 
-  it('leaves it alone for a placement that cannot be had', async () => {
+  it('keeps it if the placement is impossible', async () => {
     const script = { ...there, put: [-1, -1, 0], remove: [0] };
     for (const options of [twice, forced]) {
       const made = await fails(script, { ...replace, options }, 'placement-impossible');
@@ -268,7 +272,7 @@ describe('writeObject and what it is to replace, when there is no room beside it
     }
   });
 
-  it('leaves it alone when not even a small object can be put', async () => {
+  it('keeps it if not even a small object can be stored', async () => {
     await fails({ ...there, put: [-1, -1] }, replace, 'no-room');
   });
 });

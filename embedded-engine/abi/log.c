@@ -1,0 +1,48 @@
+/*
+ * Each line is one write(2) to the descriptor. The buffers of stdio belong to the host; using them
+ * could mix a line of the engine with a line of the host.
+ */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "mmc_abi.h"
+
+static atomic_int current_level = MMC_LOG_WARN;
+
+bool log_set_level(int level) {
+  if (level < MMC_LOG_DEBUG || level > MMC_LOG_ERROR) return false;
+  atomic_store(&current_level, level);
+  return true;
+}
+
+static void write_line(int descriptor, const char *level, const char *format, va_list arguments) {
+  char line[512];
+  int used = snprintf(line, sizeof line, "memcache-embedded %s: ", level);
+  int more = vsnprintf(line + used, sizeof line - (size_t)used - 1, format, arguments);
+  if (more < 0) return;
+  size_t length = (size_t)used + (size_t)more;
+  if (length > sizeof line - 2) length = sizeof line - 2;
+  line[length] = '\n';
+  ssize_t ignored = write(descriptor, line, length + 1);
+  (void)ignored;
+}
+
+void log_debug(const char *format, ...) {
+  if (atomic_load_explicit(&current_level, memory_order_relaxed) > MMC_LOG_DEBUG) return;
+  va_list arguments;
+  va_start(arguments, format);
+  write_line(STDOUT_FILENO, "debug", format, arguments);
+  va_end(arguments);
+}
+
+void log_warning(const char *format, ...) {
+  if (atomic_load_explicit(&current_level, memory_order_relaxed) > MMC_LOG_WARN) return;
+  va_list arguments;
+  va_start(arguments, format);
+  write_line(STDERR_FILENO, "warning", format, arguments);
+  va_end(arguments);
+}

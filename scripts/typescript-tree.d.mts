@@ -1,0 +1,2 @@
+export function compiledFile(file: string): string;
+export function compileTree(): void;

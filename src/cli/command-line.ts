@@ -1,0 +1,67 @@
+/** Runs the command of the command line. Exit codes: 0, 1, or 2 for a fault in the configuration. */
+import { readFileSync } from 'node:fs';
+import { findFileFaults } from '../config/files.ts';
+import { metaCommand, parseCommandLine } from '../config/flags.ts';
+import { refuse } from '../config/refusal.ts';
+import { readConfig } from '../config/settings-file.ts';
+import { packageFile } from '../os/package-files.ts';
+import type { EarlySignals } from './early-signals.ts';
+
+/**
+ * Runs the command of `argv`; resolves with the exit code, for a server when it has stopped. `program` is
+ * the URL of the program's entry, as built or as source.
+ */
+export async function runCommandLine(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  signals: EarlySignals,
+  program: string,
+): Promise<number> {
+  if (argv[0] === metaCommand) {
+    const { runMetaCommand } = await import('./meta/command.ts');
+    return runMetaCommand(argv.slice(1), env, { version: readVersion(), signals });
+  }
+  const line = parseCommandLine(argv);
+  // Every command but the server ends by a signal.
+  if (line.command !== 'start') signals.handOver();
+  if (line.command === 'help') {
+    const { helpText } = await import('../config/help.ts');
+    process.stdout.write(helpText());
+    return 0;
+  }
+  const version = readVersion();
+  if (line.command === 'version') {
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  const interpreted = await readConfig(line, env);
+  if ('faults' in interpreted) return refuse(interpreted.faults);
+  const { config, origins } = interpreted;
+  const files = await findFileFaults(config, env);
+  if (files.faults.length > 0) return refuse(files.faults);
+  const warnings = [...interpreted.warnings, ...files.warnings];
+  if (line.command === 'check-config') {
+    const { effectiveText } = await import('../config/help.ts');
+    for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+    process.stdout.write(effectiveText(config, origins));
+    return 0;
+  }
+  const { startGateway } = await import('./serve.ts');
+  return startGateway({
+    config,
+    origins,
+    reread: () => readConfig(line, env),
+    version,
+    program,
+    warnings,
+    reserve: files.reserve,
+    signals,
+  });
+}
+
+function readVersion(): string {
+  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as {
+    version: string;
+  };
+  return version;
+}

@@ -1,0 +1,99 @@
+/** Checks the files of the configuration, before a worker starts that would fail on them. */
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { embeddedLibraryPath, reserveLibraryPath } from '../native/start/built-libraries.ts';
+import type { Config } from './config.ts';
+
+export interface FileFindings {
+  readonly faults: readonly string[];
+  readonly warnings: readonly string[];
+  /** For the distributed engine: the library that keeps its address range free (docs/engine-facts.md §2). */
+  readonly reserve: { readonly library: string; readonly bytes: number } | undefined;
+}
+
+/** All faults at once, each with its correction. */
+export async function findFileFaults(
+  config: Config,
+  env: NodeJS.ProcessEnv,
+): Promise<FileFindings> {
+  const faults: string[] = [];
+  const warnings: string[] = [];
+  if (config.engine === 'embedded') {
+    if (!existsSync(embeddedLibraryPath)) {
+      faults.push(
+        `--engine: the embedded engine is not built (${embeddedLibraryPath}); run npm run build:engine, which says what to install if it cannot`,
+      );
+    }
+    return { faults, warnings, reserve: undefined };
+  }
+  const fault = fileFault(config.engine);
+  if (fault !== undefined) {
+    faults.push(`--engine: ${fault}; give the path of libmf_memcache.so, or "embedded"`);
+  }
+  const preloadFault = config.enginePreload && fileFault(config.enginePreload);
+  if (preloadFault) faults.push(`--engine-preload: ${preloadFault}; give a libpython3.N.so.1.0`);
+  const local = await checkLocalConfig(env, config.devices.length);
+  const lease = await checkLease(config.slowReadMs, env['MMC_META_CONFIG_PATH']);
+  return {
+    faults: [...faults, ...local.faults, ...lease.faults],
+    warnings: [...warnings, ...local.warnings, ...lease.warnings],
+    reserve: local.reserve,
+  };
+}
+
+function fileFault(file: string): string | undefined {
+  try {
+    accessSync(file, constants.R_OK);
+    return statSync(file).isFile() ? undefined : `${file} is not a file`;
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return missing ? `there is no file ${file}` : `${file} cannot be read`;
+  }
+}
+
+/** `clients` of the pool are this gateway's: one for each device. */
+async function checkLocalConfig(env: NodeJS.ProcessEnv, clients: number): Promise<FileFindings> {
+  const { EngineFileError } = await import('../engine-config/engine-file.ts');
+  const { readLocalConfig } = await import('../engine-config/local-config.ts');
+  try {
+    const file = readLocalConfig(env['MMC_LOCAL_CONFIG_PATH'], clients);
+    if (file === undefined) return { faults: [], warnings: [], reserve: undefined };
+    const { reserveBytes, warnings } = file;
+    // Where no client contributes memory, the engine maps nothing.
+    if (reserveBytes === 0) return { faults: [], warnings, reserve: undefined };
+    if (existsSync(reserveLibraryPath)) {
+      return {
+        faults: [],
+        warnings,
+        reserve: { library: reserveLibraryPath, bytes: reserveBytes },
+      };
+    }
+    const advice = `${reserveLibraryPath} is missing, so the engine's address range cannot be kept free and its start may fail; run npm run build:engine`;
+    return { faults: [], warnings: [...warnings, advice], reserve: undefined };
+  } catch (error) {
+    if (!(error instanceof EngineFileError)) throw error;
+    return { faults: error.texts, warnings: [], reserve: undefined };
+  }
+}
+
+/**
+ * A read that outlasts its lease may return the bytes of another object, so the limit for trusted reads
+ * lies below the lease. The gateway cannot query the lease of the pool; it reads the meta service's
+ * file, if there is one.
+ */
+async function checkLease(
+  slowReadMs: number,
+  metaPath: string | undefined,
+): Promise<Pick<FileFindings, 'faults' | 'warnings'>> {
+  const { DEFAULT_LEASE_MS, readLease } = await import('../engine-config/meta-lease.ts');
+  const lease = readLease(metaPath);
+  if (lease === undefined) {
+    if (slowReadMs < DEFAULT_LEASE_MS) return { faults: [], warnings: [] };
+    const warning = `--slow-read-ms: ${slowReadMs} ms is safe only if the read lease of the pool is longer, and it is ${DEFAULT_LEASE_MS} ms unless ock.mmc.meta.lease_ttl_ms says otherwise; let MMC_META_CONFIG_PATH name the meta service's file to have this checked`;
+    return { faults: [], warnings: [warning] };
+  }
+  const { path, line, leaseMs } = lease;
+  if (slowReadMs < leaseMs) return { faults: [], warnings: [] };
+  const source = line === 0 ? `the default, since ${path} does not set it` : `${path}:${line}`;
+  const fault = `--slow-read-ms: a read of ${slowReadMs} ms would be trusted, but the read lease of the pool ends after ${leaseMs} ms (ock.mmc.meta.lease_ttl_ms, ${source}); give less than ${leaseMs}, or raise the lease`;
+  return { faults: [fault], warnings: [] };
+}

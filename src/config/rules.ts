@@ -1,0 +1,94 @@
+/** The rules between settings. Each names the settings that it reads, first the one to blame. */
+import net from 'node:net';
+import { isIPv6 } from '../engine-config/host-text.ts';
+import { leastHeapBytes, textBudgetBytes } from './heap.ts';
+import { formatBytes, mebibyte } from './kinds.ts';
+import { hostFault, writeListenAddress } from './listen.ts';
+import { sharedPlaceFault } from './origins.ts';
+import type { Config, SettingName } from './table.ts';
+
+export interface Rule {
+  readonly settings: readonly [SettingName, ...SettingName[]];
+  /** The fault with advice, or undefined. */
+  fault(config: Config): string | undefined;
+}
+
+/** The largest copy that the distributed engine's transport survives (docs/engine-facts.md §5). */
+export const hugeObjectBytes = 499 * mebibyte;
+
+/** Several beats, since each may be late. */
+const leastHeartbeatMs = 2000;
+
+export const rules: readonly Rule[] = [
+  {
+    settings: ['maxObjectBytes', 'arenaBytes'],
+    fault({ maxObjectBytes, arenaBytes }) {
+      if (maxObjectBytes <= arenaBytes) return undefined;
+      return `an object of ${formatBytes(maxObjectBytes)} does not fit into the arena of ${formatBytes(arenaBytes)}; lower it, or raise --arena-bytes`;
+    },
+  },
+  {
+    settings: ['unsizedBytes', 'maxObjectBytes'],
+    fault({ unsizedBytes, maxObjectBytes }) {
+      if (unsizedBytes <= maxObjectBytes) return undefined;
+      return `${formatBytes(unsizedBytes)} is more than the largest object, ${formatBytes(maxObjectBytes)}; lower it, or raise --max-object-bytes`;
+    },
+  },
+  {
+    settings: ['maxObjectBytes', 'engine', 'allowHugeObjects'],
+    fault({ engine, maxObjectBytes, allowHugeObjects }) {
+      if (engine === 'embedded' || maxObjectBytes <= hugeObjectBytes || allowHugeObjects) {
+        return undefined;
+      }
+      return `on the distributed engine a copy of 500MiB or more between hosts loses the data and breaks the link; give at most ${formatBytes(hugeObjectBytes)}, or insist with --allow-huge-objects`;
+    },
+  },
+  {
+    settings: ['heartbeatMs'],
+    fault({ heartbeatMs }) {
+      if (heartbeatMs === 0 || heartbeatMs >= leastHeartbeatMs) return undefined;
+      return `a worker beats every 500 ms, and a busy machine delays that; give at least ${leastHeartbeatMs}, or 0 to kill no worker`;
+    },
+  },
+  {
+    settings: ['maxHeapBytes', 'batchJsonBytes', 'sizeCacheKeys', 'engine'],
+    fault(config) {
+      const least = leastHeapBytes(config);
+      if (config.maxHeapBytes >= least) return undefined;
+      return `a heap of ${formatBytes(config.maxHeapBytes)} is too small for the ${formatBytes(textBudgetBytes(config))} that batches hold (8 x --batch-json-bytes)${config.engine === 'embedded' ? '' : ' and --size-cache-keys'}; give at least ${formatBytes(least)}, or lower --batch-json-bytes`;
+    },
+  },
+  { settings: ['host'], fault: ({ host }) => hostFault(host, '127.0.0.1 or ::1') },
+  {
+    settings: ['host', 'insecure'],
+    fault({ host, insecure }) {
+      if (hostFault(host, '') !== undefined) return undefined;
+      return isLoopback(host) || insecure ? undefined : exposed([host]);
+    },
+  },
+  {
+    settings: ['listen', 'insecure'],
+    fault({ listen, insecure }) {
+      // Only users of this machine who may write the file reach a socket.
+      const reachable = listen.filter((place) => 'host' in place && !isLoopback(place.host));
+      if (reachable.length === 0 || insecure) return undefined;
+      return exposed(reachable.map(writeListenAddress));
+    },
+  },
+  { settings: ['listen'], fault: ({ listen }) => sharedPlaceFault(listen) },
+];
+
+const exposed = (places: readonly string[]): string =>
+  `${places.join(' and ')} can be reached from other machines, and without tokens everyone there may read, store and remove every object; listen on 127.0.0.1, or accept that with --insecure (GATEWAY_INSECURE=1)`;
+
+/** Addresses that only this machine reaches. A name other than localhost is not looked up. */
+export function isLoopback(host: string): boolean {
+  if (net.isIPv4(host)) return host.startsWith('127.');
+  if (isIPv6(host)) {
+    const loopback = new net.BlockList();
+    loopback.addAddress('::1', 'ipv6');
+    loopback.addSubnet('::ffff:127.0.0.0', 104, 'ipv6');
+    return loopback.check(host, 'ipv6');
+  }
+  return host.toLowerCase() === 'localhost';
+}

@@ -1,0 +1,134 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { stopReadingDirectly } from '../../node-internals/direct-read.ts';
+import { takeParserOff } from '../../node-internals/parser-removal.ts';
+import { pendingResponses } from '../../node-internals/pending-responses.ts';
+import { endPauses, pauseReading } from '../body/read-pause.ts';
+
+/** Limits of the discarded bytes: enough for clients that send everything before they read. */
+const MAX_IDLE_MS = 2_000;
+/** For a client that has sent all of its requests. */
+const MAX_SILENT_MS = 100;
+const MAX_LINGER_MS = 30_000;
+const MAX_DISCARDED_BYTES = 1 << 30;
+
+/** While the parser stays on: from this number of discarded requests on, the gateway does not read. */
+const MAX_DISCARDED_REQUESTS = 16;
+
+interface Discarding {
+  bytes: number;
+  requests: number;
+  /** Whether the parser finds requests in the discarded bytes. */
+  isParsed: boolean;
+  /** Called when bytes have been discarded. */
+  onBytes: (() => void) | undefined;
+}
+
+const discarding = new WeakMap<Socket, Discarding>();
+
+/**
+ * Detaches the HTTP parser from a connection: from the next turn of the loop on, bytes that arrive are
+ * discarded, up to 1 GiB, and then the connection is destroyed. Bytes of the chunk at hand still reach
+ * the parser, so the server must discard the requests that it finds in them. Without this the parser
+ * would make request and response objects, in unbounded memory, of bytes that get no response. Where
+ * this Node keeps its parser on, `discardRequest` bounds them, and so does the budget that they are
+ * charged to (pipeline-limit.ts). Calling it again has no effect.
+ */
+export function discardInput(socket: Socket): void {
+  beginDiscarding(socket);
+}
+
+/** Discards a request that is not served, with its body and everything behind it. */
+export function discardRequest(req: IncomingMessage): void {
+  const { socket } = req;
+  const state = beginDiscarding(socket);
+  state.requests += 1;
+  req.resume();
+  limitRequests(socket, state);
+}
+
+function beginDiscarding(socket: Socket): Discarding {
+  const known = discarding.get(socket);
+  if (known !== undefined) return known;
+  const state: Discarding = { bytes: 0, requests: 0, isParsed: false, onBytes: undefined };
+  discarding.set(socket, state);
+  // A parser cannot be detached from its connection within its own callback.
+  process.nextTick(() => {
+    if (socket.destroyed) return;
+    stopReadingDirectly(socket);
+    endPauses(socket);
+    state.isParsed = !takeParserOff(socket, (bytes) => {
+      state.bytes += bytes;
+      if (state.bytes > MAX_DISCARDED_BYTES) socket.destroy();
+      else state.onBytes?.();
+    });
+    limitRequests(socket, state);
+  });
+  return state;
+}
+
+function limitRequests(socket: Socket, state: Discarding): void {
+  const isFlooded = state.isParsed && state.requests >= MAX_DISCARDED_REQUESTS;
+  if (isFlooded) pauseReading(socket, state);
+}
+
+const closing = new WeakSet<Socket>();
+
+/** Whether our side of a connection has ended, or is about to: nothing may be served on it. */
+export const isClosing = (socket: Socket): boolean => socket.writableEnded || closing.has(socket);
+
+/**
+ * Closes a connection behind its last response: ends our side once everything that was written has
+ * been sent, discards the bytes that the client still sends, and closes when the client ends its side, or after 2 s
+ * without a byte, 30 s in all, or 1 GiB. Closing with unread bytes would make the kernel reset the
+ * connection, and drop the responses that the client has not received yet. Calling it again has no
+ * effect. Written bytes that have not reached the kernel after 30 s are lost.
+ */
+export function lingerClose(socket: Socket): void {
+  if (socket.destroyed || isClosing(socket)) return;
+  closing.add(socket);
+  linger(socket, () => socket.destroy(), MAX_IDLE_MS);
+  socket.end();
+}
+
+/**
+ * As `lingerClose`, for a connection that is destroyed as soon as our side has ended: that waits until
+ * the client has ended its side, or sent nothing for 2 s, or for 0.1 s when it is not known to send more.
+ * False where the connection closes already.
+ */
+export function lingerBeforeEnd(socket: Socket, end: () => void): boolean {
+  if (socket.destroyed || isClosing(socket)) return false;
+  const responses = pendingResponses(socket);
+  const isRead = responses.length <= 1 && responses.every(({ req }) => req.complete);
+  const idleMs = isRead && !discarding.has(socket) ? MAX_SILENT_MS : MAX_IDLE_MS;
+  closing.add(socket);
+  linger(socket, end, idleMs);
+  socket.once('end', end);
+  return true;
+}
+
+/** Calls `close` once the client has sent nothing for `idleMs`, or for 2 s after its first byte. */
+function linger(socket: Socket, close: () => void, idleMs: number): void {
+  const state = beginDiscarding(socket);
+  const total = setTimeout(() => socket.destroy(), MAX_LINGER_MS);
+  const look = (): void => {
+    // The response may still wait for a client that reads slowly.
+    if (socket.writableLength > 0) idle.refresh();
+    else close();
+  };
+  let idle = setTimeout(look, idleMs);
+  let isSilent = idleMs < MAX_IDLE_MS;
+  state.onBytes = () => {
+    if (!isSilent) {
+      idle.refresh();
+      return;
+    }
+    isSilent = false;
+    clearTimeout(idle);
+    idle = setTimeout(look, MAX_IDLE_MS);
+  };
+  socket.once('close', () => {
+    clearTimeout(total);
+    clearTimeout(idle);
+  });
+}

@@ -1,0 +1,79 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
+import { isClosing } from './linger.ts';
+
+/** How often a drain checks whether everything is sent: no event reports that for a small response. */
+const DRAIN_LOOK_MS = 10;
+/**
+ * A client may have sent the next request when its connection is closed, and never learns whether that
+ * request was executed. So responses announce the end first (`Connection: close`), and only connections
+ * without a request in this time close without it. The time is counted in checks, which take longer on a
+ * busy machine, where clients take longer too.
+ */
+const GRACE_LOOKS = 20;
+/** The same for a connection without a request so far: its client is about to send one. */
+const FRESH_LOOKS = 200;
+
+export interface LiveConnections {
+  /** Serves a connection that another server has accepted. */
+  accept(socket: Socket): void;
+  /** Lets requests in flight finish, and their connections close; false after the deadline. */
+  drain(deadlineMs: number): Promise<boolean>;
+  /** Closes every connection at once. */
+  destroyAll(): void;
+}
+
+/** The connections of a server, until their last bytes are sent. */
+export function createLiveConnections(server: Server, inFlight: () => number): LiveConnections {
+  const sockets = new Set<Socket>();
+  const fresh = new Set<Socket>();
+  for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
+    server.on(event, ({ socket }: IncomingMessage) => fresh.delete(socket));
+  }
+  const hasUnsentBytes = (socket: Socket): boolean => socket.writableLength > 0;
+  /** Unsent responses count, and refused uploads that the gateway still reads and discards. */
+  const isBusy = (): boolean =>
+    inFlight() > 0 ||
+    [...sockets].some(
+      (socket) => !socket.destroyed && (isClosing(socket) || hasUnsentBytes(socket)),
+    );
+
+  return {
+    accept(socket) {
+      sockets.add(socket);
+      fresh.add(socket);
+      socket.once('close', () => {
+        sockets.delete(socket);
+        fresh.delete(socket);
+      });
+      // node:http listens too, but not on connections that it has passed on.
+      socket.on('error', () => undefined);
+      socket.setNoDelay(true);
+      // A client may end its side before it has the response; a passed-on socket has lost this option.
+      socket.allowHalfOpen = true;
+      server.emit('connection', socket);
+    },
+    async drain(deadlineMs) {
+      const started = performance.now();
+      for (let looks = 0; ; looks += 1) {
+        // The gateway reads what has arrived before it closes a connection.
+        await nextTurn();
+        const elapsedMs = performance.now() - started;
+        const graceIsOver = looks >= (fresh.size > 0 ? FRESH_LOOKS : GRACE_LOOKS);
+        // node:http treats a connection as idle although its last response still waits for a slow reader.
+        if (graceIsOver && ![...sockets].some(hasUnsentBytes)) server.closeIdleConnections();
+        const finished = !isBusy() && (graceIsOver || sockets.size === 0);
+        if (finished || elapsedMs >= deadlineMs) break;
+        await elapse(DRAIN_LOOK_MS);
+      }
+      const drained = !isBusy();
+      // Connections without a complete request close too: the gateway reads no more requests.
+      if (drained) for (const socket of sockets) socket.destroy();
+      return drained;
+    },
+    destroyAll() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}

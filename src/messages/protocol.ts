@@ -1,0 +1,149 @@
+/**
+ * The messages between supervisor and worker, each as a table of checks for its members, from which its
+ * type follows. The receiver ignores an invalid message, so that a broken worker cannot break the
+ * supervisor.
+ */
+import type { Layout } from '../config/layouts.ts';
+import { type Config, settingNames, table } from '../config/table.ts';
+import type { PoolReport } from './report.ts';
+
+/** The word on the command line that makes the program a worker; only the supervisor uses it. */
+export const workerRole = 'worker';
+
+type Check<T> = (value: unknown) => value is T;
+type Shapes = Readonly<Record<string, Readonly<Record<string, Check<unknown>>>>>;
+type MessageOf<S extends Shapes> = {
+  [Type in keyof S]: { readonly type: Type } & {
+    readonly [Member in keyof S[Type]]: S[Type][Member] extends Check<infer T> ? T : never;
+  };
+}[keyof S];
+
+const isString = (value: unknown): value is string => typeof value === 'string';
+const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0;
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isStage = (value: unknown): value is DrainStage => value === 'requests' || value === 'engine';
+const isMetrics = (value: unknown): value is MetricJson[] =>
+  Array.isArray(value) && value.every((metric) => isRecord(metric) && isString(metric['name']));
+const isReport = (value: unknown): value is PoolReport =>
+  isRecord(value) &&
+  isBoolean(value['ready']) &&
+  isString(value['detail']) &&
+  Array.isArray(value['clients']);
+const isConfig = (value: unknown): value is Config =>
+  isRecord(value) &&
+  settingNames.every((name) => {
+    const { fallback } = table[name];
+    return fallback === undefined || typeof value[name] === typeof fallback;
+  });
+const isLayouts = (value: unknown): value is readonly Layout[] =>
+  Array.isArray(value) &&
+  value.every(
+    (layout) =>
+      isRecord(layout) &&
+      isString(layout['name']) &&
+      Array.isArray(layout['sizes']) &&
+      layout['sizes'].every(isCount),
+  );
+const isLogLevel = (value: unknown): value is Config['logLevel'] =>
+  isString(value) && 'value' in table.logLevel.kind.read(value);
+
+/** The response to GET /metrics. */
+export interface MetricsText {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/**
+ * The time that a worker has for its engine after its requests: at most half for running calls, the rest
+ * to uninitialise it, which usually takes 2–3 s (docs/engine-facts.md §3).
+ */
+export const closeEngineMs = 8000;
+
+/** The stages of a draining worker: it waits for its requests, then for the uninitialisation of its engine. */
+export type DrainStage = 'requests' | 'engine';
+
+/** One metric of prom-client's `getMetricsAsJSON`; only prom-client reads its content. */
+export interface MetricJson {
+  readonly name: string;
+  readonly type?: unknown;
+}
+
+const toWorkerShapes = {
+  /** The first message; the worker opens the engine of its device. */
+  start: { config: isConfig, device: isCount },
+  /** Returns the handle of `echo`. */
+  echoed: {},
+  /** Carries a connection as a bare handle that must not be read yet; the response is `accept`. */
+  offer: { id: isCount },
+  /** The connection belongs to the worker, which may read it. Carries it if `offer` could not. */
+  commit: { id: isCount },
+  /** Another worker gets the connection: this one closes its copy and responds with `released`. */
+  revoke: { id: isCount },
+  /** Requests the metrics of the worker; the response is `collected` with the same id. */
+  collect: { id: isCount },
+  /** The response to `scrape`: the text for /metrics. */
+  metrics: { id: isCount, contentType: isString, body: isString },
+  /** The response to `survey`. */
+  surveyed: { id: isCount, report: isReport },
+  /** A shutdown is near: readiness fails and responses close their connections, but all are served. */
+  unready: {},
+  /** Settings that have changed at run time. */
+  reconfigure: { layout: isLayouts, logLevel: isLogLevel },
+  /** Finish the requests in flight within this time; `leave` follows when all workers have. */
+  drain: { deadlineMs: isCount },
+  /** No worker needs the objects in its memory any more: a drained worker uninitialises its engine. */
+  leave: {},
+};
+
+const fromWorkerShapes = {
+  /** The engine is open, and the worker accepts connections. */
+  ready: {
+    engine: isString,
+    embedded: isBoolean,
+    device: isCount,
+    serviceId: isCount,
+    arenaBytes: isCount,
+    /** Whether `offer` may carry a bare handle. */
+    bareHandles: isBoolean,
+  },
+  /** Carries a bare handle, before `ready`; the response is `echoed`. */
+  echo: {},
+  /** The worker is about to end; `permanent` if a restart cannot help. */
+  failed: { message: isString, permanent: isBoolean },
+  /** The heartbeat: engine calls in flight, those past their deadline, and whether any are refused. */
+  heartbeat: { inFlight: isCount, late: isCount, stuck: isBoolean, inspected: isBoolean },
+  accept: { id: isCount },
+  released: { id: isCount },
+  collected: { id: isCount, metrics: isMetrics },
+  /** The worker serves GET /metrics and requests the sum over all workers. */
+  scrape: { id: isCount },
+  /** The worker requests the state of the whole pool. */
+  survey: { id: isCount },
+  /** The worker got SIGTERM from outside, perhaps together with the whole process group. */
+  asked: {},
+  /** Sent when a drain begins, for any reason, and repeatedly during it. */
+  draining: { stage: isStage, requests: isCount, calls: isCount },
+};
+
+export type ToWorker = MessageOf<typeof toWorkerShapes>;
+export type FromWorker = MessageOf<typeof fromWorkerShapes>;
+export type WorkerFacts = Extract<FromWorker, { type: 'ready' }>;
+
+export function parseToWorker(value: unknown): ToWorker | undefined {
+  return matches(toWorkerShapes, value) ? value : undefined;
+}
+
+export function parseFromWorker(value: unknown): FromWorker | undefined {
+  return matches(fromWorkerShapes, value) ? value : undefined;
+}
+
+function matches<S extends Shapes>(shapes: S, value: unknown): value is MessageOf<S> {
+  if (!isRecord(value) || !isString(value['type']) || !Object.hasOwn(shapes, value['type'])) {
+    return false;
+  }
+  const members = Object.entries(shapes[value['type']] ?? {});
+  return members.every(([member, check]) => check(value[member]));
+}

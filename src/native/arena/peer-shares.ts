@@ -1,0 +1,36 @@
+/** The bytes that one peer holds. */
+export interface Share {
+  bytes: number;
+}
+
+/**
+ * The bytes that each peer holds of a shared budget. A peer is any object that represents one client:
+ * today a connection. Its share lives as long as the peer.
+ */
+export class PeerShares {
+  /** Bytes that one peer may hold while others need memory. */
+  readonly shareBytes: number;
+  readonly #shares = new WeakMap<object, Share>();
+
+  constructor(shareBytes: number) {
+    this.shareBytes = shareBytes;
+  }
+
+  /** The share of a peer; undefined without a peer. */
+  of(peer: object | undefined): Share | undefined {
+    if (peer === undefined) return undefined;
+    const known = this.#shares.get(peer);
+    if (known !== undefined) return known;
+    const share = { bytes: 0 };
+    this.#shares.set(peer, share);
+    return share;
+  }
+
+  /**
+   * Whether `bytes` more would exceed the limit of the share. Never for a peer that holds nothing:
+   * otherwise a value larger than a share could not be stored or read.
+   */
+  wouldExceed(share: Share | undefined, bytes: number): boolean {
+    return share !== undefined && share.bytes > 0 && share.bytes + bytes > this.shareBytes;
+  }
+}

@@ -1,0 +1,5 @@
+/** The paths of the built C libraries; this module loads no native code. */
+import { packageFile } from '../../os/package-files.ts';
+
+export const embeddedLibraryPath = packageFile('build/native/libmcg_embedded.so');
+export const reserveLibraryPath = packageFile('build/native/libmcg_reserve.so');

@@ -1,0 +1,347 @@
+import {
+  MMC_DUPLICATED_OBJECT,
+  MMC_ERROR,
+  MMC_INVALID_PARAM,
+  MMC_OK,
+  MMC_UNMATCHED_KEY,
+} from '../errors/engine-codes.ts';
+import type { Arena, DataInfo, PutOptions, Replica } from '../native/abi/types.ts';
+import {
+  bufferArgument,
+  bytesArgument,
+  entriesArgument,
+  type IfExists,
+  keyArgument,
+  keysArgument,
+  optionsArgument,
+  piecesArgument,
+  putArguments,
+  type StorePutOptions,
+  sizesArgument,
+} from './arguments.ts';
+import { askBatch } from './store-batches.ts';
+import type { StoreConnection } from './store-connection.ts';
+import {
+  check,
+  failure,
+  putObject,
+  putObjects,
+  readObject,
+  readObjects,
+  readWhole,
+  replaceObject,
+} from './store-session.ts';
+import type { Bytes } from './transfer.ts';
+
+/** An object's length in bytes, and the service and medium of each replica. */
+export interface ObjectInfo {
+  readonly size: number;
+  readonly replicas: readonly Replica[];
+}
+
+/** What a put did: `kept` and `replaced` only with that `ifExists`. */
+export type PutOutcome = 'created' | 'kept' | 'replaced';
+
+/** The result of one item of a batch. A failed item does not affect the others. */
+export type ItemResult<Done> =
+  | (Readonly<Done> & { readonly ok: true })
+  | { readonly ok: false; readonly error: Error };
+
+/** A value of at least one byte: memory of the caller, or a block of the store's arena. */
+export type StoreBytes = Bytes | ArrayBuffer;
+
+/** Another writer may store the key again between the remove and the put. */
+const MAX_REPLACEMENTS = 3;
+const CLOSE_MS = 20_000;
+
+/**
+ * An open store: the objects of the pool, without HTTP. `openStore` makes it; a process has one.
+ *
+ * Blocks of `arena`, and bytes inside a registered buffer, move without a copy. Do not change the bytes
+ * of a put, and do not read the target of `getInto`, before the promise settles.
+ *
+ * A bad argument rejects with a TypeError that names it. Every other failure of a single operation
+ * rejects with MmcError (`code` is the engine's name, `errno` its number), UntrustedReadError,
+ * EngineDeadlineError, EngineStuckError, ArenaFullError, EngineClosedError after `close`, or RangeError
+ * for a value that never fits into the arena. A batch resolves with a result for each item.
+ */
+export class Store implements AsyncDisposable {
+  readonly #connection: StoreConnection;
+
+  constructor(connection: StoreConnection) {
+    this.#connection = connection;
+  }
+
+  /** The id of this client's service, as `prefer` names it. */
+  get serviceId(): number {
+    return this.#connection.scheduler('serviceId').engine.serviceId;
+  }
+
+  /** Memory that is registered with the engine; its blocks need no copy. */
+  get arena(): Arena {
+    return this.#connection.scheduler('arena').arena;
+  }
+
+  /** The object's bytes as a copy; undefined if no object has this key. */
+  async get(key: string): Promise<Buffer | undefined> {
+    const read = await readWhole(this.#connection.session('get'), keyArgument(key));
+    if (typeof read !== 'number') return read;
+    return this.#missing(read, 'get');
+  }
+
+  /**
+   * Reads an object of exactly the target's length. False if no object has this key; rejects with
+   * MMC_ERROR if the object has another length. After a failure the content of the target is undefined.
+   */
+  async getInto(key: string, target: StoreBytes): Promise<boolean> {
+    const session = this.#connection.session('getInto');
+    const name = keyArgument(key);
+    const code = await readObject(session, name, [bytesArgument(target, 'target')]);
+    if (code === MMC_OK) return true;
+    // The engine has one code for a missing object and for one of another length.
+    if (code === MMC_ERROR && !(await this.has(name))) return false;
+    throw failure(code, 'getInto');
+  }
+
+  /** Stores an object. Rejects with MMC_DUPLICATED_OBJECT if it exists, unless `ifExists` says otherwise. */
+  put(key: string, value: StoreBytes, options: StorePutOptions = {}): Promise<PutOutcome> {
+    return this.#put('put', key, () => [bytesArgument(value, 'value')], options);
+  }
+
+  /** Whether an object has this key. */
+  async has(key: string): Promise<boolean> {
+    const scheduler = this.#connection.scheduler('has');
+    const code = await scheduler.single.exist(keyArgument(key));
+    if (code !== MMC_UNMATCHED_KEY) check(code, 'has');
+    return code === MMC_OK;
+  }
+
+  /** True if there was an object, and it is removed now. */
+  async delete(key: string): Promise<boolean> {
+    const scheduler = this.#connection.scheduler('delete');
+    const code = await scheduler.single.remove(keyArgument(key));
+    if (code !== MMC_UNMATCHED_KEY) check(code, 'delete');
+    return code === MMC_OK;
+  }
+
+  /** Undefined if no object has this key. */
+  async info(key: string): Promise<ObjectInfo | undefined> {
+    const scheduler = this.#connection.scheduler('info');
+    const { code, info } = await scheduler.single.query(keyArgument(key));
+    return code === MMC_OK ? infoOf(info) : this.#missing(code, 'info');
+  }
+
+  /** Each value as a copy; undefined if no object has the key. */
+  async getMany(keys: readonly string[]): Promise<ItemResult<{ value: Buffer | undefined }>[]> {
+    const session = this.#connection.session('getMany');
+    const names = keysArgument(keys);
+    const infos = await this.#infos(names, 'getMany');
+    const targets = infos.map((info) =>
+      Buffer.allocUnsafeSlow(typeof info === 'object' ? info.size : 0),
+    );
+    const codes = await readObjects(
+      session,
+      names,
+      targets.map((target) => [target]),
+    );
+    return Promise.all(
+      infos.map(async (info, at): Promise<ItemResult<{ value: Buffer | undefined }>> => {
+        if (typeof info === 'number') return failed(info, 'getMany');
+        if (info === undefined) return { ok: true, value: undefined };
+        const code = codes[at] as number;
+        if (code === MMC_OK) return { ok: true, value: targets[at] };
+        // Removed or replaced since the query.
+        return code === MMC_ERROR
+          ? settled(async () => ({ value: await this.get(names[at] as string) }))
+          : failed(code, 'getMany');
+      }),
+    );
+  }
+
+  /** Stores each entry, with the same options for all. */
+  async putMany(
+    entries: Iterable<readonly [key: string, value: StoreBytes]>,
+    options: StorePutOptions = {},
+  ): Promise<ItemResult<{ outcome: PutOutcome }>[]> {
+    const session = this.#connection.session('putMany');
+    const pairs = entriesArgument(entries);
+    const { options: placement, ifExists } = putArguments(options);
+    const keys = pairs.map(([key]) => key);
+    const pieces = pairs.map(([, value]) => [value]);
+    const codes = await putObjects(session, keys, pieces, placement);
+    const results: ItemResult<{ outcome: PutOutcome }>[] = [];
+    for (const [at, key] of keys.entries()) {
+      const code = codes[at] as number;
+      const value = pieces[at] as Bytes[];
+      results.push(
+        await settled(async () => ({
+          outcome: await this.#settlePut('putMany', key, value, { placement, ifExists, code }),
+        })),
+      );
+    }
+    return results;
+  }
+
+  async hasMany(keys: readonly string[]): Promise<ItemResult<{ exists: boolean }>[]> {
+    const scheduler = this.#connection.scheduler('hasMany');
+    const codes = await askBatch(keysArgument(keys), MMC_INVALID_PARAM, (part) =>
+      scheduler.batches.of().exist(part),
+    );
+    return codes.map((code) => foundOr(code, 'hasMany', (exists) => ({ exists })));
+  }
+
+  async deleteMany(keys: readonly string[]): Promise<ItemResult<{ deleted: boolean }>[]> {
+    const scheduler = this.#connection.scheduler('deleteMany');
+    const codes = await askBatch(keysArgument(keys), MMC_INVALID_PARAM, (part) =>
+      scheduler.batches.of().remove(part),
+    );
+    return codes.map((code) => foundOr(code, 'deleteMany', (deleted) => ({ deleted })));
+  }
+
+  async infoMany(keys: readonly string[]): Promise<ItemResult<{ info: ObjectInfo | undefined }>[]> {
+    const infos = await this.#infos(keysArgument(keys), 'infoMany');
+    return infos.map((info) =>
+      typeof info === 'number'
+        ? failed(info, 'infoMany')
+        : { ok: true, info: info === undefined ? undefined : infoOf(info) },
+    );
+  }
+
+  /** Stores layers in sequence as one object; the pool does not know their sizes. */
+  putLayers(
+    key: string,
+    layers: readonly StoreBytes[],
+    options: StorePutOptions = {},
+  ): Promise<PutOutcome> {
+    return this.#put('putLayers', key, () => piecesArgument(layers, 'layers'), options);
+  }
+
+  /**
+   * The layers of an object, each as a copy; undefined if no object has this key. `sizes` must add up to
+   * the length of the object, otherwise it rejects with RangeError.
+   */
+  async getLayers(
+    key: string,
+    options: { readonly sizes: readonly number[] },
+  ): Promise<Buffer[] | undefined> {
+    const { sizes } = optionsArgument(options, ['sizes']);
+    const lengths = sizesArgument(sizes);
+    const whole = await this.get(key);
+    if (whole === undefined) return undefined;
+    const total = lengths.reduce((sum, length) => sum + length, 0);
+    if (total !== whole.length) {
+      throw new RangeError(`the object has ${whole.length} bytes, but options.sizes has ${total}`);
+    }
+    let end = 0;
+    return lengths.map((length) => {
+      end += length;
+      return whole.subarray(end - length, end);
+    });
+  }
+
+  /** Registers memory with the engine, so that bytes inside it need no copy; held until it is unregistered. */
+  async registerBuffer(buffer: Uint8Array): Promise<void> {
+    bufferArgument(buffer);
+    await this.#connection.registerBuffer(buffer, 'registerBuffer');
+  }
+
+  /** Call it when no operation uses the buffer. No error for a buffer that was never registered. */
+  async unregisterBuffer(buffer: Uint8Array): Promise<void> {
+    bufferArgument(buffer);
+    await this.#connection.unregisterBuffer(buffer, 'unregisterBuffer');
+  }
+
+  /**
+   * Waits for operations in progress, at most for `deadlineMs`, and leaves the pool. Without effect on a
+   * closed store. @throws EngineDeadlineError if the engine does not return: end the process with `exitNow`.
+   */
+  close(deadlineMs = CLOSE_MS): Promise<void> {
+    return this.#connection.close(deadlineMs);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #put(
+    operation: string,
+    key: string,
+    piecesOf: () => readonly Bytes[],
+    given: StorePutOptions,
+  ): Promise<PutOutcome> {
+    const session = this.#connection.session(operation);
+    const name = keyArgument(key);
+    const pieces = piecesOf();
+    const { options: placement, ifExists } = putArguments(given);
+    const code = await putObject(session, name, pieces, placement);
+    return this.#settlePut(operation, name, pieces, { placement, ifExists, code });
+  }
+
+  /** The outcome of a put for which the engine returned `code`; replaces an object that is in its way. */
+  async #settlePut(
+    operation: string,
+    key: string,
+    pieces: readonly Bytes[],
+    put: { placement: PutOptions; ifExists: IfExists; code: number },
+  ): Promise<PutOutcome> {
+    let { code } = put;
+    if (code === MMC_OK) return 'created';
+    if (code === MMC_DUPLICATED_OBJECT && put.ifExists === 'keep') return 'kept';
+    let replaced = false;
+    for (let tried = 0; tried < MAX_REPLACEMENTS; tried += 1) {
+      if (code !== MMC_DUPLICATED_OBJECT || put.ifExists !== 'replace') break;
+      const session = this.#connection.session(operation);
+      const { removed, stored } = await replaceObject(session, key, pieces, put.placement);
+      replaced ||= removed === MMC_OK;
+      code = stored ?? removed;
+      if (code === MMC_OK) return replaced ? 'replaced' : 'created';
+    }
+    throw failure(code, operation);
+  }
+
+  /** For each key its information, undefined for a missing one, or the code of a failure. */
+  async #infos(
+    keys: readonly string[],
+    operation: string,
+  ): Promise<(DataInfo | number | undefined)[]> {
+    const scheduler = this.#connection.scheduler(operation);
+    return askBatch<DataInfo | number | undefined>(keys, MMC_INVALID_PARAM, async (part) => {
+      const { codes, infos } = await scheduler.batches.of().query(part);
+      return infos.map((info, at) => {
+        const code = codes[at] as number;
+        if (code !== MMC_OK && code !== MMC_UNMATCHED_KEY) return code;
+        return info.valid ? info : undefined;
+      });
+    });
+  }
+
+  #missing(code: number, operation: string): undefined {
+    if (code !== MMC_UNMATCHED_KEY) throw failure(code, operation);
+    return undefined;
+  }
+}
+
+const infoOf = ({ size, replicas }: DataInfo): ObjectInfo => ({ size, replicas });
+
+const failed = (code: number, operation: string): { ok: false; error: Error } => ({
+  ok: false,
+  error: failure(code, operation),
+});
+
+const foundOr = <Done>(
+  code: number,
+  operation: string,
+  done: (found: boolean) => Done,
+): ItemResult<Done> =>
+  code === MMC_OK || code === MMC_UNMATCHED_KEY
+    ? { ok: true, ...done(code === MMC_OK) }
+    : failed(code, operation);
+
+/** The result of work for one item; its error affects no other item. */
+async function settled<Done extends object>(work: () => Promise<Done>): Promise<ItemResult<Done>> {
+  try {
+    return { ok: true, ...(await work()) };
+  } catch (error) {
+    return { ok: false, error: error instanceof Error ? error : new Error(String(error)) };
+  }
+}

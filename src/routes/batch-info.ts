@@ -1,7 +1,0 @@
-import { infoResults } from '../codecs/json-results.ts';
-import { keysHandler } from './batch-request.ts';
-
-/** POST /v1/batch/info: size and replicas of each. */
-export const batchInfo = keysHandler('info', async ({ batches }, keys, caller) =>
-  infoResults(keys, await batches.stat(keys, caller)),
-);

@@ -1,0 +1,148 @@
+import express, { type RequestHandler, type Router } from 'express';
+import helmet from 'helmet';
+import swaggerUi from 'swagger-ui-express';
+import { ProblemError } from '../../errors/problems.ts';
+import { announcesBody, bodyNotTaken } from '../../http/request/framing.ts';
+import { parseQuery } from '../../http/request/query.ts';
+import { parseTarget } from '../../http/request/target.ts';
+import { makeDocument, sendDocument } from '../../http/response/document.ts';
+import { loadDescription } from './description.ts';
+import { htmlPage } from './html-page.ts';
+import { getProblem, listProblems, problemPagePolicy } from './problems.ts';
+
+export interface DocsOptions {
+  /** Whether clients reach the gateway over TLS: browsers accept the headers about it only then. */
+  readonly tls: boolean;
+}
+
+const page = htmlPage(
+  'memcache-gateway: API',
+  `<link rel="icon" type="image/png" href="/docs/favicon-32x32.png" sizes="32x32">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="/docs/page.css">`,
+  `<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/swagger-ui-standalone-preset.js"></script>
+<script src="/docs/swagger-ui-init.js"></script>`,
+);
+
+const pageStyle = makeDocument(
+  'text/css; charset=utf-8',
+  `html { box-sizing: border-box; overflow-y: scroll; }
+*, *::before, *::after { box-sizing: inherit; }
+body { margin: 0; background: #fafafa; }
+.swagger-ui .parameters-col_name { min-width: 9rem; }
+.swagger-ui .responses-table .highlight-code > .microlight { max-height: 11rem; }
+.swagger-ui .responses-table > tbody > tr > td { border-top: 1px solid #3b415140; padding: 1rem 0; }
+.swagger-ui .response-col_links { display: none; }
+`,
+);
+
+/** The files that the page loads, and no other file of the package: its index.html uses an outside server. */
+const ASSETS =
+  /^\/docs\/(swagger-ui(-bundle|-standalone-preset|-init)?\.(js|css)|favicon-32x32\.png)$/;
+
+/** Has no route parameter, because Express would decode it; a slug needs no encoding. */
+const PROBLEM = /^\/problems\/[^/]+$/;
+
+/** Swagger UI needs no inline script nor style; data: is for the arrows in its stylesheet. */
+const docsPolicy = {
+  'default-src': ["'none'"],
+  'script-src': ["'self'"],
+  'style-src': ["'self'"],
+  'img-src': ["'self'", 'data:'],
+  'connect-src': ["'self'"],
+  'base-uri': ["'none'"],
+  'form-action': ["'none'"],
+  'frame-ancestors': ["'none'"],
+};
+
+/** Browsers that got a page over plain HTTP ignore these headers, and say so in their console. */
+function pageSecurity(directives: Record<string, string[]>, { tls }: DocsOptions): RequestHandler {
+  return helmet({
+    contentSecurityPolicy: { useDefaults: false, directives },
+    strictTransportSecurity: tls,
+    crossOriginOpenerPolicy: tls,
+    originAgentCluster: tls,
+    xFrameOptions: { action: 'deny' },
+  });
+}
+
+/** Refuses a body, as the data routes do: no code reads it. */
+const withoutBody: RequestHandler = (req, _res, next) => {
+  if (announcesBody(req)) throw bodyNotTaken(req.method);
+  next();
+};
+
+/** Unknown query parameters are refused here too (openapi.yaml). */
+const withoutQuery: RequestHandler = (req, _res, next) => {
+  parseQuery(parseTarget(req.originalUrl).query, []);
+  next();
+};
+
+const onlyGet: RequestHandler = (req) => {
+  throw new ProblemError('method-not-allowed', {
+    detail: `${req.method} is not a method of this resource.`,
+    headers: { Allow: 'GET, HEAD' },
+  });
+};
+
+/**
+ * The pages for people: /docs (Swagger UI with all of its parts), /openapi.json, /openapi.yaml and
+ * /problems. Faults are thrown as ProblemError, to which the application responds; other paths go on
+ * to the next route.
+ */
+export async function docsRoutes(options: DocsOptions): Promise<Router> {
+  const description = await loadDescription();
+  const router = express.Router({ caseSensitive: true, strict: true });
+  const docsSecurity = pageSecurity(docsPolicy, options);
+  const problemSecurity = pageSecurity(problemPagePolicy, options);
+
+  const paths = ['/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/problems', PROBLEM];
+  const everything = [...paths, '/docs/page.css', ASSETS];
+  router.get(everything, withoutBody);
+  router.get(paths, withoutQuery);
+
+  router.get(['/docs', '/docs/'], docsSecurity, (req, res) => {
+    sendDocument(req, res, page);
+  });
+  router.get('/docs/page.css', docsSecurity, (req, res) => {
+    sendDocument(req, res, pageStyle);
+  });
+  router.get(ASSETS, docsSecurity, withoutPrefix, ...swaggerAssets());
+
+  router.get('/openapi.json', (req, res) => {
+    sendDocument(req, res, description.json);
+  });
+  router.get('/openapi.yaml', (req, res) => {
+    sendDocument(req, res, description.yaml);
+  });
+
+  router.get('/problems', problemSecurity, listProblems);
+  router.get(PROBLEM, problemSecurity, (req, res) => {
+    getProblem(req, res, req.path.slice('/problems/'.length));
+  });
+
+  router.all(everything, onlyGet);
+  return router;
+}
+
+/** The package's static files are served relative to the mount point; this router has none. */
+const withoutPrefix: RequestHandler = (req, _res, next) => {
+  req.url = req.url.replace(/^\/docs/, '');
+  next();
+};
+
+/** `validatorUrl: null`: no badge from an outside server. */
+function swaggerAssets(): RequestHandler[] {
+  return swaggerUi.serveFiles(undefined, {
+    swaggerUrl: '/openapi.json',
+    swaggerOptions: {
+      layout: 'BaseLayout',
+      validatorUrl: null,
+      displayRequestDuration: true,
+      defaultModelsExpandDepth: 0,
+      syntaxHighlight: { activated: true, theme: 'agate' },
+    },
+  });
+}

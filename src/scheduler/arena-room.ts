@@ -1,0 +1,61 @@
+import { ClientGoneError } from '../errors/client-gone.ts';
+import type { Arena, Block } from '../native/abi/types.ts';
+import { peerHasLeft } from '../os/peer-state.ts';
+
+/**
+ * The client of a store operation: a socket. A client that has only ended its side (a FIN) may still
+ * wait for its response, so it counts as connected.
+ */
+export interface Caller {
+  readonly destroyed: boolean;
+  once(event: 'close', listener: () => void): unknown;
+  off(event: 'close', listener: () => void): unknown;
+  /**
+   * Whether the client has ended its side before the gateway has the whole request. Do not call it while
+   * bytes of the connection are being parsed: they are then neither unread nor received.
+   */
+  hasEndedEarly?(): boolean;
+  /** The client whose share of the arena its blocks use; by default the caller itself. */
+  readonly peer?: object | undefined;
+}
+
+/** The peer whose share the blocks of a caller use. */
+export const peerOf = (caller: Caller | undefined): object | undefined => caller?.peer ?? caller;
+
+/** Whether a client has disconnected: its connection is destroyed, was reset, or, on a Unix socket, was closed. */
+export const hasLeft = (caller: Caller): boolean => caller.destroyed || peerHasLeft(caller);
+
+/** Whether an arena has refused requests for longer than a request waits for memory. */
+export const isRefusing = (arena: Arena, arenaWaitMs: number): boolean =>
+  (arena.pressure().refusingForMs ?? -1) > arenaWaitMs;
+
+/** Interval of the checks of waiting clients: no event reports the end of a connection that is not read. */
+const CHECK_MS = 250;
+
+/**
+ * Waits for memory, in order of request. A client that disconnects loses its place at once, so that no
+ * request waits behind it. @throws ArenaFullError, ClientGoneError
+ */
+export async function waitForRoom(
+  arena: Arena,
+  bytes: number,
+  deadlineMs: number,
+  caller: Caller | undefined,
+): Promise<Block> {
+  if (caller === undefined) return arena.allocate(bytes, { deadlineMs });
+  const peer = peerOf(caller);
+  const left = new AbortController();
+  const leave = () => left.abort(new ClientGoneError());
+  // Checked now too: without Node's help, a descriptor can only be found while the connection exists.
+  if (hasLeft(caller)) leave();
+  caller.once('close', leave);
+  const checking = setInterval(() => {
+    if (hasLeft(caller) || caller.hasEndedEarly?.() === true) leave();
+  }, CHECK_MS);
+  try {
+    return await arena.allocate(bytes, { deadlineMs, signal: left.signal, peer });
+  } finally {
+    clearInterval(checking);
+    caller.off('close', leave);
+  }
+}

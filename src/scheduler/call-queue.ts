@@ -1,0 +1,173 @@
+import type { Link } from '../collections/linked-list.ts';
+
+/** A request to the engine, from its arrival until its result. */
+export interface PendingCall extends Link<PendingCall> {
+  /** Bytes that the engine copies for it. */
+  readonly bytes: number;
+  readonly reject: (error: Error) => void;
+  /** Checked before the call is made: the reason why it is no longer needed, or undefined. */
+  readonly abandoned?: (() => Error | undefined) | undefined;
+  /** Set by the dispatcher: the time at which the request fails, whatever the engine does. */
+  expiresAtMs: number;
+  /** Set by the dispatcher when the request has its result or its error. */
+  isSettled: boolean;
+  /** Set by the dispatcher: the queue of the request, and the engine call that serves it. */
+  queue: CallQueue | undefined;
+  flight: Flight | undefined;
+}
+
+/** The members that the dispatcher sets before a request is submitted. */
+export const unsubmitted = {
+  expiresAtMs: 0,
+  isSettled: false,
+  queue: undefined,
+  flight: undefined,
+  previous: undefined,
+  next: undefined,
+};
+
+/** An engine call in flight. */
+export interface Flight {
+  readonly queue: Quota;
+  /** A request that it serves is past its deadline. */
+  isLate: boolean;
+  /** It does not count against any limit any more, so that another call can replace it. */
+  isSubstituted: boolean;
+}
+
+/** The calls of one queue that count against its limit. */
+export interface Quota {
+  inFlight: number;
+  late: number;
+}
+
+export interface CallQueueOptions<Call extends PendingCall> {
+  /** For errors: the name of the engine operation. */
+  readonly operation: string;
+  /** Limit of engine calls in flight. */
+  readonly maxInFlight: number;
+  /** Limit of requests in one engine call. */
+  readonly maxRequests: number;
+  /** Limit of bytes in one engine call; a single request may have more. */
+  readonly maxBytes: number;
+  /** Whether a request may share the call of another one; true by default. */
+  readonly fits?: ((first: Call, other: Call) => boolean) | undefined;
+  /** Makes one engine call for all requests. The promise settles when the engine returns, however late. */
+  readonly send: Send<Call>;
+}
+
+/** Resolves with a function that gives each request its result: `index` is its position in the call. */
+export type Send<Call extends PendingCall> = (
+  calls: readonly Call[],
+) => Promise<(call: Call, index: number) => void>;
+
+/** The requests of one kind that wait for an engine call, in order of arrival. */
+export class CallQueue<Call extends PendingCall = PendingCall> implements Quota {
+  readonly operation: string;
+  readonly maxInFlight: number;
+  readonly send: Send<Call>;
+  inFlight = 0;
+  /** Calls in flight past their deadline. */
+  late = 0;
+  readonly #options: CallQueueOptions<Call>;
+  /** In order of arrival from `#head` on; those before it have been removed. */
+  #waiting: Call[] = [];
+  #head = 0;
+
+  constructor(options: CallQueueOptions<Call>) {
+    this.#options = options;
+    this.operation = options.operation;
+    this.maxInFlight = options.maxInFlight;
+    this.send = options.send;
+  }
+
+  /** Whether every call that the queue may make is late; new requests are then refused at once. */
+  get isStuck(): boolean {
+    return this.late >= this.maxInFlight;
+  }
+
+  /** Whether the queue may make no other call now. */
+  get isFull(): boolean {
+    return this.inFlight >= this.maxInFlight;
+  }
+
+  /** Whether requests arriving together share calls. */
+  get isShared(): boolean {
+    return this.#options.maxRequests > 1;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length - this.#head;
+  }
+
+  /** The time at which the oldest waiting request fails. */
+  get firstExpiryMs(): number {
+    return this.#waiting[this.#head]?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  add(call: Call): void {
+    this.#waiting.push(call);
+  }
+
+  /** Removes a request whose deadline is over. It is among the first, which have waited longest. */
+  remove(call: Call): void {
+    const at = this.#waiting.indexOf(call, this.#head);
+    if (at === this.#head) this.#advance(at + 1);
+    else if (at > 0) this.#waiting.splice(at, 1);
+  }
+
+  /** Removes all requests from the queue. */
+  clear(): readonly Call[] {
+    const waiting = this.#waiting.slice(this.#head);
+    this.#advance(this.#waiting.length);
+    return waiting;
+  }
+
+  /**
+   * Removes the requests for the next engine call: the first one, and later ones that fit. The others keep
+   * their order. `onAbandoned` gets the requests that are no longer needed. It looks at no more requests
+   * than twice as many as one call may have, so that its cost does not grow with the queue.
+   */
+  nextBatch(onAbandoned: (call: Call, reason: Error) => void): Call[] {
+    const batch: Call[] = [];
+    const left: Call[] = [];
+    const { maxRequests } = this.#options;
+    const limit = Math.min(this.#waiting.length, this.#head + 2 * maxRequests);
+    let bytes = 0;
+    let end = this.#head;
+    for (; end < limit && batch.length < maxRequests; end += 1) {
+      const call = this.#waiting[end] as Call;
+      if (call.isSettled) continue;
+      if (!this.#fitsInto(batch, bytes, call)) {
+        left.push(call);
+        continue;
+      }
+      const reason = call.abandoned?.();
+      if (reason !== undefined) {
+        onAbandoned(call, reason);
+        continue;
+      }
+      batch.push(call);
+      bytes += call.bytes;
+    }
+    const head = end - left.length;
+    for (const [at, call] of left.entries()) this.#waiting[head + at] = call;
+    this.#advance(head);
+    return batch;
+  }
+
+  /** The array is shortened when half of it is removed requests, so each request is copied about once. */
+  #advance(head: number): void {
+    const isMostlyRemoved = 2 * head >= this.#waiting.length;
+    if (isMostlyRemoved) this.#waiting = this.#waiting.slice(head);
+    this.#head = isMostlyRemoved ? 0 : head;
+  }
+
+  #fitsInto(batch: readonly Call[], bytes: number, call: Call): boolean {
+    const [first] = batch;
+    if (first === undefined) return true;
+    const { maxBytes, fits } = this.#options;
+    if (bytes + call.bytes > maxBytes) return false;
+    return fits?.(first, call) !== false;
+  }
+}

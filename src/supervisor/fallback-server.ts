@@ -1,0 +1,131 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { type ProblemSlug, problemKinds } from '../errors/problems.ts';
+import { HeldBytes } from '../http/body/held-bytes.ts';
+import { type ClientError, faultOf, writeProblem } from '../http/connection/client-error.ts';
+import { refuseConnect } from '../http/connection/connect.ts';
+import {
+  type ConnectionHandler,
+  handleConnections,
+} from '../http/connection/connection-handler.ts';
+import { createConnectionServer } from '../http/connection/connection-server.ts';
+import { discardInput, discardRequest } from '../http/connection/linger.ts';
+import { PipelineLimit } from '../http/connection/pipeline-limit.ts';
+import { requestIdOf } from '../http/request/request-id.ts';
+import { sendLastResponse } from '../http/response/problem.ts';
+import type { Expectation } from '../http/security/head.ts';
+import { type BrowserGuard, browserGuard } from '../http/security/host.ts';
+import { fallbackResponse, type PoolFacts } from './fallback-responses.ts';
+
+export interface FallbackOptions extends PoolFacts {
+  readonly allowHosts: readonly string[];
+  readonly allowOrigins: readonly string[];
+  /** How long the head of a request may take. */
+  readonly idleTimeoutMs: number;
+  readonly onResponse: (response: ResponseFacts) => void;
+}
+
+/** One response, for the log and the metrics. */
+export interface ResponseFacts {
+  readonly status: number;
+  readonly requestId: string;
+  /** Absent when the request was not HTTP. */
+  readonly method?: string | undefined;
+  readonly problem?: ProblemSlug | undefined;
+  /** An error that is no problem: a defect of the gateway. */
+  readonly error?: unknown;
+}
+
+/** A connection ends after this time, whatever its client does. */
+const connectionMs = 35_000;
+/** Memory of the requests that are not served, on all connections; 64 KiB of them take up to 10 MiB. */
+const ignoredBytes = 32 * 1024 * 1024;
+
+/**
+ * Serves connections while no worker can. Each connection gets one response and is closed, so that its
+ * client connects again and reaches a worker as soon as one is ready.
+ */
+export class FallbackServer implements ConnectionHandler {
+  readonly #options: FallbackOptions;
+  readonly #guard: BrowserGuard;
+  readonly #server: Server;
+  readonly #pipelines = new PipelineLimit({ heldText: new HeldBytes(ignoredBytes) }, () => {});
+  /** Connections that have had their request. */
+  readonly #served = new WeakSet<Socket>();
+  #connections = 0;
+
+  constructor(options: FallbackOptions) {
+    this.#options = options;
+    this.#guard = browserGuard(options);
+    this.#server = createConnectionServer({ idleTimeoutMs: options.idleTimeoutMs });
+    handleConnections(this.#server, this);
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Serves one paused connection. */
+  accept(socket: Socket): void {
+    this.#connections += 1;
+    const timer = setTimeout(() => socket.destroy(), connectionMs).unref();
+    socket.once('close', () => {
+      this.#connections -= 1;
+      clearTimeout(timer);
+    });
+    socket.on('error', () => {});
+    this.#server.emit('connection', socket);
+    socket.resume();
+  }
+
+  /** The response is final: a client that expects a 100 is not invited to send a body. */
+  request(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
+    req.on('error', () => {});
+    res.on('error', () => {});
+    if (!this.#isFirst(req.socket)) {
+      discardRequest(req);
+      this.#pipelines.ignore(req);
+      return;
+    }
+    const { method = 'GET' } = req;
+    const requestId = requestIdOf(req.headers['x-request-id']);
+    const request = { req, requestId, expectation };
+    void fallbackResponse(request, this.#guard, this.#options).then((response) => {
+      const { status, headers, body, ...reasons } = response;
+      this.#options.onResponse({ status, requestId, method: req.method, ...reasons });
+      sendLastResponse(res, method, { status, headers, body });
+    });
+  }
+
+  connect(req: IncomingMessage): void {
+    if (!this.#isFirst(req.socket)) {
+      discardRequest(req);
+      return;
+    }
+    refuseConnect(req, this.#guard, ({ requestId, method, res: { statusCode: status }, problem }) =>
+      this.#options.onResponse({ status, requestId, method, problem }),
+    );
+  }
+
+  clientError(error: ClientError, socket: Socket): void {
+    const fault = faultOf(error);
+    if (fault === undefined) {
+      socket.destroy();
+    } else if (this.#isFirst(socket)) {
+      const requestId = requestIdOf(undefined);
+      const { slug } = fault;
+      this.#options.onResponse({ status: problemKinds[slug].status, requestId, problem: slug });
+      writeProblem(socket, fault, requestId);
+    } else {
+      discardInput(socket);
+    }
+  }
+
+  /** Whether a connection gets its response now. Everything behind that request is discarded. */
+  #isFirst(socket: Socket): boolean {
+    const isFirst = !this.#served.has(socket);
+    this.#served.add(socket);
+    return isFirst;
+  }
+}

@@ -1,0 +1,119 @@
+/** All places to listen on, opened together: either every one of them, or none. */
+import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
+import type { Config } from '../../config/config.ts';
+import type { ListenAddress } from '../../config/listen.ts';
+import { needsIPv6Only, type Place, sharedWith } from './address-conflicts.ts';
+import { listen, lookUp, type PortAddress, type TcpListener } from './listener.ts';
+import { ListenError, type Listener, type OnConnection } from './open-server.ts';
+import { listenUnix } from './unix-listener.ts';
+
+export interface Listeners {
+  /** The address of each listener, in the order of the configuration. */
+  readonly addresses: readonly string[];
+  /** The first listener with a port; undefined without any. */
+  readonly tcp: TcpListener | undefined;
+  /** Takes the connections that the kernel has accepted already, and closes. */
+  finish(): Promise<void>;
+  /** Accepts nothing more. */
+  close(): void;
+}
+
+type Places = Pick<Config, 'host' | 'port' | 'listen' | 'socketMode'>;
+
+/** @throws ListenError with the reason for each place that cannot be opened; then none is open. */
+export async function openListeners(
+  config: Places,
+  onConnection: OnConnection,
+): Promise<Listeners> {
+  let accepted = 0;
+  const take: OnConnection = (socket) => {
+    accepted += 1;
+    onConnection(socket);
+  };
+  const places = await Promise.allSettled(placesOf(config).map(find));
+  const found = fulfilled(places);
+  const open = (place: Place): Promise<TcpListener | Listener> =>
+    'path' in place
+      ? listenUnix(place.path, config.socketMode, take)
+      : listen(place, take, needsIPv6Only(place, found));
+  const results = await Promise.allSettled(found.map(open));
+  const opened = fulfilled(results);
+  const close = () => {
+    for (const listener of opened) listener.close();
+  };
+  const taken = found.filter((_, index) => results[index]?.status === 'fulfilled');
+  const failures = results.flatMap((result, index) => {
+    if (result.status === 'fulfilled') return [];
+    // The gateway itself may hold the address.
+    const own = sharedWith(found[index], taken);
+    return [own === undefined ? (result.reason as unknown) : new ListenError(own)];
+  });
+  const reasons = [...rejected(places), ...failures];
+  if (reasons.length > 0) {
+    close();
+    throw failure(reasons);
+  }
+  return {
+    addresses: opened.map(({ address }) => address),
+    tcp: opened.find((listener): listener is TcpListener => 'port' in listener),
+    async finish() {
+      await quiet(() => accepted);
+      close();
+    },
+    close,
+  };
+}
+
+/**
+ * The kernel resets the connections in its queue when a listener closes. A client that connects
+ * again right after a response does so within this many checks.
+ */
+const quietChecks = 5;
+const pollMs = 5;
+const maxChecks = 60;
+
+/**
+ * Waits until no connection has arrived during some checks. Each check takes a turn of the loop or more,
+ * since libuv accepts one connection in a turn. By the clock alone, a process that had to wait for
+ * its processor would miss connections that are in the kernel's queue.
+ */
+async function quiet(accepted: () => number): Promise<void> {
+  let before = accepted();
+  let silent = 0;
+  for (let checks = 0; silent < quietChecks && checks < maxChecks; checks += 1) {
+    await elapse(pollMs);
+    // Timers run before new connections are accepted.
+    await nextTurn();
+    silent = accepted() === before ? silent + 1 : 0;
+    before = accepted();
+  }
+}
+
+/** `--host` and `--port` are short for one place. */
+function placesOf({ host, port, listen: places }: Places): readonly ListenAddress[] {
+  return places.length > 0 ? places : [{ host, port }];
+}
+
+async function find(place: ListenAddress): Promise<PortAddress | { readonly path: string }> {
+  return 'path' in place ? place : await lookUp(place);
+}
+
+function fulfilled<T>(results: readonly PromiseSettledResult<T>[]): T[] {
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+function rejected(results: readonly PromiseSettledResult<unknown>[]): unknown[] {
+  return results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  );
+}
+
+/** One error for all places; an unexpected error is passed on as it is. */
+function failure(reasons: readonly unknown[]): unknown {
+  const expected = reasons.filter((reason) => reason instanceof ListenError);
+  if (expected.length < reasons.length) {
+    return reasons.find((reason) => !(reason instanceof ListenError));
+  }
+  if (expected.length === 1) return expected[0];
+  return new ListenError(expected.map(({ message }) => message).join('\n'));
+}

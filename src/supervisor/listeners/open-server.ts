@@ -1,0 +1,39 @@
+/** A server that only accepts: the common part of all listeners. */
+import net from 'node:net';
+
+/** Connections that the kernel holds while the supervisor is busy; at most net.core.somaxconn. */
+const backlog = 4096;
+
+/** Takes a paused connection: a byte that the supervisor read would be missing in the worker. */
+export type OnConnection = (socket: net.Socket) => void;
+
+/** Begins to listen before it returns, and resolves when that is known to work. */
+export function openServer(
+  where: { host: string; port: number; ipv6Only: boolean } | { path: string },
+  onConnection: OnConnection,
+): Promise<net.Server> {
+  return new Promise((resolve, reject) => {
+    // Half-open, because a client may end its side before it has the response.
+    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, onConnection);
+    server.once('error', reject);
+    server.listen({ ...where, backlog }, () => {
+      server.removeAllListeners('error');
+      // A failed accept (without a free descriptor, for example) is no reason to end; the kernel tries again.
+      server.on('error', () => {});
+      resolve(server);
+    });
+  });
+}
+
+/** Where clients connect to. */
+export interface Listener {
+  /** As one URL or word: `http://127.0.0.1:8080`, `unix:/run/gateway.sock`. */
+  readonly address: string;
+  /** Accepts nothing more; connections that were accepted live on. */
+  close(): void;
+}
+
+/** Thrown when a port or socket cannot be opened; the message says what to do. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+}

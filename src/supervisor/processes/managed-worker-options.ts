@@ -1,0 +1,32 @@
+/** The options of a place in the pool, and the callbacks for its events. */
+import type { Socket } from 'node:net';
+import type { Config } from '../../config/config.ts';
+import type { PoolLog } from '../../log/waiting-log.ts';
+import type { MetricJson, MetricsText, WorkerFacts } from '../../messages/protocol.ts';
+import type { PoolReport } from '../../messages/report.ts';
+import type { WorkerProgram } from './worker-process.ts';
+
+export interface ManagedWorkerOptions {
+  readonly config: Config;
+  readonly device: number;
+  readonly program: WorkerProgram;
+  readonly env: NodeJS.ProcessEnv;
+  /** How long its worker may take to accept an offered connection. */
+  readonly acceptMs: number;
+  readonly log: PoolLog;
+  /** A worker process is being started. */
+  readonly onStart: () => void;
+  readonly onReady: (facts: WorkerFacts) => void;
+  /** The worker failed for a reason that a restart does not remove; called before the process ends. */
+  readonly onPermanentFailure: (message: string) => void;
+  readonly onScrape: (reply: (text: MetricsText) => void) => void;
+  readonly onSurvey: () => PoolReport;
+  readonly onRevoked: (socket: Socket) => void;
+  /** The worker can take another connection, or has stopped taking connections. */
+  readonly onCapacityChange: () => void;
+  /** The worker process has ended, and these are the last metrics that it sent. */
+  readonly onEnded: (metrics: MetricJson[]) => void;
+  /** The worker has drained, and waits for `leave`. */
+  readonly onDrained: () => void;
+  readonly onStopped: () => void;
+}

@@ -1,0 +1,43 @@
+/** The options of the supervisor, and the numbers that it reports. */
+import type { Config } from '../config/config.ts';
+import type { PoolLog } from '../log/waiting-log.ts';
+import type { WorkerFacts } from '../messages/protocol.ts';
+import type { PoolReport } from '../messages/report.ts';
+import type { WorkerState } from '../messages/state.ts';
+import type { Listeners } from './listeners/listeners.ts';
+import type { WorkerProgram } from './processes/worker-process.ts';
+import type { PoolSamples, Rendered } from './scrape.ts';
+
+/** The supervisor's own numbers, for /metrics. */
+export interface PoolNumbers {
+  readonly workers: readonly {
+    readonly device: number;
+    readonly state: WorkerState;
+    readonly serving: boolean;
+    readonly restarts: number;
+    readonly handedOver: number;
+  }[];
+  /** Connections that wait for a worker to take them. */
+  readonly waitingConnections: number;
+  /** Connections served without a worker. */
+  readonly fallbackConnections: number;
+  /** Responses sent without a worker, by status. */
+  readonly fallbackResponses: ReadonlyMap<number, number>;
+}
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  readonly devices: readonly number[];
+  readonly program: WorkerProgram;
+  readonly env: (device: number) => NodeJS.ProcessEnv;
+  readonly log: PoolLog;
+  /** Called once, when the gateway is ready, with the facts of the worker that made it so. */
+  readonly onReady: (facts: WorkerFacts, listeners: Listeners, report: PoolReport) => void;
+  /** Reports to the operator, besides the log, why the program ends. */
+  readonly complain: (message: string) => void;
+  readonly renderMetrics: (samples: PoolSamples, own: PoolNumbers) => Promise<Rendered>;
+  /** How long a connection waits for a worker that serves; default 10 s. */
+  readonly maxWaitMs?: number;
+  /** How long a worker may take to accept an offered connection; default 2 s. */
+  readonly acceptMs?: number;
+}

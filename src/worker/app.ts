@@ -1,0 +1,89 @@
+import type { RequestListener } from 'node:http';
+import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import { ProblemError } from '../errors/problems.ts';
+import { exchangeOf, type Gateway, type RouteTemplate } from '../http/exchange.ts';
+import { announcesBody, bodyNotTaken } from '../http/request/framing.ts';
+import { parseTarget } from '../http/request/target.ts';
+import { methodNotAllowed } from '../http/response/problem.ts';
+import { respondError } from '../http/response/respond.ts';
+import { serveData } from '../routes/data.ts';
+import type { Handler } from '../routes/handler.ts';
+import { docsRoutes } from '../routes/pages/docs.ts';
+import type { Operations } from '../routes/pool/health.ts';
+
+/**
+ * The Express application: the data routes, /v1/clients, /livez, /readyz, /metrics, the pages for people, and an
+ * application/problem+json for everything else. It only wires; every exchange is begun and counted
+ * by the server.
+ */
+export async function createApp(
+  gateway: Gateway,
+  { clients, livez, readyz, metrics }: Operations,
+): Promise<RequestListener> {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', false);
+  app.enable('case sensitive routing');
+  app.enable('strict routing');
+
+  app.use((req, _res, next) => {
+    if (!serveData(exchangeOf(req), parseTarget(req.url))) next();
+  });
+
+  const operation = (path: RouteTemplate, serve: Handler): void => {
+    app.all(path, (req, _res) => {
+      const exchange = exchangeOf(req);
+      exchange.route = path;
+      if (req.method !== 'GET' && req.method !== 'HEAD') {
+        throw methodNotAllowed(req.method, 'GET, HEAD');
+      }
+      if (announcesBody(req)) throw bodyNotTaken(req.method);
+      exchange.query = parseTarget(req.url).query;
+      return serve(exchange);
+    });
+  };
+  operation('/v1/clients', clients);
+  operation('/livez', livez);
+  operation('/readyz', readyz);
+  operation('/metrics', metrics);
+
+  app.use(asPage(gateway), await docsRoutes({ tls: false }));
+  app.use(() => {
+    throw new ProblemError('no-such-resource');
+  });
+  app.use(answerError);
+  return app;
+}
+
+/** Express sends the pages, so the gateway neither writes their head nor counts their bytes as it sends them. */
+const asPage =
+  (gateway: Gateway): RequestHandler =>
+  (req, res, next) => {
+    const exchange = exchangeOf(req);
+    exchange.route = pageTemplate(req.path);
+    res.setHeader('X-Request-Id', exchange.requestId);
+    if (gateway.draining) res.setHeader('Connection', 'close');
+    res.once('finish', () => {
+      const sent = req.method !== 'HEAD' && exchange.problem === undefined;
+      if (sent) exchange.bytesOut = Number(res.getHeader('Content-Length') ?? 0);
+    });
+    next();
+  };
+
+function pageTemplate(path: string): RouteTemplate {
+  if (path === '/docs' || path.startsWith('/docs/')) return '/docs';
+  if (path === '/openapi.json' || path === '/openapi.yaml') return path;
+  return path === '/problems' || path.startsWith('/problems/') ? '/problems/{slug}' : 'other';
+}
+
+/** Express recognizes an error handler by its four parameters. */
+const answerError: ErrorRequestHandler = (error, req, _res, _next) => {
+  respondError(exchangeOf(req), malformedPath(error) ?? error);
+};
+
+/** Express refuses a path parameter that is not percent-encoded UTF-8 with an error of status 400. */
+const malformedPath = (error: unknown): ProblemError | undefined =>
+  error instanceof URIError
+    ? new ProblemError('invalid-parameter', { detail: 'The path is not percent-encoded UTF-8.' })
+    : undefined;

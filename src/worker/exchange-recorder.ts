@@ -1,0 +1,54 @@
+import { dismiss } from '../http/connection/connection-state.ts';
+import { clientHasLeft, type Exchange, type Recorded } from '../http/exchange.ts';
+import { type ExchangeLog, exchangeLog } from '../http/exchange-log.ts';
+import type { Logger } from '../log/types.ts';
+import { HttpMetrics } from '../metrics/http.ts';
+import type { MetricSink } from '../metrics/registry.ts';
+
+/** Counts, measures and logs each exchange once: every `begin` is followed by exactly one `end`. */
+export class ExchangeRecorder {
+  readonly #metrics: HttpMetrics;
+  readonly #log: ExchangeLog;
+  #inFlight = 0;
+
+  constructor(
+    registry: MetricSink,
+    logger: Logger,
+    settings: { accessLog: boolean; slowRequestMs: number },
+  ) {
+    this.#metrics = new HttpMetrics(registry, () => this.#inFlight);
+    this.#log = exchangeLog(logger, settings);
+  }
+
+  /** Requests that are being served. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  begin(): void {
+    this.#inFlight += 1;
+  }
+
+  /** Call this when the last byte of the response has been sent, or the connection has closed. */
+  end(exchange: Exchange): void {
+    this.#inFlight -= 1;
+    exchange.body?.drop();
+    dismiss(exchange);
+    this.record(exchange);
+  }
+
+  /** Also for a refusal that never was in flight. */
+  record(exchange: Recorded): void {
+    const { route, method, bytesIn, bytesOut, res } = exchange;
+    const durationMs = performance.now() - exchange.startedMs;
+    const status = res.headersSent ? res.statusCode : 0;
+    this.#metrics.observe(route, method, status, durationMs / 1000, bytesIn, bytesOut);
+    if (clientHasLeft(exchange)) this.#metrics.clientGone(route);
+    this.#log.write(exchange, status, durationMs);
+  }
+
+  /** Logs the counts of lines that were dropped; call this before the worker ends. */
+  flush(): void {
+    this.#log.flush();
+  }
+}

@@ -1,0 +1,183 @@
+import type { RequestListener, Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Reloadable } from '../config/reload.ts';
+import { handleConnections } from '../http/connection/connection-handler.ts';
+import { createConnectionServer } from '../http/connection/connection-server.ts';
+import {
+  createLiveConnections,
+  type LiveConnections,
+} from '../http/connection/live-connections.ts';
+import type { Gateway } from '../http/exchange.ts';
+import type { LateLog } from '../log/late-log.ts';
+import type { CallHealth } from '../messages/heartbeat.ts';
+import type { MetricJson } from '../messages/protocol.ts';
+import { engineMetrics } from '../metrics/engine.ts';
+import { nodeFeatureMetrics } from '../metrics/node-features.ts';
+import { createRegistry } from '../metrics/registry.ts';
+import { storeMetrics } from '../metrics/store.ts';
+import { textMetrics } from '../metrics/text.ts';
+import { canPassHandles } from '../node-internals/connection-handle.ts';
+import { nodeFeatures } from '../node-internals/node-features.ts';
+import { loadBulk } from '../routes/data.ts';
+import { lazy } from '../routes/lazy.ts';
+import { operations } from '../routes/pool/health.ts';
+import { isRefusing } from '../scheduler/arena-room.ts';
+import { type CircuitBreaker, createCircuitBreaker } from '../scheduler/circuit-breaker.ts';
+import type { Scheduler } from '../scheduler/scheduler.ts';
+import { ExchangeRecorder } from './exchange-recorder.ts';
+import { createGateway } from './gateway.ts';
+import { RequestServer } from './request-server.ts';
+import type { GatewayStart, RunningGateway } from './running-gateway.ts';
+
+export interface GatewayServerOptions
+  extends Pick<GatewayStart, 'config' | 'metricsText' | 'poolReport'> {
+  readonly scheduler: Scheduler;
+  readonly log: LateLog;
+}
+
+/** The HTTP side of a worker on an open engine: connections in, the store and the pages behind them. */
+export class GatewayServer implements RunningGateway {
+  readonly #options: GatewayServerOptions;
+  readonly #gateway: Gateway;
+  readonly #recorder: ExchangeRecorder;
+  readonly #registry = createRegistry();
+  readonly #circuit: CircuitBreaker;
+  readonly #connections: LiveConnections;
+
+  constructor(options: GatewayServerOptions) {
+    this.#options = options;
+    const { config, scheduler } = options;
+    const logger = options.log.lines;
+    this.#recorder = new ExchangeRecorder(this.#registry, logger, config);
+    this.#gateway = createGateway(config, scheduler, (exchange) => this.#recorder.end(exchange));
+    this.#registerMetrics();
+    this.#circuit = createCircuitBreaker({
+      scheduler,
+      onSubstituted: (calls) =>
+        logger.info(
+          { substituted: calls, ...scheduler.calls() },
+          'a probe has succeeded: this many hanging calls are no longer counted',
+        ),
+    });
+    const loadApp = this.#appLoader();
+    const server = createConnectionServer({
+      idleTimeoutMs: config.idleTimeoutMs,
+      keepAliveTimeout: config.keepAliveMs,
+    });
+    this.#connections = createLiveConnections(server, () => this.#recorder.inFlight);
+    const requests = new RequestServer({
+      config,
+      logger,
+      loadApp,
+      gateway: this.#gateway,
+      recorder: this.#recorder,
+    });
+    handleConnections(server, requests);
+    limitSilence(server, requests, 2 * config.idleTimeoutMs);
+    // The worker reports that it is ready first: the start must not wait for code it may not need.
+    setImmediate(() => {
+      for (const load of [loadApp, loadBulk]) load().catch(() => undefined);
+    });
+  }
+
+  get facts(): RunningGateway['facts'] {
+    const { config, scheduler } = this.#options;
+    const { embedded, device, serviceId, arena } = scheduler.engine;
+    return {
+      engine: config.engine,
+      embedded,
+      device,
+      serviceId,
+      arenaBytes: arena.totalBytes,
+      bareHandles: canPassHandles(),
+    };
+  }
+
+  accept(socket: Socket): void {
+    this.#connections.accept(socket);
+  }
+
+  async drain(deadlineMs: number): Promise<boolean> {
+    this.announceStop();
+    const drained = await this.#connections.drain(deadlineMs);
+    this.#recorder.flush();
+    this.#gateway.watch.close();
+    this.#circuit.end();
+    return drained;
+  }
+
+  destroyAll(): void {
+    this.#connections.destroyAll();
+  }
+
+  remaining(): { requests: number; calls: number } {
+    return { requests: this.#recorder.inFlight, calls: this.#options.scheduler.callsOfRequests };
+  }
+
+  health(): CallHealth {
+    const { inFlight, late } = this.#options.scheduler.calls();
+    return { inFlight, late, stuck: this.#circuit.openReason !== undefined };
+  }
+
+  announceStop(): void {
+    this.#gateway.draining = true;
+  }
+
+  reconfigure({ layout, logLevel }: Reloadable): void {
+    this.#gateway.layouts = layout;
+    this.#options.log.setLevel(logLevel);
+  }
+
+  collect(): Promise<MetricJson[]> {
+    return this.#registry.getMetricsAsJSON();
+  }
+
+  async closeEngine(deadlineMs: number): Promise<boolean> {
+    const { scheduler, log } = this.#options;
+    const clean = await scheduler.close(deadlineMs);
+    if (!clean && scheduler.callsOfRequests === 0) {
+      log.lines.warn(
+        { deadlineMs },
+        'the engine was not uninitialised in time; its pool treats this client as dead',
+      );
+    }
+    return clean;
+  }
+
+  #registerMetrics(): void {
+    const { config, scheduler } = this.#options;
+    const { store, batches, heldText } = this.#gateway;
+    engineMetrics(this.#registry, scheduler, () => isRefusing(scheduler.arena, config.arenaWaitMs));
+    nodeFeatureMetrics(this.#registry, nodeFeatures);
+    storeMetrics(this.#registry, store, batches);
+    textMetrics(this.#registry, heldText);
+  }
+
+  /** Express is loaded on first use, or once the worker is ready. */
+  #appLoader(): () => Promise<RequestListener> {
+    const { config, ...options } = this.#options;
+    const health = operations({
+      ...options,
+      circuit: this.#circuit,
+      arenaWaitMs: config.arenaWaitMs,
+      needsAll: config.readyWhen === 'all' && config.devices.length > 1,
+    });
+    return lazy(async () => {
+      const { createApp } = await import('./app.ts');
+      return createApp(this.#gateway, health);
+    });
+  }
+}
+
+/**
+ * Closes a connection on which no byte has moved for `timeoutMs`, unless a request is being served:
+ * transfers have limits of their own. A small response that waits in the socket for a slow reader has no other limit.
+ * A slow head gets its 408 first, from `headersTimeout`.
+ */
+function limitSilence(server: Server, requests: RequestServer, timeoutMs: number): void {
+  server.timeout = timeoutMs;
+  server.on('timeout', (socket: Socket) => {
+    if (requests.isServing(socket)) socket.setTimeout(timeoutMs);
+    else socket.destroy();
+  });
+}

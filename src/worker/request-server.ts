@@ -1,0 +1,147 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Config } from '../config/config.ts';
+import { ClientGoneError } from '../errors/client-gone.ts';
+import { BodyReceiver, holdBody } from '../http/body/body-receiver.ts';
+import { type ClientError, respondToClientError } from '../http/connection/client-error.ts';
+import { refuseConnect } from '../http/connection/connect.ts';
+import type { ConnectionHandler } from '../http/connection/connection-handler.ts';
+import { admit, createConnectionStates } from '../http/connection/connection-state.ts';
+import { discardInput, isClosing } from '../http/connection/linger.ts';
+import { PipelineLimit } from '../http/connection/pipeline-limit.ts';
+import {
+  abandon,
+  attachExchange,
+  type Exchange,
+  endExchange,
+  type Gateway,
+  newExchange,
+} from '../http/exchange.ts';
+import { announcesBody, ignoreBodilessExpectation } from '../http/request/framing.ts';
+import { parseTarget } from '../http/request/target.ts';
+import { respondError } from '../http/response/respond.ts';
+import { checkHead, type Expectation } from '../http/security/head.ts';
+import { type BrowserGuard, browserGuard } from '../http/security/host.ts';
+import type { Logger } from '../log/types.ts';
+import { isFirst, whenFirst } from '../node-internals/pending-responses.ts';
+import { serveData } from '../routes/data.ts';
+import type { ExchangeRecorder } from './exchange-recorder.ts';
+
+export interface RequestServerOptions {
+  readonly config: Pick<
+    Config,
+    'allowHost' | 'allowOrigin' | 'fastLane' | 'idleTimeoutMs' | 'keepAliveMs'
+  >;
+  readonly gateway: Gateway;
+  readonly recorder: ExchangeRecorder;
+  readonly logger: Logger;
+  /** Loads the Express application, which serves what the fast lane does not. */
+  readonly loadApp: () => Promise<RequestListener>;
+}
+
+/**
+ * Serves the requests of a worker's connections. A connection carries one request at a time: a pipelined
+ * request waits until the responses before its own have been sent. Otherwise its response would be queued,
+ * and a queued response on a dead socket emits neither finish nor close, so its block would leak.
+ */
+export class RequestServer implements ConnectionHandler {
+  readonly #options: RequestServerOptions;
+  readonly #guard: BrowserGuard;
+  readonly #pipelines: PipelineLimit;
+  readonly #states = createConnectionStates();
+
+  constructor(options: RequestServerOptions) {
+    this.#options = options;
+    const { config, gateway, logger } = options;
+    this.#guard = browserGuard({ allowHosts: config.allowHost, allowOrigins: config.allowOrigin });
+    this.#pipelines = new PipelineLimit(gateway, (waiting) =>
+      logger.info(
+        { waiting, problem: 'arena-full' },
+        'closed a connection whose pipelined requests exceed the memory set aside for texts',
+      ),
+    );
+  }
+
+  request(req: IncomingMessage, res: ServerResponse, expectation: Expectation): void {
+    if (!admit(this.#states.of(req.socket), req, res)) {
+      this.#pipelines.ignore(req);
+      return;
+    }
+    if (isFirst(res)) {
+      this.#serve(this.#begin(req, res, expectation), expectation);
+      return;
+    }
+    if (!this.#pipelines.enter(req)) return;
+    const body = announcesBody(req)
+      ? new BodyReceiver(this.#options.gateway, req).tap()
+      : undefined;
+    whenFirst(res, () => {
+      const { socket } = req;
+      this.#pipelines.leave(socket);
+      if (socket.destroyed || isClosing(socket)) return;
+      const exchange = this.#begin(req, res, expectation);
+      exchange.body = body;
+      this.#serve(exchange, expectation);
+    });
+  }
+
+  connect(req: IncomingMessage): void {
+    const connection = this.#states.of(req.socket);
+    if (connection.isClosing) {
+      discardInput(req.socket);
+      return;
+    }
+    connection.isClosing = true;
+    refuseConnect(req, this.#guard, (refusal) => this.#options.recorder.record(refusal));
+  }
+
+  clientError(error: ClientError, socket: Socket): void {
+    const { logger, config } = this.#options;
+    respondToClientError(logger, error, socket, this.#states.of(socket), config.idleTimeoutMs);
+  }
+
+  /** Whether a request of the connection is being served. */
+  isServing(socket: Socket): boolean {
+    return this.#states.of(socket).serving !== undefined;
+  }
+
+  #begin(req: IncomingMessage, res: ServerResponse, expectation: Expectation): Exchange {
+    const connection = this.#states.of(req.socket);
+    const { gateway } = this.#options;
+    const exchange = newExchange(gateway, req, res, connection, expectation === 'continue');
+    if (connection.latest === res) exchange.bodyFault = connection.bodyFault;
+    this.#options.recorder.begin();
+    connection.serving = exchange;
+    return exchange;
+  }
+
+  #serve(exchange: Exchange, expectation: Expectation): void {
+    const { config } = this.#options;
+    const { req } = exchange;
+    if (exchange.bodyFault instanceof ClientGoneError) {
+      abandon(exchange);
+      return;
+    }
+    ignoreBodilessExpectation(exchange, config.keepAliveMs);
+    try {
+      checkHead(req, expectation, this.#guard);
+      if (config.fastLane && serveData(exchange, parseTarget(req.url ?? '/'))) return;
+    } catch (error) {
+      respondError(exchange, error);
+      return;
+    }
+    this.#serveByApp(exchange);
+  }
+
+  #serveByApp(exchange: Exchange): void {
+    const { loadApp } = this.#options;
+    const { req, res } = exchange;
+    holdBody(exchange);
+    attachExchange(req, exchange);
+    res.once('close', () => endExchange(exchange));
+    loadApp().then(
+      (listener) => listener(req, res),
+      (error: unknown) => respondError(exchange, error),
+    );
+  }
+}

@@ -1,0 +1,37 @@
+import type { Socket } from 'node:net';
+import type { Config } from '../config/config.ts';
+import type { Reloadable } from '../config/reload.ts';
+import type { CallHealth } from '../messages/heartbeat.ts';
+import type { MetricJson, MetricsText, WorkerFacts } from '../messages/protocol.ts';
+import type { PoolReport } from '../messages/report.ts';
+import type { Handle } from '../node-internals/connection-handle.ts';
+
+/** The arguments of the opening of a gateway. */
+export interface GatewayStart {
+  readonly config: Config;
+  readonly device: number;
+  /** Metrics of all workers and the supervisor. */
+  readonly metricsText: () => Promise<MetricsText>;
+  /** The supervisor's report on all workers. */
+  readonly poolReport: () => Promise<PoolReport>;
+  /** Sends a handle to the supervisor and back; undefined when it was lost. One at a time. */
+  readonly echo: (handle: Handle) => Promise<Handle | Socket | undefined>;
+}
+
+/** A gateway on an open engine. */
+export interface RunningGateway {
+  readonly facts: Omit<WorkerFacts, 'type'>;
+  accept(socket: Socket): void;
+  /** Lets requests in flight finish; false when some had not after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<boolean>;
+  destroyAll(): void;
+  remaining(): { requests: number; calls: number };
+  health(): CallHealth;
+  /** Reports from now on that it is not ready, but still serves all requests. */
+  announceStop(): void;
+  /** From now on requests are served and logged by these settings. */
+  reconfigure(settings: Reloadable): void;
+  collect(): Promise<MetricJson[]>;
+  /** Uninitialises the engine; false when it had to be given up. */
+  closeEngine(deadlineMs: number): Promise<boolean>;
+}

@@ -1,0 +1,49 @@
+import type { SendHandle } from 'node:child_process';
+import type { Socket } from 'node:net';
+import type { FromWorker, MetricsText } from '../messages/protocol.ts';
+import type { PoolReport } from '../messages/report.ts';
+import { RpcClient } from '../messages/rpc-client.ts';
+import type { Handle } from '../node-internals/connection-handle.ts';
+
+const responseMs = 5000;
+
+/** The worker's end of the channel to its supervisor. After the supervisor has ended, messages are dropped. */
+export class SupervisorChannel {
+  readonly scrapes = new RpcClient<MetricsText>((id) => this.send({ type: 'scrape', id }));
+  readonly surveys = new RpcClient<PoolReport>((id) => this.send({ type: 'survey', id }));
+  #onEchoed: (passed: Handle | Socket | undefined) => void = () => undefined;
+
+  /** Metrics of all workers and the supervisor. Rejects without a response. */
+  async metricsText(): Promise<MetricsText> {
+    return (await this.scrapes.call(responseMs)) ?? noResponse();
+  }
+
+  /** The supervisor's report on all workers. Rejects without a response. */
+  async poolReport(): Promise<PoolReport> {
+    return (await this.surveys.call(responseMs)) ?? noResponse();
+  }
+
+  /** `sent` is called once the message was sent, or at once without a supervisor. */
+  send(message: FromWorker, sent: () => void = () => undefined): void {
+    if (process.connected && process.send) process.send(message, undefined, undefined, sent);
+    else sent();
+  }
+
+  /** Sends a handle to the supervisor and back; undefined when it was lost. One at a time. */
+  echo(handle: Handle): Promise<Handle | Socket | undefined> {
+    return new Promise((resolve) => {
+      this.#onEchoed = resolve;
+      if (!process.connected || process.send === undefined) resolve(undefined);
+      else process.send({ type: 'echo' }, handle as SendHandle, { keepOpen: true });
+    });
+  }
+
+  /** Call this for each `echoed` of the supervisor. */
+  echoed(passed: Handle | Socket | undefined): void {
+    this.#onEchoed(passed);
+  }
+}
+
+function noResponse(): never {
+  throw new Error(`the supervisor did not respond within ${responseMs} ms`);
+}

@@ -1,0 +1,3 @@
+export class CommitTreeError extends Error {}
+
+export function buildCommit(commit: string, root?: string): { hash: string; folder: string };

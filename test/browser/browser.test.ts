@@ -1,0 +1,4 @@
+/** One process, so that all suites share one Chromium: its start takes longer than most of their tests. */
+import './client.ts';
+import './docs.ts';
+import './other-sites.ts';

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { smallLimits, withSharedGateway } from '../../helpers/http/lanes.ts';
+import { onConnection, requestHead, slugOf } from '../../helpers/http/raw-connection.ts';
+import { requestTo } from '../../helpers/http/requests.ts';
+import { metricsOf, untilIdle } from '../../helpers/process/metrics.ts';
+import { until } from '../../helpers/process/until.ts';
+
+const sentBytes = 'memcache_gateway_http_sent_bytes_total';
+const pages = [
+  '/docs',
+  '/openapi.json',
+  '/openapi.yaml',
+  '/problems',
+  '/problems/no-room',
+] as const;
+const operations = ['/livez', '/readyz', '/metrics'] as const;
+
+withSharedGateway(smallLimits, (gateway) => {
+  const { request, problem, store } = requestTo(gateway);
+
+  describe('operations and pages', () => {
+    it('refuse a body, sized or chunked, without waiting for it', async () => {
+      for (const path of [...operations, ...pages]) {
+        for (const method of ['GET', 'HEAD']) {
+          for (const body of [{ 'Content-Length': 1e9 }, { 'Transfer-Encoding': 'chunked' }]) {
+            await onConnection(gateway().port, async ({ send, next, socket, closed }) => {
+              send(requestHead(method, path, body));
+              const answer = await next({ method, path });
+              assert.equal(answer.status, 400, path);
+              if (method === 'GET') assert.equal(slugOf(answer), 'invalid-parameter');
+              assert.equal(answer.headers['connection'], 'close');
+              socket.end();
+              assert.equal((await closed()).reset, false);
+            });
+          }
+        }
+      }
+      for (const asset of ['/docs/page.css', '/docs/swagger-ui.css']) {
+        await onConnection(gateway().port, async ({ send, next }) => {
+          send(requestHead('GET', asset, { 'Content-Length': 1 }));
+          assert.equal(slugOf(await next()), 'invalid-parameter', asset);
+        });
+      }
+      await untilIdle(gateway().url);
+    });
+
+    it('count a 405 under their own route templates', async () => {
+      for (const path of [...operations, '/docs', '/openapi.json', '/problems/no-room'] as const) {
+        const route = path === '/problems/no-room' ? '/problems/{slug}' : path;
+        const name = `http_server_request_duration_seconds_count{http_request_method="POST",http_route="${route}",http_response_status_code="405"}`;
+        const count = async () => (await metricsOf(gateway().url)).get(name) ?? 0;
+        const before = await count();
+        await problem('POST', '', 405, 'method-not-allowed', {}, path);
+        await until(async () => (await count()) === before + 1, { what: name });
+      }
+    });
+  });
+
+  describe('the counter of sent body bytes', () => {
+    /** Subtracts the body of the first scrape, which the second scrape includes. */
+    async function sentBy(work: () => Promise<unknown>): Promise<number> {
+      await untilIdle(gateway().url);
+      const scrape = async () => {
+        const text = await (await fetch(`${gateway().url}/metrics`)).text();
+        const value = Number(new RegExp(`^${sentBytes} (\\d+)$`, 'm').exec(text)?.[1]);
+        return { value, bytes: Buffer.byteLength(text) };
+      };
+      const before = await scrape();
+      await work();
+      return (await scrape()).value - before.value - before.bytes;
+    }
+
+    it('includes pages, JSON in UTF-8, objects and refusals', async () => {
+      const key = await store('x'.repeat(100_000));
+      const accented = await store('x');
+      await request('PUT', `${accented}/\u00e9\u20ac`, { body: 'value' });
+      for (const [method, what, resource] of [
+        ['GET', '', '/docs'],
+        ['GET', '', '/openapi.json'],
+        ['GET', '', '/problems/no-room'],
+        ['HEAD', '', '/openapi.json'],
+        ['GET', '', '/livez'],
+        ['GET', '', '/nowhere'],
+        ['POST', '', '/docs'],
+        ['GET', key, 'objects'],
+        ['HEAD', key, 'objects'],
+        ['GET', `${accented}/\u00e9\u20ac`, 'info'],
+        ['GET', 'missing', 'objects'],
+      ] as const) {
+        let bytes = -1;
+        const sent = await sentBy(async () => {
+          bytes = (await request(method, what, {}, resource)).body.length;
+        });
+        assert.equal(sent, bytes, `${method} ${resource} ${what}`);
+      }
+    });
+
+    it('includes assets and the response to a refused upload', async () => {
+      let bytes = -1;
+      const asset = `${gateway().url}/docs/swagger-ui-bundle.js`;
+      const sent = await sentBy(async () => {
+        bytes = (await (await fetch(asset)).arrayBuffer()).byteLength;
+      });
+      assert.ok(bytes > 1_000_000);
+      assert.equal(sent, bytes);
+      const refused = await sentBy(() =>
+        onConnection(gateway().port, async ({ send, next, socket, closed }) => {
+          const path = '/v1/objects/a?nonsense';
+          send(requestHead('PUT', path, { 'Content-Length': 10 }));
+          bytes = (await next({ method: 'PUT', path })).body.length;
+          socket.end();
+          await closed();
+        }),
+      );
+      assert.equal(refused, bytes);
+    });
+  });
+});

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { describe, it, mock } from 'node:test';
+import { RpcClient } from '../../../src/messages/rpc-client.ts';
+
+describe('a call to the other process', () => {
+  it('gets the response with its id, in any order; a response without a call is dropped', async () => {
+    const sent: number[] = [];
+    const client = new RpcClient<string>((id) => void sent.push(id));
+    const [first, second] = [client.call(5000), client.call(5000)];
+    const [a = 0, b = 0] = sent;
+    client.responded(b, 'second');
+    client.responded(99, 'nothing');
+    client.responded(a, 'first');
+    client.responded(a, 'again');
+    assert.deepEqual(await Promise.all([first, second]), ['first', 'second']);
+  });
+
+  it('gets no response after its deadline', async (t) => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    t.after(() => mock.timers.reset());
+    const client = new RpcClient<string>(() => {});
+    const called = client.call(5000);
+    mock.timers.tick(5000);
+    client.responded(1, 'late');
+    assert.equal(await called, undefined);
+  });
+
+  it('gets no response once the other process has ended', async () => {
+    const client = new RpcClient<string>(() => {});
+    const called = [client.call(5000), client.call(5000)];
+    client.end();
+    assert.deepEqual(await Promise.all(called), [undefined, undefined]);
+  });
+});
