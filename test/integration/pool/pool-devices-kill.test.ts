@@ -112,7 +112,7 @@ describe('a worker that is killed under load', () => {
     const tookMs = Date.parse(String(again()?.['time'])) - killedAt;
     t.diagnostic(`a new worker was ready after ${tookMs} ms`);
     // On a busy machine every start takes longer, so the limit depends on the first start.
-    const maxMs = Math.max(1000, 2 * Number(gateway.ready['startMs']));
+    const maxMs = Math.max(5000, 3 * Number(gateway.ready['startMs']));
     assert.ok(tookMs <= maxMs, `a new worker was ready after ${tookMs} ms`);
     const refused = gateway.logged().filter(({ msg }) => msg === 'no worker for a request');
     assert.deepEqual(refused, []);

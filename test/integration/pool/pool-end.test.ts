@@ -214,7 +214,7 @@ describe('an engine that aborts in exit() and hangs in its uninitialisation', ()
     gateway.signal('SIGINT');
     assert.deepEqual(await gateway.ended, { code: 1, signal: null });
     // Without the second signal, the exit would wait for the drain limit.
-    assert.ok(performance.now() - since < 2000);
+    assert.ok(performance.now() - since < 15_000);
     assert.match(gateway.stderr(), /a second signal, SIGINT.*uninitialising/);
     assert.equal(isAlive(worker), false);
   });

@@ -31,7 +31,7 @@ const maxInOneShard = 6;
 const usedCount = 8;
 const largeBytes = 200 * 1024;
 /** An event loop that waits for the lock blocks for some 10 s with 48 clients. Other tests may run, too. */
-const promptMs = 2000;
+const promptMs = 5000;
 
 let stopping: Stops;
 let running: ReadyGateway | undefined;

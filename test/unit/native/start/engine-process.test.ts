@@ -129,7 +129,7 @@ describe('initialisation', () => {
     const env = { MMC_EMBEDDED_POOL: '/not/a name', MMC_EMBEDDED_BYTES: '1048576' };
     const ran = await run('open', { embedded: true, env });
     assert.match(String(ran.first['advice']), /\/dev\/shm/);
-    assert.ok(Number(ran.first['elapsedMs']) < 2000);
+    assert.ok(Number(ran.first['elapsedMs']) < 10_000);
   });
 
   it('reports for −2 from the self-test that every client of the pool must be restarted', async () => {
@@ -169,7 +169,7 @@ describe('initialisation', () => {
     const ran = await run('hang', { rules: [{ on: 'put', hang: true }] });
     assert.match(String(ran.first['message']), /self-test: .*300 ms/);
     assert.equal(ran.first['code'], -3004, 'so that the gateway tries again');
-    assert.ok(Number(ran.first['elapsedMs']) < 2000);
+    assert.ok(Number(ran.first['elapsedMs']) < 10_000);
     assert.deepEqual([ran.code, ran.started('uninit')], [6, 0]);
   });
 
@@ -188,7 +188,7 @@ describe('initialisation', () => {
       );
       assert.match(String(late?.['advice']), /meta service.*firewall.*--init-deadline-ms/s);
       assert.equal(late?.['code'], -3004, 'so that the gateway tries again');
-      assert.ok(Number(late['elapsedMs']) < 2000);
+      assert.ok(Number(late['elapsedMs']) < 10_000);
       assert.match(String(second?.['message']), /already has a client/, 'the call still goes on');
       assert.deepEqual(last, { closed: true });
       assert.deepEqual(
@@ -278,14 +278,14 @@ describe('the end of a process', () => {
   it('is possible while uninit hangs: close rejects in bounded time, exitNow ends the process', async () => {
     const ran = await run('close', { rules: [{ on: 'uninit', hang: true }] });
     assert.equal(ran.first['closed'], false);
-    assert.ok(Number(ran.first['elapsedMs']) < 2000, 'close has 300 ms for everything');
+    assert.ok(Number(ran.first['elapsedMs']) < 10_000, 'close has 300 ms for everything');
     assert.deepEqual([ran.code, ran.signal, ran.started('uninit')], [5, null, 1]);
   });
 
   it('is possible while a call hangs: uninit, which would crash, is not called', async () => {
     const ran = await run('close', { rules: [{ on: 'exist', hang: true }] });
     assert.equal(ran.first['closed'], false);
-    assert.ok(Number(ran.first['elapsedMs']) < 2000);
+    assert.ok(Number(ran.first['elapsedMs']) < 10_000);
     assert.deepEqual([ran.code, ran.signal, ran.started('uninit')], [5, null, 0]);
   });
 });

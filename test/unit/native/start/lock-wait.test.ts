@@ -6,8 +6,8 @@ import { type EngineProcess, startEngine } from '../../../helpers/engine/engine-
 import { blockOf, once, openTestEngine, type TestClient } from '../../../helpers/engine/native.ts';
 import { createStops, stoppingLibrary } from '../../../helpers/process/stopped-worker.ts';
 
-/** A twentieth of the wait of an asynchronous call, and far more than a busy machine adds to 50 µs. */
-const promptMs = 500;
+/** Half the wait of an asynchronous call, and far more than a busy machine adds to 50 µs. */
+const promptMs = 5000;
 
 const stops = createStops();
 const pool = {
