@@ -7,6 +7,9 @@ import type { Bytes } from './transfer.ts';
 /** The action of a put if the object exists: `fail` is the default. */
 export type IfExists = 'fail' | 'keep' | 'replace';
 
+/** What a put did: `kept` and `replaced` only with that `ifExists`. */
+export type PutOutcome = 'created' | 'kept' | 'replaced';
+
 /** Where an object is stored, and what happens if it exists. */
 export interface StorePutOptions {
   /** Copies in the memory of different services, 1…8; 1 by default. */
@@ -17,6 +20,7 @@ export interface StorePutOptions {
 }
 
 const MAX_SERVICE_ID = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const actions: readonly unknown[] = ['fail', 'keep', 'replace'];
 const putOptionNames = ['replicas', 'prefer', 'ifExists'];
 
@@ -95,6 +99,11 @@ export function putArguments(options: unknown): { options: PutOptions; ifExists:
     refuse('options.ifExists', "must be 'fail', 'keep' or 'replace'");
   }
   return { options: { replicas: copies, prefer: services }, ifExists: ifExists as IfExists };
+}
+
+/** Milliseconds, as a timer accepts them. */
+export function deadlineArgument(deadlineMs: unknown): number {
+  return wholeNumber(deadlineMs, 'deadlineMs', 1, MAX_TIMER_MS);
 }
 
 /** An object with no other members than `known`. */

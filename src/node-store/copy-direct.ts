@@ -11,12 +11,11 @@ export const MmcCopyDirect = {
 
 export type MmcCopyDirect = (typeof MmcCopyDirect)[keyof typeof MmcCopyDirect];
 
+/** The two directions that host memory allows. */
+export type HostDirect = typeof MmcCopyDirect.SMEMB_COPY_G2H | typeof MmcCopyDirect.SMEMB_COPY_H2G;
+
 /** @throws MmcError MMC_INVALID_PARAM unless `direct` is the one allowed for host memory. */
-export function checkDirect(
-  direct: MmcCopyDirect,
-  allowed: typeof MmcCopyDirect.SMEMB_COPY_G2H | typeof MmcCopyDirect.SMEMB_COPY_H2G,
-  operation: string,
-): void {
+export function checkDirect(direct: MmcCopyDirect, allowed: HostDirect, operation: string): void {
   if (direct === allowed) return;
   const ofDevice =
     direct === MmcCopyDirect.SMEMB_COPY_L2G || direct === MmcCopyDirect.SMEMB_COPY_G2L;

@@ -2,7 +2,9 @@ import { MMC_INVALID_PARAM, MMC_OK, MMC_UNMATCHED_KEY } from '../errors/engine-c
 import { EngineClosedError } from '../native/abi/errors.ts';
 import type { Arena, DataInfo } from '../native/abi/types.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
-import { checkDirect, MmcCopyDirect } from './copy-direct.ts';
+import { deadlineArgument } from './arguments.ts';
+import { asCode } from './as-code.ts';
+import { checkDirect, type HostDirect, MmcCopyDirect } from './copy-direct.ts';
 import { KeyInfo } from './key-info.ts';
 import { type ReplicateConfig, toPutOptions } from './replicate-config.ts';
 import { askBatch } from './store-batches.ts';
@@ -35,7 +37,9 @@ type Replication = Partial<ReplicateConfig>;
  * used in place is undefined; after EngineDeadlineError it may still be written later.
  *
  * Where Python returns a code or an empty value, a single operation rejects with MmcError. A batch
- * resolves with a code for each key, 0 for success, and rejects only if no engine call was possible.
+ * resolves with a code for each key, 0 for success, and rejects only if no engine call was possible. If
+ * a later call of a large batch was not possible, its keys and those after it have MMC_TIMEOUT,
+ * MMC_NOT_ENOUGH_MEMORY or MMC_CLIENT_NOT_INIT, by its reason.
  * Every operation rejects with EngineClosedError before `init` and after `close`, with
  * EngineDeadlineError or EngineStuckError if the engine does not return, with ArenaFullError if there
  * is no memory for the copy now, and with RangeError if there never will be.
@@ -66,10 +70,11 @@ export class DistributedObjectStore {
    * @throws EngineDeadlineError if the engine does not return: end the process with `exitNow`.
    */
   async close(deadlineMs = 20_000): Promise<void> {
+    const limitMs = deadlineArgument(deadlineMs);
     await this.#opening?.catch(() => undefined);
     const connection = this.#connection;
     this.#connection = undefined;
-    await connection?.close(deadlineMs);
+    await connection?.close(limitMs);
   }
 
   /** Memory that is registered with the engine; its blocks need no copy. */
@@ -92,8 +97,7 @@ export class DistributedObjectStore {
     direct: MmcCopyDirect = SMEMB_COPY_H2G,
     config: Replication = {},
   ): Promise<void> {
-    this.#open('putFrom');
-    checkDirect(direct, SMEMB_COPY_H2G, 'putFrom');
+    this.#moving('putFrom', direct, SMEMB_COPY_H2G);
     await this.#putObject('putFrom', key, [source], config);
   }
 
@@ -103,10 +107,9 @@ export class DistributedObjectStore {
     direct: MmcCopyDirect = SMEMB_COPY_H2G,
     config: Replication = {},
   ): Promise<number[]> {
-    const session = this.#session('batchPutFrom');
-    checkDirect(direct, SMEMB_COPY_H2G, session.operation);
+    const session = this.#moving('batchPutFrom', direct, SMEMB_COPY_H2G);
     const objects = sources.map((source) => [source]);
-    return putObjects(session, keys, objects, toPutOptions(config, session.operation));
+    return putObjects(session, keys, objects, toPutOptions(config, session.operation), asCode);
   }
 
   /** Stores layers in sequence as one object; their sizes are not stored. */
@@ -116,8 +119,7 @@ export class DistributedObjectStore {
     direct: MmcCopyDirect = SMEMB_COPY_H2G,
     config: Replication = {},
   ): Promise<void> {
-    this.#open('putFromLayers');
-    checkDirect(direct, SMEMB_COPY_H2G, 'putFromLayers');
+    this.#moving('putFromLayers', direct, SMEMB_COPY_H2G);
     await this.#putObject('putFromLayers', key, layers, config);
   }
 
@@ -127,9 +129,8 @@ export class DistributedObjectStore {
     direct: MmcCopyDirect = SMEMB_COPY_H2G,
     config: Replication = {},
   ): Promise<number[]> {
-    const session = this.#session('batchPutFromLayers');
-    checkDirect(direct, SMEMB_COPY_H2G, session.operation);
-    return putObjects(session, keys, layers, toPutOptions(config, session.operation));
+    const session = this.#moving('batchPutFromLayers', direct, SMEMB_COPY_H2G);
+    return putObjects(session, keys, layers, toPutOptions(config, session.operation), asCode);
   }
 
   /** The object's bytes as a copy; −3102 if no object has this key. */
@@ -141,8 +142,7 @@ export class DistributedObjectStore {
 
   /** Reads an object of exactly the target's length; −1 if it is missing or has another length. */
   async getInto(key: string, target: Bytes, direct: MmcCopyDirect = SMEMB_COPY_G2H): Promise<void> {
-    const session = this.#session('getInto');
-    checkDirect(direct, SMEMB_COPY_G2H, session.operation);
+    const session = this.#moving('getInto', direct, SMEMB_COPY_G2H);
     check(await readObject(session, key, [target]), session.operation);
   }
 
@@ -151,10 +151,9 @@ export class DistributedObjectStore {
     targets: readonly Bytes[],
     direct: MmcCopyDirect = SMEMB_COPY_G2H,
   ): Promise<number[]> {
-    const session = this.#session('batchGetInto');
-    checkDirect(direct, SMEMB_COPY_G2H, session.operation);
+    const session = this.#moving('batchGetInto', direct, SMEMB_COPY_G2H);
     const objects = targets.map((target) => [target]);
-    return readObjects(session, keys, objects);
+    return readObjects(session, keys, objects, asCode);
   }
 
   /** Reads one object into layers; their lengths must add up to that of the object. */
@@ -163,8 +162,7 @@ export class DistributedObjectStore {
     layers: readonly Bytes[],
     direct: MmcCopyDirect = SMEMB_COPY_G2H,
   ): Promise<void> {
-    const session = this.#session('getIntoLayers');
-    checkDirect(direct, SMEMB_COPY_G2H, session.operation);
+    const session = this.#moving('getIntoLayers', direct, SMEMB_COPY_G2H);
     check(await readObject(session, key, layers), session.operation);
   }
 
@@ -173,9 +171,8 @@ export class DistributedObjectStore {
     layers: readonly (readonly Bytes[])[],
     direct: MmcCopyDirect = SMEMB_COPY_G2H,
   ): Promise<number[]> {
-    const session = this.#session('batchGetIntoLayers');
-    checkDirect(direct, SMEMB_COPY_G2H, session.operation);
-    return readObjects(session, keys, layers);
+    const session = this.#moving('batchGetIntoLayers', direct, SMEMB_COPY_G2H);
+    return readObjects(session, keys, layers, asCode);
   }
 
   async remove(key: string): Promise<void> {
@@ -186,9 +183,7 @@ export class DistributedObjectStore {
 
   async removeBatch(keys: readonly string[]): Promise<number[]> {
     const scheduler = this.#open('removeBatch');
-    return askBatch(keys, MMC_INVALID_PARAM, async (part) => {
-      return scheduler.batches.of().remove(part);
-    });
+    return askBatch(keys, MMC_INVALID_PARAM, (part) => scheduler.batches.of().remove(part), asCode);
   }
 
   async isExist(key: string): Promise<boolean> {
@@ -202,9 +197,12 @@ export class DistributedObjectStore {
   /** For each key 1 if the object exists, 0 if it does not, otherwise the engine's code. */
   async batchIsExist(keys: readonly string[]): Promise<number[]> {
     const scheduler = this.#open('batchIsExist');
-    const codes = await askBatch(keys, MMC_INVALID_PARAM, async (part) => {
-      return scheduler.batches.of().exist(part);
-    });
+    const codes = await askBatch(
+      keys,
+      MMC_INVALID_PARAM,
+      (part) => scheduler.batches.of().exist(part),
+      asCode,
+    );
     return codes.map((code) => (code === MMC_OK ? 1 : code === MMC_UNMATCHED_KEY ? 0 : code));
   }
 
@@ -215,10 +213,13 @@ export class DistributedObjectStore {
   /** For each key its information, or undefined if no object has this key. */
   async batchGetKeyInfo(keys: readonly string[]): Promise<(KeyInfo | undefined)[]> {
     const scheduler = this.#open('batchGetKeyInfo');
-    return askBatch<KeyInfo | undefined>(keys, undefined, async (part) => {
+    const ask = async (part: string[]) => {
       const { codes, infos } = await scheduler.batches.of().query(part);
       for (const code of codes) if (code !== MMC_UNMATCHED_KEY) check(code, 'batchGetKeyInfo');
       return infos.map((info) => (info.valid ? new KeyInfo(info) : undefined));
+    };
+    return askBatch<KeyInfo | undefined, never>(keys, undefined, ask, (error) => {
+      throw error;
     });
   }
 
@@ -255,6 +256,12 @@ export class DistributedObjectStore {
 
   #session(operation: string): StoreSession {
     return this.#opened(operation).session(operation);
+  }
+
+  #moving(operation: string, direct: MmcCopyDirect, allowed: HostDirect): StoreSession {
+    const session = this.#session(operation);
+    checkDirect(direct, allowed, operation);
+    return session;
   }
 
   async #putObject(

@@ -11,6 +11,7 @@ export {
 } from '../native/abi/errors.ts';
 export type { Arena, ArenaStats, Block, Medium, Replica } from '../native/abi/types.ts';
 export { exitNow } from '../os/process-exit.ts';
-export type { IfExists, StorePutOptions } from './arguments.ts';
+export type { IfExists, PutOutcome, StorePutOptions } from './arguments.ts';
+export type { ItemResult } from './item-results.ts';
 export { type OpenStoreOptions, openStore } from './open-store.ts';
-export type { ItemResult, ObjectInfo, PutOutcome, Store, StoreBytes } from './store.ts';
+export type { ObjectInfo, Store, StoreBytes } from './store.ts';

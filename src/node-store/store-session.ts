@@ -1,10 +1,17 @@
-import { MMC_ERROR, MMC_INVALID_PARAM, MMC_OK, UNTRUSTED_READ } from '../errors/engine-codes.ts';
+import {
+  MMC_DUPLICATED_OBJECT,
+  MMC_ERROR,
+  MMC_INVALID_PARAM,
+  MMC_OK,
+  UNTRUSTED_READ,
+} from '../errors/engine-codes.ts';
 import { MmcError, UntrustedReadError } from '../native/abi/errors.ts';
 import type { Block, PutOptions } from '../native/abi/types.ts';
 import type { RegisteredBuffers } from '../native/arena/registered-buffers.ts';
 import { isStorable } from '../native/calls/key-bytes.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
-import { moveBatch } from './store-batches.ts';
+import type { IfExists, PutOutcome } from './arguments.ts';
+import { type BatchCall, moveBatch, type OnFailure } from './store-batches.ts';
 import { type Bytes, copyIn, copyOut, transferOf, withBlocks } from './transfer.ts';
 
 /** One operation of an open store, with everything that it needs to move bytes. */
@@ -34,7 +41,7 @@ export async function putObject(
 }
 
 /** Removes an object, if there is one, and puts the pieces in its place; returns the codes of both. */
-export async function replaceObject(
+async function replaceObject(
   { scheduler, registered, waitMs }: StoreSession,
   key: string,
   pieces: readonly Bytes[],
@@ -48,22 +55,40 @@ export async function replaceObject(
   });
 }
 
+/**
+ * The engine returns −1 for a missing object, for one of another length, and for a failed copy
+ * (docs/engine-facts.md §4). Other writers may cause the first two between query and get, so the read is
+ * repeated, but not without end.
+ */
+const MAX_READS = 4;
+
 /** The object's bytes as a copy, or the engine's code for why there are none. */
 export async function readWhole(session: StoreSession, key: string): Promise<Buffer | number> {
   checkKey(key, session.operation);
-  const { single } = session.scheduler;
-  let { code, info } = await single.query(key);
-  while (code === MMC_OK) {
-    const { size } = info;
-    const target = Buffer.allocUnsafeSlow(size);
-    code = await readObject(session, key, [target]);
+  for (let tried = 0; tried < MAX_READS; tried += 1) {
+    const { code: queried, info } = await session.scheduler.single.query(key);
+    if (queried !== MMC_OK) return queried;
+    const target = Buffer.allocUnsafeSlow(info.size);
+    const code = await readObject(session, key, [target]);
     if (code === MMC_OK) return target;
     if (code !== MMC_ERROR) return code;
-    // Removed, or replaced by one of another length, between query and get (docs/engine-facts.md §4).
-    ({ code, info } = await single.query(key));
-    if (code === MMC_OK && info.size === size) return MMC_ERROR;
   }
-  return code;
+  return MMC_ERROR;
+}
+
+/**
+ * Reads an object of the target's length; returns the engine's code, which is MMC_UNMATCHED_KEY for a
+ * missing object and MMC_ERROR for one of another length.
+ */
+export async function readInto(session: StoreSession, key: string, target: Bytes): Promise<number> {
+  for (let tried = 0; tried < MAX_READS; tried += 1) {
+    const code = await readObject(session, key, [target]);
+    if (code !== MMC_ERROR) return code;
+    const { code: queried, info } = await session.scheduler.single.query(key);
+    if (queried !== MMC_OK) return queried;
+    if (info.size !== target.length) return MMC_ERROR;
+  }
+  return MMC_ERROR;
 }
 
 /** Reads one object into the pieces; returns the engine's code. */
@@ -83,36 +108,67 @@ export async function readObject(
   });
 }
 
-export async function putObjects(
+/** Another writer may store the key again between the remove and the put. */
+const MAX_REPLACEMENTS = 3;
+
+/**
+ * What a put did for which the engine returned `code`; replaces an object that is in its way, if it may.
+ * @throws MmcError for any other code.
+ */
+export async function settlePut(
+  session: StoreSession,
+  key: string,
+  pieces: readonly Bytes[],
+  put: { readonly placement: PutOptions; readonly ifExists: IfExists; readonly code: number },
+): Promise<PutOutcome> {
+  let { code } = put;
+  if (code === MMC_OK) return 'created';
+  if (code === MMC_DUPLICATED_OBJECT && put.ifExists === 'keep') return 'kept';
+  let replaced = false;
+  for (let tried = 0; tried < MAX_REPLACEMENTS; tried += 1) {
+    if (code !== MMC_DUPLICATED_OBJECT || put.ifExists !== 'replace') break;
+    const { removed, stored } = await replaceObject(session, key, pieces, put.placement);
+    replaced ||= removed === MMC_OK;
+    code = stored ?? removed;
+    if (code === MMC_OK) return replaced ? 'replaced' : 'created';
+  }
+  throw failure(code, session.operation);
+}
+
+export async function putObjects<Failure>(
   { scheduler, registered, waitMs }: StoreSession,
   keys: readonly string[],
   objects: readonly (readonly Bytes[])[],
   options: PutOptions,
-): Promise<number[]> {
+  onFailure: OnFailure<Failure>,
+): Promise<(number | Failure)[]> {
   const transfers = objects.map((pieces) => transferOf(pieces, registered));
   const memory = { arena: scheduler.arena, waitMs };
-  return moveBatch(keys, transfers, memory, async (part, blocks, moved) => {
+  const call: BatchCall = (part, blocks, moved) => {
     moved.forEach((transfer, index) => {
       copyIn(transfer, blocks[index] as Block);
     });
     return scheduler.batches.of().put(part, blocks, options);
-  });
+  };
+  return moveBatch(keys, transfers, memory, call, onFailure);
 }
 
-export async function readObjects(
+export async function readObjects<Failure>(
   { scheduler, registered, waitMs }: StoreSession,
   keys: readonly string[],
   objects: readonly (readonly Bytes[])[],
-): Promise<number[]> {
+  onFailure: OnFailure<Failure>,
+): Promise<(number | Failure)[]> {
   const transfers = objects.map((pieces) => transferOf(pieces, registered));
   const memory = { arena: scheduler.arena, waitMs };
-  return moveBatch(keys, transfers, memory, async (part, blocks, moved) => {
+  const call: BatchCall = async (part, blocks, moved) => {
     const results = await scheduler.batches.of().get(part, blocks);
     moved.forEach((transfer, index) => {
       if (results[index] === MMC_OK) copyOut(transfer, blocks[index] as Block);
     });
     return results;
-  });
+  };
+  return moveBatch(keys, transfers, memory, call, onFailure);
 }
 
 export function checkKey(key: string, operation: string): void {

@@ -1,24 +1,28 @@
-import {
-  MMC_DUPLICATED_OBJECT,
-  MMC_ERROR,
-  MMC_INVALID_PARAM,
-  MMC_OK,
-  MMC_UNMATCHED_KEY,
-} from '../errors/engine-codes.ts';
-import type { Arena, DataInfo, PutOptions, Replica } from '../native/abi/types.ts';
+import { MMC_INVALID_PARAM, MMC_OK, MMC_UNMATCHED_KEY } from '../errors/engine-codes.ts';
+import type { Arena, DataInfo, Replica } from '../native/abi/types.ts';
 import {
   bufferArgument,
   bytesArgument,
+  deadlineArgument,
   entriesArgument,
-  type IfExists,
   keyArgument,
   keysArgument,
   optionsArgument,
+  type PutOutcome,
   piecesArgument,
   putArguments,
   type StorePutOptions,
   sizesArgument,
 } from './arguments.ts';
+import {
+  asError,
+  failed,
+  foundOr,
+  type ItemResult,
+  type Outcome,
+  settled,
+} from './item-results.ts';
+import { isFailure, queryMany, readMany } from './read-many.ts';
 import { askBatch } from './store-batches.ts';
 import type { StoreConnection } from './store-connection.ts';
 import {
@@ -26,10 +30,9 @@ import {
   failure,
   putObject,
   putObjects,
-  readObject,
-  readObjects,
+  readInto,
   readWhole,
-  replaceObject,
+  settlePut,
 } from './store-session.ts';
 import type { Bytes } from './transfer.ts';
 
@@ -39,19 +42,9 @@ export interface ObjectInfo {
   readonly replicas: readonly Replica[];
 }
 
-/** What a put did: `kept` and `replaced` only with that `ifExists`. */
-export type PutOutcome = 'created' | 'kept' | 'replaced';
-
-/** The result of one item of a batch. A failed item does not affect the others. */
-export type ItemResult<Done> =
-  | (Readonly<Done> & { readonly ok: true })
-  | { readonly ok: false; readonly error: Error };
-
 /** A value of at least one byte: memory of the caller, or a block of the store's arena. */
 export type StoreBytes = Bytes | ArrayBuffer;
 
-/** Another writer may store the key again between the remove and the put. */
-const MAX_REPLACEMENTS = 3;
 const CLOSE_MS = 20_000;
 
 /**
@@ -96,11 +89,9 @@ export class Store implements AsyncDisposable {
   async getInto(key: string, target: StoreBytes): Promise<boolean> {
     const session = this.#connection.session('getInto');
     const name = keyArgument(key);
-    const code = await readObject(session, name, [bytesArgument(target, 'target')]);
-    if (code === MMC_OK) return true;
-    // The engine has one code for a missing object and for one of another length.
-    if (code === MMC_ERROR && !(await this.has(name))) return false;
-    throw failure(code, 'getInto');
+    const code = await readInto(session, name, bytesArgument(target, 'target'));
+    if (code !== MMC_UNMATCHED_KEY) check(code, 'getInto');
+    return code === MMC_OK;
   }
 
   /** Stores an object. Rejects with MMC_DUPLICATED_OBJECT if it exists, unless `ifExists` says otherwise. */
@@ -134,28 +125,7 @@ export class Store implements AsyncDisposable {
   /** Each value as a copy; undefined if no object has the key. */
   async getMany(keys: readonly string[]): Promise<ItemResult<{ value: Buffer | undefined }>[]> {
     const session = this.#connection.session('getMany');
-    const names = keysArgument(keys);
-    const infos = await this.#infos(names, 'getMany');
-    const targets = infos.map((info) =>
-      Buffer.allocUnsafeSlow(typeof info === 'object' ? info.size : 0),
-    );
-    const codes = await readObjects(
-      session,
-      names,
-      targets.map((target) => [target]),
-    );
-    return Promise.all(
-      infos.map(async (info, at): Promise<ItemResult<{ value: Buffer | undefined }>> => {
-        if (typeof info === 'number') return failed(info, 'getMany');
-        if (info === undefined) return { ok: true, value: undefined };
-        const code = codes[at] as number;
-        if (code === MMC_OK) return { ok: true, value: targets[at] };
-        // Removed or replaced since the query.
-        return code === MMC_ERROR
-          ? settled(async () => ({ value: await this.get(names[at] as string) }))
-          : failed(code, 'getMany');
-      }),
-    );
+    return readMany(session, keysArgument(keys));
   }
 
   /** Stores each entry, with the same options for all. */
@@ -168,42 +138,44 @@ export class Store implements AsyncDisposable {
     const { options: placement, ifExists } = putArguments(options);
     const keys = pairs.map(([key]) => key);
     const pieces = pairs.map(([, value]) => [value]);
-    const codes = await putObjects(session, keys, pieces, placement);
+    const outcomes = await putObjects(session, keys, pieces, placement, asError);
     const results: ItemResult<{ outcome: PutOutcome }>[] = [];
     for (const [at, key] of keys.entries()) {
-      const code = codes[at] as number;
-      const value = pieces[at] as Bytes[];
-      results.push(
-        await settled(async () => ({
-          outcome: await this.#settlePut('putMany', key, value, { placement, ifExists, code }),
-        })),
-      );
+      const code = outcomes[at] as Outcome;
+      if (typeof code !== 'number') {
+        results.push(failed(code, 'putMany'));
+        continue;
+      }
+      const put = { placement, ifExists, code };
+      const settle = () => settlePut(session, key, pieces[at] as Bytes[], put);
+      results.push(await settled(async () => ({ outcome: await settle() })));
     }
     return results;
   }
 
   async hasMany(keys: readonly string[]): Promise<ItemResult<{ exists: boolean }>[]> {
     const scheduler = this.#connection.scheduler('hasMany');
-    const codes = await askBatch(keysArgument(keys), MMC_INVALID_PARAM, (part) =>
-      scheduler.batches.of().exist(part),
-    );
-    return codes.map((code) => foundOr(code, 'hasMany', (exists) => ({ exists })));
+    const names = keysArgument(keys);
+    const ask = (part: string[]) => scheduler.batches.of().exist(part);
+    const outcomes = await askBatch<number, Error>(names, MMC_INVALID_PARAM, ask, asError);
+    return outcomes.map((outcome) => foundOr(outcome, 'hasMany', (exists) => ({ exists })));
   }
 
   async deleteMany(keys: readonly string[]): Promise<ItemResult<{ deleted: boolean }>[]> {
     const scheduler = this.#connection.scheduler('deleteMany');
-    const codes = await askBatch(keysArgument(keys), MMC_INVALID_PARAM, (part) =>
-      scheduler.batches.of().remove(part),
-    );
-    return codes.map((code) => foundOr(code, 'deleteMany', (deleted) => ({ deleted })));
+    const names = keysArgument(keys);
+    const ask = (part: string[]) => scheduler.batches.of().remove(part);
+    const outcomes = await askBatch<number, Error>(names, MMC_INVALID_PARAM, ask, asError);
+    return outcomes.map((outcome) => foundOr(outcome, 'deleteMany', (deleted) => ({ deleted })));
   }
 
   async infoMany(keys: readonly string[]): Promise<ItemResult<{ info: ObjectInfo | undefined }>[]> {
-    const infos = await this.#infos(keysArgument(keys), 'infoMany');
+    const session = this.#connection.session('infoMany');
+    const infos = await queryMany(session, keysArgument(keys));
     return infos.map((info) =>
-      typeof info === 'number'
+      info !== undefined && isFailure(info)
         ? failed(info, 'infoMany')
-        : { ok: true, info: info === undefined ? undefined : infoOf(info) },
+        : { ok: true, info: info && infoOf(info) },
     );
   }
 
@@ -255,8 +227,8 @@ export class Store implements AsyncDisposable {
    * Waits for operations in progress, at most for `deadlineMs`, and leaves the pool. Without effect on a
    * closed store. @throws EngineDeadlineError if the engine does not return: end the process with `exitNow`.
    */
-  close(deadlineMs = CLOSE_MS): Promise<void> {
-    return this.#connection.close(deadlineMs);
+  async close(deadlineMs = CLOSE_MS): Promise<void> {
+    await this.#connection.close(deadlineArgument(deadlineMs));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -274,45 +246,7 @@ export class Store implements AsyncDisposable {
     const pieces = piecesOf();
     const { options: placement, ifExists } = putArguments(given);
     const code = await putObject(session, name, pieces, placement);
-    return this.#settlePut(operation, name, pieces, { placement, ifExists, code });
-  }
-
-  /** The outcome of a put for which the engine returned `code`; replaces an object that is in its way. */
-  async #settlePut(
-    operation: string,
-    key: string,
-    pieces: readonly Bytes[],
-    put: { placement: PutOptions; ifExists: IfExists; code: number },
-  ): Promise<PutOutcome> {
-    let { code } = put;
-    if (code === MMC_OK) return 'created';
-    if (code === MMC_DUPLICATED_OBJECT && put.ifExists === 'keep') return 'kept';
-    let replaced = false;
-    for (let tried = 0; tried < MAX_REPLACEMENTS; tried += 1) {
-      if (code !== MMC_DUPLICATED_OBJECT || put.ifExists !== 'replace') break;
-      const session = this.#connection.session(operation);
-      const { removed, stored } = await replaceObject(session, key, pieces, put.placement);
-      replaced ||= removed === MMC_OK;
-      code = stored ?? removed;
-      if (code === MMC_OK) return replaced ? 'replaced' : 'created';
-    }
-    throw failure(code, operation);
-  }
-
-  /** For each key its information, undefined for a missing one, or the code of a failure. */
-  async #infos(
-    keys: readonly string[],
-    operation: string,
-  ): Promise<(DataInfo | number | undefined)[]> {
-    const scheduler = this.#connection.scheduler(operation);
-    return askBatch<DataInfo | number | undefined>(keys, MMC_INVALID_PARAM, async (part) => {
-      const { codes, infos } = await scheduler.batches.of().query(part);
-      return infos.map((info, at) => {
-        const code = codes[at] as number;
-        if (code !== MMC_OK && code !== MMC_UNMATCHED_KEY) return code;
-        return info.valid ? info : undefined;
-      });
-    });
+    return settlePut(session, name, pieces, { placement, ifExists, code });
   }
 
   #missing(code: number, operation: string): undefined {
@@ -322,26 +256,3 @@ export class Store implements AsyncDisposable {
 }
 
 const infoOf = ({ size, replicas }: DataInfo): ObjectInfo => ({ size, replicas });
-
-const failed = (code: number, operation: string): { ok: false; error: Error } => ({
-  ok: false,
-  error: failure(code, operation),
-});
-
-const foundOr = <Done>(
-  code: number,
-  operation: string,
-  done: (found: boolean) => Done,
-): ItemResult<Done> =>
-  code === MMC_OK || code === MMC_UNMATCHED_KEY
-    ? { ok: true, ...done(code === MMC_OK) }
-    : failed(code, operation);
-
-/** The result of work for one item; its error affects no other item. */
-async function settled<Done extends object>(work: () => Promise<Done>): Promise<ItemResult<Done>> {
-  try {
-    return { ok: true, ...(await work()) };
-  } catch (error) {
-    return { ok: false, error: error instanceof Error ? error : new Error(String(error)) };
-  }
-}

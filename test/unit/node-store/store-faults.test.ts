@@ -55,6 +55,13 @@ describe('get', () => {
     await store.remove('changes');
   });
 
+  it('reads an object again that was missing for a moment', async () => {
+    await store.put('same', Buffer.from('value'));
+    await injection.set([{ on: 'get', code: -1, nth: 1 }]);
+    assert.equal(String(await store.get('same')), 'value');
+    await store.remove('same');
+  });
+
   it('reports an object that was removed in between as missing', async () => {
     await store.put('goes', Buffer.from('value'));
     const { read } = await heldUp('goes');
@@ -76,7 +83,7 @@ describe('get', () => {
       assert.equal(error.errno, -1);
       return true;
     });
-    assert.equal(injection.counters('get').started - started, 1);
+    assert.equal(injection.counters('get').started - started, 4);
     await injection.clear();
     await store.remove('stays');
   });
@@ -102,6 +109,18 @@ describe('a call past its deadline', () => {
     await injection.clear();
     await until(() => store.arena.stats().blocks === 0);
     await store.remove('late');
+  });
+});
+
+describe('a batch of several engine calls, of which the second never returns', () => {
+  it('has the codes of the first, and −3004 for the keys after it', async () => {
+    const keys = Array.from({ length: 17_000 }, (_, i) => `many/${i}`);
+    await injection.set([{ on: 'batch_exist', hang: true, nth: 2 }]);
+    const codes = await store.batchIsExist(keys);
+    await injection.set([{ on: 'batch_exist', hang: true }]);
+    await assert.rejects(store.batchIsExist(['many/0']), EngineDeadlineError);
+    assert.deepEqual([codes.length, codes[0], codes[16_383]], [17_000, 0, 0]);
+    assert.deepEqual([...new Set(codes.slice(16_384))], [-3004]);
   });
 });
 
