@@ -11,6 +11,9 @@ import { quotasOf, SLOTS_FOR_BOTH } from '../../../src/scheduler/quotas.ts';
 import { countingArena } from '../../helpers/engine/scripted-engine.ts';
 import { unreadConnection } from '../../helpers/http/unread-connection.ts';
 
+/** A deadline to wait for, far longer than a busy machine takes for a turn. */
+const SHORT_MS = 500;
+
 interface OpenCall {
   readonly name: string;
   /** The engine returns, and its caller gets the result if it has none yet. */
@@ -111,7 +114,7 @@ describe('the calls of batches', () => {
   });
 
   it('keep their place past their deadline, until the engine returns', async () => {
-    const { calls, inFlight, answer, answerAll } = callsOf(8, 30);
+    const { calls, inFlight, answer, answerAll } = callsOf(8, SHORT_MS);
     const first = calls.get(['a'], []);
     await nextTurn();
     const second = calls.get(['b'], []);
@@ -132,7 +135,7 @@ describe('the calls of batches', () => {
   });
 
   it('replace objects in one turn among those that move values, or remove nothing', async () => {
-    const { calls, inFlight, answer, answerAll } = callsOf(8, 30);
+    const { calls, inFlight, answer, answerAll } = callsOf(8, SHORT_MS);
     const get = calls.get(['a'], []);
     await nextTurn();
     const waited = calls.replace(['b'], [], options);

@@ -15,6 +15,9 @@ import {
 import { Dispatcher, type DispatcherOptions } from '../../../src/scheduler/dispatcher.ts';
 import { until } from '../../helpers/process/until.ts';
 
+/** A deadline to wait for, far longer than a busy machine takes for a turn. */
+const SHORT_MS = 500;
+
 interface TestCall extends PendingCall {
   readonly key: string;
   readonly resolve: (key: string) => void;
@@ -249,7 +252,7 @@ const isRefused = (error: unknown): boolean =>
 
 describe('a deadline', () => {
   it('takes a request that waits out of its queue', async () => {
-    const { queueOf, ask, made, dispatcher } = dispatcherOf({ slots: 2, deadlineMs: 30 });
+    const { queueOf, ask, made, dispatcher } = dispatcherOf({ slots: 2, deadlineMs: SHORT_MS });
     const queue = queueOf({});
     const all = [ask(queue, 'a')];
     await nextTurn();
@@ -261,14 +264,14 @@ describe('a deadline', () => {
   });
 
   it('covers the wait and the call; the call keeps its slot until the engine returns', async () => {
-    const { queueOf, ask, made, dispatcher } = dispatcherOf({ slots: 2, deadlineMs: 30 });
+    const { queueOf, ask, made, dispatcher } = dispatcherOf({ slots: 2, deadlineMs: SHORT_MS });
     const queue = queueOf({ operation: 'put' });
     const late = ask(queue, 'a');
     await nextTurn();
     const call = made('a');
     await assert.rejects(late, (error: unknown) => {
       assert.ok(error instanceof EngineDeadlineError);
-      assert.deepEqual([error.operation, error.deadlineMs], ['put', 30]);
+      assert.deepEqual([error.operation, error.deadlineMs], ['put', SHORT_MS]);
       return true;
     });
     assert.deepEqual(dispatcher.counts(), { slots: 2, inFlight: 1, late: 1, queued: 0 });
@@ -277,7 +280,7 @@ describe('a deadline', () => {
   });
 
   it('makes a queue stuck when all its calls are late: new requests are refused at once', async () => {
-    const { queueOf, ask, made, calls } = dispatcherOf({ deadlineMs: 30 });
+    const { queueOf, ask, made, calls } = dispatcherOf({ deadlineMs: SHORT_MS });
     const queue = queueOf();
     const other = queueOf();
     const first = ask(queue, 'a');
@@ -302,7 +305,7 @@ describe('a deadline', () => {
   });
 
   it('makes every queue stuck when all slots are late', async () => {
-    const { queueOf, ask, calls, dispatcher } = dispatcherOf({ slots: 2, deadlineMs: 30 });
+    const { queueOf, ask, calls, dispatcher } = dispatcherOf({ slots: 2, deadlineMs: SHORT_MS });
     const own = { maxRequests: 1, maxInFlight: 2 };
     const [gets, puts] = [queueOf(own), queueOf(own)];
     const late = [ask(gets, 'a'), ask(puts, 'b')];
@@ -319,7 +322,7 @@ describe('a deadline', () => {
   });
 
   it('ends waiting requests while other calls continue, and sends nothing of them later', async () => {
-    const { queueOf, ask, calls } = dispatcherOf({ deadlineMs: 40 });
+    const { queueOf, ask, calls } = dispatcherOf({ deadlineMs: SHORT_MS });
     const queue = queueOf({ maxInFlight: 2, maxRequests: 1 });
     const slow = [ask(queue, 'a'), ask(queue, 'b')];
     await calls[0]?.succeed();
@@ -340,7 +343,7 @@ describe('a deadline', () => {
 describe('replacement calls', () => {
   it('are made for late ones, and end when these return', async () => {
     const { queueOf, ask, calls, dispatcher } = dispatcherOf({
-      ...{ slots: 2, substitutes: 1, deadlineMs: 100 },
+      ...{ slots: 2, substitutes: 1, deadlineMs: SHORT_MS },
     });
     const queue = queueOf({ maxRequests: 1, maxInFlight: 2 });
     const late = [ask(queue, 'a'), ask(queue, 'b')];
@@ -365,7 +368,10 @@ describe('replacement calls', () => {
   });
 
   it('are for one queue if requested', async () => {
-    const { queueOf, ask, calls, dispatcher } = dispatcherOf({ substitutes: 4, deadlineMs: 30 });
+    const { queueOf, ask, calls, dispatcher } = dispatcherOf({
+      substitutes: 4,
+      deadlineMs: SHORT_MS,
+    });
     const [gets, puts] = [queueOf({ maxRequests: 1 }), queueOf({ maxRequests: 1 })];
     for (const answer of [ask(gets, 'a'), ask(puts, 'b')]) {
       await assert.rejects(answer, EngineDeadlineError);
@@ -378,7 +384,7 @@ describe('replacement calls', () => {
 
   it('make the queue stuck again if they are late too', async () => {
     const { queueOf, ask, calls, dispatcher } = dispatcherOf({
-      ...{ slots: 1, substitutes: 1, deadlineMs: 30 },
+      ...{ slots: 1, substitutes: 1, deadlineMs: SHORT_MS },
     });
     const queue = queueOf({ maxRequests: 1 });
     await assert.rejects(ask(queue, 'a'), EngineDeadlineError);
