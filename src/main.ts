@@ -3,6 +3,7 @@
 // Node would show a syntax error of some module instead of this advice.
 const oldest = 20;
 const role = 'worker';
+const checkRole = 'check-library';
 
 async function main(): Promise<number | undefined> {
   const argv = process.argv.slice(2);
@@ -19,6 +20,10 @@ async function main(): Promise<number | undefined> {
     const { becomeWorker } = await import('./worker/become-worker.ts');
     becomeWorker();
     return undefined;
+  }
+  if (argv[0] === checkRole && process.connected) {
+    const { checkLibrary } = await import('./cli/library-check.ts');
+    return checkLibrary(argv.slice(1));
   }
   const { holdSignals } = await import('./cli/early-signals.ts');
   const signals = holdSignals();

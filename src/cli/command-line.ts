@@ -35,11 +35,18 @@ export async function runCommandLine(
     return 0;
   }
   const interpreted = await readConfig(line, env);
-  if ('faults' in interpreted) return refuse(interpreted.faults);
-  const { config, origins } = interpreted;
-  const files = await findFileFaults(config, env);
-  if (files.faults.length > 0) return refuse(files.faults);
+  if ('faults' in interpreted) return refuse(interpreted.faults, interpreted.warnings);
+  const { origins } = interpreted;
+  const files = await findFileFaults(interpreted.config, env);
+  const config = { ...interpreted.config, poolBytes: files.poolBytes };
   const warnings = [...interpreted.warnings, ...files.warnings];
+  const faults = [...files.faults];
+  if (line.command === 'check-config' && faults.length === 0) {
+    const { libraryFault } = await import('./library-check.ts');
+    const fault = await libraryFault(config, program);
+    if (fault !== undefined) faults.push(`--engine: ${fault}`);
+  }
+  if (faults.length > 0) return refuse(faults, warnings);
   if (line.command === 'check-config') {
     const { effectiveText } = await import('../config/help.ts');
     for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
@@ -50,7 +57,12 @@ export async function runCommandLine(
   return startGateway({
     config,
     origins,
-    reread: () => readConfig(line, env),
+    reread: async () => {
+      const again = await readConfig(line, env);
+      if ('faults' in again || again.config.poolBytes !== interpreted.config.poolBytes)
+        return again;
+      return { ...again, config: { ...again.config, poolBytes: config.poolBytes } };
+    },
     version,
     program,
     warnings,

@@ -4,7 +4,7 @@
  */
 import { type CommandLine, type Given, nearestVariable } from './flags.ts';
 import { defaultHeapBytes } from './heap.ts';
-import type { Kind, Reading } from './kinds.ts';
+import type { Kind } from './kinds.ts';
 import { otherFormOf, shortFormFault } from './origins.ts';
 import { rules } from './rules.ts';
 import type { Settings } from './settings-file.ts';
@@ -17,7 +17,7 @@ export type Origins = ReadonlyMap<SettingName, string>;
 
 export type Interpreted =
   | { readonly config: Config; readonly origins: Origins; readonly warnings: readonly string[] }
-  | { readonly faults: readonly string[] };
+  | { readonly faults: readonly string[]; readonly warnings: readonly string[] };
 
 /**
  * Takes each setting from its flag, else its `GATEWAY_*` variable (an empty one counts as absent),
@@ -49,7 +49,7 @@ export function interpretConfig(
     if ('value' in reading) {
       values[name] = reading.value;
     } else {
-      faults.push(`${blame}: ${reading.fault}`);
+      faults.push(...reading.faults.map((fault) => `${blame}: ${fault}`));
       faulty.add(name);
     }
   }
@@ -63,8 +63,9 @@ export function interpretConfig(
   }
   const short = shortFormFault(blamed);
   if (short !== undefined) faults.push(short);
-  if (faults.length > 0) return { faults };
-  return { config: Object.freeze(config), origins, warnings: misspeltVariables(env) };
+  const warnings = misspeltVariables(env);
+  if (faults.length > 0) return { faults, warnings };
+  return { config: Object.freeze(config), origins, warnings };
 }
 
 function fromEnvironment(name: SettingName, env: NodeJS.ProcessEnv): Given | undefined {
@@ -73,15 +74,22 @@ function fromEnvironment(name: SettingName, env: NodeJS.ProcessEnv): Given | und
   return value === undefined || value === '' ? undefined : { texts: [value], source: variable };
 }
 
-function read(name: SettingName, given: Given): Reading<unknown> {
+/** Reads every word, so that an operator sees the faults of all of them. */
+function read(
+  name: SettingName,
+  { texts, source }: Given,
+): { readonly value: unknown } | { readonly faults: readonly string[] } {
   const kind: Kind<unknown> = table[name].kind;
   const collected: unknown[] = [];
-  for (const text of given.texts) {
+  const faults: string[] = [];
+  for (const text of texts.flatMap((given) => kind.split?.(given) ?? [given])) {
     const reading = kind.read(text);
-    if ('fault' in reading) return { fault: reading.fault + linkAdvice(given.source, text) };
-    collected.push(reading.value);
+    if ('value' in reading) collected.push(reading.value);
+    else faults.push(reading.fault + linkAdvice(source, text));
   }
-  return kind.join?.(collected) ?? { value: collected[0] };
+  if (faults.length > 0) return { faults };
+  const joined = kind.join?.(collected) ?? { value: collected[0] };
+  return 'fault' in joined ? { faults: [joined.fault] } : joined;
 }
 
 /** Kubernetes sets `GATEWAY_PORT=tcp://…` in every pod beside a Service called "gateway". */

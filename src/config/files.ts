@@ -1,7 +1,9 @@
 /** Checks the files of the configuration, before a worker starts that would fail on them. */
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
+import os from 'node:os';
 import { embeddedLibraryPath, reserveLibraryPath } from '../native/start/built-libraries.ts';
 import type { Config } from './config.ts';
+import { formatBytes, mebibyte } from './kinds.ts';
 
 export interface FileFindings {
   readonly faults: readonly string[];
@@ -10,11 +12,14 @@ export interface FileFindings {
   readonly reserve: { readonly library: string; readonly bytes: number } | undefined;
 }
 
+/** What findFileFaults returns: `poolBytes` of the configuration, or less if /dev/shm is smaller. */
+export type MachineFindings = FileFindings & { readonly poolBytes: number };
+
 /** All faults at once, each with its correction. */
 export async function findFileFaults(
   config: Config,
   env: NodeJS.ProcessEnv,
-): Promise<FileFindings> {
+): Promise<MachineFindings> {
   const faults: string[] = [];
   const warnings: string[] = [];
   if (config.engine === 'embedded') {
@@ -23,7 +28,11 @@ export async function findFileFaults(
         `--engine: the embedded engine is not built (${embeddedLibraryPath}); run npm run build:engine, which says what to install if it cannot`,
       );
     }
-    return { faults, warnings, reserve: undefined };
+    const fitted = fitPool(config, machineMemory());
+    if ('fault' in fitted) faults.push(`--pool-bytes: ${fitted.fault}`);
+    if ('warning' in fitted) warnings.push(`--pool-bytes: ${fitted.warning}`);
+    const poolBytes = 'poolBytes' in fitted ? fitted.poolBytes : config.poolBytes;
+    return { faults, warnings, reserve: undefined, poolBytes };
   }
   const fault = fileFault(config.engine);
   if (fault !== undefined) {
@@ -37,6 +46,52 @@ export async function findFileFaults(
     faults: [...faults, ...local.faults, ...lease.faults],
     warnings: [...warnings, ...local.warnings, ...lease.warnings],
     reserve: local.reserve,
+    poolBytes: config.poolBytes,
+  };
+}
+
+/** Memory of this machine, and the size of the file system in which the embedded engine keeps its pool. */
+interface MachineMemory {
+  readonly totalBytes: number;
+  /** Undefined if there is no /dev/shm; the engine reports that. */
+  readonly sharedBytes: number | undefined;
+}
+
+function machineMemory(): MachineMemory {
+  // 0, or more than the machine has, where no control group limits the process.
+  const limit = process.constrainedMemory();
+  const totalBytes = limit > 0 ? Math.min(limit, os.totalmem()) : os.totalmem();
+  try {
+    const { bsize, blocks } = statfsSync('/dev/shm');
+    return { totalBytes, sharedBytes: bsize * blocks };
+  } catch {
+    return { totalBytes, sharedBytes: undefined };
+  }
+}
+
+/** The header of the pool and the tables of its segments. */
+const POOL_SHARE = 15 / 16;
+
+/** The bytes of each client's segment that this machine can hold. */
+export function fitPool(
+  { poolBytes, devices }: Pick<Config, 'poolBytes' | 'devices'>,
+  { totalBytes, sharedBytes }: MachineMemory,
+): { poolBytes: number; warning?: string } | { fault: string } {
+  const wanted = poolBytes * devices.length;
+  const each = devices.length === 1 ? '' : `${devices.length} devices with `;
+  const what = `${each}${formatBytes(poolBytes)}`;
+  const shareOf = (bytes: number) => Math.floor(bytes / devices.length / mebibyte) * mebibyte;
+  if (wanted > totalBytes) {
+    const most = shareOf(totalBytes / 2);
+    return {
+      fault: `this machine has ${formatBytes(Math.floor(totalBytes / mebibyte) * mebibyte)} of memory, less than ${what}; give at most about ${formatBytes(most)}`,
+    };
+  }
+  if (sharedBytes === undefined || wanted <= sharedBytes) return { poolBytes };
+  const capped = Math.max(mebibyte, shareOf(sharedBytes * POOL_SHARE));
+  return {
+    poolBytes: capped,
+    warning: `/dev/shm has ${formatBytes(sharedBytes)}, less than ${what}, so ${formatBytes(capped)} is used; enlarge /dev/shm (docker run --shm-size), or give less`,
   };
 }
 

@@ -1,7 +1,7 @@
 /** Turns a command line into texts by setting name. Values are not interpreted here. */
 
 import { editDistance } from '../engine-config/edit-distance.ts';
-import { isSwitchWord } from './kinds.ts';
+import { switchOf } from './kinds.ts';
 import { flagOf, type SettingName, settingNames, table, variableOf } from './table.ts';
 
 export interface Given {
@@ -57,14 +57,15 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       if (value === undefined) {
         faults.push(`${flag} needs a value: ${flag} ${table[name].kind.placeholder}`);
       } else {
-        add(given, name, flag, value);
+        add(given, faults, { name, source: flag, text: value });
       }
       continue;
     }
     const negated = flag.startsWith('--no-') ? namesByFlag.get(`--${flag.slice(5)}`) : undefined;
     if (negated !== undefined && isSwitch(negated)) {
-      if (attached === undefined) add(given, negated, flag, 'off');
-      else faults.push(`${flag} takes no value; write ${flag} or ${flagOf(negated)}=${attached}`);
+      if (attached === undefined) {
+        add(given, faults, { name: negated, source: flag, text: 'off' });
+      } else faults.push(`${flag} takes no value; write ${flag} or ${flagOf(negated)}=${attached}`);
       continue;
     }
     faults.push(unknownWord(flag));
@@ -79,7 +80,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
 /** The value after a flag; a following flag is not a value, so that a missing value is noticed. */
 function takeValue(name: SettingName, words: string[]): string | undefined {
   const next = words[0];
-  if (isSwitch(name)) return next !== undefined && isSwitchWord(next) ? words.shift() : 'on';
+  if (isSwitch(name))
+    return next !== undefined && switchOf(next) !== undefined ? words.shift() : 'on';
   return next === undefined || next.startsWith('--') ? undefined : words.shift();
 }
 
@@ -87,14 +89,19 @@ function isSwitch(name: SettingName): boolean {
   return table[name].kind.placeholder === '';
 }
 
+/** A flag of a list may be given several times, any other once, as in the settings file. */
 function add(
   given: Map<SettingName, Given>,
-  name: SettingName,
-  source: string,
-  text: string,
+  faults: string[],
+  { name, source, text }: { name: SettingName; source: string; text: string },
 ): void {
-  const before = 'join' in table[name].kind ? (given.get(name)?.texts ?? []) : [];
-  given.set(name, { texts: [...before, text], source });
+  const before = given.get(name);
+  if (before !== undefined && !('join' in table[name].kind)) {
+    const other = before.source === source ? '' : `, before as ${before.source}`;
+    faults.push(`${source}: is given twice${other}; write it once`);
+    return;
+  }
+  given.set(name, { texts: [...(before?.texts ?? []), text], source });
 }
 
 function unknownWord(word: string): string {

@@ -3,10 +3,10 @@ import type { Config, Origins } from './config.ts';
 import { groups } from './setting.ts';
 import { flagOf, type SettingName, settingNames, table, variableOf } from './table.ts';
 
-const columns = 92;
+const columns = 80;
 const indent = 6;
 
-/** The help, at most 92 columns wide. */
+/** The help, at most 80 columns wide. */
 export function helpText(): string {
   const lines = [
     'Usage: memcache-gateway [--flag value]...',
@@ -17,9 +17,10 @@ export function helpText(): string {
       0,
     ),
     '',
-    '  --help, --version      print this text, or the version',
-    '  --check-config         check all settings, print the effective configuration, exit with 0 or 2',
-    '  meta                   run the meta service of the engine; see meta --help',
+    '  --help, --version   print this text, or the version',
+    '  --check-config      check all settings and the engine, print the effective',
+    '                      configuration, exit with 0 or 2',
+    '  meta                run the meta service of the engine; see meta --help',
   ];
   for (const group of groups) {
     lines.push('', `${group}:`);
@@ -32,7 +33,9 @@ export function helpText(): string {
 
 function helpOf(name: SettingName): string[] {
   const { kind, help } = table[name];
-  const flag = `  ${flagOf(name)}${kind.placeholder === '' ? '' : ` ${kind.placeholder}`}`;
+  // A switch that is on by default is of use only as its negation.
+  const shown = table[name].fallback === true ? flagOf(name).replace('--', '--no-') : flagOf(name);
+  const flag = `  ${shown}${kind.placeholder === '' ? '' : ` ${kind.placeholder}`}`;
   const variable = variableOf(name);
   const fallback = fallbackText(name);
   const suffix = fallback === '' ? '' : ` (default ${fallback})`;

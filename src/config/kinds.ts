@@ -11,6 +11,8 @@ export interface Kind<T> {
   /** The accepted values, for the documentation. */
   readonly accepts: string;
   read(text: string): Reading<T>;
+  /** The words of a list, each of which is read alone, so that each has its own fault. */
+  split?(text: string): readonly string[];
   /** Joins the values of a flag that is given several times; without it, the last value counts. */
   join?(parts: readonly T[]): Reading<T>;
   /** The text that reads back as `value`. */
@@ -117,7 +119,7 @@ export function toggle(): Kind<boolean> {
     placeholder: '',
     accepts: 'on, off',
     read(text) {
-      const value = switchWords[text.toLowerCase()];
+      const value = switchOf(text);
       return value === undefined
         ? { fault: `"${text}" is neither on nor off; give on or off` }
         : { value };
@@ -126,9 +128,10 @@ export function toggle(): Kind<boolean> {
   };
 }
 
-/** Whether a word that follows a switch belongs to it (`--fast-lane off`). */
-export function isSwitchWord(text: string): boolean {
-  return Object.hasOwn(switchWords, text.toLowerCase());
+/** What the word of a switch means; undefined for any other text. */
+export function switchOf(text: string): boolean | undefined {
+  const word = text.toLowerCase();
+  return Object.hasOwn(switchWords, word) ? switchWords[word] : undefined;
 }
 
 export function choice<const T extends string>(...words: readonly T[]): Kind<T> {
@@ -164,6 +167,8 @@ export function path(): Kind<string | undefined> {
   return { ...text('PATH', 'a path'), write: (value) => value ?? '' };
 }
 
+const wordsOf = (text: string): string[] => text.split(',').map((word) => word.trim());
+
 /** Several words, separated by commas, or the flag several times. `check` returns the fault of a word. */
 export function list(
   placeholder: string,
@@ -173,8 +178,9 @@ export function list(
   return {
     placeholder,
     accepts,
+    split: wordsOf,
     read(given) {
-      const words = given.split(',').map((word) => word.trim());
+      const words = wordsOf(given);
       for (const word of words) {
         const fault = word === '' ? 'has an empty entry; separate by single commas' : check(word);
         if (fault !== undefined) return { fault };

@@ -2362,7 +2362,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Adds the state of all workers, the reason in `detail`, and in `arena` whether there is memory for large requests. The value may be omitted.
+                 * @description Adds the state of all workers, the reason in `detail`, and in `arena` whether there is memory for large requests. The value may be omitted, and the words of a switch (`1`, `on`, `yes`, `0`, `off`, `no`) are accepted too.
                  * @example true
                  */
                 verbose?: boolean;

@@ -195,7 +195,7 @@ describe('imports', () => {
       'prom-client': /^metrics\//,
       // A child process inherits engine sockets, so a worker starts none (docs/engine-facts.md §2).
       'node:child_process':
-        /^(supervisor\/processes\/worker-process|cli\/meta\/service-process)\.ts$/,
+        /^(supervisor\/processes\/worker-process|cli\/(meta\/service-process|library-check))\.ts$/,
       'node:cluster': /^(?!)/,
       negotiator: /^http\//,
       'structured-headers': /^http\//,

@@ -1,3 +1,4 @@
+import { switchOf } from '../../config/kinds.ts';
 import { ProblemError } from '../../errors/problems.ts';
 
 /**
@@ -45,10 +46,12 @@ export function wholeNumber(name: string, text: string, least: number, most: num
   return value;
 }
 
-/** A parameter that is on when it is given, alone or as `true`; or `invalid-parameter`. */
+/** A parameter that is on when it is given alone, or with a word of a switch, as in the settings. */
 export function switched(name: string, text: string | undefined): boolean {
-  if (text === undefined || text === 'false') return false;
-  if (text === '' || text === 'true') return true;
+  if (text === undefined) return false;
+  if (text === '') return true;
+  const on = switchOf(text);
+  if (on !== undefined) return on;
   throw invalidParameter(`${name}=${printable(text)}: expected true or false, or nothing.`);
 }
 

@@ -181,9 +181,11 @@ export function hasSymbol(library: LibraryHandle, name: string): boolean {
   }
 }
 
+export const engineSymbols = Object.keys(symbols) as readonly EngineSymbol[];
+
 /** The names of the symbols that a library lacks. */
 export function missingSymbols(library: LibraryHandle): EngineSymbol[] {
-  return (Object.keys(symbols) as EngineSymbol[]).filter((name) => !hasSymbol(library, name));
+  return engineSymbols.filter((name) => !hasSymbol(library, name));
 }
 
 /** Every function of the engine. Call it only when `missingSymbols` is empty. */

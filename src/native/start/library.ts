@@ -4,6 +4,7 @@ import { loadLibrary } from '../../os/libc.ts';
 import {
   type EngineFunctions,
   engineFunctions,
+  engineSymbols,
   hasSymbol,
   intFunction,
   type LibraryHandle,
@@ -40,7 +41,7 @@ export function loadEngineLibrary({ engine, preload }: LibraryOptions): EngineLi
   const missing = missingSymbols(library);
   if (missing.length > 0) {
     throw new EngineLoadError(
-      `${file} is not the engine: it lacks ${missing.join(', ')}.`,
+      `${file} is not the engine: it ${lack(missing)}.`,
       'Point GATEWAY_ENGINE (--engine) at libmf_memcache.so of MemCache Hybrid 1.0.1 or newer.',
     );
   }
@@ -54,6 +55,11 @@ export function loadEngineLibrary({ engine, preload }: LibraryOptions): EngineLi
     limitLockWaits: optionalFunction(library, 'mmc_embedded_lock_wait_us', ['uint32_t']),
     isMember: optionalFunction(library, 'mmc_embedded_is_member', []),
   };
+}
+
+function lack(missing: readonly string[]): string {
+  if (missing.length < engineSymbols.length) return `lacks ${missing.join(', ')}`;
+  return `has none of the ${engineSymbols.length} functions, such as ${missing[0]}`;
 }
 
 function checkReadable(file: string, embedded: boolean): void {
@@ -106,13 +112,18 @@ function loadWithPython(file: string, preload: string | undefined): LibraryHandl
   }
   throw new EngineLoadError(
     `Cannot load the engine ${file}: ${reasonOf(failure)}`,
-    needsPython(failure) ? pythonAdvice(candidates) : dependencyAdvice,
+    adviceFor(failure, candidates),
     { cause: failure },
   );
 }
 
-const dependencyAdvice =
-  'The libraries it depends on must be found by the loader: set LD_LIBRARY_PATH to their directories.';
+function adviceFor(failure: unknown, triedPython: readonly string[]): string {
+  if (needsPython(failure)) return pythonAdvice(triedPython);
+  if (/invalid ELF header|file too short|Exec format error/i.test(reasonOf(failure))) {
+    return 'It is no shared library for this machine: point GATEWAY_ENGINE (--engine) at libmf_memcache.so.';
+  }
+  return 'The libraries it depends on must be found by the loader: set LD_LIBRARY_PATH to their directories.';
+}
 
 function pythonAdvice(tried: readonly string[]): string {
   const found = tried.length === 0 ? 'none was found' : `tried ${tried.join(', ')}`;

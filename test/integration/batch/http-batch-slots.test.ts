@@ -158,7 +158,7 @@ for (const coalescing of ['on', 'off']) {
 }
 
 describe('batches whose calls are all past their deadline', () => {
-  const args = ['--call-slots', '9', '--deadline-ms', '300'];
+  const args = ['--call-slots', '9', '--deadline-ms', '1500'];
   withSlots(args, ({ request, refused, batch, post, store, value, under }) => {
     it('get 504 at the deadline, then 503 at once, and other requests are served', async () => {
       const key = await store('x');
@@ -180,7 +180,7 @@ describe('batches whose calls are all past their deadline', () => {
 });
 
 describe('batches in all call slots, past their deadline', () => {
-  const args = ['--call-slots', '1', '--deadline-ms', '300'];
+  const args = ['--call-slots', '1', '--deadline-ms', '1500'];
   withSlots(args, ({ request, refused, problem, store, under }) => {
     it('make the gateway unready, until one returns', async () => {
       const key = await store('x');

@@ -146,7 +146,7 @@ describe('/v1/clients', () => {
 describe('/readyz?verbose', () => {
   it('adds the clients and the number of ready ones', async () => {
     const { clients } = await jsonOf<Clients>('/v1/clients');
-    for (const query of ['verbose', 'verbose=true']) {
+    for (const query of ['verbose', 'verbose=true', 'verbose=1']) {
       const reported = await jsonOf<Clients & { detail: string }>(`/readyz?${query}`);
       assert.equal(reported.detail, 'All 2 workers are ready.');
       assert.deepEqual(
@@ -156,7 +156,7 @@ describe('/readyz?verbose', () => {
     }
     assert.equal('clients' in (await jsonOf<object>('/readyz?verbose=false')), false);
     const { problem } = requestTo(() => gateway);
-    await problem('GET', '?verbose=1', 400, 'invalid-parameter', {}, '/readyz');
+    await problem('GET', '?verbose=2', 400, 'invalid-parameter', {}, '/readyz');
   });
 });
 

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { embeddedLibraryPath } from '../../../src/native/start/built-libraries.ts';
 import type { CommandLine, CommandOutcome } from '../../fixtures/command-lines.ts';
 import { gatewayCommand } from '../../helpers/process/gateway.ts';
 import { testProgram } from '../../helpers/process/programs.ts';
@@ -19,6 +20,10 @@ function fileWith(name: string, text: string): string {
   writeFileSync(file, text);
   return file;
 }
+
+/** A library with every function of the engine. */
+const library = path.join(folder, 'libmf_memcache.so');
+symlinkSync(embeddedLibraryPath, library);
 
 /** The program, as a user runs it. */
 const run = (args: readonly string[], env?: CommandLine['env']): Promise<CommandOutcome> =>
@@ -88,7 +93,7 @@ describe('the command line', () => {
 
 describe('a start on the distributed engine', () => {
   it('refuses a configuration that would crash it before any worker starts, with the line to change', async () => {
-    const engine = fileWith('libmf_memcache.so', '');
+    const engine = fileWith('empty.so', '');
     const conf = fileWith('world.conf', '# of one\nock.mmc.local_service.world_size = 1\n');
     const { code, stderr, stdout } = await run(['--port', '0', '--engine', engine], {
       MMC_LOCAL_CONFIG_PATH: conf,
@@ -112,7 +117,7 @@ describe('a start on the distributed engine', () => {
 describe('the limit for trusted reads', () => {
   const key = 'ock.mmc.meta.lease_ttl_ms';
   const check = (all: readonly (readonly [slowReadMs: string, meta: string | undefined])[]) => {
-    const args = ['--check-config', '--engine', fileWith('libmf_memcache.so', '')];
+    const args = ['--check-config', '--engine', library];
     return runAll(
       all.map(([slowReadMs, meta]) => ({
         args,
@@ -200,7 +205,7 @@ describe('--check-config', () => {
   });
 
   it("finds a fault in the engine's file that would crash it, with the line to change", async () => {
-    const engine = fileWith('libmf_memcache.so', '');
+    const engine = fileWith('empty.so', '');
     const conf = fileWith('mmc-local.conf', 'ock.mmc.local_service.world_size = 1\n');
     const { code, stderr } = await run(['--check-config', '--engine', engine], {
       MMC_LOCAL_CONFIG_PATH: conf,
@@ -211,7 +216,7 @@ describe('--check-config', () => {
   });
 
   it('reports a missing or unreadable file of the engine, and what to do', async () => {
-    const args = ['--check-config', '--engine', fileWith('libmf_memcache.so', '')];
+    const args = ['--check-config', '--engine', library];
     const files = [
       [path.join(folder, 'absent.conf'), /absent\.conf: does not exist\n +create it, or correct/],
       [folder, / is a directory\n +set MMC_LOCAL_CONFIG_PATH to the path of a file/],
@@ -226,8 +231,10 @@ describe('--check-config', () => {
   });
 
   it('requires a file for the engine, unless it is set to none', async () => {
-    const lines = ['libmf_memcache.so', 'engine.so'].flatMap((name) => {
-      const args = ['--check-config', '--engine', fileWith(name, '')];
+    const renamed = path.join(folder, 'engine.so');
+    symlinkSync(embeddedLibraryPath, renamed);
+    const lines = [library, renamed].flatMap((engine) => {
+      const args = ['--check-config', '--engine', engine];
       return ['', 'none'].map((file) => ({ args, env: { MMC_LOCAL_CONFIG_PATH: file } }));
     });
     const outcomes = await runAll(lines);
@@ -239,5 +246,30 @@ describe('--check-config', () => {
       if (code === 0) assert.equal(stderr, '');
       else assert.match(stderr, /MMC_LOCAL_CONFIG_PATH: is not set/);
     }
+  });
+
+  it('reports a file that is no library, and a library that is no engine', async () => {
+    const env = { MMC_LOCAL_CONFIG_PATH: 'none' };
+    const check = (engine: string) => ({ args: ['--check-config', '--engine', engine], env });
+    const empty = fileWith('empty.so', '');
+    const helper = path.join(path.dirname(embeddedLibraryPath), 'libmcg_reserve.so');
+    const [text, other] = await runAll([check(empty), check(helper)]);
+    assert.equal(text?.code, 2);
+    assert.match(text.stderr, /--engine: Cannot load .*empty\.so: .*\n +It is no shared library/);
+    assert.equal(other?.code, 2);
+    assert.match(other.stderr, /is not the engine: it has none of the 16 functions/);
+  });
+
+  it('shows its warnings beside the faults', async () => {
+    const { code, stderr } = await run(['--check-config', '--port', 'x'], { GATEWAY_PROT: '1' });
+    assert.equal(code, 2);
+    assert.match(stderr, /^warning: GATEWAY_PROT is no setting.*did you mean GATEWAY_PORT\?\n/);
+    assert.match(stderr, /--port: "x" is not a whole number/);
+  });
+
+  it('refuses a pool that is larger than the memory of the machine', async () => {
+    const { code, stderr } = await run(['--check-config', '--pool-bytes', '1TiB']);
+    assert.equal(code, 2);
+    assert.match(stderr, /--pool-bytes: this machine has .*, less than 1TiB; give at most about /);
   });
 });

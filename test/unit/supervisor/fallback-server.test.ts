@@ -83,13 +83,15 @@ describe('without a worker, the fallback server', () => {
     for (const [query, reported] of [
       ['?verbose', clients],
       ['?verbose=true', clients],
+      ['?verbose=1', clients],
+      ['?verbose=off', undefined],
       ['?verbose=false', undefined],
     ] as const) {
       const { status, body } = await get('GET', `/readyz${query}`);
       assert.equal(status, 503);
       assert.deepEqual((JSON.parse(body) as { clients?: unknown }).clients, reported);
     }
-    assert.equal((await get('GET', '/readyz?verbose=1')).status, 400);
+    assert.equal((await get('GET', '/readyz?verbose=2')).status, 400);
     assert.equal((await get('GET', '/livez?verbose')).status, 400);
   });
 
