@@ -53,6 +53,6 @@ export const processSettings = {
     'Logs',
     integer(0, 3_600_000, 'MS'),
     1000,
-    'Requests that take longer are logged. 0 turns this off.',
+    'Requests that take longer are logged; each 100 MiB of their bodies allow one more second. 0 turns this off.',
   ),
 };

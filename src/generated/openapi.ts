@@ -411,6 +411,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Links to the pages and operations
+         * @description Returns a page for browsers (`Accept` with `text/html`), otherwise JSON.
+         */
+        get: operations["getStartPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/problems": {
         parameters: {
             query?: never;
@@ -682,6 +702,16 @@ export interface components {
         BatchRemoveAnswer: {
             items: (components["schemas"]["BatchRemoveItem"] | components["schemas"]["BatchFailure"])[];
             failed: components["schemas"]["BatchFailed"];
+        };
+        StartPage: {
+            /** @constant */
+            name: "memcache-gateway";
+            links: components["schemas"]["StartPageLink"][];
+        };
+        StartPageLink: {
+            /** @description A path on this gateway. */
+            href: string;
+            description: string;
         };
         /** @description One kind of problem. */
         ProblemKind: {
@@ -2558,6 +2588,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "text/html": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            408: components["responses"]["RequestTimeout"];
+            414: components["responses"]["UriTooLong"];
+            417: components["responses"]["ExpectationFailed"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["InternalServerError"];
+            501: components["responses"]["NotImplemented"];
+            503: components["responses"]["ServiceUnavailable"];
+            505: components["responses"]["HttpVersionNotSupported"];
+        };
+    };
+    getStartPage: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The name of the program, and where to go from here. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["Revalidate"];
+                    ETag: components["headers"]["ETag"];
+                    Vary: components["headers"]["Vary-Accept"];
+                    "Content-Security-Policy": components["headers"]["Content-Security-Policy-If-Page"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StartPage"];
                     "text/html": string;
                 };
             };

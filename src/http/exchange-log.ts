@@ -26,7 +26,7 @@ export interface ExchangeLog {
 
 /**
  * Logs the requests that failed (5xx as errors, 4xx as information), the slow ones and those whose
- * client disconnected, or all of them with --access-log. The ordinary responses of a cache are no failures:
+ * client disconnected, the batches of which items failed, or all of them with --access-log. The ordinary responses of a cache are no failures:
  * a miss, a duplicate, a failed condition, a range past the end. Of 503, 504 and 507 a few lines are
  * logged for each problem, and the number of others, unless --access-log is on.
  */
@@ -39,24 +39,45 @@ export function exchangeLog(
     logger.error({ problem, suppressed }, 'more requests failed; only their number is logged'),
   );
   const write = (exchange: Recorded, status: number, durationMs: number): void => {
-    const slow = slowRequestMs > 0 && durationMs > slowRequestMs;
+    const bytes = exchange.bytesIn + exchange.bytesOut;
+    const slow = slowRequestMs > 0 && durationMs > slowRequestMs + bytes / TOLERATED_BYTES_PER_MS;
+    const items = failuresOf(exchange.failedItems);
     const failed = status >= 400 && !ordinary.has(exchange.problem);
     const ours = exchange.error !== undefined || (status >= 500 && exchange.problem !== refusal501);
     const left = clientHasLeft(exchange);
     const { cutOff } = exchange;
-    if (!failed && !ours && !slow && !accessLog && !left && cutOff === undefined) return;
-    if (overloads.has(status) && !accessLog && !limit.admits(exchange.problem ?? String(status))) {
-      return;
-    }
-    const line = lineOf(exchange, status, durationMs);
+    const ordinarily = !failed && !ours && !slow && !left && cutOff === undefined;
+    if (ordinarily && items === undefined && !accessLog) return;
+    const limited = overloads.has(status) ? (exchange.problem ?? String(status)) : undefined;
+    const kind = limited ?? (ordinarily ? items?.kind : undefined);
+    if (kind !== undefined && !accessLog && !limit.admits(kind)) return;
+    const line = {
+      ...lineOf(exchange, status, durationMs),
+      ...(items === undefined ? {} : { failedItems: items.counts }),
+    };
     if (ours) logger.error(line, 'request failed');
     else if (left) logger.info(line, 'client disconnected');
     else if (cutOff !== undefined)
       logger.info(line, 'response cut off: the client reads too slowly');
     else if (slow) logger.warn(line, 'slow request');
+    else if (items !== undefined && !failed) logger.warn(line, 'items of a batch failed');
     else logger.info(line, failed ? 'request refused' : 'request');
   };
   return { write, flush: () => limit.flush() };
+}
+
+/** Of a value, besides --slow-request-ms: 100 MiB in a second, which a fast network exceeds tenfold. */
+const TOLERATED_BYTES_PER_MS = (100 * 1024 * 1024) / 1000;
+
+/** The failed items with each problem that is a failure, and the kind of their line for its limit. */
+function failuresOf(
+  failedItems: ReadonlyMap<ProblemSlug, number> | undefined,
+): { counts: Record<string, number>; kind: string } | undefined {
+  if (failedItems === undefined) return undefined;
+  const failures = [...failedItems].filter(([slug]) => !ordinary.has(slug));
+  if (failures.length === 0) return undefined;
+  const counts = Object.fromEntries(failures);
+  return { counts, kind: `items: ${Object.keys(counts).sort().join(', ')}` };
 }
 
 const lineOf = (exchange: Recorded, status: number, durationMs: number) => ({

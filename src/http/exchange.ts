@@ -21,6 +21,7 @@ export type RouteTemplate =
   | '/livez'
   | '/readyz'
   | '/metrics'
+  | '/'
   | '/docs'
   | '/openapi.json'
   | '/openapi.yaml'
@@ -88,11 +89,13 @@ export interface Exchange {
   error: unknown;
   /** Why the gateway broke off the response. */
   cutOff?: string;
+  /** Of a batch: the number of failed items with each problem. */
+  failedItems?: ReadonlyMap<ProblemSlug, number>;
 }
 
 type ResponseState = 'statusCode' | 'headersSent' | 'destroyed' | 'writableFinished';
 type Facts = 'requestId' | 'startedMs' | 'method' | 'route' | 'key' | 'bytesIn' | 'bytesOut';
-type Outcome = 'problem' | 'error' | 'cutOff';
+type Outcome = 'problem' | 'error' | 'cutOff' | 'failedItems';
 
 /** The facts that the log and the metrics use. */
 export type Recorded = Pick<Exchange, Facts | Outcome> & {

@@ -60,7 +60,12 @@ export async function createLog(options: LoggerOptions): Promise<Log> {
 /** Loaded only for a terminal, because it takes as much start-up time as pino itself. */
 async function prettyStream(destination: pino.DestinationStream): Promise<pino.DestinationStream> {
   const { prettyFactory } = await import('pino-pretty');
-  const format = prettyFactory({ colorize: true, translateTime: 'HH:MM:ss.l', ignore: 'pid' });
+  const format = prettyFactory({
+    colorize: true,
+    translateTime: 'HH:MM:ss.l',
+    ignore: 'pid',
+    singleLine: true,
+  });
   return {
     write(line) {
       destination.write(format(line));

@@ -22,6 +22,7 @@ export class HttpMetrics {
   readonly #durations: HotHistogram;
   readonly #series = new Map<string, Map<string, Series[]>>();
   readonly #clientsGone = new Map<string, number>();
+  readonly #failedItems = new Map<string, Map<string, number>>();
   #received = 0;
   #sent = 0;
 
@@ -58,6 +59,18 @@ export class HttpMetrics {
       read: () =>
         [...this.#clientsGone].map(([route, value]) => ({ value, labels: { http_route: route } })),
     });
+    registerPolled(registry, {
+      name: 'memcache_gateway_batch_failed_items_total',
+      help: 'Items of batches that failed, by the problem of the item.',
+      type: 'counter',
+      read: () =>
+        [...this.#failedItems].flatMap(([route, problems]) =>
+          [...problems].map(([problem, value]) => ({
+            value,
+            labels: { http_route: route, problem },
+          })),
+        ),
+    });
   }
 
   /** A request that ended: `status` 0 when its connection closed before there was one. */
@@ -79,6 +92,13 @@ export class HttpMetrics {
   /** A request whose client disconnected before it had received the whole response. */
   clientGone(route: string): void {
     this.#clientsGone.set(route, (this.#clientsGone.get(route) ?? 0) + 1);
+  }
+
+  /** Items of one batch that failed: their number for each problem. */
+  itemsFailed(route: string, failed: ReadonlyMap<string, number>): void {
+    const counts = this.#failedItems.get(route) ?? new Map<string, number>();
+    this.#failedItems.set(route, counts);
+    for (const [problem, count] of failed) counts.set(problem, (counts.get(problem) ?? 0) + count);
   }
 
   #seriesOf(route: string, method: string, status: number): Series {

@@ -73,7 +73,7 @@ const asPage =
 
 function pageTemplate(path: string): RouteTemplate {
   if (path === '/docs' || path.startsWith('/docs/')) return '/docs';
-  if (path === '/openapi.json' || path === '/openapi.yaml') return path;
+  if (path === '/' || path === '/openapi.json' || path === '/openapi.yaml') return path;
   return path === '/problems' || path.startsWith('/problems/') ? '/problems/{slug}' : 'other';
 }
 

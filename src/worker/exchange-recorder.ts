@@ -44,6 +44,7 @@ export class ExchangeRecorder {
     const status = res.headersSent ? res.statusCode : 0;
     this.#metrics.observe(route, method, status, durationMs / 1000, bytesIn, bytesOut);
     if (clientHasLeft(exchange)) this.#metrics.clientGone(route);
+    if (exchange.failedItems !== undefined) this.#metrics.itemsFailed(route, exchange.failedItems);
     this.#log.write(exchange, status, durationMs);
   }
 

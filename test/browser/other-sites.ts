@@ -71,7 +71,8 @@ describe('a page of another site', () => {
     browser = await sharedChromium();
     other = createServer((req, res) => {
       res.setHeader('Content-Type', 'text/html');
-      const links = ['/', '/docs', '/problems', '/problems/object-not-found', '/v1/objects/there']
+      const paths = ['/', '/docs', '/problems', '/problems/object-not-found', '/none'];
+      const links = [...paths, '/v1/objects/there']
         .map((path) => `<a href="${gateway.url}${path}">${path}</a>`)
         .join(' ');
       res.end(req.url === '/' ? `<h1>other</h1>${links}` : '');
@@ -137,6 +138,7 @@ describe('a page of another site', () => {
   it('can link to the pages for people, but not to objects', async () => {
     for (const [path, title] of [
       ['/docs', 'memcache-gateway: API'],
+      ['/', 'memcache-gateway'],
       ['/problems', 'Problems'],
       ['/problems/object-not-found', 'There is no object with this key'],
     ] as const) {
@@ -145,9 +147,9 @@ describe('a page of another site', () => {
       await page.waitForFunction((wanted) => document.title === wanted, title);
     }
     await page.goto(`${origin}/`);
-    // `/` does not exist: a link from another site gets the same 404 as any request.
+    // A link from another site to a path that does not exist gets the same 404 as any request.
     for (const [path, status] of [
-      ['/', 404],
+      ['/none', 404],
       ['/v1/objects/there', 403],
     ] as const) {
       await page.goto(`${origin}/`);

@@ -1,5 +1,5 @@
 import { MMC_OBJECT_NOT_EXISTS, MMC_UNMATCHED_KEY } from '../../errors/engine-codes.ts';
-import { type ProblemError, sharedProblem } from '../../errors/problems.ts';
+import { type ProblemError, type ProblemSlug, sharedProblem } from '../../errors/problems.ts';
 import type { ItemCodes, ItemInfos } from '../../store/ask-keys.ts';
 import { problemOfCode } from '../../store/engine-problem.ts';
 import type { WriteOutcome } from '../../store/object-store.ts';
@@ -9,6 +9,8 @@ import { failureTexts, quoted } from '../item-text.ts';
 export interface Results {
   readonly count: number;
   readonly failed: number;
+  /** The number of failed items with each problem. */
+  readonly failures: ReadonlyMap<ProblemSlug, number>;
   readonly item: (index: number) => string;
 }
 
@@ -31,15 +33,22 @@ function byCode(tell: (code: number) => Told): (code: number) => Told {
 function results(
   keys: readonly string[],
   tell: (index: number) => Told,
-  isFailure = (index: number): boolean => typeof tell(index) !== 'string',
+  problemOf = (index: number): Told | undefined => tell(index),
 ): Results {
   const failureText = failureTexts();
   // Texts are created when they are sent and not kept; otherwise a slow client would hold all of them.
+  const failures = new Map<ProblemSlug, number>();
   let failed = 0;
-  for (let index = 0; index < keys.length; index++) if (isFailure(index)) failed++;
+  for (let index = 0; index < keys.length; index++) {
+    const problem = problemOf(index);
+    if (problem === undefined || typeof problem === 'string') continue;
+    failed += 1;
+    failures.set(problem.slug, (failures.get(problem.slug) ?? 0) + 1);
+  }
   return {
     count: keys.length,
     failed,
+    failures,
     item(index) {
       const key = keys[index] as string;
       const text = tell(index);
@@ -84,11 +93,7 @@ export function infoResults(keys: readonly string[], answer: ItemInfos): Results
     const { size, replicas } = infoOf(i);
     return `"status":200,"code":0,"size":${size},"replicas":${JSON.stringify(replicas)}`;
   };
-  return results(
-    keys,
-    (i) => problemOf(i) ?? textOf(i),
-    (i) => problemOf(i) !== undefined,
-  );
+  return results(keys, (i) => problemOf(i) ?? textOf(i), problemOf);
 }
 
 const WRITTEN: Readonly<Record<WriteOutcome, string>> = {

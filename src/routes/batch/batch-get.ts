@@ -7,7 +7,7 @@ import {
   requireTensorNames,
   safetensorsEncoder,
 } from '../../codecs/safetensors/safetensors-encoder.ts';
-import { ProblemError } from '../../errors/problems.ts';
+import { ProblemError, type ProblemSlug } from '../../errors/problems.ts';
 import type { TextHold } from '../../http/body/text-hold.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import { layerCutOf } from '../../http/request/layer-query.ts';
@@ -95,8 +95,15 @@ async function sendObjects(exchange: Exchange, hold: TextHold, wanted: Wanted): 
     window = await nextWindow(exchange, cargo, window.to);
     await sentBefore(sender, window);
   }
+  exchange.failedItems = countBySlug(plan.problems.values());
   sender.text(encoder.close(plan.problems.size));
   sender.end();
+}
+
+function countBySlug(problems: Iterable<ProblemError>): ReadonlyMap<ProblemSlug, number> {
+  const counts = new Map<ProblemSlug, number>();
+  for (const { slug } of problems) counts.set(slug, (counts.get(slug) ?? 0) + 1);
+  return counts;
 }
 
 /** Bytes outside the arena that may wait for a slow client: text around the objects, and base64. */

@@ -53,6 +53,7 @@ export function withJson(
 
 /** Sends the results of a batch: as one text when they are short, else in pieces as the client reads them. */
 export async function respondResults(exchange: Exchange, results: Results): Promise<void> {
+  exchange.failedItems = results.failures;
   const headers = ['Content-Type', JSON_TYPE, 'Batch-Failed', String(results.failed)];
   const head = { status: 200, fixed: negotiatedHeaders, headers };
   const pieces = resultsText(results);

@@ -7,8 +7,9 @@ import { parseQuery } from '../../http/request/query.ts';
 import { parseTarget } from '../../http/request/target.ts';
 import { makeDocument, sendDocument } from '../../http/response/document.ts';
 import { loadDescription } from './description.ts';
-import { htmlPage } from './html-page.ts';
-import { getProblem, listProblems, problemPagePolicy } from './problems.ts';
+import { htmlPage, plainPagePolicy } from './html-page.ts';
+import { getProblem, listProblems } from './problems.ts';
+import { getStartPage } from './start-page.ts';
 
 export interface DocsOptions {
   /** Whether clients reach the gateway over TLS: browsers accept the headers about it only then. */
@@ -88,7 +89,7 @@ const onlyGet: RequestHandler = (req) => {
 };
 
 /**
- * The pages for people: /docs (Swagger UI with all of its parts), /openapi.json, /openapi.yaml and
+ * The pages for people: / with links to the others, /docs (Swagger UI with all of its parts), /openapi.json, /openapi.yaml and
  * /problems. Faults are thrown as ProblemError, to which the application responds; other paths go on
  * to the next route.
  */
@@ -96,9 +97,9 @@ export async function docsRoutes(options: DocsOptions): Promise<Router> {
   const description = await loadDescription();
   const router = express.Router({ caseSensitive: true, strict: true });
   const docsSecurity = pageSecurity(docsPolicy, options);
-  const problemSecurity = pageSecurity(problemPagePolicy, options);
+  const plainSecurity = pageSecurity(plainPagePolicy, options);
 
-  const paths = ['/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/problems', PROBLEM];
+  const paths = ['/', '/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/problems', PROBLEM];
   const everything = [...paths, '/docs/page.css', ASSETS];
   router.get(everything, withoutBody);
   router.get(paths, withoutQuery);
@@ -118,8 +119,9 @@ export async function docsRoutes(options: DocsOptions): Promise<Router> {
     sendDocument(req, res, description.yaml);
   });
 
-  router.get('/problems', problemSecurity, listProblems);
-  router.get(PROBLEM, problemSecurity, (req, res) => {
+  router.get('/', plainSecurity, getStartPage);
+  router.get('/problems', plainSecurity, listProblems);
+  router.get(PROBLEM, plainSecurity, (req, res) => {
     getProblem(req, res, req.path.slice('/problems/'.length));
   });
 

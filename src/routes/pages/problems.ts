@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   isProblemSlug,
@@ -6,33 +5,7 @@ import {
   type ProblemSlug,
   problemKinds,
 } from '../../errors/problems.ts';
-import { prefersHtml } from '../../http/request/media-type.ts';
-import { type Document, makeDocument, sendDocument } from '../../http/response/document.ts';
-import { escapeHtml, htmlPage } from './html-page.ts';
-
-const STYLE = `
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; }
-code { font: 0.9em ui-monospace, monospace; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: 0.3rem 1rem 0.3rem 0; }
-tr + tr { border-top: 1px solid #8884; }
-`;
-
-/** Only the style above, identified by its digest. */
-export const problemPagePolicy = {
-  'default-src': ["'none'"],
-  'style-src': [`'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`],
-  'base-uri': ["'none'"],
-  'form-action': ["'none'"],
-  'frame-ancestors': ["'none'"],
-};
-
-interface Forms {
-  readonly html: Document;
-  readonly json: Document;
-}
+import { escapeHtml, type Forms, jsonDocument, plainPage, sendForm } from './html-page.ts';
 
 const slugs = (Object.keys(problemKinds) as ProblemSlug[]).sort(
   (a, b) => problemKinds[a].status - problemKinds[b].status,
@@ -40,12 +13,6 @@ const slugs = (Object.keys(problemKinds) as ProblemSlug[]).sort(
 
 /** A kind as clients see it: its type is a path on this gateway. */
 const kindOf = (slug: ProblemSlug) => ({ type: `/problems/${slug}`, ...problemKinds[slug] });
-
-const page = (title: string, body: string): Document =>
-  htmlPage(title, `<style>${STYLE}</style>`, body);
-
-const jsonOf = (value: unknown): Document =>
-  makeDocument('application/json; charset=utf-8', `${JSON.stringify(value)}\n`);
 
 function advice(slug: ProblemSlug): string {
   const kind = problemKinds[slug];
@@ -58,7 +25,7 @@ function advice(slug: ProblemSlug): string {
 function formsOf(slug: ProblemSlug): Forms {
   const { title, status, help } = problemKinds[slug];
   return {
-    html: page(
+    html: plainPage(
       title,
       `<p><a href="/problems">All problems</a></p>
 <h1>${escapeHtml(title)}</h1>
@@ -66,7 +33,7 @@ function formsOf(slug: ProblemSlug): Forms {
 <p>${escapeHtml(help)}</p>
 <p>${advice(slug)}</p>`,
     ),
-    json: jsonOf(kindOf(slug)),
+    json: jsonDocument(kindOf(slug)),
   };
 }
 
@@ -76,7 +43,7 @@ function listForms(): Forms {
     return `<tr><td>${status}</td><td><a href="/problems/${slug}"><code>${slug}</code></a></td><td>${escapeHtml(title)}</td></tr>`;
   });
   return {
-    html: page(
+    html: plainPage(
       'Problems',
       `<h1>Problems</h1>
 <p>Every error of this gateway is <code>application/problem+json</code>; its <code>type</code> is one of these.</p>
@@ -85,17 +52,12 @@ function listForms(): Forms {
 ${rows.join('\n')}
 </table>`,
     ),
-    json: jsonOf({ problems: slugs.map(kindOf) }),
+    json: jsonDocument({ problems: slugs.map(kindOf) }),
   };
 }
 
 const list = listForms();
 const pages = new Map(slugs.map((slug) => [slug, formsOf(slug)]));
-
-function sendForm(req: IncomingMessage, res: ServerResponse, forms: Forms): void {
-  res.setHeader('Vary', 'Accept');
-  sendDocument(req, res, prefersHtml(req) ? forms.html : forms.json);
-}
 
 /** GET /problems: all kinds, as a page for browsers, else as JSON. */
 export function listProblems(req: IncomingMessage, res: ServerResponse): void {

@@ -12,6 +12,7 @@ import {
 } from '../../helpers/engine/injecting.ts';
 import { withGateway } from '../../helpers/http/lanes.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
+import { metricsOf } from '../../helpers/process/metrics.ts';
 
 const deadlineMs = 1000;
 const mebibyte = 1 << 20;
@@ -57,6 +58,37 @@ withGateway(failingEngine, (gateway) => {
     items.map((item) => (item['type'] as string | undefined)?.replace('/problems/', ''));
   const stored = async (count: number, bytes = 5) =>
     Promise.all(Array.from({ length: count }, () => store(randomBytes(bytes))));
+
+  describe('items that fail', () => {
+    it('are logged in one line, and counted, by their problem', async () => {
+      const keys = await stored(3);
+      const name = 'memcache_gateway_batch_failed_items_total{http_route=';
+      const counter = async (operation: string, problem: string) =>
+        (await metricsOf(gateway().url)).get(
+          `${name}"/v1/batch/${operation}",problem="${problem}"}`,
+        ) ?? 0;
+      for (const [operation, on, accept] of [
+        ['get', 'batch_get', asMixed],
+        ['exists', 'batch_exist', json],
+      ] as const) {
+        const before = await counter(operation, 'engine-unavailable');
+        await under([{ on, code: -3014 }], async () => {
+          const answer = await post(operation, JSON.stringify({ keys }), accept);
+          assert.equal(answer.status, 200);
+        });
+        assert.equal(await counter(operation, 'engine-unavailable'), before + 3);
+        const line = gateway()
+          .logged()
+          .findLast((each) => each['route'] === `/v1/batch/${operation}`);
+        assert.equal(line?.['msg'], 'items of a batch failed');
+        assert.deepEqual(line['failedItems'], { 'engine-unavailable': 3 });
+      }
+      const missing = JSON.stringify({ keys: ['missing/1', 'missing/2'] });
+      const misses = await counter('get', 'object-not-found');
+      await post('get', missing);
+      assert.equal(await counter('get', 'object-not-found'), misses + 2);
+    });
+  });
 
   describe('an item that the engine fails', () => {
     it('has its own code, and the other items succeed', async () => {

@@ -8,6 +8,7 @@ import { until } from '../../helpers/process/until.ts';
 
 const sentBytes = 'memcache_gateway_http_sent_bytes_total';
 const pages = [
+  '/',
   '/docs',
   '/openapi.json',
   '/openapi.yaml',
@@ -46,7 +47,13 @@ withSharedGateway(smallLimits, (gateway) => {
     });
 
     it('count a 405 under their own route templates', async () => {
-      for (const path of [...operations, '/docs', '/openapi.json', '/problems/no-room'] as const) {
+      for (const path of [
+        ...operations,
+        '/',
+        '/docs',
+        '/openapi.json',
+        '/problems/no-room',
+      ] as const) {
         const route = path === '/problems/no-room' ? '/problems/{slug}' : path;
         const name = `http_server_request_duration_seconds_count{http_request_method="POST",http_route="${route}",http_response_status_code="405"}`;
         const count = async () => (await metricsOf(gateway().url)).get(name) ?? 0;

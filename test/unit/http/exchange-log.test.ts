@@ -92,6 +92,36 @@ describe('exchangeLog', () => {
     assert.equal(logged(200, 1e9, {}, { accessLog: false, slowRequestMs: 0 }), undefined);
   });
 
+  it('allows one more second for each 100 MiB of the bodies', () => {
+    const large = { bytesIn: 150 * 1024 * 1024, bytesOut: 50 * 1024 * 1024 };
+    assert.equal(logged(200, 3000, large), undefined);
+    assert.equal(logged(200, 3001, large)?.['msg'], 'slow request');
+  });
+
+  it('logs the items of a batch that failed, by problem, without those of an ordinary cache', () => {
+    const failedItems = new Map<ProblemSlug, number>([
+      ['object-not-found', 7],
+      ['no-room', 2],
+      ['engine-timeout', 1],
+    ]);
+    const line = logged(200, 1, { failedItems });
+    assert.deepEqual([line?.['msg'], line?.['level']], ['items of a batch failed', 40]);
+    assert.deepEqual(line?.['failedItems'], { 'no-room': 2, 'engine-timeout': 1 });
+    const misses = new Map<ProblemSlug, number>([['object-not-found', 7]]);
+    assert.equal(logged(200, 1, { failedItems: misses }), undefined);
+  });
+
+  it('logs ten lines about failed items in a window, then their number', () => {
+    const lines: string[] = [];
+    const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
+    const log = exchangeLog(logger, { accessLog: false, slowRequestMs: 1000 });
+    const failedItems = new Map<ProblemSlug, number>([['no-room', 1]]);
+    for (let at = 0; at < 15; at += 1) log.write(exchange({ failedItems }), 200, 1);
+    assert.equal(lines.length, 10);
+    log.flush();
+    assert.match(String(lines.at(-1)), /"problem":"items: no-room","suppressed":5/);
+  });
+
   it('logs a client that disconnected', () => {
     const res = { headersSent: false } as ServerResponse;
     // However long it had waited, and whatever the result of its request was.

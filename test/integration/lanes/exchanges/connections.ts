@@ -122,7 +122,7 @@ const pipelines: Exchange[] = [
       answers: [[200, 'GET', '/v1/objects/absolute']],
     },
     { send: [head('GET', 'http://127.0.0.1/livez')], answers: [[200, 'GET', '/livez']] },
-    { send: [head('GET', 'http://127.0.0.1')], answers: [[404, 'GET', '/']] },
+    { send: [head('GET', 'http://127.0.0.1')], answers: [[200, 'GET', '/']] },
   ],
   one(404, 'OPTIONS', '*'),
 ];

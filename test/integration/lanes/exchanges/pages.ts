@@ -1,10 +1,10 @@
 /** Operations, pages and unknown paths, which only Express serves. */
 import { type Exchange, one } from './exchange.ts';
 
-const pages = ['/docs', '/openapi.json', '/openapi.yaml', '/problems', '/problems/no-room'];
+const pages = ['/', '/docs', '/openapi.json', '/openapi.yaml', '/problems', '/problems/no-room'];
 const operations = ['/livez', '/readyz', '/metrics'];
 const nowhere = [
-  ...['/', '/v1', '/v1/objects', '/V1/objects/a', '/v1/Objects/a', '/v2/x?y', '/v1/batch/copy'],
+  ...['/none', '/v1', '/v1/objects', '/V1/objects/a', '/v1/Objects/a', '/v2/x?y', '/v1/batch/copy'],
   ...['//', '//v1/objects/a', '/v1//objects/a', '/livez/', '/LIVEZ', '/%zz', '/v1/batch/get/'],
 ];
 

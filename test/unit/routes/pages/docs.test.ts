@@ -128,7 +128,7 @@ describe('/openapi.json and /openapi.yaml', () => {
   });
 
   it('are sent again only after a change', async () => {
-    for (const path of ['/openapi.json', '/openapi.yaml', '/docs', '/problems']) {
+    for (const path of ['/', '/openapi.json', '/openapi.yaml', '/docs', '/problems']) {
       const first = await fetchChecked(origin + path);
       const etag = first.headers.get('etag') ?? '';
       for (const tag of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
@@ -148,6 +148,25 @@ describe('/openapi.json and /openapi.yaml', () => {
     const response = await requestChecked(origin, { method: 'HEAD', path: '/openapi.yaml' });
     assert.equal(response.status, 200);
     assert.equal(Number(response.headers['content-length']), readFileSync(documentFile).length);
+  });
+});
+
+describe('/', () => {
+  it('links to paths that exist, as JSON unless HTML is preferred', async () => {
+    const json = await fetchChecked(`${origin}/`);
+    const { name, links } = (await json.json()) as { name: string; links: { href: string }[] };
+    assert.equal(name, 'memcache-gateway');
+    const html = await (
+      await fetchChecked(`${origin}/`, { headers: { accept: 'text/html' } })
+    ).text();
+    assert.deepEqual(
+      [...html.matchAll(/<a href="([^"]+)">/g)].map(([, href]) => href),
+      links.map(({ href }) => href),
+    );
+    for (const path of ['/docs', '/openapi.yaml', '/problems']) {
+      assert.ok(links.some(({ href }) => href === path));
+      assert.equal((await fetchChecked(origin + path)).status, 200, path);
+    }
   });
 });
 
