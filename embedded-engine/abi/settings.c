@@ -41,6 +41,14 @@ bool settings_read_pool_name(char *name, size_t room) {
   return true;
 }
 
+bool settings_read_eviction(bool *for_size) {
+  const char *value = getenv("MMC_EMBEDDED_EVICT");
+  *for_size = value == NULL || *value == '\0' || strcmp(value, "size") == 0;
+  if (*for_size || strcmp(value, "threshold") == 0) return true;
+  log_warning("MMC_EMBEDDED_EVICT is neither size nor threshold");
+  return false;
+}
+
 bool settings_read_bytes(uint64_t *bytes) {
   const char *value = getenv("MMC_EMBEDDED_BYTES");
   *bytes = DEFAULT_BYTES;

@@ -3,6 +3,9 @@
  * and not by size: (use − 80) of 90 parts of all objects. There is no list in order of use, because
  * every get would have to change it under a common lock. A get only writes the time into its entry.
  * Eviction walks all entries instead, once for a ninth of them.
+ *
+ * A put that does not fit below 90 % evicts by size (evict_for), so that the pool works as a cache
+ * for objects of any size; the distributed engine refuses such a put.
  */
 #include "evict.h"
 
@@ -10,6 +13,7 @@
 
 #include "lock.h"
 #include "log.h"
+#include "pin.h"
 #include "reclaim.h"
 #include "shard.h"
 #include "watch.h"
@@ -95,23 +99,31 @@ static void select_oldest(struct candidates *candidates, size_t share) {
 }
 
 /* Keeps an object that was used or replaced since it was collected. */
-static void evict_one(const struct candidate *candidate, int64_t *budget_ns) {
+static bool evict_one(const struct candidate *candidate, int64_t *budget_ns) {
   struct entry *entry = entry_at(candidate->index);
   uint32_t shard = entry_shard(entry);
-  if (!shard_lock(shard, budget_ns)) return;
+  if (!shard_lock(shard, budget_ns)) return false;
   bool unchanged = atomic_load(&entry->state) == candidate->word &&
                    atomic_load(&entry->used_at_ns) == candidate->used_at_ns;
   if (unchanged) reclaim_doom(shard, entry);
   shard_unlock(shard);
   if (unchanged) reclaim_entry(entry);
+  return unchanged;
+}
+
+/* False without memory for the list, which the caller frees. */
+static bool collect_all(struct candidates *candidates) {
+  candidates->count = 0;
+  candidates->room = (size_t)entry_chunks() * CHUNK_ENTRIES;
+  candidates->list = malloc(candidates->room * sizeof *candidates->list + 1);
+  if (candidates->list == NULL) return false;
+  entry_visit(SHARDS, collect, candidates);
+  return true;
 }
 
 static bool evict_share(double used_percent, int64_t *budget_ns) {
-  struct candidates candidates = {NULL, 0, 0};
-  candidates.room = (size_t)entry_chunks() * CHUNK_ENTRIES;
-  candidates.list = malloc(candidates.room * sizeof *candidates.list + 1);
-  if (candidates.list == NULL) return false;
-  entry_visit(SHARDS, collect, &candidates);
+  struct candidates candidates;
+  if (!collect_all(&candidates)) return false;
   size_t share = (size_t)((double)candidates.count * (used_percent - LOW_PERCENT) / HIGH_PERCENT);
   if (share == 0 && candidates.count > 0) share = 1;
   select_oldest(&candidates, share);
@@ -119,6 +131,43 @@ static bool evict_share(double used_percent, int64_t *budget_ns) {
   log_debug("evicted %zu of %zu objects at %.1f %% use", share, candidates.count, used_percent);
   free(candidates.list);
   return share > 0;
+}
+
+static int by_age(const void *left, const void *right) {
+  uint64_t a = ((const struct candidate *)left)->used_at_ns;
+  uint64_t b = ((const struct candidate *)right)->used_at_ns;
+  return a < b ? -1 : a > b;
+}
+
+/* The granules that an entry has in the memory of these services. */
+static uint64_t granules_in(const struct entry *entry, uint64_t services) {
+  uint64_t replicas = (uint64_t)__builtin_popcountll(entry_services(entry) & services);
+  return replicas * entry_granules(entry);
+}
+
+static bool evict_oldest(uint64_t granules, uint64_t services, int64_t *budget_ns) {
+  struct candidates candidates;
+  if (!collect_all(&candidates)) return false;
+  qsort(candidates.list, candidates.count, sizeof *candidates.list, by_age);
+  uint64_t evicted = 0;
+  size_t objects = 0;
+  for (size_t i = 0; i < candidates.count && evicted < granules; i++) {
+    const struct entry *entry = entry_at(candidates.list[i].index);
+    uint64_t held = granules_in(entry, services);
+    if (held == 0 || pin_is_set(entry) || !evict_one(&candidates.list[i], budget_ns)) continue;
+    evicted += held;
+    objects++;
+  }
+  log_debug("evicted %zu of %zu objects for a put that did not fit", objects, candidates.count);
+  free(candidates.list);
+  return objects > 0;
+}
+
+bool evict_for(uint64_t granules, uint64_t services, int64_t *budget_ns) {
+  if (lock_acquire(&pool.header->evict_lock, budget_ns) == LOCK_TIMED_OUT) return false;
+  bool evicted = evict_oldest(granules, services, budget_ns);
+  lock_release(&pool.header->evict_lock);
+  return evicted;
 }
 
 bool evict_now(int64_t *budget_ns) {

@@ -16,6 +16,8 @@
 #include "sweep.h"
 
 #define EVICTION_TRIES 3
+/* Each pass of an eviction by size evicts twice as much: fragments may lie between the objects. */
+#define SIZE_PASSES 12
 
 static int32_t reserve(struct call *call, uint32_t shard, struct entry **reserved) {
   if (!shard_lock(shard, &call->wait_budget_ns)) return MCG_LOCK_TIMEOUT;
@@ -53,6 +55,29 @@ static int32_t find_room(struct call *call, uint32_t shard, uint64_t size,
   /* Another client is evicting and this thread must not wait: there may be space later. */
   bool gave_up = crowded && !evicted && call->wait_budget_ns == 0;
   return gave_up && code == MMC_ERROR ? MCG_LOCK_TIMEOUT : code;
+}
+
+/* Whether another object has the key. True too if the lock times out, so that nothing is evicted. */
+static bool is_taken(struct call *call, uint32_t shard, uint64_t hash, const struct key *key) {
+  if (!shard_lock(shard, &call->wait_budget_ns)) return true;
+  bool taken = sweep_find(shard, hash, key) != NULL;
+  shard_unlock(shard);
+  return taken;
+}
+
+/* Evicts the least recently used objects until there is space for an object that the pool can hold. */
+static int32_t make_room(struct call *call, uint32_t shard, uint64_t size,
+                         const struct placement *placement, struct entry **reserved) {
+  uint64_t services = placement_candidates(placement, size);
+  int32_t code = MMC_ERROR;
+  for (unsigned pass = 0; services != 0 && code == MMC_ERROR && pass < SIZE_PASSES; pass++) {
+    if (!evict_for(granules_of(size) * placement->replicas << pass, services,
+                   &call->wait_budget_ns)) {
+      break;
+    }
+    code = reserve_with_space(call, shard, size, placement, reserved);
+  }
+  return code == MMC_ERROR && call->wait_budget_ns == 0 ? MCG_LOCK_TIMEOUT : code;
 }
 
 /* Takes the key. Fails if a service with a replica has died since the allocation. */
@@ -125,6 +150,9 @@ int32_t object_put(struct call *call, const struct key *key, const mmc_buffer *s
   uint32_t shard = shard_of(hash);
   struct entry *entry;
   int32_t code = find_room(call, shard, source->len, &placement, &entry);
+  if (code == MMC_ERROR && pool.evicts_for_size && !is_taken(call, shard, hash, key)) {
+    code = make_room(call, shard, source->len, &placement, &entry);
+  }
   if (code != MMC_OK) return code;
   entry->hash = hash;
   entry->key_length = key->length;

@@ -38,6 +38,25 @@ int32_t placement_read(const mmc_put_options *options, struct placement *placeme
   return are_distinct_and_live(placement, preferred) ? MMC_OK : MMC_ERROR;
 }
 
+uint64_t placement_candidates(const struct placement *placement, uint64_t size) {
+  uint64_t allowed = pool_live_services();
+  if (placement->forced) {
+    uint64_t preferred = 0;
+    for (uint32_t i = 0; i < placement->replicas; i++) {
+      preferred |= service_bit(placement->preferred[i]);
+    }
+    allowed &= preferred;
+  }
+  uint64_t candidates = 0;
+  for (uint32_t service = 0; service < CLIENT_SLOTS; service++) {
+    if (!(allowed & service_bit(service))) continue;
+    uint64_t all = pool_client(service)->segment.bytes / GRANULE_BYTES;
+    if (granules_of(size) <= all) candidates |= service_bit(service);
+  }
+  uint32_t enough = (uint32_t)__builtin_popcountll(candidates);
+  return enough >= placement->replicas ? candidates : 0;
+}
+
 static void give_back_all(struct call *call, struct entry *entry, uint32_t taken) {
   for (uint32_t i = 0; i < taken; i++) space_give_back(entry, i, &call->wait_budget_ns);
 }

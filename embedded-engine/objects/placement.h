@@ -14,6 +14,12 @@ struct placement {
 /* MMC_ERROR if the live services cannot satisfy the options (docs/engine-facts.md §4). */
 int32_t placement_read(const mmc_put_options *options, struct placement *placement);
 
+/*
+ * The services among which the placement may choose and whose memory could hold `size` bytes if it
+ * were empty, as a mask; 0 if they are too few for the replicas.
+ */
+uint64_t placement_candidates(const struct placement *placement, uint64_t size);
+
 /* Allocates space for all replicas or for none. MMC_ERROR: no space. MCG_LOCK_TIMEOUT: a lock. */
 int32_t placement_take(struct call *call, struct entry *entry, const struct placement *placement);
 

@@ -98,7 +98,8 @@ static void release(void) {
 
 int32_t membership_take(bool contributes) {
   uint64_t bytes;
-  if (!settings_read_pool_name(pool.name, sizeof pool.name) || !settings_read_bytes(&bytes)) {
+  if (!settings_read_pool_name(pool.name, sizeof pool.name) || !settings_read_bytes(&bytes) ||
+      !settings_read_eviction(&pool.evicts_for_size)) {
     return MMC_INVALID_PARAM;
   }
   leftovers_remove(pool.name);

@@ -11,6 +11,7 @@ struct pool {
   uint32_t self; /* our slot, and so our service id */
   uint64_t state; /* the state that this process last wrote to its slot */
   bool contributes;
+  bool evicts_for_size; /* of this client's puts (settings.h) */
   struct hash_seed seed; /* that of the header when this process joined */
   char name[256];
   struct pool_header *header;

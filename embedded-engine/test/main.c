@@ -17,6 +17,7 @@ static const struct {
     {"destroyed", run_destroyed},
     {"overwritten", run_overwritten},
     {"touch", run_touch},
+    {"eviction", run_eviction},
     {"room", run_room},
     {"huge", run_huge},
     {"instructions", run_instructions},

@@ -289,7 +289,7 @@ export const problemKinds = {
   'no-room': kind(
     507,
     'There is no room in the pool',
-    'Eviction may free space within a second. Try again, remove objects, or add memory to the pool.',
+    'Eviction may free space within a second, so try again. The distributed engine evicts only while more than 90 % of the pool is used: if an object never fits below that, remove objects, or add memory to the pool.',
     2,
   ),
 } as const satisfies Record<string, ProblemKind>;

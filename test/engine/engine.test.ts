@@ -101,6 +101,10 @@ describe('the embedded engine', () => {
     await passes('touch');
   });
 
+  it('evicts by size for a put that does not fit, never what is read, and not with MMC_EMBEDDED_EVICT=threshold', async () => {
+    await passes('eviction');
+  });
+
   it('reports a pool of another user and a full pool, and fails puts when /dev/shm has no space', async (t) => {
     const { stdout, stderr } = await passes('room', '250000');
     const skipped = /^room: (the case of a small \/dev\/shm is skipped, because .*)$/m.exec(

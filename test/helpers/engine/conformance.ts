@@ -68,6 +68,8 @@ export function newPool(bytes = poolBytes): Readonly<Record<string, string>> {
   return {
     MMC_EMBEDDED_POOL: `mcg-${process.geteuid?.() ?? 0}-conformance-${process.pid}-${++pools}`,
     MMC_EMBEDDED_BYTES: String(bytes),
+    // The rule of the distributed engine.
+    MMC_EMBEDDED_EVICT: 'threshold',
   };
 }
 

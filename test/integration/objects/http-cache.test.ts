@@ -1,0 +1,44 @@
+/** The default engine as a cache: objects without end, and large ones beside many small ones. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, describe, it } from 'node:test';
+import { requestTo } from '../../helpers/http/requests.ts';
+import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
+
+const mebibyte = 1 << 20;
+
+describe('a pool of 64 MiB', () => {
+  let running: ReadyGateway;
+  before(async () => {
+    running = await startGateway({ args: ['--pool-bytes', '64MiB'] });
+  });
+  after(() => running.stop());
+  const { request, store, value, problem, newKey } = requestTo(() => running);
+
+  it('accepts an object that does not fit beside the others, and evicts the oldest', async () => {
+    const keys: string[] = [];
+    for (let at = 0; at < 14; at += 1) keys.push(await store(Buffer.alloc(4 * mebibyte, at)));
+    const [used = '', oldest = ''] = keys;
+    assert.equal((await value(used)).length, 4 * mebibyte);
+    const large = randomBytes(13 * mebibyte);
+    assert.ok((await value(await store(large))).equals(large));
+    assert.equal((await request('HEAD', oldest)).status, 404);
+    assert.equal((await request('HEAD', used)).status, 200);
+    assert.equal((await request('HEAD', keys.at(-1) ?? '')).status, 200);
+  });
+
+  it('accepts objects of any size without end', async () => {
+    for (let at = 0; at < 15; at += 1) {
+      const bytes = Buffer.alloc((1 + ((at * 7) % 23)) * mebibyte, at);
+      assert.ok((await value(await store(bytes))).equals(bytes), `object ${at}`);
+    }
+  });
+
+  it('keeps its objects when one comes that could never fit', async () => {
+    const key = await store('kept');
+    const body = Buffer.alloc(1);
+    const headers = { 'content-length': String(65 * mebibyte) };
+    await problem('PUT', newKey('huge'), 413, 'object-too-large', { body, headers });
+    assert.equal((await value(key)).toString(), 'kept');
+  });
+});
