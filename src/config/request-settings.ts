@@ -16,6 +16,12 @@ export const requestSettings = {
     10_000,
     'Longest wait for room in the arena; then 503. /readyz?verbose and a metric report an arena that has refused requests for longer than this.',
   ),
+  putWaitMs: setting(
+    'Memory',
+    integer(0, 60_000, 'MS'),
+    1000,
+    'Longest wait of a put for room in a full pool; then 507. Values that wait hold at most a quarter of the arena; a put beyond that gets 507 at once.',
+  ),
   maxObjectBytes: setting(
     'Memory',
     size(1, 4 * gibibyte),

@@ -15,12 +15,18 @@ import { emptyBlock } from './empty-block.ts';
 import { problemOfCode, problemOfThrown, type StoreOperation } from './engine-problem.ts';
 import type { IfExists, ObjectStore, StoreCounts, WriteOutcome } from './object-store.ts';
 import { readObject } from './read-objects.ts';
+import { RoomWait } from './room-wait.ts';
 import { createSizeCache, type SizeCache } from './size-cache.ts';
 import { writeObject } from './write-objects.ts';
+
+/** Puts that wait for room in the pool hold at most this part of the arena. */
+const WAITING_SHARE = 4;
 
 export interface StoreSettings {
   /** Longest wait for room in the arena, in milliseconds. */
   readonly arenaWaitMs: number;
+  /** Longest wait of a put for room in the pool, in milliseconds. */
+  readonly putWaitMs: number;
   readonly poolBytes: PoolBytes | undefined;
   readonly singleFlight: boolean;
   /** With single flight: how old the bytes of a shared read may be, in milliseconds; 0 shares none that are older than the request. */
@@ -44,6 +50,7 @@ export class EngineStore implements ObjectStore {
   readonly poolBytes: PoolBytes | undefined;
   readonly #scheduler: StoreScheduler;
   readonly #arenaWaitMs: number;
+  readonly #roomWait: RoomWait;
   readonly #sync: SyncCalls | undefined;
   readonly #calls: EngineCalls;
   readonly #sizes: SizeCache;
@@ -58,6 +65,7 @@ export class EngineStore implements ObjectStore {
     this.poolBytes = settings.poolBytes;
     this.#scheduler = scheduler;
     this.#arenaWaitMs = settings.arenaWaitMs;
+    this.#roomWait = new RoomWait(settings.putWaitMs, arena.totalBytes / WAITING_SHARE);
     this.#sync = sync;
     this.#calls = sync === undefined ? single : callsOnThread(single, sync);
     this.#sizes = createSizeCache(sync === undefined ? settings.sizeCacheKeys : 0);
@@ -225,7 +233,8 @@ export class EngineStore implements ObjectStore {
       const calls = withinBudget(this.#calls, this.#scheduler.deadlineMs);
       const code = firstCode ?? (await calls.put(key, block, block.length, options));
       const engine = callsForOne(this.arena, calls, this.#calls);
-      const context = { engine, poolBytes: this.poolBytes, options, ifExists };
+      const { poolBytes } = this;
+      const context = { engine, poolBytes, options, ifExists, roomWait: this.#roomWait };
       const outcome =
         code === 0 ? 'created' : await writeObject(context, { index: 0, key, block }, code);
       if (outcome !== 'kept') this.#sizes.learn(key, block.length);

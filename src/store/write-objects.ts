@@ -11,6 +11,7 @@ import type { PoolBytes } from './admission.ts';
 import { problemOfCode, problemOfThrown } from './engine-problem.ts';
 import type { IfExists, WriteOutcome } from './object-store.ts';
 import { requireAnyRoom, requireReplaceable, unexplained } from './refused-put.ts';
+import type { RoomWait } from './room-wait.ts';
 
 /** A value that has been received whole. */
 export interface WriteItem {
@@ -25,6 +26,8 @@ export interface WriteContext {
   readonly poolBytes: PoolBytes | undefined;
   readonly options: PutOptions;
   readonly ifExists: IfExists;
+  /** Where a single object waits for room in the pool; without it, a put without room fails at once. */
+  readonly roomWait?: RoomWait;
   /** Writes an item of a batch by itself: it stores an item that the batch could not store, or explains why. */
   readonly alone?: WriteAlone;
 }
@@ -36,18 +39,32 @@ export type Settle = (index: number, outcome: WriteOutcome | ProblemError) => vo
 /** Another writer may store the key again between the remove and the put: replace it too, but only a few times. */
 const MAX_ATTEMPTS = 3;
 
-/** Stores one object. `firstCode` is the engine's code for the first put, where it has been made. */
+/**
+ * Stores one object, and waits for room in the pool. `firstCode` is the engine's code for the first put,
+ * where it has been made.
+ */
 export async function writeObject(
   context: WriteContext,
   item: WriteItem,
   firstCode?: number,
 ): Promise<WriteOutcome> {
   let outcome: WriteOutcome | ProblemError | undefined;
-  const codes = firstCode === undefined ? undefined : Int32Array.of(firstCode);
-  const settle: Settle = (_index, settled) => {
+  const writing = new Writing(context, (_index, settled) => {
     outcome = settled;
+  });
+  /** False if there was no room. */
+  const attempt = async (code?: number): Promise<boolean> => {
+    outcome = undefined;
+    try {
+      await writing.run([item], code === undefined ? undefined : Int32Array.of(code));
+    } catch (error) {
+      outcome ??= problemOrThrow(error);
+    }
+    return !(outcome instanceof ProblemError && outcome.slug === 'no-room');
   };
-  await writeObjects(context, [item], settle, codes);
+  if (!(await attempt(firstCode))) {
+    await context.roomWait?.retry(item.block.length, () => attempt());
+  }
   if (typeof outcome === 'string') return outcome;
   throw outcome ?? new Error('an object was not settled');
 }
@@ -72,10 +89,16 @@ export async function writeObjects(
   try {
     await writing.run(items, firstCodes);
   } catch (error) {
-    const problem = problemOfThrown('write', error);
-    if (!(problem instanceof ProblemError)) throw problem;
+    const problem = problemOrThrow(error);
     for (const { index } of items) if (!settled.has(index)) settle(index, problem);
   }
+}
+
+/** The problem of an error of the engine. @throws any other error, which is a defect. */
+function problemOrThrow(error: unknown): ProblemError {
+  const problem = problemOfThrown('write', error);
+  if (!(problem instanceof ProblemError)) throw problem;
+  return problem;
 }
 
 /** Items that the engine did not store: their keys exist, or the engine gave no reason (−1). */
@@ -205,9 +228,7 @@ class Writing {
       const outcome = await alone(item);
       return outcome === 'created' && this.#replaced.has(item.index) ? 'replaced' : outcome;
     } catch (error) {
-      const problem = problemOfThrown('write', error);
-      if (!(problem instanceof ProblemError)) throw problem;
-      return problem;
+      return problemOrThrow(error);
     }
   }
 

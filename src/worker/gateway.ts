@@ -17,6 +17,7 @@ export function createGateway(
   const { poolBytes, devices } = config;
   const store = new EngineStore(scheduler, {
     arenaWaitMs: config.arenaWaitMs,
+    putWaitMs: config.putWaitMs,
     // Each client of the embedded engine contributes one segment (placement.c).
     poolBytes: engine.embedded
       ? { segment: poolBytes, total: poolBytes * devices.length }

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { requestTo } from '../../helpers/http/requests.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
+import { untilIdle } from '../../helpers/process/metrics.ts';
 
 const mebibyte = 1 << 20;
 
@@ -40,5 +41,35 @@ describe('a pool of 64 MiB', () => {
     const headers = { 'content-length': String(65 * mebibyte) };
     await problem('PUT', newKey('huge'), 413, 'object-too-large', { body, headers });
     assert.equal((await value(key)).toString(), 'kept');
+  });
+});
+
+describe('a full pool of an engine that evicts only above 90 % use', () => {
+  let running: ReadyGateway;
+  before(async () => {
+    running = await startGateway({
+      args: ['--pool-bytes', '16MiB', '--arena-bytes', '32MiB', '--put-wait-ms', '60000'],
+      env: { MMC_EMBEDDED_EVICT: 'threshold' },
+    });
+  });
+  after(() => running.kill());
+  const { request, store, problem, newKey } = requestTo(() => running);
+
+  it('lets a put wait until there is room, and refuses one at once where too many bytes wait', async () => {
+    const keys: string[] = [];
+    for (let at = 0; at < 4; at += 1) keys.push(await store(Buffer.alloc(3.5 * mebibyte)));
+    const waiting = newKey('waiting');
+    let ended = false;
+    const put = request('PUT', waiting, { body: Buffer.alloc(5 * mebibyte) }).finally(() => {
+      ended = true;
+    });
+    // Values that wait may hold a quarter of the arena, which is 8 MiB.
+    await problem('PUT', newKey('beyond'), 507, 'no-room', { body: Buffer.alloc(9 * mebibyte) });
+    assert.equal((await request('HEAD', waiting)).status, 404);
+    assert.equal(ended, false);
+    // The last one is beside the free end of the pool.
+    assert.equal((await request('DELETE', keys.at(-1) ?? '')).status, 204);
+    assert.equal((await put).status, 201);
+    await untilIdle(running.url);
   });
 });

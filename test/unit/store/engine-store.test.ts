@@ -11,6 +11,7 @@ import { countingArena, type Script, scriptedCalls } from '../../helpers/engine/
 const anywhere = { replicas: 1, prefer: [] };
 const plain = {
   arenaWaitMs: 5,
+  putWaitMs: 0,
   poolBytes: undefined,
   singleFlight: false,
   staleReadMs: 0,

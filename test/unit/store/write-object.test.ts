@@ -7,6 +7,7 @@ import { callsForOne } from '../../../src/scheduler/engine-calls.ts';
 import type { PoolBytes } from '../../../src/store/admission.ts';
 import type { IfExists } from '../../../src/store/object-store.ts';
 import { TRIAL_BYTES } from '../../../src/store/refused-put.ts';
+import { RoomWait } from '../../../src/store/room-wait.ts';
 import { writeObject } from '../../../src/store/write-objects.ts';
 import { countingArena, type Script, scriptedCalls } from '../../helpers/engine/scripted-engine.ts';
 
@@ -52,6 +53,31 @@ async function fails(script: Script, given: Case, slug: ProblemSlug, code = -1) 
   assert.equal(settled.options.code, code);
   return made;
 }
+
+describe('writeObject in a full pool', () => {
+  it('waits for room, and reports a replaced object as such', async () => {
+    const engine = scriptedCalls({
+      put: [-1, -1, -1, 0, 0],
+      exist: [-3102, -3102],
+      remove: [0],
+    });
+    const arena = countingArena(5000);
+    const block = arena.tryAllocate(5000);
+    assert.ok(block);
+    const roomWait = new RoomWait(60_000, 5000);
+    const context = {
+      engine: callsForOne(arena, engine.calls),
+      poolBytes: alone(10_000),
+      options: anywhere,
+      ifExists: 'fail',
+      roomWait,
+    } as const;
+    const outcome = await writeObject(context, { index: 0, key: 'a', block });
+    assert.equal(outcome, 'created');
+    assert.equal(roomWait.heldBytes, 0);
+    assert.equal(engine.made.filter((call) => call.startsWith('put a ')).length, 3);
+  });
+});
 
 describe('writeObject for an existing object', () => {
   it('stores a new object with one call', () =>
