@@ -10,7 +10,8 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { env as layout128 } from './matrix-layout128.mjs';
 import { limitOf, totalEndMs } from './matrix-limits.mjs';
-import { FETCH_DEADLINE_MS, nodeBinary, nodeVersions } from './node-versions.mjs';
+import { nodeBinary, nodeVersions } from './node-versions.mjs';
+import { FETCH_DEADLINE_MS } from './version-cache.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const logs = path.join(root, 'node_modules', '.cache', 'test-matrix');

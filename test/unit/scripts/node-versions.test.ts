@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { isAlive } from '../../helpers/process/gateway.ts';
 import { until } from '../../helpers/process/until.ts';
 
-const script = fileURLToPath(new URL('../../../scripts/node-versions.mjs', import.meta.url));
+const scripts = fileURLToPath(new URL('../../../scripts/', import.meta.url));
 const folder = fs.mkdtempSync(path.join(tmpdir(), 'node-versions-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
@@ -26,7 +26,9 @@ beforeEach(() => {
   for (const name of ['scripts', 'bin', 'registry/package/bin']) {
     fs.mkdirSync(inRoot(name), { recursive: true });
   }
-  fs.copyFileSync(script, inRoot('scripts/node-versions.mjs'));
+  for (const name of ['node-versions.mjs', 'version-cache.mjs']) {
+    fs.copyFileSync(path.join(scripts, name), inRoot(`scripts/${name}`));
+  }
   fs.writeFileSync(
     inRoot('package.json'),
     JSON.stringify({ type: 'module', testedNodeVersions: { 99: VERSION } }),
@@ -137,7 +139,7 @@ describe('the binary of a version of Node', { timeout: 60_000 }, () => {
       assert.match(output, /^cannot fetch node-\w+-\w+@99\.1\.2 from the npm registry: /);
       assert.match(output, reason);
       assert.match(output, /Check that the registry can be reached \(npm view /);
-      assert.ok(output.endsWith(`or put the binary at ${binary()}.`), output);
+      assert.ok(output.endsWith(`or put the file at ${binary()}.`), output);
       assert.deepEqual(fs.readdirSync(cache()), []);
     });
   }
