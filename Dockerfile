@@ -9,13 +9,16 @@ WORKDIR /app
 # Dependencies first, so that a change of sources does not fetch them again. The engine is built
 # below, not by the install script, whose sources are not here yet.
 COPY package.json package-lock.json .npmrc ./
+COPY packages/client/package.json ./packages/client/
 RUN npm ci --ignore-scripts
 COPY tsconfig.json openapi.yaml ./
 COPY scripts ./scripts
 COPY embedded-engine ./embedded-engine
 COPY native-helpers ./native-helpers
 COPY src ./src
-RUN npm run build:engine && npm run build && npm prune --omit=dev --ignore-scripts
+# npm links the package of the client into node_modules; the image does not contain it.
+RUN npm run build:engine && npm run build && npm prune --omit=dev --ignore-scripts && \
+  rm node_modules/memcache-gateway-client
 
 FROM node:${NODE_VERSION}-bookworm-slim
 WORKDIR /app

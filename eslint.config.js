@@ -3,7 +3,11 @@ import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
   {
-    ignores: ['dist', 'build', 'coverage', 'node_modules', 'src/generated', '**/*.js', '**/*.mjs'],
+    ignores: [
+      ...['**/dist', 'build', 'coverage', '**/node_modules', '**/generated', '**/*.js', '**/*.mjs'],
+      // Programs of another project, which sees only the packages.
+      'test/fixtures/types',
+    ],
   },
   ...tseslint.configs.strictTypeChecked,
   {
@@ -24,7 +28,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/**'],
+    files: ['src/**', 'packages/*/src/**'],
     rules: { 'max-lines-per-function': ['error', { max: 60 }] },
   },
   {

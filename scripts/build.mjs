@@ -1,10 +1,10 @@
 /**
- * Compiles src into dist if an input has changed: as modules for those who import the package, and as the
- * program in dist/program.
+ * Compiles each package into its dist if an input has changed: src as modules for those who import the
+ * package and as the program in dist/program, and the client in packages/client.
  *
  * It runs before start and tests, so the common case must take only a few milliseconds: it compares a
  * digest of the inputs with the one in dist and does not load the compiler. Without sources (an installed
- * package, the final stage of an image) it uses dist as it is.
+ * package, the final stage of an image) it uses dist as it is. An image is built without the client.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,18 +16,28 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const dist = path.join(root, 'dist');
 const stampFile = path.join(dist, '.stamp');
+/** The folders that have a tsconfig.json, with sources in src and output in dist. */
+const packages = ['', 'packages/client'];
 
-/** Whether dist was built from the current src, openapi.yaml and settings of the toolchain. */
+/** Whether each dist was built from the current src, openapi.yaml and settings of the toolchain. */
 export function isFresh() {
   const inputs = findInputs();
   if (inputs.sources.length === 0) return fs.existsSync(path.join(dist, 'program', 'main.js'));
-  return readStamp() === digest(inputs);
+  return readStamp() === digest(inputs) && presentPackages().every(hasOutput);
 }
 
+const presentPackages = () =>
+  packages.filter((folder) => fs.existsSync(path.join(root, folder, 'src')));
+
+const hasOutput = (folder) => fs.existsSync(path.join(root, folder, 'dist'));
+
 function findInputs() {
-  const sources = fs.existsSync(path.join(root, 'src')) ? walk(path.join(root, 'src'), '.ts') : [];
-  const settings = ['openapi.yaml', 'tsconfig.json', 'package.json', 'scripts/build.mjs'];
-  return { sources, settings: settings.map((name) => path.join(root, name)) };
+  const sources = presentPackages().flatMap((folder) =>
+    walk(path.join(root, folder, 'src'), '.ts'),
+  );
+  const settings = ['openapi.yaml', 'package.json', 'scripts/build.mjs'];
+  const projects = packages.map((folder) => path.join(folder, 'tsconfig.json'));
+  return { sources, settings: [...settings, ...projects].map((name) => path.join(root, name)) };
 }
 
 function walk(folder, extension) {
@@ -66,35 +76,40 @@ async function build({ force = false } = {}) {
   // The first start takes several seconds longer by this.
   process.stderr.write('memcache-gateway: compiling the sources\n');
   fs.rmSync(stampFile, { force: true });
-  compile();
-  removeOrphans(inputs.sources);
+  for (const folder of presentPackages()) {
+    compile(path.join(root, folder));
+    removeOrphans(path.join(root, folder));
+  }
   await bundleProgram();
   await copyDescription();
   fs.chmodSync(path.join(dist, 'program', 'main.js'), 0o755);
   fs.writeFileSync(stampFile, stamp);
 }
 
-function compile() {
+function compile(folder) {
   const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   if (!fs.existsSync(compiler)) {
     throw new Error('dist is out of date and TypeScript is not installed; run npm ci first');
   }
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [compiler, '--project', path.join(root, 'tsconfig.json'), '--pretty', 'false'],
+    [compiler, '--project', path.join(folder, 'tsconfig.json'), '--pretty', 'false'],
     { cwd: root, encoding: 'utf8' },
   );
-  if (status !== 0) throw new Error(`src does not compile\n${stdout}${stderr}`.trimEnd());
+  if (status === 0) return;
+  const name = path.join(path.relative(root, folder), 'src');
+  throw new Error(`${name} does not compile\n${stdout}${stderr}`.trimEnd());
 }
 
 /** Removes the output of deleted sources; otherwise a stale import would still find it. */
-function removeOrphans(sources) {
+function removeOrphans(folder) {
+  const [sources, output] = ['src', 'dist'].map((name) => path.join(folder, name));
   const stems = new Set(
-    sources.map((file) => path.relative(path.join(root, 'src'), file.slice(0, -3))),
+    walk(sources, '.ts').map((file) => path.relative(sources, file.slice(0, -3))),
   );
-  for (const file of walk(dist, '')) {
-    const stem = path.relative(dist, file).replace(/\.(d\.ts|js|js\.map|d\.ts\.map)$/, '');
-    if (stem !== path.relative(dist, file) && !stems.has(stem)) fs.rmSync(file);
+  for (const file of walk(output, '')) {
+    const stem = path.relative(output, file).replace(/\.(d\.ts|js|js\.map|d\.ts\.map)$/, '');
+    if (stem !== path.relative(output, file) && !stems.has(stem)) fs.rmSync(file);
   }
 }
 

@@ -7,12 +7,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { clientTypes, problemSlugs } from './client-api.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 /** Each file with the function that creates its text, mostly a function of a TypeScript module. */
 const generated = [
   { file: 'src/generated/openapi.ts', text: openApiTypes },
+  { file: 'packages/client/src/generated/api.ts', text: clientTypes },
+  { file: 'packages/client/src/generated/problem-slugs.ts', text: problemSlugs },
   {
     file: 'docs/configuration.md',
     text: () => fromSource('src/config/help.ts', 'configurationPage'),

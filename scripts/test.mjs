@@ -99,7 +99,7 @@ try {
   const files = (names.length > 0 ? names : suites).flatMap((name) => filesOf(name, importOf));
   if (files.length === 0) throw new Error('no test files found');
   if (compiled) compileTree();
-  else if (process.env['NODE_V8_COVERAGE']) fillCache(['src', 'test']);
+  else if (process.env['NODE_V8_COVERAGE']) fillCache(['src', 'packages/client/src', 'test']);
   process.exitCode = await run(files, { ...options, compiled });
 } catch (error) {
   process.stderr.write(`${error.message}\n`);

@@ -12,7 +12,7 @@ import { entryName, translate } from './typescript-cache.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const tree = path.join(root, 'build', 'typescript');
-const folders = ['src', 'test', 'scripts'];
+const folders = ['src', 'packages/client/src', 'test', 'scripts'];
 const listFile = path.join(tree, 'entries.json');
 
 /** The JavaScript of a TypeScript file of these folders. */

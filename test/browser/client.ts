@@ -10,7 +10,7 @@ import type { ReadyGateway } from '../helpers/process/gateway.ts';
 import { sharedGateway } from '../helpers/process/shared-gateway.ts';
 import { gatewayFlags } from './gateway-flags.ts';
 
-const built = fileURLToPath(new URL('../../dist/client/', import.meta.url));
+const built = fileURLToPath(new URL('../../packages/client/dist/', import.meta.url));
 const inPage = fileURLToPath(new URL('../fixtures/client-in-page.mjs', import.meta.url));
 
 describe('the client in Chromium', () => {
@@ -22,10 +22,10 @@ describe('the client in Chromium', () => {
     gateway = await sharedGateway(gatewayFlags);
   });
 
-  it('puts, gets, streams, checks and removes one object, many objects, and layers', async () => {
+  it('puts, gets, streams, checks and deletes one object, many objects, and layers', async () => {
     const page = await browser.newPage();
-    await page.route('**/client/*', (route) => {
-      const name = path.basename(new URL(route.request().url()).pathname);
+    await page.route('**/client/**', (route) => {
+      const name = new URL(route.request().url()).pathname.replace('/client/', '');
       const file = name === 'client-in-page.mjs' ? inPage : path.join(built, name);
       return route.fulfill({ contentType: 'text/javascript', body: readFileSync(file) });
     });
@@ -36,11 +36,13 @@ describe('the client in Chromium', () => {
     assert.deepEqual(found, {
       whole: true,
       streamed: true,
-      put: [201, 409],
-      each: ['a 3', 'none object-not-found', 'large 3000000'],
-      layers: [[1, 4, 5, 6]],
-      exists: false,
-      missing: 'object-not-found',
+      put: ['created', 'object-exists'],
+      each: ['a 3', 'none undefined', 'large 3000000'],
+      layers: [[4, 5, 6]],
+      refused: 'object-exists',
+      deleted: [true, false],
+      has: false,
+      missing: 'undefined',
     });
     await page.close();
   });

@@ -1,6 +1,6 @@
 /** A client for which the test plays the gateway. */
 import assert from 'node:assert/strict';
-import { type ClientOptions, createClient } from '../../../src/client/index.ts';
+import { type ClientOptions, createClient } from '../../../packages/client/src/index.ts';
 
 export type Answer = () => Response | Promise<Response>;
 

@@ -1,4 +1,8 @@
-import { type Client, type ClientOptions, createClient } from '../../../src/client/index.ts';
+import {
+  type Client,
+  type ClientOptions,
+  createClient,
+} from '../../../packages/client/src/index.ts';
 import { fetchChecked } from '../openapi/openapi.ts';
 
 /**

@@ -64,7 +64,11 @@ export function requestTo(gateway: () => ReadyGateway) {
   }
 
   /** Returns the value of the object with this key, which has no escapes. */
-  const value = async (key: string): Promise<Buffer> => Buffer.from(await get(key));
+  const value = async (key: string): Promise<Buffer> => {
+    const bytes = await get(key);
+    assert.ok(bytes !== undefined, `no object ${key}`);
+    return Buffer.from(bytes);
+  };
 
   return { request, problem, store, value, newKey };
 }

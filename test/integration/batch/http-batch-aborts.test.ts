@@ -29,8 +29,8 @@ withSharedGateway(batchLimits, (gateway) => {
       { length: count },
       (_, i) => [`${stem}/${i}`, Buffer.alloc(bytes, i)] as const,
     );
-    const items = await clientOf(gateway).batch.put(values);
-    assert.ok(items.every(({ problem }) => problem === undefined));
+    const items = await clientOf(gateway).putMany(values);
+    assert.ok(items.every(({ ok }) => ok));
     return values.map(([key]) => key);
   }
 

@@ -1,60 +1,58 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { createClient, GatewayError } from '../../../src/client/index.ts';
+import { createClient, GatewayError, type ItemResult } from '../../../packages/client/src/index.ts';
 import { batchLimits, MOST_KEYS } from '../../helpers/bodies/batches.ts';
+import { textOf } from '../../helpers/bodies/text.ts';
 import { clientOf } from '../../helpers/http/checked-client.ts';
 import { withSharedGateway } from '../../helpers/http/lanes.ts';
 import { untilIdle } from '../../helpers/process/metrics.ts';
 
 const mebibyte = 1 << 20;
+const methods = ['getMany', 'hasMany', 'infoMany', 'deleteMany'] as const;
 
 withSharedGateway(batchLimits, (gateway) => {
   const client = clientOf(gateway);
-  const { batch } = client;
   /** A client that does not read a response whole before it yields items. */
-  const streaming = () => createClient({ baseUrl: gateway().url }).batch;
+  const streaming = () => createClient({ baseUrl: gateway().url });
 
   const values = (count: number, bytes: (i: number) => number): [string, Buffer][] => {
     const stem = `${randomUUID()}/ü?"\\`;
     return Array.from({ length: count }, (_, i) => [`${stem}/${i}`, randomBytes(bytes(i))]);
   };
   const keysOf = (pairs: readonly (readonly [string, unknown])[]) => pairs.map(([key]) => key);
-  const statuses = (items: readonly { key: string; status: number; code: number | null }[]) =>
-    items.map(({ status, code }) => [status, code]);
+  /** The result, or the kind and the status of the problem. */
+  const reported = <Done extends object>(results: readonly ItemResult<Done>[]) =>
+    results.map((result) =>
+      result.ok ? { ...result, ok: undefined } : `${result.error.problem} (${result.error.status})`,
+    );
+  const all = (results: readonly ItemResult<object>[], done: object) =>
+    assert.deepEqual(results, Array(results.length).fill({ ok: true, ...done }));
 
   describe('a batch of the client', () => {
     it('stores, reads, inspects and removes objects of any size, in order', async () => {
       const pairs = values(50, (i) => 1 + i * 997);
       const keys = keysOf(pairs);
-      const put = await batch.put(pairs);
-      assert.deepEqual(
-        put,
-        keys.map((key) => ({ key, status: 201, code: 0, outcome: 'created' })),
-      );
-      const got = await batch.get(keys);
-      assert.deepEqual(keysOf(got.map(({ key }) => [key, 0])), keys);
-      for (const [i, item] of got.entries()) {
-        assert.ok(item.problem === undefined);
-        assert.ok(pairs[i]?.[1].equals(item.value));
+      all(await client.putMany(pairs), { outcome: 'created' });
+      const got = await client.getMany(keys);
+      assert.equal(got.length, keys.length);
+      for (const [i, result] of got.entries()) {
+        assert.ok(result.ok && result.value !== undefined);
+        assert.ok(pairs[i]?.[1].equals(result.value));
       }
-      const info = await batch.info(keys);
+      const infos = await client.infoMany(keys);
       assert.deepEqual(
-        info.map((item) => item.problem ?? [item.size, item.replicas.length]),
+        infos.map((result) => result.ok && [result.info?.size, result.info?.replicas.length]),
         pairs.map(([, { length }]) => [length, 1]),
       );
-      const removed = await batch.remove(keys);
-      assert.deepEqual(
-        removed,
-        keys.map((key) => ({ key, status: 204, code: 0 })),
-      );
-      const exists = await batch.exists(keys);
-      assert.deepEqual(
-        exists,
-        keys.map((key) => ({ key, status: 200, code: -3102, exists: false })),
-      );
-      assert.deepEqual(await batch.put([]), []);
-      assert.deepEqual(await batch.get([]), []);
+      all(await client.hasMany(keys), { exists: true });
+      all(await client.deleteMany(keys), { deleted: true });
+      all(await client.deleteMany(keys), { deleted: false });
+      all(await client.hasMany(keys), { exists: false });
+      all(await client.infoMany(keys), { info: undefined });
+      all(await client.getMany(keys), { value: undefined });
+      assert.deepEqual(await client.putMany([]), []);
+      assert.deepEqual(await client.getMany([]), []);
     });
 
     it('reports each item that fails, and completes the others', async () => {
@@ -70,93 +68,95 @@ withSharedGateway(batchLimits, (gateway) => {
         [large, tooMuch],
         [fresh, 'f'],
       ] as const;
-      const put = await batch.put(pairs);
-      assert.deepEqual(statuses(put), [
-        [409, -3006],
-        [422, null],
-        [413, null],
-        [201, 0],
+      const put = await client.putMany(pairs);
+      assert.deepEqual(reported(put), [
+        ...['object-exists (409)', 'empty-object (422)', 'object-too-large (413)'],
+        { ok: undefined, outcome: 'created' },
       ]);
-      const got = await batch.get([gone, there, empty, fresh]);
-      assert.deepEqual(statuses(got), [
-        [404, -3102],
-        [200, 0],
-        [404, -3102],
-        [200, 0],
-      ]);
-      assert.equal(got[0]?.problem?.slug, 'object-not-found');
       // The problem is the same as that of the single operation, except for the request id.
-      await assert.rejects(client.get(gone), (error) => {
+      const [taken] = put;
+      assert.ok(taken?.ok === false);
+      const { requestId } = taken.error;
+      assert.match(requestId ?? '', /^\S+$/);
+      await assert.rejects(client.put(there, 'new'), (error) => {
         assert.ok(error instanceof GatewayError);
-        const requestId = got[0]?.problem?.requestId;
-        assert.match(requestId ?? '', /^\S+$/);
-        assert.deepEqual({ ...error.problem, requestId }, got[0]?.problem);
+        assert.deepEqual({ ...error, requestId }, { ...taken.error });
         return true;
       });
-      const again = await batch.put([[there, 'newer']], { ifExists: 'replace' });
-      assert.equal(again[0]?.problem ?? again[0]?.outcome, 'replaced');
-      const two = await batch.put([[gone, 'x']], { replicas: 2 });
-      assert.equal(two[0]?.problem?.slug, 'placement-impossible');
-      assert.deepEqual(statuses(await batch.remove([fresh, gone, fresh])), [
-        [204, 0],
-        [404, -3102],
-        [404, -3102],
+      const got = await client.getMany([gone, there, empty, fresh]);
+      assert.deepEqual(
+        got.map((result) => result.ok && textOf(result.value)),
+        [undefined, value.toString(), undefined, 'f'],
+      );
+      all(await client.putMany([[there, 'newer']], { ifExists: 'keep' }), { outcome: 'kept' });
+      all(await client.putMany([[there, 'newer']], { ifExists: 'replace' }), {
+        outcome: 'replaced',
+      });
+      const two = await client.putMany([[gone, 'x']], { replicas: 2 });
+      assert.deepEqual(reported(two), ['placement-impossible (422)']);
+      assert.deepEqual(await client.deleteMany([fresh, gone, fresh]), [
+        { ok: true, deleted: true },
+        { ok: true, deleted: false },
+        { ok: true, deleted: false },
       ]);
     });
 
     it('accepts every key, also twice, in puts and gets', async () => {
       const keys = ['__metadata__', '.', '..', '__proto__', '10', '2', '...', '\u{1f600}'];
       const pairs = keys.map((key) => [key, `of ${key}`] as const);
-      const put = await batch.put([...pairs, ['..', 'again'], ['__metadata__', 'again']]);
-      assert.deepEqual(statuses(put), [...keys.map(() => [201, 0]), [409, null], [409, null]]);
+      const put = await client.putMany([...pairs, ['..', 'again'], ['__metadata__', 'again']]);
+      all(put.slice(0, keys.length), { outcome: 'created' });
+      const twice = 'object-exists (409)';
+      assert.deepEqual(reported(put.slice(keys.length)), [twice, twice]);
       const asked = [...keys, ...keys.toReversed()];
       assert.deepEqual(
-        (await batch.get(asked)).map((item) => item.problem ?? Buffer.from(item.value).toString()),
+        (await client.getMany(asked)).map((result) => result.ok && textOf(result.value)),
         asked.map((key) => `of ${key}`),
       );
       const each: string[] = [];
-      for await (const item of batch.getEach(asked)) {
-        assert.ok(item.problem === undefined);
-        assert.equal(Buffer.from(item.value).toString(), `of ${item.key}`);
+      for await (const item of client.getEach(asked)) {
+        assert.ok(item.ok);
+        assert.equal(textOf(item.value), `of ${item.key}`);
         each.push(item.key);
       }
       assert.deepEqual(each, [...keys.slice(1), '__metadata__']);
-      assert.deepEqual(statuses(await batch.remove(keys)), Array(keys.length).fill([204, 0]));
-      const missing = await batch.get(keys);
-      assert.deepEqual(statuses(missing), Array(keys.length).fill([404, -3102]));
+      all(await client.deleteMany(keys), { deleted: true });
+      all(await client.getMany(keys), { value: undefined });
     });
 
     it('larger than the arena is stored and read, one item at a time', async () => {
       const block = randomBytes(3 * mebibyte);
       const keys = keysOf(values(16, () => 1));
-      const put = await batch.put(keys.map((key) => [key, block] as const));
-      assert.ok(put.every(({ status }) => status === 201));
+      all(await client.putMany(keys.map((key) => [key, block] as const)), { outcome: 'created' });
       let count = 0;
       for await (const item of streaming().getEach(keys)) {
         assert.equal(item.key, keys[count++]);
-        assert.ok(item.problem === undefined && block.equals(item.value));
+        assert.ok(item.ok && item.value !== undefined && block.equals(item.value));
       }
       assert.equal(count, keys.length);
-      await batch.remove(keys);
+      await client.deleteMany(keys);
       await untilIdle(gateway().url);
     });
 
     it('that is refused as a whole rejects with the problem of the gateway', async () => {
       const keys = Array.from({ length: MOST_KEYS + 1 }, (_, i) => `many/${i}`);
       const tooMany = /batch-too-large \(413\): The batch has more than 17000 keys/;
-      for (const method of ['get', 'exists', 'info', 'remove'] as const) {
-        await assert.rejects(batch[method](keys), tooMany);
+      for (const method of methods) {
+        await assert.rejects(client[method](keys), tooMany);
       }
-      await assert.rejects(batch.put(keys.map((key) => [key, 'x'] as const)), tooMany);
-      await assert.rejects(batch.exists(['\u0007']), /invalid-key \(400\)/);
-      await assert.rejects(batch.put([['\u0007', 'x']]), /invalid-key \(400\)/);
-      await assert.rejects(batch.put([['a', 'x']], { replicas: 9 }), /invalid-parameter \(400\)/);
+      await assert.rejects(client.putMany(keys.map((key) => [key, 'x'] as const)), tooMany);
+      await assert.rejects(client.hasMany(['\u0007']), /invalid-key \(400\)/);
+      await assert.rejects(client.putMany([['\u0007', 'x']]), /invalid-key \(400\)/);
+      await assert.rejects(
+        client.putMany([['a', 'x']], { replicas: 9 }),
+        /invalid-parameter \(400\)/,
+      );
     });
 
     it('ends when its signal aborts, or when the caller stops reading', async () => {
       const pairs = values(12, () => 3 * mebibyte);
       const keys = keysOf(pairs);
-      await batch.put(pairs);
+      await client.putMany(pairs);
       const controller = new AbortController();
       const reading = async () => {
         for await (const { key } of streaming().getEach(keys, controller)) {
@@ -171,31 +171,32 @@ withSharedGateway(batchLimits, (gateway) => {
         break;
       }
       await untilIdle(gateway().url);
-      for (const method of ['get', 'exists', 'info', 'remove'] as const) {
-        await assert.rejects(batch[method](keys, controller), /enough/);
+      for (const method of methods) {
+        await assert.rejects(client[method](keys, controller), /enough/);
       }
-      await assert.rejects(batch.put(pairs, controller), /enough/);
-      await batch.remove(keys);
+      await assert.rejects(client.putMany(pairs, controller), /enough/);
+      await client.deleteMany(keys);
     });
   });
 
   describe('keys that no URL can name', () => {
     for (const key of ['.', '..']) {
       it(`are served like any other: ${key}`, async () => {
-        const { put, get, getStream, info, exists, remove } = client;
-        assert.equal(await exists(key), false);
+        const { put, get, getStream, info, has, delete: remove } = client;
+        assert.equal(await has(key), false);
         assert.equal(await put(key, new Blob(['value']).stream()), 'created');
         await assert.rejects(put(key, 'other'), /object-exists \(409\)/);
         assert.equal(await put(key, 'other', { ifExists: 'keep' }), 'kept');
-        assert.equal(Buffer.from(await get(key)).toString(), 'value');
-        const { size, body } = await getStream(key);
-        assert.deepEqual([size, await new Response(body).text()], [5, 'value']);
-        assert.equal(await exists(key), true);
-        assert.deepEqual((await info(key)).size, 5);
-        await remove(key);
-        await assert.rejects(remove(key), /object-not-found \(404\)/);
-        await assert.rejects(get(key), /object-not-found \(404\)/);
-        await assert.rejects(info(key), /object-not-found \(404\)/);
+        assert.equal(textOf(await get(key)), 'value');
+        const stream = await getStream(key);
+        assert.deepEqual([stream?.size, await new Response(stream?.body).text()], [5, 'value']);
+        assert.equal(await has(key), true);
+        assert.deepEqual((await info(key))?.size, 5);
+        assert.equal(await remove(key), true);
+        assert.equal(await remove(key), false);
+        assert.equal(await get(key), undefined);
+        assert.equal(await getStream(key), undefined);
+        assert.equal(await info(key), undefined);
       });
     }
   });

@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { type Client, createClient } from '../../../src/client/index.ts';
+import { type Client, createClient } from '../../../packages/client/src/index.ts';
+import { textOf } from '../../helpers/bodies/text.ts';
 import {
   createInjection,
   type Injection,
@@ -51,8 +52,8 @@ describe('the client on a gateway whose engine fails', () => {
       { length: count },
       (_, i) => [`${stem}/${i}`, randomBytes(bytes)] as const,
     );
-    const items = await clientOf(() => gateway).batch.put(pairs);
-    assert.ok(items.every(({ status }) => status === 201));
+    const results = await clientOf(() => gateway).putMany(pairs);
+    assert.ok(results.every(({ ok }) => ok));
     return pairs.map(([key]) => key);
   }
 
@@ -65,13 +66,13 @@ describe('the client on a gateway whose engine fails', () => {
     const broken = { name: 'TypeError' };
     // An unchanged rule goes on counting, so all rules here are different.
     await under([{ on: 'batch_get', itemCode: -3010, after: 1 }], () =>
-      assert.rejects(clientOf(() => gateway).batch.get(keys), broken),
+      assert.rejects(clientOf(() => gateway).getMany(keys), broken),
     );
     await under([{ on: 'batch_get', itemCode: -3009, after: 1 }], async () => {
       const seen: string[] = [];
       const reading = async () => {
-        for await (const { key, problem } of client.batch.getEach(keys)) {
-          assert.equal(problem, undefined);
+        for await (const { key, ok } of client.getEach(keys)) {
+          assert.ok(ok);
           seen.push(key);
         }
       };
@@ -80,24 +81,22 @@ describe('the client on a gateway whose engine fails', () => {
       assert.ok(seen.length > 0 && seen.length < keys.length);
     });
     await under([{ on: 'batch_get', itemCode: -3010, nth: 2 }], async () => {
-      const items = await client.batch.get(keys);
-      assert.ok(items.every(({ status }) => status === 200));
+      const results = await client.getMany(keys);
+      assert.ok(results.every(({ ok }) => ok));
     });
-    await client.batch.remove(keys);
+    await client.deleteMany(keys);
   });
 
   it('reports the items that failed before the response began', async () => {
     const keys = await stored(3, 10);
     const prefix = keys[1] as string;
     await under([{ on: 'batch_get', itemCode: -3010, prefix }], async () => {
-      const items = await client.batch.get(keys);
+      const [before, failed, after] = await client.getMany(keys);
+      assert.ok(before?.ok && after?.ok && failed?.ok === false);
+      const { problem, status, errno, retryable } = failed.error;
       assert.deepEqual(
-        items.map(({ status, code, problem }) => [status, code, problem?.slug, problem?.retryable]),
-        [
-          [200, 0, undefined, undefined],
-          [502, -3010, 'engine-network-fault', true],
-          [200, 0, undefined, undefined],
-        ],
+        { problem, status, errno, retryable },
+        { problem: 'engine-network-fault', status: 502, errno: -3010, retryable: true },
       );
     });
   });
@@ -106,12 +105,12 @@ describe('the client on a gateway whose engine fails', () => {
     const [key] = (await stored(1, 10)) as [string];
     await client.put('..', 'value');
     await under([{ on: 'batch_exist', hang: true, first: 1 }], async () => {
-      assert.equal((await client.batch.exists([key]))[0]?.status, 200);
+      assert.deepEqual(await client.hasMany([key]), [{ ok: true, exists: true }]);
     });
     await under([{ on: ['get', 'batch_get'], code: -3014, first: 1 }], async () => {
-      assert.equal(Buffer.from(await client.get('..')).toString(), 'value');
+      assert.equal(textOf(await client.get('..')), 'value');
     });
-    await client.remove('..');
+    await client.delete('..');
   });
 
   it('ends an aborted put while the engine holds its values', async () => {
@@ -119,7 +118,7 @@ describe('the client on a gateway whose engine fails', () => {
     const value = randomBytes(4 * mebibyte);
     const pairs = Array.from({ length: 12 }, () => [randomUUID(), value] as const);
     await under([{ on: 'batch_put', hang: true }], async () => {
-      const put = client.batch.put(pairs, { signal: controller.signal });
+      const put = client.putMany(pairs, { signal: controller.signal });
       put.catch(() => undefined);
       await until(async () => (await metric(gateway.url, usedBlocks)) > 2);
       controller.abort(new Error('enough'));
@@ -141,13 +140,13 @@ describe('the client on a gateway whose engine fails', () => {
     const behind = createClient({ baseUrl: `http://127.0.0.1:${port}`, retryDelayMs: 1 });
     const key = randomUUID();
     try {
-      await assert.rejects(behind.put(key, 'x'), { slug: 'status-502', retryable: false });
+      await assert.rejects(behind.put(key, 'x'), { problem: 'status-502', retryable: false });
     } finally {
       proxy.closeAllConnections();
       proxy.close();
     }
-    assert.equal((await client.info(key)).size, 1);
-    await client.remove(key);
+    assert.equal((await client.info(key))?.size, 1);
+    await client.delete(key);
   });
 
   it('waits for the worker that replaces a dead one', async () => {
@@ -155,7 +154,7 @@ describe('the client on a gateway whose engine fails', () => {
     const ready = async () => (await fetch(`${gateway.url}/readyz`)).status;
     await until(async () => (await ready().catch(() => 0)) === 503);
     const patient = clientOf(() => gateway, { retries: 20, retryDelayMs: 50 });
-    const items = await patient.batch.put([[randomUUID(), 'x']]);
-    assert.deepEqual(items[0]?.status, 201);
+    const results = await patient.putMany([[randomUUID(), 'x']]);
+    assert.deepEqual(results, [{ ok: true, outcome: 'created' }]);
   });
 });

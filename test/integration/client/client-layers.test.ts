@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { GatewayError } from '../../../src/client/index.ts';
+import { GatewayError } from '../../../packages/client/src/index.ts';
 import { blockSizes, layerLimits, randomLayers } from '../../helpers/bodies/layers.ts';
 import { clientOf } from '../../helpers/http/checked-client.ts';
 import { withSharedGateway } from '../../helpers/http/lanes.ts';
 import { untilIdle } from '../../helpers/process/metrics.ts';
 
 withSharedGateway(layerLimits, (gateway) => {
-  const { put, get, putLayers, getLayers, batch } = clientOf(gateway);
+  const { put, get, putLayers, getLayers, getLayersMany, deleteMany } = clientOf(gateway);
   const newKey = (): string => `client/${randomUUID()}/ü?`;
   const same = (found: Uint8Array | undefined, bytes: Uint8Array | undefined): boolean =>
     found !== undefined && bytes !== undefined && Buffer.from(found).equals(bytes);
   const isMismatch = (error: unknown): boolean =>
-    error instanceof GatewayError && error.slug === 'layers-mismatch';
+    error instanceof GatewayError && error.problem === 'layers-mismatch';
 
   describe('the client and layers', () => {
     it('puts a block in layers, and gets all layers, some layers, or the whole', async () => {
@@ -22,11 +22,14 @@ withSharedGateway(layerLimits, (gateway) => {
       assert.equal(await putLayers(key, layers, { layout: 'deepseek-r1' }), 'created');
       assert.ok(same(await get(key), Buffer.concat(layers)));
       const all = await getLayers(key, { sizes: blockSizes });
-      assert.equal(all.size, 122);
-      for (const [number, bytes] of all) assert.ok(same(bytes, layers[number]));
+      assert.equal(all?.length, 122);
+      for (const [number, bytes] of all.entries()) assert.ok(same(bytes, layers[number]));
       const some = await getLayers(key, { layout: 'deepseek-r1', select: [121, 0, 1, 2] });
-      assert.deepEqual([...some.keys()], [121, 0, 1, 2]);
-      for (const [number, bytes] of some) assert.ok(same(bytes, layers[number]));
+      assert.equal(some?.length, 4);
+      for (const [at, number] of [121, 0, 1, 2].entries()) {
+        assert.ok(same(some[at], layers[number]));
+      }
+      assert.equal(await getLayers(newKey(), { sizes: blockSizes }), undefined);
       await untilIdle(gateway().url);
     });
 
@@ -38,7 +41,7 @@ withSharedGateway(layerLimits, (gateway) => {
       await assert.rejects(getLayers(key, { layout: 'pair' }), isMismatch);
     });
 
-    it('gets one layer of many objects, each with its own status', async () => {
+    it('gets one layer of many objects, each with its own result', async () => {
       const values = Array.from({ length: 4 }, () => randomBytes(10));
       // Each of these keys looks like a layer of another one.
       const stem = newKey();
@@ -49,18 +52,18 @@ withSharedGateway(layerLimits, (gateway) => {
       const short = newKey();
       await put(short, 'short');
       const asked = [...keys, short, newKey(), stem];
-      const items = await batch.getLayers(asked, { layout: 'pair', select: [1] });
-      assert.deepEqual(
-        items.map(({ key, status }) => [key, status]),
-        asked.map((key, n) => [key, n === 4 ? 422 : n === 5 ? 404 : 200]),
-      );
+      const results = await getLayersMany(asked, { layout: 'pair', select: [1] });
+      assert.equal(results.length, asked.length);
+      const [mismatch, missing] = results.slice(4, 6);
+      assert.ok(mismatch?.ok === false && isMismatch(mismatch.error));
+      assert.deepEqual(missing, { ok: true, layers: undefined });
       for (const [n, value] of [...values.entries(), [6, values[0]] as const]) {
-        const item = items[n];
-        assert.ok(item?.problem === undefined);
-        assert.deepEqual([...(item?.layers.keys() ?? [])], [1]);
-        assert.ok(same(item?.layers.get(1), value?.subarray(5)));
+        const result = results[n];
+        assert.ok(result?.ok);
+        assert.equal(result.layers?.length, 1);
+        assert.ok(same(result.layers[0], value?.subarray(5)));
       }
-      await batch.remove([...keys, short]);
+      await deleteMany([...keys, short]);
     });
   });
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { textOf } from '../../helpers/bodies/text.ts';
 import { clientOf } from '../../helpers/http/checked-client.ts';
 import { defaultSizes, type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
 
@@ -38,7 +39,7 @@ describe('examples/kv-block.sh', () => {
     assert.match(stdout, /^made {5}122 layers, 8994816 bytes, sha-256 ([0-9a-f]{64})$/m);
     assert.match(stdout, /^fetched {2}8994816 bytes, sha-256 [0-9a-f]{64}$/m);
     assert.match(stdout, /the digests are equal\n$/);
-    assert.equal(await client.exists('kv/block-7'), false, 'it leaves nothing behind');
+    assert.equal(await client.has('kv/block-7'), false, 'it leaves nothing behind');
   });
 
   it('prints the response of the gateway when the key exists, and leaves the object unchanged', async () => {
@@ -46,7 +47,7 @@ describe('examples/kv-block.sh', () => {
     const { code, stderr } = await run({ GATEWAY_URL: gateway.url }, 'taken');
     assert.equal(code, 1);
     assert.match(stderr, /^kv-block: status 409, not 201: .*object-exists/);
-    assert.equal(Buffer.from(await client.get('taken')).toString(), 'mine');
+    assert.equal(textOf(await client.get('taken')), 'mine');
   });
 
   it('reports that no gateway responds', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { runInNewContext } from 'node:vm';
-import { type Client, createClient } from '../../../src/client/index.ts';
+import { type Client, createClient } from '../../../packages/client/src/index.ts';
 
 /** A client whose requests are counted, and that accept everything. */
 function countingClient(): { client: Client; requests: () => number } {
@@ -29,24 +29,24 @@ const calls: Record<string, (use: Client) => unknown> = {
   'options.ifExist is unknown; the options are replicas, prefer, ifExists, contentDigest, signal': (
     use,
   ) => use.put('k', 'v', { ifExist: 'keep' } as never),
-  'options must be an object, not a string': (use) => use.exists('k', 'now' as never),
+  'options must be an object, not a string': (use) => use.has('k', 'now' as never),
   'options.force is unknown; the options are signal': (use) =>
-    use.remove('k', { force: true } as never),
+    use.delete('k', { force: true } as never),
   'options.size is unknown; the options are sizes, layout, select, signal': (use) =>
     use.getLayers('k', { size: [1] } as never),
   'layers must be an array, not an instance of Uint8Array': (use) =>
     use.putLayers('k', new Uint8Array(1) as never),
   'layers[1] must be a Uint8Array, an ArrayBuffer, a Blob or a string, not a number': (use) =>
     use.putLayers('k', ['a', 1 as never]),
-  'keys must be an array, not a string': (use) => use.batch.get('abc' as never),
-  'keys[1] must be a string, not a number': (use) => use.batch.exists(['a', 1 as never]),
-  'keys[0] must have 1 to 255 bytes': (use) => use.batch.remove(['']),
-  'values must be an iterable of [key, value], not an object': (use) =>
-    use.batch.put({ k: 'v' } as never),
-  'values[0] must be an array of key and value, not a string': (use) =>
-    use.batch.put(['kv'] as never),
-  'values[1][1] must be a Uint8Array, an ArrayBuffer, a Blob or a string, not null': (use) =>
-    use.batch.put([
+  'keys must be an array, not a string': (use) => use.getMany('abc' as never),
+  'keys[1] must be a string, not a number': (use) => use.hasMany(['a', 1 as never]),
+  'keys[0] must have 1 to 255 bytes': (use) => use.deleteMany(['']),
+  'entries must be an iterable of [key, value], not an object': (use) =>
+    use.putMany({ k: 'v' } as never),
+  'entries[0] must be an array of key and value, not a string': (use) =>
+    use.putMany(['kv'] as never),
+  'entries[1][1] must be a Uint8Array, an ArrayBuffer, a Blob or a string, not null': (use) =>
+    use.putMany([
       ['k', 'v'],
       ['l', null as never],
     ]),
@@ -70,10 +70,7 @@ describe('a client', () => {
 
   it('refuses the keys of getEach before the first read', () => {
     const { client } = countingClient();
-    assert.throws(
-      () => client.batch.getEach([7 as never]),
-      /^TypeError: keys\[0\] must be a string/,
-    );
+    assert.throws(() => client.getEach([7 as never]), /^TypeError: keys\[0\] must be a string/);
   });
 
   it('refuses unknown options of createClient', () => {
@@ -82,6 +79,15 @@ describe('a client', () => {
       () => createClient(options),
       /options\.retry is unknown; the options are baseUrl, headers, retries, retryDelayMs, fetch/,
     );
+  });
+
+  it('needs options with a base URL', () => {
+    for (const options of [undefined, {}, { baseUrl: new URL('http://gateway.test') }]) {
+      assert.throws(
+        () => createClient(options as never),
+        /^TypeError: options(\.baseUrl)? must be (an object|a string), not /,
+      );
+    }
   });
 
   it('accepts keys of 255 bytes, every form of bytes, and options that are undefined', async () => {

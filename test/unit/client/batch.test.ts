@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { GetItem } from '../../../src/client/index.ts';
+import { GatewayError, type GetResult } from '../../../packages/client/src/index.ts';
 import { safetensorsFile, safetensorsOf } from '../../helpers/bodies/safetensors.ts';
+import { textOf } from '../../helpers/bodies/text.ts';
 import {
   type Answer,
   broken,
@@ -34,37 +35,37 @@ function tensorsAnswer(values: Readonly<Record<string, string>>, failures: objec
 const tensors = (...given: Parameters<typeof tensorsAnswer>): Answer =>
   ok(tensorsAnswer(...given), { 'X-Request-Id': 'r-1' });
 
-/** Key and value, or the kind of problem. */
-const reported = (items: readonly GetItem[]) =>
-  items.map((item) => [
-    item.key,
-    item.problem === undefined ? Buffer.from(item.value).toString() : item.problem.slug,
-  ]);
+/** The value, or the kind of problem. */
+const reported = (result: GetResult) =>
+  result.ok ? textOf(result.value) : `(${result.error.problem})`;
+type Keyed = GetResult & { readonly key: string };
+const keyed = ({ key, ...result }: Keyed) => [key, reported(result)];
 
-async function collect(items: AsyncIterable<GetItem>): Promise<GetItem[]> {
-  const collected: GetItem[] = [];
+async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const collected: Item[] = [];
   for await (const item of items) collected.push(item);
   return collected;
 }
 
 describe('a batch get of the client', () => {
   it('returns objects and problems in the order of the request', async () => {
-    const { client, asked } = scripted([tensors({ b: 'bb', a: 'a' }, [failure('x')])]);
-    const items = await client.batch.get(['b', 'x', 'a']);
-    assert.deepEqual(items, [
-      { key: 'b', status: 200, code: 0, size: 2, value: bytesOf('bb') },
+    const failures = [failure('x', 'lease-active', 423), failure('y')];
+    const { client, asked } = scripted([tensors({ b: 'bb', a: 'a' }, failures)]);
+    const [b, x, y, a] = await client.getMany(['b', 'x', 'y', 'a']);
+    assert.deepEqual(b, { ok: true, value: bytesOf('bb') });
+    assert.ok(x?.ok === false && x.error instanceof GatewayError);
+    assert.deepEqual(
+      { ...x.error },
       {
-        ...{ key: 'x', status: 404, code: -3102 },
-        problem: {
-          ...{ slug: 'object-not-found', status: 404, detail: 'why', code: -3102 },
-          ...{ name: 'MMC_UNMATCHED_KEY', retryable: false },
-          ...{ retryAfterMs: undefined, requestId: 'r-1' },
-        },
+        ...{ name: 'GatewayError', problem: 'lease-active', status: 423, detail: 'why' },
+        ...{ code: 'MMC_UNMATCHED_KEY', errno: -3102, retryable: false },
+        ...{ retryAfterMs: undefined, requestId: 'r-1', type: '/problems/lease-active' },
       },
-      { key: 'a', status: 200, code: 0, size: 1, value: bytesOf('a') },
-    ]);
+    );
+    assert.deepEqual(y, { ok: true, value: undefined });
+    assert.deepEqual(a, { ok: true, value: bytesOf('a') });
     assert.equal(asked[0]?.url, 'http://gateway:1/v1/batch/get');
-    assert.equal(asked[0].body, '{"keys":["b","x","a"]}');
+    assert.equal(asked[0].body, '{"keys":["b","x","y","a"]}');
     assert.equal(asked[0].headers.get('accept'), 'application/vnd.safetensors');
   });
 
@@ -73,19 +74,19 @@ describe('a batch get of the client', () => {
     const answers = [tensors({ a: 'A', b: 'B' }), ok('M')];
     const { client, asked } = scripted(answers);
     assert.deepEqual(
-      reported(await client.batch.get(keys)),
-      keys.map((key) => [key, (key[0] === '_' ? 'M' : key).toUpperCase()]),
+      (await client.getMany(keys)).map(reported),
+      keys.map((key) => (key[0] === '_' ? 'M' : key).toUpperCase()),
     );
     assert.equal(asked[0]?.body, '{"keys":["a","b"]}');
     assert.equal(asked[1]?.url, 'http://gateway:1/v1/objects/__metadata__');
     const each = scripted([
       tensors({ a: 'A', b: 'B' }),
-      problem('object-not-found', 404, false, { 'X-Request-Id': 'r-2' }),
+      problem('lease-active', 423, false, { 'X-Request-Id': 'r-2' }),
     ]);
-    assert.deepEqual(reported(await collect(each.client.batch.getEach(keys))), [
+    assert.deepEqual((await collect(each.client.getEach(keys))).map(keyed), [
       ['a', 'A'],
       ['b', 'B'],
-      ['__metadata__', 'object-not-found'],
+      ['__metadata__', '(lease-active)'],
     ]);
   });
 
@@ -97,10 +98,10 @@ describe('a batch get of the client', () => {
       ok(file.subarray(0, -1)),
       ok(file),
     ]);
-    assert.deepEqual(reported(await client.batch.get(['a'])), [['a', 'value']]);
+    assert.deepEqual((await client.getMany(['a'])).map(reported), ['value']);
     assert.equal(left.length, 0);
     const always = scripted(Array(4).fill(ok(file.subarray(0, -1))));
-    await assert.rejects(always.client.batch.get(['a']), { name: 'TypeError' });
+    await assert.rejects(always.client.getMany(['a']), { name: 'TypeError' });
   });
 
   it('rejects a response that does not match its keys', async () => {
@@ -109,7 +110,7 @@ describe('a batch get of the client', () => {
       tensors({ b: 'b', a: 'a' }),
       tensors({ a: 'a', b: 'b', c: 'c' }),
     ]) {
-      await assert.rejects(scripted([wrong]).client.batch.get(['a', 'b']), SyntaxError);
+      await assert.rejects(scripted([wrong]).client.getMany(['a', 'b']), SyntaxError);
     }
   });
 });
@@ -130,22 +131,20 @@ describe('a batch get that is read one item at a time', () => {
   it('returns each item before the next one arrives', async () => {
     const { client, asked, writer } = opened();
     const file = tensorsAnswer({ a: 'one', b: 'two' }, [failure('x')]);
-    const items = client.batch.getEach(['a', 'x', 'b'])[Symbol.asyncIterator]();
+    const items = client.getEach(['a', 'x', 'b'])[Symbol.asyncIterator]();
     assert.equal(asked.length, 0);
     void writer.write(file.subarray(0, -3));
-    assert.deepEqual(reported([(await items.next()).value as GetItem]), [['a', 'one']]);
-    assert.deepEqual(reported([(await items.next()).value as GetItem]), [
-      ['x', 'object-not-found'],
-    ]);
+    assert.deepEqual(keyed((await items.next()).value as Keyed), ['a', 'one']);
+    assert.deepEqual(keyed((await items.next()).value as Keyed), ['x', undefined]);
     void writer.write(file.subarray(-3));
-    assert.deepEqual(reported([(await items.next()).value as GetItem]), [['b', 'two']]);
+    assert.deepEqual(keyed((await items.next()).value as Keyed), ['b', 'two']);
     void writer.close();
     assert.equal((await items.next()).done, true);
   });
 
   it('throws where the response breaks off, and is not retried', async () => {
     const { client, writer } = opened();
-    const items = client.batch.getEach(['a', 'b'])[Symbol.asyncIterator]();
+    const items = client.getEach(['a', 'b'])[Symbol.asyncIterator]();
     void writer.write(tensorsAnswer({ a: 'one', b: 'two' }).subarray(0, -1));
     void writer.close();
     assert.equal((await items.next()).done, false);
@@ -155,7 +154,7 @@ describe('a batch get that is read one item at a time', () => {
   it('cancels the response when the loop is left', async () => {
     const { client, writer, isCancelled } = opened();
     void writer.write(tensorsAnswer({ a: 'one', b: 'two' }).subarray(0, -1));
-    for await (const item of client.batch.getEach(['a', 'b'])) {
+    for await (const item of client.getEach(['a', 'b'])) {
       assert.equal(item.key, 'a');
       break;
     }
@@ -166,7 +165,7 @@ describe('a batch get that is read one item at a time', () => {
     const { client, writer, isCancelled } = opened();
     const controller = new AbortController();
     const { signal } = controller;
-    const items = client.batch.getEach(['a', 'b'], { signal })[Symbol.asyncIterator]();
+    const items = client.getEach(['a', 'b'], { signal })[Symbol.asyncIterator]();
     void writer.write(tensorsAnswer({ a: 'one', b: 'two' }));
     await items.next();
     controller.abort(new Error('enough'));
@@ -185,9 +184,10 @@ describe('a batch put of the client', () => {
       ['b', 'two'],
     ]);
     const options = { replicas: 2, prefer: [0, 3], ifExists: 'keep' } as const;
-    const [a, b] = await client.batch.put(values, options);
-    assert.deepEqual(a, done('a'));
-    assert.deepEqual([b?.key, b?.status, b?.code, b?.problem?.retryable], ['b', 507, -3102, true]);
+    const [a, b] = await client.putMany(values, options);
+    assert.deepEqual(a, { ok: true, outcome: 'created' });
+    assert.ok(b?.ok === false);
+    assert.deepEqual([b.error.problem, b.error.status, b.error.retryable], ['no-room', 507, true]);
     const [{ url, headers, body } = assert.fail()] = asked;
     assert.equal(url, 'http://gateway:1/v1/batch/put?replicas=2&prefer=0%2C3&ifExists=keep');
     assert.equal(headers.get('content-type'), 'application/vnd.safetensors');
@@ -200,7 +200,7 @@ describe('a batch put of the client', () => {
   it('sends only the first value of a key, and the reserved key separately', async () => {
     const kept = { 'Memcache-Outcome': 'kept' };
     const { client, asked } = scripted([answer([done('a')]), ok('', kept)]);
-    const items = await client.batch.put(
+    const results = await client.putMany(
       [
         ['__metadata__', 'first'],
         ['a', 'A'],
@@ -210,13 +210,8 @@ describe('a batch put of the client', () => {
       { ifExists: 'keep' },
     );
     assert.deepEqual(
-      items.map(({ key, status, code, problem }) => [key, status, code, problem?.slug]),
-      [
-        ['__metadata__', 200, -3006, undefined],
-        ['a', 201, 0, undefined],
-        ['__metadata__', 409, null, 'object-exists'],
-        ['a', 409, null, 'object-exists'],
-      ],
+      results.map((result) => (result.ok ? result.outcome : result.error.problem)),
+      ['kept', 'created', 'object-exists', 'object-exists'],
     );
     assert.equal(asked[1]?.url, 'http://gateway:1/v1/objects/__metadata__?ifExists=keep');
     assert.equal(asked[1].body, 'first');
@@ -225,7 +220,7 @@ describe('a batch put of the client', () => {
   it('is retried only if nothing can have been stored, or if that does not matter', async () => {
     const tries = async (refusal: Answer, ifExists: 'fail' | 'keep' | 'replace') => {
       const { client, asked } = scripted([refusal, answer([done('a')])]);
-      await client.batch.put([['a', 'x']], { ifExists }).catch(() => undefined);
+      await client.putMany([['a', 'x']], { ifExists }).catch(() => undefined);
       return asked.length;
     };
     const full = problem('arena-full', 503, true);
@@ -243,31 +238,46 @@ describe('a batch of keys', () => {
     const info = { key: 'a', status: 200, code: 0, size: 1, replicas: [] };
     const exists = { key: 'a', status: 200, code: 0, exists: true };
     const removed = { key: 'a', status: 204, code: 0 };
-    const { client, asked } = scripted([answer([exists]), answer([info]), answer([removed])]);
-    assert.deepEqual(await client.batch.exists(['a']), [exists]);
-    assert.deepEqual(await client.batch.info(['a']), [info]);
-    assert.deepEqual(await client.batch.remove(['a']), [removed]);
+    const b = failure('b');
+    const { client, asked } = scripted([
+      answer([exists, { ...exists, key: 'b', code: -3102, exists: false }]),
+      answer([info, b]),
+      answer([removed, b]),
+    ]);
+    const keys = ['a', 'b'];
+    assert.deepEqual(await client.hasMany(keys), [
+      { ok: true, exists: true },
+      { ok: true, exists: false },
+    ]);
+    assert.deepEqual(await client.infoMany(keys), [
+      { ok: true, info: { size: 1, replicas: [] } },
+      { ok: true, info: undefined },
+    ]);
+    assert.deepEqual(await client.deleteMany(keys), [
+      { ok: true, deleted: true },
+      { ok: true, deleted: false },
+    ]);
     assert.deepEqual(
       asked.map(({ method, url, body }) => [method, url.split('/').at(-1), body]),
-      ['exists', 'info', 'remove'].map((name) => ['POST', name, '{"keys":["a"]}']),
+      ['exists', 'info', 'remove'].map((name) => ['POST', name, '{"keys":["a","b"]}']),
     );
   });
 
   it('is retried after a broken connection, unless it removes objects', async () => {
     const asking = scripted([broken, answer([])]);
-    await asking.client.batch.exists([]);
+    await asking.client.hasMany([]);
     const removing = scripted([broken]);
-    await assert.rejects(removing.client.batch.remove([]), TypeError);
+    await assert.rejects(removing.client.deleteMany([]), TypeError);
   });
 
   it('rejects a response with other items than requested', async () => {
     for (const items of [[], [failure('b')], [failure('a'), failure('b')]]) {
-      await assert.rejects(scripted([answer(items)]).client.batch.info(['a']), SyntaxError);
+      await assert.rejects(scripted([answer(items)]).client.infoMany(['a']), SyntaxError);
     }
   });
 
   it('rejects when the whole request is refused', async () => {
     const { client } = scripted([problem('batch-too-large', 413, false)]);
-    await assert.rejects(client.batch.exists(['a']), /batch-too-large \(413\)/);
+    await assert.rejects(client.hasMany(['a']), /batch-too-large \(413\)/);
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { safetensorsFile, safetensorsOf } from '../../helpers/bodies/safetensors.ts';
+import { textOf } from '../../helpers/bodies/text.ts';
 import { type Asked, ok, problem, scripted } from '../../helpers/engine/scripted-client.ts';
 
 const file = (...numbers: number[]) =>
@@ -34,7 +35,12 @@ describe('layers that the client puts', () => {
 describe('layers that the client reads', () => {
   it('are requested by their sizes, or the name of a layout, and by their numbers', async () => {
     const sizes = [...Array<number>(61).fill(131072), ...Array<number>(61).fill(16384), 5];
-    const { client, asked } = scripted(Array(4).fill(ok(file())));
+    const { client, asked } = scripted([
+      ok(file(...sizes.keys())),
+      ok(file(0, 1, 2, 3, 61)),
+      ok(file(7, 6, 5)),
+      ok(file()),
+    ]);
     await client.getLayers('a', { sizes });
     await client.getLayers('a', { layout: 'v3', select: [0, 1, 2, 3, 61] });
     await client.getLayers('a', { layout: 'v3', select: [7, 6, 5] });
@@ -48,19 +54,26 @@ describe('layers that the client reads', () => {
     assert.equal(asked[0]?.headers.get('accept'), 'application/vnd.safetensors');
   });
 
-  it('are returned by their numbers, in the order of select', async () => {
-    const { client } = scripted([ok(file(10, 2, 0))]);
-    const layers = await client.getLayers('a', { layout: 'v3', select: [10, 2, 0] });
-    assert.deepEqual(
-      [...layers].map(([number, bytes]) => [number, Buffer.from(bytes).toString()]),
-      [10, 2, 0].map((number) => [number, `layer ${number}`]),
-    );
+  it('are returned in the order of select, whatever their order in the response', async () => {
+    for (const sent of [file(10, 2, 0), file(0, 2, 10)]) {
+      const { client } = scripted([ok(sent)]);
+      const layers = await client.getLayers('a', { layout: 'v3', select: [10, 2, 0] });
+      assert.deepEqual(layers?.map(textOf), ['layer 10', 'layer 2', 'layer 0']);
+    }
+  });
+
+  it('are exactly those that were requested', async () => {
+    for (const sent of [file(0, 2), file(1), file(0, 1, 2)]) {
+      const { client } = scripted([ok(sent)]);
+      const call = client.getLayers('a', { layout: 'v3', select: [0, 1] });
+      await assert.rejects(call, SyntaxError);
+    }
   });
 
   it('are complete, or the request is retried', async () => {
     const whole = file(0, 1);
     const { client, left } = scripted([ok(whole.subarray(0, -1)), ok(whole)]);
-    assert.equal((await client.getLayers('a', { layout: 'v3' })).size, 2);
+    assert.equal((await client.getLayers('a', { layout: 'v3' }))?.length, 2);
     assert.equal(left.length, 0);
     const broken = scripted([ok(safetensorsFile({}, Buffer.from('x')))]);
     await assert.rejects(broken.client.getLayers('a', { layout: 'v3' }), SyntaxError);

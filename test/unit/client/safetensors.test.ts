@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { openSafetensors } from '../../../src/client/safetensors-reader.ts';
-import { safetensorsOf } from '../../../src/client/safetensors-writer.ts';
+import { openSafetensors } from '../../../packages/client/src/safetensors/reader.ts';
+import { safetensorsOf } from '../../../packages/client/src/safetensors/writer.ts';
 import * as format from '../../helpers/bodies/safetensors.ts';
 
 /** Names that an object would reorder, names that need escapes, and values of all lengths. */

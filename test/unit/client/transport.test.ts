@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Client, GatewayError } from '../../../src/client/index.ts';
+import { type Client, GatewayError } from '../../../packages/client/src/index.ts';
+import { textOf } from '../../helpers/bodies/text.ts';
 import {
   type Answer,
   type Asked,
@@ -17,20 +18,22 @@ describe('the client', () => {
     ]);
     await assert.rejects(client.put('a', 'x'), (error) => {
       assert.ok(error instanceof GatewayError);
-      assert.equal(error.slug, 'no-room');
-      assert.equal(error.status, 507);
-      assert.equal(error.retryable, false);
       assert.equal(error.message, 'no-room (507): why');
-      assert.deepEqual(error.problem, {
-        slug: 'no-room',
-        status: 507,
-        detail: 'why',
-        code: -1,
-        name: 'MMC_ERROR',
-        retryable: false,
-        retryAfterMs: 2000,
-        requestId: 'r-1',
-      });
+      assert.deepEqual(
+        { ...error },
+        {
+          name: 'GatewayError',
+          problem: 'no-room',
+          status: 507,
+          detail: 'why',
+          code: 'MMC_ERROR',
+          errno: -1,
+          retryable: false,
+          retryAfterMs: 2000,
+          requestId: 'r-1',
+          type: '/problems/no-room',
+        },
+      );
       return true;
     });
   });
@@ -38,9 +41,45 @@ describe('the client', () => {
   it('understands responses that are not from the gateway', async () => {
     const page: Answer = () => new Response('<h1>Bad gateway</h1>', { status: 502 });
     const { client } = scripted([page, ok('x')]);
-    assert.equal((await client.get('a')).length, 1);
+    assert.equal(textOf(await client.get('a')), 'x');
     const refused = scripted([() => new Response('', { status: 401, statusText: 'Unauthorized' })]);
     await assert.rejects(refused.client.get('a'), /status-401 \(401\): Unauthorized/);
+  });
+
+  it('names a problem that it does not know by its status, and keeps its type', async () => {
+    const { client } = scripted([problem('of-tomorrow', 418, false)]);
+    await assert.rejects(client.get('a'), {
+      problem: 'status-418',
+      type: '/problems/of-tomorrow',
+    });
+  });
+
+  it('does not take every 404 for a missing object', async () => {
+    const page: Answer = () => new Response('<h1>Not found</h1>', { status: 404 });
+    const elsewhere = problem('no-such-resource', 404, false);
+    for (const answer of [page, elsewhere]) {
+      for (const call of [
+        (client: Client) => client.get('a'),
+        (client: Client) => client.getStream('a'),
+        (client: Client) => client.info('a'),
+        (client: Client) => client.has('a'),
+        (client: Client) => client.delete('a'),
+        (client: Client) => client.getLayers('a', { sizes: [1] }),
+        (client: Client) => client.getMany(['a']),
+      ]) {
+        await assert.rejects(call(scripted([answer]).client), { status: 404 });
+      }
+    }
+  });
+
+  it('has a value for a missing object', async () => {
+    const missing = problem('object-not-found', 404, false);
+    const { client } = scripted(Array(5).fill(missing));
+    assert.equal(await client.get('a'), undefined);
+    assert.equal(await client.getStream('a'), undefined);
+    assert.equal(await client.info('a'), undefined);
+    assert.equal(await client.getLayers('a', { sizes: [1] }), undefined);
+    assert.equal(await client.delete('a'), false);
   });
 
   it('retries a change only if the gateway itself says so, not a proxy', async () => {
@@ -48,17 +87,17 @@ describe('the client', () => {
       for (const change of [
         (client: Client) => client.put('a', 'x'),
         (client: Client) => client.putLayers('a', ['x']),
-        (client: Client) => client.remove('a'),
-        (client: Client) => client.remove('..'),
-        (client: Client) => client.batch.put([['a', 'x']]),
-        (client: Client) => client.batch.remove(['a']),
+        (client: Client) => client.delete('a'),
+        (client: Client) => client.delete('..'),
+        (client: Client) => client.putMany([['a', 'x']]),
+        (client: Client) => client.deleteMany(['a']),
       ]) {
         const { client, asked } = scripted([() => new Response('<h1>No</h1>', { status })]);
-        await assert.rejects(change(client), { slug: `status-${status}`, retryable: false });
+        await assert.rejects(change(client), { problem: `status-${status}`, retryable: false });
         assert.equal(asked.length, 1);
       }
       const read = scripted([() => Response.json({ error: 'no' }, { status }), ok('x')]);
-      assert.equal((await read.client.get('a')).length, 1);
+      assert.equal(textOf(await read.client.get('a')), 'x');
       const reported = scripted([problem('engine-network-fault', status, true), ok('')]);
       await reported.client.put('a', 'x');
     }
@@ -67,12 +106,12 @@ describe('the client', () => {
   it('retries requests that can succeed later, and no others', async () => {
     const busy = problem('arena-full', 503, true);
     const later = scripted([busy, busy, busy, ok('abc')]);
-    assert.equal(Buffer.from(await later.client.get('a')).toString(), 'abc');
+    assert.equal(textOf(await later.client.get('a')), 'abc');
     assert.equal(later.asked.length, 4);
     const never = scripted([busy, busy, busy, busy]);
     await assert.rejects(never.client.get('a'), /arena-full/);
-    const once = scripted([problem('object-not-found', 404, false)]);
-    await assert.rejects(once.client.get('a'), /object-not-found/);
+    const once = scripted([problem('invalid-key', 400, false)]);
+    await assert.rejects(once.client.get('a'), /invalid-key/);
     const none = scripted([busy], { retries: 0 });
     await assert.rejects(none.client.get('a'), /arena-full/);
   });
@@ -82,7 +121,7 @@ describe('the client', () => {
     await read.client.get('a');
     for (const change of [
       (client: typeof read.client) => client.put('a', 'x'),
-      (client: typeof read.client) => client.remove('a'),
+      (client: typeof read.client) => client.delete('a'),
     ]) {
       const { client, asked } = scripted([broken]);
       await assert.rejects(change(client), TypeError);

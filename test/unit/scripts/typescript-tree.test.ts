@@ -26,7 +26,9 @@ describe('the compiled tree', () => {
   let tree: Tree;
   before(async () => {
     const repository = fileURLToPath(new URL('../../..', import.meta.url));
-    for (const folder of ['src', 'test', 'scripts']) mkdirSync(path.join(root, folder));
+    for (const folder of ['src', 'packages/client/src', 'test', 'scripts']) {
+      mkdirSync(path.join(root, folder), { recursive: true });
+    }
     for (const name of ['typescript-tree.mjs', 'typescript-cache.mjs']) {
       cpSync(path.join(repository, 'scripts', name), path.join(root, 'scripts', name));
     }

@@ -1,6 +1,6 @@
-import { type SizedBytes, safetensorsOf } from './safetensors-writer.ts';
-import { type Placement, queryOf } from './target.ts';
-import type { Call, CallOptions } from './transport.ts';
+import { type SizedBytes, safetensorsOf } from '../safetensors/writer.ts';
+import { type Placement, queryOf } from '../target.ts';
+import type { Call, CallOptions } from '../transport.ts';
 
 export const SAFETENSORS_TYPE = 'application/vnd.safetensors';
 

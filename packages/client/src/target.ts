@@ -1,12 +1,15 @@
 /** The parts of a request that are in its target: the key, and the placement of the value. */
 
+/** The action of a put if the object exists: `fail` is the default. */
+export type IfExists = 'fail' | 'keep' | 'replace';
+
+/** Where an object is stored, and what happens if it exists. */
 export interface Placement {
   /** Copies in the memory of different services, 1…8; 1 by default. */
-  readonly replicas?: number;
+  readonly replicas?: number | undefined;
   /** Ids of the services that must hold them. */
-  readonly prefer?: readonly number[];
-  /** The action if the object exists; `fail` by default. */
-  readonly ifExists?: 'fail' | 'keep' | 'replace';
+  readonly prefer?: readonly number[] | undefined;
+  readonly ifExists?: IfExists | undefined;
 }
 
 /** Layers in the form of the query. */

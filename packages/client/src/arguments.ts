@@ -41,21 +41,31 @@ export function checkLayers(layers: unknown): void {
 
 /** Pairs of key and value. Returns them as an array, since an iterator can be read only once. */
 export function checkedEntries<Value>(
-  values: Iterable<readonly [string, Value]>,
+  given: Iterable<readonly [string, Value]>,
 ): (readonly [string, Value])[] {
-  const given: unknown = values;
-  if (typeof given !== 'object' || given === null || !(Symbol.iterator in given)) {
-    refuse('values', `must be an iterable of [key, value], not ${kindOf(given)}`);
+  const unchecked: unknown = given;
+  if (typeof unchecked !== 'object' || unchecked === null || !(Symbol.iterator in unchecked)) {
+    refuse('entries', `must be an iterable of [key, value], not ${kindOf(unchecked)}`);
   }
-  const entries = [...values];
+  const entries = [...given];
   for (const [at, entry] of (entries as unknown[]).entries()) {
     if (!Array.isArray(entry) || entry.length !== 2) {
-      refuse(`values[${at}]`, `must be an array of key and value, not ${kindOf(entry)}`);
+      refuse(`entries[${at}]`, `must be an array of key and value, not ${kindOf(entry)}`);
     }
-    checkKey(entry[0], `values[${at}][0]`);
-    checkValue(entry[1], `values[${at}][1]`);
+    checkKey(entry[0], `entries[${at}][0]`);
+    checkValue(entry[1], `entries[${at}][1]`);
   }
   return entries;
+}
+
+const clientOptions = ['baseUrl', 'headers', 'retries', 'retryDelayMs', 'fetch'];
+
+export function checkClientOptions(options: unknown): void {
+  checkOptions(options ?? null, clientOptions);
+  const { baseUrl } = options as { baseUrl?: unknown };
+  if (typeof baseUrl !== 'string') {
+    refuse('options.baseUrl', `must be a string, not ${kindOf(baseUrl)}`);
+  }
 }
 
 export function checkOptions(options: unknown, known: readonly string[]): void {

@@ -1,14 +1,15 @@
-import { SAFETENSORS_TYPE } from './batch-calls.ts';
-import { cutTexts, type LayerCut } from './layer-cut.ts';
-import { type Outcome, outcomeOf } from './objects.ts';
-import { openSafetensors } from './safetensors-reader.ts';
-import { type SizedBytes, safetensorsOf } from './safetensors-writer.ts';
+import { SAFETENSORS_TYPE } from './batch/calls.ts';
+import { undefinedIfMissing } from './gateway-error.ts';
+import { cutTexts, type LayerCut, layersInOrder } from './layer-cut.ts';
+import { outcomeOf, type PutOutcome } from './objects.ts';
+import { openSafetensors } from './safetensors/reader.ts';
+import { type SizedBytes, safetensorsOf } from './safetensors/writer.ts';
 import { isDotKey, type Placement, pathOfKey, queryOf } from './target.ts';
 import type { CallOptions, Transport } from './transport.ts';
 
 export interface PutLayersOptions extends Placement, CallOptions {
   /** Name of sizes that the gateway knows; the layers must have them, otherwise the put gets 422. */
-  readonly layout?: string;
+  readonly layout?: string | undefined;
 }
 
 export interface GetLayersOptions extends LayerCut, CallOptions {}
@@ -20,9 +21,9 @@ export interface Layers {
     key: string,
     layers: readonly SizedBytes[],
     options?: PutLayersOptions,
-  ): Promise<Outcome>;
-  /** The layers by their numbers, in the order of `select`. */
-  getLayers(key: string, options: GetLayersOptions): Promise<Map<number, Uint8Array>>;
+  ): Promise<PutOutcome>;
+  /** The layers, in the order of `select`; undefined if no object has this key. */
+  getLayers(key: string, options: GetLayersOptions): Promise<Uint8Array[] | undefined>;
 }
 
 /** Keys that no path can contain are refused with RangeError: batches do not replace these methods. */
@@ -41,26 +42,28 @@ export function createLayers(transport: Transport): Layers {
         outcomeOf,
       ),
     getLayers: async (key, { signal, ...cut }) =>
-      transport(
-        {
-          method: 'GET',
-          path: `${layersPath(key)}${queryOf(cutTexts(cut))}`,
-          safe: true,
-          signal,
-          headers: { Accept: SAFETENSORS_TYPE },
-        },
-        readLayers,
+      undefinedIfMissing(
+        transport(
+          {
+            method: 'GET',
+            path: `${layersPath(key)}${queryOf(cutTexts(cut))}`,
+            safe: true,
+            signal,
+            headers: { Accept: SAFETENSORS_TYPE },
+          },
+          (response) => readLayers(response, cut),
+        ),
       ),
   };
 }
 
-async function readLayers({ body }: Response): Promise<Map<number, Uint8Array>> {
+async function readLayers({ body }: Response, cut: LayerCut): Promise<Uint8Array[]> {
   const file = await openSafetensors(body);
   try {
     const layers = new Map<number, Uint8Array>();
     for (const { name } of file.tensors) layers.set(Number(name), await file.next());
     await file.end();
-    return layers;
+    return layersInOrder(layers, cut);
   } finally {
     await file.cancel();
   }

@@ -1,11 +1,11 @@
 /** How objects are cut into layers, because sizes are not stored: give `sizes` or `layout`. */
 export interface LayerCut {
   /** Bytes of each layer, in order. They must add up to the size of the object; otherwise 422. */
-  readonly sizes?: readonly number[];
+  readonly sizes?: readonly number[] | undefined;
   /** Name of sizes that the operator has configured (`--layout`). */
-  readonly layout?: string;
+  readonly layout?: string | undefined;
   /** Numbers of the wanted layers, each at most once; all layers if absent. */
-  readonly select?: readonly number[];
+  readonly select?: readonly number[] | undefined;
 }
 
 /** The form that the gateway accepts. */
@@ -14,6 +14,20 @@ export const cutTexts = ({ sizes, layout, select }: LayerCut) => ({
   layout,
   select: select && selectText(select),
 });
+
+/** The selected layers, or all. Throws SyntaxError if the response has other layers. */
+export function layersInOrder(
+  layers: ReadonlyMap<number, Uint8Array>,
+  { select = Array.from({ length: layers.size }, (_, number) => number) }: LayerCut,
+): Uint8Array[] {
+  return select.map((number) => {
+    const layer = layers.get(number);
+    if (layer === undefined || layers.size !== select.length) {
+      throw new SyntaxError(`the response has other layers than requested, at layer ${number}`);
+    }
+    return layer;
+  });
+}
 
 /** Equal sizes in sequence are combined: `131072x61,16384x61`. */
 function sizesText(sizes: readonly number[]): string {

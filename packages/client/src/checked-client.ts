@@ -6,7 +6,7 @@ import {
   checkOptions,
   checkValue,
 } from './arguments.ts';
-import type { Batch } from './batch.ts';
+import type { Many } from './batch/many.ts';
 import type { Layers } from './layers.ts';
 import type { Objects } from './objects.ts';
 
@@ -42,13 +42,13 @@ export function checkedObjects(objects: Objects): Objects {
       check(key, options, CALL);
       return objects.info(key, options);
     },
-    async exists(key, options) {
+    async has(key, options) {
       check(key, options, CALL);
-      return objects.exists(key, options);
+      return objects.has(key, options);
     },
-    async remove(key, options) {
+    async delete(key, options) {
       check(key, options, CALL);
-      return objects.remove(key, options);
+      return objects.delete(key, options);
     },
   };
 }
@@ -69,39 +69,39 @@ export function checkedLayers(layers: Layers): Layers {
   };
 }
 
-export function checkedBatch(batch: Batch): Batch {
+export function checkedMany(many: Many): Many {
   const check = (keys: readonly string[], options: object | undefined, known = CALL): void => {
     checkKeys(keys);
     checkOptions(options, known);
   };
   return {
-    async put(values, options) {
-      checkOptions(options, [...PLACEMENT, ...CALL]);
-      return batch.put(checkedEntries(values), options);
-    },
-    async get(keys, options) {
+    async getMany(keys, options) {
       check(keys, options);
-      return batch.get(keys, options);
+      return many.getMany(keys, options);
     },
     getEach(keys, options) {
       check(keys, options);
-      return batch.getEach(keys, options);
+      return many.getEach(keys, options);
     },
-    async getLayers(keys, options) {
+    async putMany(entries, options) {
+      checkOptions(options, [...PLACEMENT, ...CALL]);
+      return many.putMany(checkedEntries(entries), options);
+    },
+    async hasMany(keys, options) {
+      check(keys, options);
+      return many.hasMany(keys, options);
+    },
+    async deleteMany(keys, options) {
+      check(keys, options);
+      return many.deleteMany(keys, options);
+    },
+    async infoMany(keys, options) {
+      check(keys, options);
+      return many.infoMany(keys, options);
+    },
+    async getLayersMany(keys, options) {
       check(keys, options, GET_LAYERS);
-      return batch.getLayers(keys, options);
-    },
-    async exists(keys, options) {
-      check(keys, options);
-      return batch.exists(keys, options);
-    },
-    async info(keys, options) {
-      check(keys, options);
-      return batch.info(keys, options);
-    },
-    async remove(keys, options) {
-      check(keys, options);
-      return batch.remove(keys, options);
+      return many.getLayersMany(keys, options);
     },
   };
 }

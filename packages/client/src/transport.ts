@@ -1,16 +1,16 @@
-import { GatewayError, type Problem, problemOf } from './gateway-error.ts';
+import { errorOf, GatewayError } from './gateway-error.ts';
 
 export interface ClientOptions {
   /** Address of the gateway, such as `http://127.0.0.1:8080`. */
   readonly baseUrl: string;
   /** Headers of every request, such as `Authorization`. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Maximum number of retries when the gateway reports that a retry can succeed; 3 by default. */
-  readonly retries?: number;
+  readonly retries?: number | undefined;
   /** Wait before the first retry in ms, doubled for each further one; 100 by default. */
-  readonly retryDelayMs?: number;
+  readonly retryDelayMs?: number | undefined;
   /** Replaces the `fetch` of the platform. */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
 }
 
 /** How a caller can end a single call early. */
@@ -27,8 +27,6 @@ export interface Call extends CallOptions {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: RequestBody | undefined;
-  /** Responses below 400 always go to `read`; those with these statuses do too. */
-  readonly expected?: readonly number[];
   /** Statuses that are not retried, whatever the gateway says about the single operation. */
   readonly final?: readonly number[];
   /**
@@ -49,7 +47,7 @@ export function createTransport(options: ClientOptions): Transport {
   const base = options.baseUrl.replace(/\/+$/, '');
 
   async function attempt<T>(
-    { method, path, headers, body, expected, safe, signal }: Call,
+    { method, path, headers, body, safe, signal }: Call,
     read: (response: Response) => T | Promise<T>,
   ): Promise<T> {
     const response = await send(base + path, {
@@ -58,8 +56,8 @@ export function createTransport(options: ClientOptions): Transport {
       ...(body === undefined ? {} : { body, ...(isStream(body) ? { duplex: 'half' } : {}) }),
       ...(signal === undefined ? {} : { signal }),
     });
-    if (response.status >= 400 && expected?.includes(response.status) !== true) {
-      throw new GatewayError(await problemOf(response, safe));
+    if (response.status >= 400) {
+      throw await errorOf(response, safe);
     }
     return read(response);
   }
@@ -90,8 +88,7 @@ const canHelp = (error: unknown, { safe, final }: Call): boolean =>
 
 /** A random half, so that clients which failed at the same time do not retry at the same time. */
 function delayBefore(tried: number, firstMs: number, error: unknown): number {
-  const told: Problem['retryAfterMs'] =
-    error instanceof GatewayError ? error.problem.retryAfterMs : undefined;
+  const told = error instanceof GatewayError ? error.retryAfterMs : undefined;
   const delayMs = Math.min(MAX_DELAY_MS, firstMs * 2 ** tried);
   return Math.max(told ?? 0, delayMs / 2 + (delayMs / 2) * Math.random());
 }

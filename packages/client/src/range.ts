@@ -3,7 +3,7 @@ import { GatewayError } from './gateway-error.ts';
 /** Bytes from `start` to before `end`. */
 export interface ByteRange {
   readonly start: number;
-  readonly end?: number;
+  readonly end?: number | undefined;
 }
 
 /** Throws RangeError for an empty range, which no header can express. */
@@ -22,13 +22,9 @@ export function rangeHeader(range: ByteRange): string {
 export function partOf(value: Uint8Array, { start, end }: ByteRange): Uint8Array {
   if (start < value.length) return value.slice(start, end);
   throw new GatewayError({
-    slug: 'range-not-satisfiable',
+    problem: 'range-not-satisfiable',
     status: 416,
     detail: `The object has ${value.length} bytes.`,
-    code: undefined,
-    name: undefined,
     retryable: false,
-    retryAfterMs: undefined,
-    requestId: undefined,
   });
 }

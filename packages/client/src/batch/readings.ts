@@ -1,0 +1,21 @@
+/** How the items of JSON responses become results. */
+import type { components } from '../generated/api.ts';
+import type { ObjectInfo, PutOutcome } from '../objects.ts';
+import type { Reading } from './results.ts';
+
+type Schemas = components['schemas'];
+
+export const outcomes: Reading<Schemas['BatchPutItem'], { outcome: PutOutcome }> = {
+  of: ({ outcome }) => ({ outcome }),
+};
+export const presence: Reading<Schemas['BatchExistsItem'], { exists: boolean }> = {
+  of: ({ exists }) => ({ exists }),
+};
+export const deletions: Reading<Schemas['BatchRemoveItem'], { deleted: boolean }> = {
+  of: () => ({ deleted: true }),
+  ifMissing: { deleted: false },
+};
+export const infos: Reading<Schemas['BatchInfoItem'], { info: ObjectInfo | undefined }> = {
+  of: ({ size, replicas }) => ({ info: { size, replicas } }),
+  ifMissing: { info: undefined },
+};
