@@ -60,6 +60,7 @@ const entries = [
     minutes: 4,
   })),
   { name: 'every-operation', env: { DOCS_OPERATIONS: 'all' }, files: ['browser'], minutes: 4 },
+  { name: 'typescript', files: ['test/matrix/typescript.test.ts'], minutes: 8 },
   { name: 'http-layout128', env: layout128, files: http, minutes: 10 },
   {
     name: 'node-26',

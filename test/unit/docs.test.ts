@@ -17,6 +17,7 @@ interface Manifest {
   license?: string;
   engines: { node: string };
   testedNodeVersions: Record<string, string>;
+  testedTypeScriptVersions: string[];
   dependencies: Record<string, string>;
   devDependencies: Record<string, string>;
 }
@@ -103,7 +104,10 @@ describe('generated pages', () => {
 
 describe('the pages', () => {
   const inDocs = readdirSync(path.join(root, 'docs')).filter((name) => name.endsWith('.md'));
-  const pages = ['README.md', 'CHANGELOG.md', ...inDocs.map((name) => `docs/${name}`)];
+  const pages = [
+    ...['README.md', 'CHANGELOG.md', 'packages/client/README.md'],
+    ...inDocs.map((name) => `docs/${name}`),
+  ];
 
   it('link only to files that exist', () => {
     for (const page of pages) {
@@ -204,5 +208,14 @@ describe('the versions of Node that are tested', () => {
       assert.match(read(page), new RegExp(`\\b${named} are tested`), page);
     }
     assert.match(read('Dockerfile'), new RegExp(`^ARG NODE_VERSION=${newest}$`, 'm'));
+  });
+});
+
+describe('the versions of TypeScript that are tested', () => {
+  it('are named in the pages, from the oldest to the newest', () => {
+    const lines = manifest.testedTypeScriptVersions.map((version) => version.replace(/\.\d+$/, ''));
+    for (const page of ['CHANGELOG.md', 'docs/client.md', 'docs/node-store.md']) {
+      assert.ok(read(page).includes(`TypeScript ${lines[0]} to ${lines.at(-1)}`), page);
+    }
   });
 });

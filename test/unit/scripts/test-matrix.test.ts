@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (name: string) => readFileSync(`${root}${name}`, 'utf8');
 
 describe('the test matrix', () => {
-  it('has each pinned version of Node, each feature, the other layout and every operation', () => {
+  it('has each pinned version of Node, each feature, the types, the other layout and every operation', () => {
     const { testedNodeVersions } = JSON.parse(read('package.json')) as {
       testedNodeVersions: Record<string, string>;
     };
@@ -27,6 +27,7 @@ describe('the test matrix', () => {
         'every-operation',
         'http-documented',
         'http-layout128',
+        'typescript',
       ]),
     );
   });
