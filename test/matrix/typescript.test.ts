@@ -16,12 +16,18 @@ function compilerOf(version: string, t: TestContext): string | undefined {
   } catch (error) {
     assert.ok(error instanceof Error);
     if (!('isUnreachable' in error) || error.isUnreachable !== true) throw error;
-    t.skip(`SKIPPED, since the npm registry cannot be reached: ${error.message}`);
+    t.skip(`the npm registry cannot be reached, so TypeScript ${version} was not fetched`);
     return undefined;
   }
 }
 
-describe('strict programs that use the packages', { timeout: 400_000 }, () => {
+const compileBoth = (compiler: string, environment: 'node' | 'browser') =>
+  Promise.all([
+    compile(project, compiler, environment, 'nodenext'),
+    compile(project, compiler, environment, 'bundler'),
+  ]);
+
+describe('strict programs that use the packages', { timeout: 450_000 }, () => {
   before(() => installPrograms(project));
   after(() => rmSync(project, { recursive: true }));
 
@@ -29,8 +35,7 @@ describe('strict programs that use the packages', { timeout: 400_000 }, () => {
     it(`compile with TypeScript ${version}, in Node's resolution and in that of bundlers`, async (t) => {
       const compiler = compilerOf(version, t);
       if (compiler === undefined) return;
-      await compile(project, compiler, 'node', 'nodenext');
-      await compile(project, compiler, 'node', 'bundler');
+      await compileBoth(compiler, 'node');
     });
   }
 
@@ -38,8 +43,7 @@ describe('strict programs that use the packages', { timeout: 400_000 }, () => {
     it(`compile with TypeScript ${version} for a browser, without types of Node`, async (t) => {
       const compiler = compilerOf(version ?? '', t);
       if (compiler === undefined) return;
-      await compile(project, compiler, 'browser', 'nodenext');
-      await compile(project, compiler, 'browser', 'bundler');
+      await compileBoth(compiler, 'browser');
     });
   }
 });
