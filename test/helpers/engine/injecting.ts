@@ -57,6 +57,7 @@ export interface Rule {
   readonly delayOutsideUs?: number;
   readonly delayInsideUs?: number;
   readonly perKeyUs?: number;
+  readonly lanes?: number;
   readonly delayAfterUs?: number;
   readonly code?: number;
   readonly itemCode?: number;

@@ -387,6 +387,8 @@ describe('delays of the injecting library', () => {
     const all = { delayOutsideUs: 50_000, delayInsideUs: 30_000, perKeyUs: 20_000 };
     const both = await elapsed(580, all);
     assert.ok(both >= 290 && both < 580, `both: ${both}`);
+    const inLanes = await elapsed({ delayInsideUs: 150_000, lanes: 2 });
+    assert.ok(inLanes >= 300 && inLanes < 600, `in two lanes: ${inLanes}`);
   });
 
   it('are precise: short ones to a few microseconds, for most calls', async (context) => {
@@ -445,6 +447,7 @@ describe('invalid rules', () => {
     ['get code=1 nth=0', /nth takes a whole number from 1/],
     ['get noise=-1', /noise takes a whole number from 1/],
     ['get noise_text=a hang', /noise_text without noise/],
+    ['get lanes=2 hang', /lanes without delay_inside_us and per_key_us/],
     ['get delay_outside_us=1ms', /delay_outside_us takes microseconds/],
     ['get delay_outside_us=0.0005', /delay_outside_us takes microseconds/],
     ['get code=1 prefix=', /prefix is empty or has a wrong %XX/],
@@ -468,6 +471,7 @@ describe('invalid rules', () => {
       delayOutsideUs: 0.5,
       delayInsideUs: 80,
       perKeyUs: 2,
+      lanes: 8,
       code: -1,
       hang: true,
       delayAfterUs: 7,
