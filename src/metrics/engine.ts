@@ -10,7 +10,7 @@ const BUCKETS = [
   0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ];
 
-type Sources = Pick<Scheduler, 'engine' | 'arena' | 'calls'>;
+type Sources = Pick<Scheduler, 'engine' | 'arena' | 'calls' | 'single'>;
 
 /** Engine calls by operation and code, the calls in flight, and the use of the arena. */
 export function engineMetrics(
@@ -28,6 +28,16 @@ export function engineMetrics(
       return { in_flight: inFlight, late, queued };
     },
   );
+  registerPolled(registry, {
+    name: 'memcache_gateway_engine_call_limit',
+    help: 'Engine calls that each kind of small operation may have in flight: the number that served most requests per second.',
+    type: 'gauge',
+    read: () =>
+      Object.entries(scheduler.single.limits()).map(([operation, value]) => ({
+        value,
+        labels: { operation },
+      })),
+  });
   arenaMetrics(registry, scheduler, isRefusing);
 }
 

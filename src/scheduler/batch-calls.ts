@@ -86,9 +86,9 @@ export class BatchQueues {
     return this.#inTurn(this.#asking, undefined, () => call(this.#engine));
   }
 
-  #queue(maxInFlight: number): CallQueue<PendingBatch> {
+  #queue(quota: number): CallQueue<PendingBatch> {
     const queue = new CallQueue<PendingBatch>({
-      ...{ operation: 'batch', maxInFlight, maxRequests: 1, maxBytes: 0 },
+      ...{ operation: 'batch', quota, maxRequests: 1, maxBytes: 0 },
       send: ([pending]) => (pending as PendingBatch).serve(),
     });
     return this.#dispatcher.register(queue);

@@ -1,4 +1,5 @@
 import type { Link } from '../collections/linked-list.ts';
+import { type CallLimit, fixedLimit } from './call-limit.ts';
 
 /** A request to the engine, from its arrival until its result. */
 export interface PendingCall extends Link<PendingCall> {
@@ -44,8 +45,10 @@ export interface Quota {
 export interface CallQueueOptions<Call extends PendingCall> {
   /** For errors: the name of the engine operation. */
   readonly operation: string;
-  /** Limit of engine calls in flight. */
-  readonly maxInFlight: number;
+  /** Engine calls in flight that the queue may always have, within the slots. */
+  readonly quota: number;
+  /** Limit of engine calls in flight; the quota by default. */
+  readonly limit?: CallLimit | undefined;
   /** Limit of requests in one engine call. */
   readonly maxRequests: number;
   /** Limit of bytes in one engine call; a single request may have more. */
@@ -61,14 +64,18 @@ export type Send<Call extends PendingCall> = (
   calls: readonly Call[],
 ) => Promise<(call: Call, index: number) => void>;
 
+/** A call that has not returned after this time may hang. Small calls take a few milliseconds. */
+const SUSPICIOUS_MS = 50;
+
 /** The requests of one kind that wait for an engine call, in order of arrival. */
 export class CallQueue<Call extends PendingCall = PendingCall> implements Quota {
   readonly operation: string;
-  readonly maxInFlight: number;
+  readonly limit: CallLimit;
   readonly send: Send<Call>;
   inFlight = 0;
   /** Calls in flight past their deadline. */
   late = 0;
+  #lastCallMs = 0;
   readonly #options: CallQueueOptions<Call>;
   /** In order of arrival from `#head` on; those before it have been removed. */
   #waiting: Call[] = [];
@@ -77,8 +84,13 @@ export class CallQueue<Call extends PendingCall = PendingCall> implements Quota 
   constructor(options: CallQueueOptions<Call>) {
     this.#options = options;
     this.operation = options.operation;
-    this.maxInFlight = options.maxInFlight;
+    this.limit = options.limit ?? fixedLimit(options.quota);
     this.send = options.send;
+  }
+
+  /** The most calls in flight, whatever hangs. */
+  get maxInFlight(): number {
+    return Math.max(this.#options.quota, this.limit.current);
   }
 
   /** Whether every call that the queue may make is late; new requests are then refused at once. */
@@ -86,9 +98,19 @@ export class CallQueue<Call extends PendingCall = PendingCall> implements Quota 
     return this.late >= this.maxInFlight;
   }
 
-  /** Whether the queue may make no other call now. */
-  get isFull(): boolean {
-    return this.inFlight >= this.maxInFlight;
+  /**
+   * Whether the queue may make no other call now. A limit below the quota does not count calls that may
+   * hang: otherwise a single one would block the queue until its deadline.
+   */
+  isFull(nowMs: number): boolean {
+    if (this.inFlight >= this.maxInFlight) return true;
+    if (this.inFlight - this.late < this.limit.current) return false;
+    return nowMs - this.#lastCallMs < SUSPICIOUS_MS;
+  }
+
+  /** Whether the queue has all calls of its quota; more must leave a slot for each queue without a call. */
+  get usesQuota(): boolean {
+    return this.inFlight >= this.#options.quota;
   }
 
   /** Whether requests arriving together share calls. */
@@ -103,6 +125,13 @@ export class CallQueue<Call extends PendingCall = PendingCall> implements Quota 
   /** The time at which the oldest waiting request fails. */
   get firstExpiryMs(): number {
     return this.#waiting[this.#head]?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Counts an engine call from now on. */
+  begin(nowMs: number): void {
+    if (this.inFlight === 0) this.limit.onStart(nowMs);
+    this.inFlight += 1;
+    this.#lastCallMs = nowMs;
   }
 
   add(call: Call): void {
@@ -131,7 +160,7 @@ export class CallQueue<Call extends PendingCall = PendingCall> implements Quota 
   nextBatch(onAbandoned: (call: Call, reason: Error) => void): Call[] {
     const batch: Call[] = [];
     const left: Call[] = [];
-    const { maxRequests } = this.#options;
+    const maxRequests = this.#share();
     const limit = Math.min(this.#waiting.length, this.#head + 2 * maxRequests);
     let bytes = 0;
     let end = this.#head;
@@ -154,6 +183,18 @@ export class CallQueue<Call extends PendingCall = PendingCall> implements Quota 
     for (const [at, call] of left.entries()) this.#waiting[head + at] = call;
     this.#advance(head);
     return batch;
+  }
+
+  /**
+   * The most requests in the next call. Within its quota, the queue fills each call. If a larger limit
+   * has proved to be faster, the engine works on calls in parallel, so it divides the requests among them.
+   */
+  #share(): number {
+    const { maxRequests, quota } = this.#options;
+    const { current } = this.limit;
+    if (current <= quota) return maxRequests;
+    const calls = Math.max(1, current - this.inFlight + this.late);
+    return Math.min(maxRequests, Math.ceil(this.waiting / calls));
   }
 
   /** The array is shortened when half of it is removed requests, so each request is copied about once. */

@@ -1,6 +1,6 @@
-import { LinkedList } from '../collections/linked-list.ts';
 import { EngineClosedError, EngineDeadlineError, EngineStuckError } from '../native/abi/errors.ts';
 import type { CallQueue, Flight, PendingCall } from './call-queue.ts';
+import { OpenRequests } from './open-requests.ts';
 
 export interface DispatcherOptions {
   /** Limit of engine calls in flight. */
@@ -38,13 +38,13 @@ export class Dispatcher {
   readonly #slots: number;
   readonly #substitutes: number;
   readonly #queues: CallQueue[] = [];
-  /** Requests without a result, in order of arrival, which is the order of their deadlines. */
-  readonly #open = new LinkedList<PendingCall>();
+  readonly #open: OpenRequests;
   readonly #lateFlights = new Set<Flight>();
+  /** The time of the last arrival or return. */
+  #nowMs = 0;
   #inFlight = 0;
   #substituted = 0;
   #isFlushScheduled = false;
-  #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
   #onIdle: (() => void) | undefined;
 
@@ -52,6 +52,7 @@ export class Dispatcher {
     this.#slots = slots;
     this.#substitutes = substitutes;
     this.deadlineMs = deadlineMs;
+    this.#open = new OpenRequests({ deadlineMs, onExpired: (call) => this.#expire(call) });
   }
 
   register<Call extends PendingCall>(queue: CallQueue<Call>): CallQueue<Call> {
@@ -78,8 +79,11 @@ export class Dispatcher {
   }
 
   /** Whether a request that arrives now waits until a call returns. */
-  mustWait({ isFull }: Pick<CallQueue, 'isFull'>): boolean {
-    return isFull || this.#inFlight >= this.#slots;
+  mustWait(queue: Pick<CallQueue, 'isFull' | 'usesQuota'>): boolean {
+    const free = this.#slots - this.#inFlight;
+    if (free <= 0 || queue.isFull(this.#nowMs)) return true;
+    if (!queue.usesQuota) return false;
+    return free <= this.#queues.reduce((idle, { inFlight }) => idle + Number(inFlight === 0), 0);
   }
 
   /** Queues a request; every error, including a refusal, goes to its `reject`. */
@@ -90,11 +94,10 @@ export class Dispatcher {
       call.reject(refusal);
       return;
     }
-    call.expiresAtMs = performance.now() + this.deadlineMs;
+    this.#nowMs = performance.now();
     call.queue = queue;
-    this.#open.add(call);
+    this.#open.add(call, this.#nowMs);
     queue.add(call);
-    this.#timer ??= this.#checkIn(this.deadlineMs);
     if (this.mustWait(queue)) return;
     if (queue.isShared) this.#scheduleFlush();
     else this.#sendNext(queue);
@@ -167,7 +170,7 @@ export class Dispatcher {
   #nextQueue(): CallQueue | undefined {
     let next: CallQueue | undefined;
     for (const queue of this.#queues) {
-      if (queue.waiting === 0 || queue.isFull) continue;
+      if (queue.waiting === 0 || this.mustWait(queue)) continue;
       if (next === undefined || queue.firstExpiryMs < next.firstExpiryMs) next = queue;
     }
     return next;
@@ -178,10 +181,12 @@ export class Dispatcher {
     if (calls.length === 0) return;
     const flight: Flight = { queue, isLate: false, isSubstituted: false };
     for (const call of calls) call.flight = flight;
-    queue.inFlight += 1;
+    queue.begin(this.#nowMs);
     this.#inFlight += 1;
     queue.send(calls).then(
       (deliver) => {
+        this.#nowMs = performance.now();
+        if (!flight.isLate) queue.limit.onReturn(calls.length, queue.inFlight, this.#nowMs);
         this.#land(flight);
         for (const [index, call] of calls.entries()) if (this.#settle(call)) deliver(call, index);
         this.#flush();
@@ -222,21 +227,6 @@ export class Dispatcher {
 
   #checkIdle(): void {
     if (this.isIdle) this.#onIdle?.();
-  }
-
-  /** One timer for all requests, because all have the same limit: it checks the oldest. */
-  #checkIn(ms: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#timer = undefined;
-      const now = performance.now();
-      for (let call = this.#open.first; call !== undefined; call = this.#open.first) {
-        if (call.expiresAtMs > now) {
-          this.#timer = this.#checkIn(Math.ceil(call.expiresAtMs - now));
-          return;
-        }
-        this.#expire(call);
-      }
-    }, ms).unref();
   }
 
   #expire(call: PendingCall): void {

@@ -15,6 +15,8 @@ export interface SchedulerOptions {
   readonly coalescing?: boolean;
   /** Whether batches may use all call slots; by default they leave some for single operations. */
   readonly unlimitedBatches?: boolean;
+  /** With coalescing: calls in flight of each kind of small operation, instead of a measured number; for benchmarks. */
+  readonly fixedSmallCalls?: number;
 }
 
 /**
@@ -36,18 +38,20 @@ export class Scheduler {
   #closing: Promise<boolean> | undefined;
 
   constructor(engine: Engine, options: SchedulerOptions) {
-    const { deadlineMs, coalescing = false, unlimitedBatches = false } = options;
+    const { deadlineMs, coalescing = false, unlimitedBatches = false, fixedSmallCalls } = options;
     const { callSlots: slots, substitutes, calls } = engine;
     this.engine = engine;
     this.arena = engine.arena;
     this.deadlineMs = deadlineMs;
     this.#dispatcher = new Dispatcher({ slots, substitutes, deadlineMs });
     this.#probes = new Probes(engine.probes);
-    const { small, large, asking } = quotasOf(slots);
+    const { small, smallMost, large, asking } = quotasOf(slots);
     this.single = new SingleCalls(this.#dispatcher, calls, {
       coalescing,
       small: coalescing ? small : slots,
       large: coalescing ? large : slots,
+      smallMost,
+      fixedSmall: fixedSmallCalls,
     });
     this.batches = new BatchQueues(this.#dispatcher, engine, {
       asking: unlimitedBatches ? slots : asking,

@@ -1,6 +1,13 @@
 import type { Block, DataInfo, PutOptions } from '../native/abi/types.ts';
 import type { NativeCalls } from '../native/calls/native-calls.ts';
-import { CallQueue, type PendingCall, type Send, unsubmitted } from './call-queue.ts';
+import { type CallLimit, fixedLimit, MeasuredLimit } from './call-limit.ts';
+import {
+  CallQueue,
+  type CallQueueOptions,
+  type PendingCall,
+  type Send,
+  unsubmitted,
+} from './call-queue.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { EngineCalls, KeyInfo } from './engine-calls.ts';
 
@@ -34,6 +41,10 @@ export interface SingleCallsOptions {
   /** Calls in flight of each kind: for small values, and for values of more than 256 KiB. */
   readonly small: number;
   readonly large: number;
+  /** The most calls in flight of each kind for small values, if measurements show that they help. */
+  readonly smallMost: number;
+  /** Calls in flight of each kind for small values, without measurements; for benchmarks. */
+  readonly fixedSmall?: number | undefined;
 }
 
 /**
@@ -77,8 +88,9 @@ export class SingleCalls implements EngineCalls {
     );
     this.#gets = this.#small('get', get);
     this.#puts = this.#small('put', put, haveSameOptions);
-    this.#largeGets = this.#queue('get', options.large, 1, get);
-    this.#largePuts = this.#queue('put', options.large, 1, put);
+    const large = { quota: options.large, maxRequests: 1 };
+    this.#largeGets = this.#queue({ operation: 'get', ...large, send: get });
+    this.#largePuts = this.#queue({ operation: 'put', ...large, send: put });
     this.queues = [
       ...[this.#queries, this.#exists, this.#removes, this.#gets, this.#puts],
       ...[this.#largeGets, this.#largePuts],
@@ -130,6 +142,12 @@ export class SingleCalls implements EngineCalls {
     return { keys: this.#keys, calls: this.#calls, waiting };
   }
 
+  /** For each kind of small operation: the limit of calls in flight that has been found. */
+  limits(): Readonly<Record<string, number>> {
+    const small = [this.#queries, this.#exists, this.#removes, this.#gets, this.#puts];
+    return Object.fromEntries(small.map(({ operation, limit }) => [operation, limit.found]));
+  }
+
   #ask<Result>(queue: CallQueue<PendingKey<Result>>, key: string): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#dispatcher.submit(queue, { key, bytes: 0, resolve, reject, ...unsubmitted });
@@ -142,24 +160,30 @@ export class SingleCalls implements EngineCalls {
     fits?: (first: Pending, other: Pending) => boolean,
   ): CallQueue<Pending> {
     const { coalescing, small } = this.#options;
-    return this.#queue(operation, small, coalescing ? MAX_SHARED_KEYS : 1, send, fits);
+    const maxRequests = coalescing ? MAX_SHARED_KEYS : 1;
+    const limit = this.#smallLimit();
+    return this.#queue({ operation, quota: small, maxRequests, limit, send, fits });
+  }
+
+  /** Without shared calls, each call serves one request whatever their number: there is nothing to find. */
+  #smallLimit(): CallLimit | undefined {
+    const { coalescing, small, smallMost, fixedSmall } = this.#options;
+    if (fixedSmall !== undefined) return fixedLimit(fixedSmall);
+    return coalescing && smallMost > small ? new MeasuredLimit(small, smallMost) : undefined;
   }
 
   #queue<Pending extends PendingCall>(
-    operation: string,
-    maxInFlight: number,
-    maxRequests: number,
-    send: Send<Pending>,
-    fits?: (first: Pending, other: Pending) => boolean,
+    options: Omit<CallQueueOptions<Pending>, 'maxBytes'>,
   ): CallQueue<Pending> {
     const queue = new CallQueue<Pending>({
-      ...{ operation, maxInFlight, maxRequests, maxBytes: MAX_SHARED_BYTES, fits },
+      ...options,
+      maxBytes: MAX_SHARED_BYTES,
       send: (all) => {
         if (this.#options.coalescing) {
           this.#keys += all.length;
           this.#calls += 1;
         }
-        return send(all);
+        return options.send(all);
       },
     });
     return this.#dispatcher.register(queue);

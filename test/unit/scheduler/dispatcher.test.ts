@@ -6,6 +6,7 @@ import {
   EngineDeadlineError,
   EngineStuckError,
 } from '../../../src/native/abi/errors.ts';
+import { type CallLimit, fixedLimit } from '../../../src/scheduler/call-limit.ts';
 import {
   CallQueue,
   type CallQueueOptions,
@@ -42,7 +43,7 @@ function dispatcherOf(options: Partial<DispatcherOptions> = {}) {
   const queueOf = (own: Partial<CallQueueOptions<TestCall>> = {}): CallQueue<TestCall> =>
     dispatcher.register(
       new CallQueue<TestCall>({
-        ...{ operation: 'get', maxInFlight: 1, maxRequests: 100, maxBytes: 1000 },
+        ...{ operation: 'get', quota: 1, maxRequests: 100, maxBytes: 1000 },
         send: (all) =>
           new Promise((resolve, reject) => {
             calls.push({
@@ -86,7 +87,7 @@ after(() => clearInterval(alive));
 describe('a queue whose requests share calls', () => {
   it('sends a single request at the end of its turn, and those of one turn together', async () => {
     const { queueOf, ask, made, calls } = dispatcherOf();
-    const queue = queueOf({ maxInFlight: 2 });
+    const queue = queueOf({ quota: 2 });
     const a = ask(queue, 'a');
     assert.equal(calls.length, 0);
     await nextTurn();
@@ -184,10 +185,103 @@ describe('a queue whose requests share calls', () => {
   });
 });
 
+describe('a queue with a limit that differs from its quota', () => {
+  it('divides requests among its calls if the limit is larger', async () => {
+    const { queueOf, ask, calls } = dispatcherOf();
+    const queue = queueOf({ limit: fixedLimit(4) });
+    const answers = [...'abcdefghij'].map((key) => ask(queue, key));
+    await nextTurn();
+    assert.deepEqual(
+      calls.map(({ keys }) => keys),
+      ['a b c', 'd e f', 'g h', 'i j'],
+    );
+    for (const call of calls) await call.succeed();
+    await Promise.all(answers);
+  });
+
+  it('uses more than its quota only while a slot is left for each queue without a call', async () => {
+    const { queueOf, ask, calls, dispatcher } = dispatcherOf({ slots: 5 });
+    const own = { maxRequests: 1, limit: fixedLimit(5) };
+    const [gets, puts, queries] = [queueOf(own), queueOf(own), queueOf(own)];
+    const answers = ['g1', 'g2', 'g3', 'g4', 'g5'].map((key) => ask(gets, key));
+    await nextTurn();
+    assert.deepEqual(dispatcher.counts(), { slots: 5, inFlight: 3, late: 0, queued: 2 });
+    answers.push(ask(puts, 'p1'), ask(queries, 'q1'));
+    await nextTurn();
+    assert.deepEqual(dispatcher.counts(), { slots: 5, inFlight: 5, late: 0, queued: 2 });
+    assert.deepEqual(
+      calls.map(({ keys }) => keys),
+      ['g1', 'g2', 'g3', 'p1', 'q1'],
+    );
+    await calls[0]?.succeed();
+    assert.equal(calls.at(-1)?.keys, 'g4');
+    for (let at = 1; at < 7; at++) await calls[at]?.succeed();
+    await Promise.all(answers);
+  });
+
+  it('replaces late calls within its quota, and is stuck when all of these are late', async () => {
+    const { queueOf, ask, made } = dispatcherOf({ deadlineMs: SHORT_MS });
+    const queue = queueOf({ quota: 2, limit: fixedLimit(1) });
+    for (const key of ['a', 'b']) {
+      assert.equal(queue.isStuck, false);
+      const late = ask(queue, key);
+      await nextTurn();
+      made(key);
+      await assert.rejects(late, EngineDeadlineError);
+    }
+    assert.equal(queue.isStuck, true);
+    await assert.rejects(ask(queue, 'c'), EngineStuckError);
+    await made('b').succeed();
+    const next = ask(queue, 'd');
+    await nextTurn();
+    await made('d').succeed();
+    assert.equal(await next, 'd');
+  });
+
+  it('makes another call within its quota when one takes very long', async () => {
+    const { queueOf, ask, calls } = dispatcherOf();
+    const queue = queueOf({ quota: 2, limit: fixedLimit(1) });
+    const hanging = ask(queue, 'hangs');
+    await nextTurn();
+    const others: Promise<string>[] = [];
+    await until(() => {
+      others.push(ask(queue, 'other'));
+      return calls.length === 2;
+    });
+    await calls[1]?.succeed();
+    assert.equal(await others[0], 'other');
+    await calls[0]?.succeed();
+    assert.equal(await hanging, 'hangs');
+  });
+
+  it('reports its calls to the limit, except late ones and those that fail', async () => {
+    const reported: unknown[] = [];
+    const limit: CallLimit = {
+      ...fixedLimit(2),
+      onStart: () => reported.push('start'),
+      onReturn: (requests, inFlight) => reported.push([requests, inFlight]),
+    };
+    const { queueOf, ask, calls } = dispatcherOf({ deadlineMs: 200 });
+    const queue = queueOf({ quota: 2, limit });
+    const first = [ask(queue, 'a'), ask(queue, 'b')];
+    await nextTurn();
+    const second = ask(queue, 'c');
+    await nextTurn();
+    await calls[0]?.succeed();
+    await calls[1]?.fail(new Error('broken'));
+    await Promise.allSettled([...first, second]);
+    const late = ask(queue, 'd');
+    await nextTurn();
+    await assert.rejects(late, EngineDeadlineError);
+    await calls[2]?.succeed();
+    assert.deepEqual(reported, ['start', [2, 2], 'start']);
+  });
+});
+
 describe('queues without sharing', () => {
   it('send at once, as many calls as there are slots, and the others in order of arrival', async () => {
     const { queueOf, ask, calls, dispatcher } = dispatcherOf({ slots: 2 });
-    const own = { maxRequests: 1, maxInFlight: 2 };
+    const own = { maxRequests: 1, quota: 2 };
     const [gets, puts] = [queueOf(own), queueOf(own)];
     const answers = [ask(gets, 'a'), ask(puts, 'b'), ask(puts, 'c'), ask(gets, 'd')];
     assert.deepEqual(
@@ -206,8 +300,8 @@ describe('queues without sharing', () => {
 
   it('obey their own limits, so that one queue does not use every slot', async () => {
     const { queueOf, ask, calls } = dispatcherOf({ slots: 4 });
-    const large = queueOf({ maxRequests: 1, maxInFlight: 2 });
-    const small = queueOf({ maxRequests: 1, maxInFlight: 4 });
+    const large = queueOf({ maxRequests: 1, quota: 2 });
+    const small = queueOf({ maxRequests: 1, quota: 4 });
     const answers = ['l1', 'l2', 'l3'].map((key) => ask(large, key));
     answers.push(ask(small, 's1'));
     assert.deepEqual(
@@ -306,7 +400,7 @@ describe('a deadline', () => {
 
   it('makes every queue stuck when all slots are late', async () => {
     const { queueOf, ask, calls, dispatcher } = dispatcherOf({ slots: 2, deadlineMs: SHORT_MS });
-    const own = { maxRequests: 1, maxInFlight: 2 };
+    const own = { maxRequests: 1, quota: 2 };
     const [gets, puts] = [queueOf(own), queueOf(own)];
     const late = [ask(gets, 'a'), ask(puts, 'b')];
     for (const answer of late) await assert.rejects(answer, EngineDeadlineError);
@@ -323,7 +417,7 @@ describe('a deadline', () => {
 
   it('ends waiting requests while other calls continue, and sends nothing of them later', async () => {
     const { queueOf, ask, calls } = dispatcherOf({ deadlineMs: SHORT_MS });
-    const queue = queueOf({ maxInFlight: 2, maxRequests: 1 });
+    const queue = queueOf({ quota: 2, maxRequests: 1 });
     const slow = [ask(queue, 'a'), ask(queue, 'b')];
     await calls[0]?.succeed();
     assert.equal(await slow[0], 'a');
@@ -345,7 +439,7 @@ describe('replacement calls', () => {
     const { queueOf, ask, calls, dispatcher } = dispatcherOf({
       ...{ slots: 2, substitutes: 1, deadlineMs: SHORT_MS },
     });
-    const queue = queueOf({ maxRequests: 1, maxInFlight: 2 });
+    const queue = queueOf({ maxRequests: 1, quota: 2 });
     const late = [ask(queue, 'a'), ask(queue, 'b')];
     assert.equal(dispatcher.substitute(), false, 'no call is late');
     for (const answer of late) await assert.rejects(answer, EngineDeadlineError);

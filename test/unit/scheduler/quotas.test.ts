@@ -19,6 +19,13 @@ describe('the quotas of the call slots', () => {
     }
   });
 
+  it('let one kind of small operation use all slots but one for each other queue', () => {
+    assert.deepEqual(
+      [4, 9, 12, 16, 30].map((slots) => quotasOf(slots).smallMost),
+      [1, 1, 4, 8, 22],
+    );
+  });
+
   it('leave a slot for each kind of small operation, from nine slots on', () => {
     for (const slots of counts.filter((count) => count >= 9)) {
       assert.ok(slowest(slots) <= slots - 5, `${slowest(slots)} of ${slots}`);
