@@ -49,7 +49,7 @@ export const engineSettings = {
     'Engine',
     integer(1, MAX_CALL_SLOTS),
     16,
-    'Engine calls in flight at the same time. Probes and calls that replace lost ones are allowed on top, up to 31 in all; the distributed engine fails from 32.',
+    'Engine calls in flight at the same time. Probes and calls that replace lost ones are allowed on top, up to 31 in all; the distributed engine fails from 32. How many of them each kind of small operation uses is found by measurement.',
   ),
   deadlineMs: setting(
     'Engine',

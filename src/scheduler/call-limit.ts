@@ -27,14 +27,14 @@ const WINDOW_REQUESTS = 512;
 const PAUSE_MS = 10;
 /** A number is better if its rate is higher by this factor: smaller differences may be noise. */
 const GAIN = 1.03;
-/** Pairs of windows in which another number must be better before it is taken, and not better before it is dropped. */
+/** Votes for another number after which it is taken, and against it after which it is dropped. */
 const WINS_TO_TAKE = 3;
 const LOSSES_TO_DROP = 2;
 /** A number with so much less than the rate of the other one is dropped at once, because trying it costs most. */
 const CLEAR_LOSS = 0.85;
 /** Windows between trials: twice as many after each trial that found nothing. */
 const LEAST_PAUSE = 4;
-const LONGEST_PAUSE = 64;
+const LONGEST_PAUSE = 32;
 
 /**
  * Finds the number of calls in flight at which a queue serves the most requests per second. More calls
@@ -42,8 +42,9 @@ const LONGEST_PAUSE = 64;
  * calls wait inside it, and fewer requests share each.
  *
  * It measures the rate in windows of returned calls. From time to time it tries twice or half the number:
- * windows with both numbers alternate, and each pair of neighbours counts as one vote. So a change of the
- * load affects both, and one slow call is at most one vote. One trial changes the number by one step.
+ * windows with both numbers alternate, and each one of the other number is a vote. It is for that number if
+ * its rate is higher than in the windows before and after it. So a change of the load affects both numbers,
+ * and a slow call is at most one vote. One trial changes the number by one step.
  *
  * A window in which fewer than half the calls were usually in flight shows nothing about the limit and is
  * ignored, and pauses of the load do not count. The clock is that of the caller.
@@ -58,8 +59,9 @@ export class MeasuredLimit implements CallLimit {
   #pause = LEAST_PAUSE;
   /** Windows until the next trial. */
   #rest = 0;
-  /** The rate of the last window with the number found. */
+  /** The rate of the last window with the number found, and of the last one with the other number, if it has no vote yet. */
   #foundRate = 0;
+  #triedRate: number | undefined;
   /** Returns that belong to no window, because their calls began with another number. */
   #unsettled = 1;
   #startedMs = 0;
@@ -96,8 +98,7 @@ export class MeasuredLimit implements CallLimit {
     const rate = this.#requests / (nowMs - this.#startedMs);
     const isLimited = 2 * this.#limited >= this.#calls;
     this.#startWindow(nowMs);
-    if (this.current !== this.found) this.#vote(isLimited ? rate / this.#foundRate : 1);
-    else if (isLimited) this.#tryAnother(rate);
+    this.#learn(rate, isLimited);
   }
 
   #startWindow(nowMs: number): void {
@@ -107,28 +108,43 @@ export class MeasuredLimit implements CallLimit {
     this.#limited = 0;
   }
 
-  #tryAnother(rate: number): void {
-    if (this.#rest > 0) {
-      this.#rest -= 1;
+  #learn(rate: number, isLimited: boolean): void {
+    if (this.current !== this.found) {
+      this.#triedRate = isLimited ? rate : 0;
+      this.#change(this.found);
+      return;
+    }
+    if (!isLimited) return;
+    const tried = this.#triedRate;
+    this.#triedRate = undefined;
+    if (tried !== undefined) this.#vote(tried / Math.max(this.#foundRate, rate));
+    if (this.#wins === WINS_TO_TAKE) {
+      this.#take(this.#other());
       return;
     }
     this.#foundRate = rate;
-    this.#change(this.#other());
+    if (this.#rest === 0) this.#change(this.#other());
+    else this.#rest -= 1;
   }
 
-  /** After a taken number the trials go on in the same direction, after a dropped one in the other. */
   #vote(gain: number): void {
     if (gain > GAIN) this.#wins += 1;
     else this.#losses += gain < CLEAR_LOSS ? LOSSES_TO_DROP : 1;
-    const isTaken = this.#wins === WINS_TO_TAKE;
-    if (isTaken) this.found = this.current;
-    else this.#change(this.found);
-    if (!isTaken && this.#losses < LOSSES_TO_DROP) return;
+    if (this.#losses < LOSSES_TO_DROP) return;
     this.#wins = 0;
     this.#losses = 0;
-    this.#rest = isTaken ? 0 : this.#pause;
-    this.#pause = isTaken ? LEAST_PAUSE : Math.min(2 * this.#pause, LONGEST_PAUSE);
-    if (!isTaken) this.#isRising = !this.#isRising;
+    this.#isRising = !this.#isRising;
+    this.#rest = this.#pause;
+    this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE);
+  }
+
+  /** The trials go on in the same direction at once. */
+  #take(calls: number): void {
+    this.#wins = 0;
+    this.#losses = 0;
+    this.#pause = LEAST_PAUSE;
+    this.found = calls;
+    this.#change(calls);
   }
 
   /** The number to try: the next in the direction, or in the other one at an end. */

@@ -75,6 +75,13 @@ withGateway(slowEngine, (gateway) => {
   }
 
   describe('requests that arrive while the engine is busy', () => {
+    it('have a limit of engine calls for each operation, which the metrics show', async () => {
+      for (const operation of ['query', 'exist', 'remove', 'get', 'put']) {
+        const limit = `memcache_gateway_engine_call_limit{operation="${operation}"}`;
+        assert.equal(await metric(gateway().url, limit), 1);
+      }
+    });
+
     it('reach the engine together, and each gets its own response', async () => {
       const count = 40;
       const bodies = Array.from({ length: count }, (_, at) => randomBytes(50 + at));
