@@ -387,7 +387,7 @@ describe('delays of the injecting library', () => {
     const all = { delayOutsideUs: 50_000, delayInsideUs: 30_000, perKeyUs: 20_000 };
     const both = await elapsed(580, all);
     assert.ok(both >= 290 && both < 580, `both: ${both}`);
-    const inLanes = await elapsed({ delayInsideUs: 150_000, lanes: 2 });
+    const inLanes = await elapsed(600, { delayInsideUs: 150_000, lanes: 2 });
     assert.ok(inLanes >= 300 && inLanes < 600, `in two lanes: ${inLanes}`);
   });
 
