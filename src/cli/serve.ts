@@ -52,7 +52,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
     complain(descriptors);
     return 1;
   }
-  const poolName = newPoolName();
+  const poolName = config.poolName ?? newPoolName();
   const supervisor = createSupervisor({ options, config, log, poolName, descriptors });
   handleSignals({
     supervisor,
@@ -88,7 +88,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
   });
   await openLog(log, config);
   const code = await supervisor.finished;
-  // A worker that was killed could not remove its pool, and no other gateway uses the name.
+  // A worker that was killed could not remove its pool.
   removePool(poolName);
   await log.close();
   return code;

@@ -6,6 +6,7 @@ import {
   integer,
   mebibyte,
   path,
+  poolName,
   size,
   tebibyte,
   text,
@@ -44,6 +45,12 @@ export const engineSettings = {
     size(mebibyte, tebibyte),
     gibibyte,
     'Memory in /dev/shm that each client of the embedded engine contributes to the pool. The distributed engine reads its own configuration file instead.',
+  ),
+  poolName: setting(
+    'Engine',
+    poolName(),
+    undefined,
+    'Name of the pool of the embedded engine. Other programs of the same user that set MMC_EMBEDDED_POOL to this name share its objects. Without a name, only this gateway uses the pool.',
   ),
   callSlots: setting(
     'Engine',

@@ -1,7 +1,11 @@
 /** Checks the files of the configuration, before a worker starts that would fail on them. */
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import os from 'node:os';
-import { embeddedLibraryPath, reserveLibraryPath } from '../native/start/built-libraries.ts';
+import {
+  buildEngineCommand,
+  embeddedLibraryPath,
+  reserveLibraryPath,
+} from '../native/start/built-libraries.ts';
 import type { Config } from './config.ts';
 import { formatBytes, mebibyte } from './kinds.ts';
 
@@ -25,7 +29,7 @@ export async function findFileFaults(
   if (config.engine === 'embedded') {
     if (!existsSync(embeddedLibraryPath)) {
       faults.push(
-        `--engine: the embedded engine is not built (${embeddedLibraryPath}); run npm run build:engine, which says what to install if it cannot`,
+        `--engine: the embedded engine is not built (${embeddedLibraryPath}); run ${buildEngineCommand}, which says what to install if it cannot`,
       );
     }
     const fitted = fitPool(config, machineMemory());
@@ -122,7 +126,7 @@ async function checkLocalConfig(env: NodeJS.ProcessEnv, clients: number): Promis
         reserve: { library: reserveLibraryPath, bytes: reserveBytes },
       };
     }
-    const advice = `${reserveLibraryPath} is missing, so the engine's address range cannot be kept free and its start may fail; run npm run build:engine`;
+    const advice = `${reserveLibraryPath} is missing, so the engine's address range cannot be kept free and its start may fail; run ${buildEngineCommand}`;
     return { faults: [], warnings: [...warnings, advice], reserve: undefined };
   } catch (error) {
     if (!(error instanceof EngineFileError)) throw error;

@@ -169,6 +169,23 @@ export function path(): Kind<string | undefined> {
 
 const wordsOf = (text: string): string[] => text.split(',').map((word) => word.trim());
 
+const poolNamePattern = /^(?!\.)[\w.-]{1,200}$/;
+
+/** The name of a pool of the embedded engine, for shm_open(3). Names of private pools begin with `mcg-`. */
+export function poolName(): Kind<string | undefined> {
+  const accepts = "1 to 200 letters, digits, '.', '_' and '-', not first a '.'";
+  return {
+    placeholder: 'NAME',
+    accepts,
+    read(given) {
+      if (!poolNamePattern.test(given)) return { fault: `is no name of a pool; give ${accepts}` };
+      if (!given.startsWith('mcg-')) return { value: given };
+      return { fault: 'begins with mcg-, as the names of private pools do; give another name' };
+    },
+    write: (value) => value ?? '',
+  };
+}
+
 /** Several words, separated by commas, or the flag several times. `check` returns the fault of a word. */
 export function list(
   placeholder: string,

@@ -32,13 +32,18 @@ export function workerEnvironment(
   return env;
 }
 
-/** For the embedded engine: removes the memory of a pool that no process can join any more. */
+const PRIVATE = 'mcg-';
+
+/**
+ * For the embedded engine: removes the memory of a private pool, which no process can join any more. A
+ * pool with a name of the operator stays as long as other programs use it; the engine removes it then.
+ */
 export function removePool(name: string | undefined): void {
-  if (name !== undefined) rmSync(`/dev/shm/${name}`, { force: true });
+  if (name?.startsWith(PRIVATE)) rmSync(`/dev/shm/${name}`, { force: true });
 }
 
 /** A name that only the workers of this gateway share; its prefix lets the engine remove dead pools. */
 export function newPoolName(): string {
   const uid = process.getuid?.() ?? 0;
-  return `mcg-${uid}-${process.pid.toString(36)}-${randomBytes(6).toString('hex')}`;
+  return `${PRIVATE}${uid}-${process.pid.toString(36)}-${randomBytes(6).toString('hex')}`;
 }

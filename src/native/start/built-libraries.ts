@@ -3,3 +3,6 @@ import { packageFile } from '../../os/package-files.ts';
 
 export const embeddedLibraryPath = packageFile('build/native/libmcg_embedded.so');
 export const reserveLibraryPath = packageFile('build/native/libmcg_reserve.so');
+
+/** Builds both, wherever the package is installed. */
+export const buildEngineCommand = `node ${packageFile('scripts/build-engine.mjs')}`;

@@ -1,7 +1,13 @@
 import { writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
-import { codeMeaning, codeName, MMC_ERROR, MMC_OK } from '../../errors/engine-codes.ts';
+import {
+  codeMeaning,
+  codeName,
+  MMC_ERROR,
+  MMC_INVALID_PARAM,
+  MMC_OK,
+} from '../../errors/engine-codes.ts';
 import type { Address } from '../../os/libc.ts';
 import { exitNow } from '../../os/process-exit.ts';
 import type { EngineFunctions } from '../abi/abi.ts';
@@ -109,6 +115,11 @@ async function initialise(opening: Opening, config: Address): Promise<void> {
 async function initError(library: EngineLibrary, code: number): Promise<EngineLoadError> {
   const advice = library.nonblocking
     ? [
+        ...(code === MMC_INVALID_PARAM
+          ? [
+              'A variable MMC_EMBEDDED_... has a bad value; the line of the engine on stderr names it.',
+            ]
+          : []),
         'The embedded engine keeps its pool in /dev/shm. Check that it is large enough and writable',
         '(`df -h /dev/shm`; a container needs --shm-size), or reduce --pool-bytes.',
       ]

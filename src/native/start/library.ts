@@ -12,7 +12,7 @@ import {
   optionalFunction,
 } from '../abi/abi.ts';
 import { EngineLoadError } from '../abi/errors.ts';
-import { embeddedLibraryPath } from './built-libraries.ts';
+import { buildEngineCommand, embeddedLibraryPath } from './built-libraries.ts';
 
 export interface EngineLibrary {
   readonly path: string;
@@ -69,7 +69,7 @@ function checkReadable(file: string, embedded: boolean): void {
     const problem = `Cannot read the engine's library ${file}.`;
     const advice = embedded
       ? [
-          'Build it with `npm run build:engine`, which needs a C compiler',
+          `Build it with \`${buildEngineCommand}\`, which needs a C compiler`,
           '(Debian, Ubuntu: apt-get install gcc libc6-dev; Alpine: apk add gcc musl-dev linux-headers;',
           'Fedora: dnf install gcc glibc-devel), or point GATEWAY_ENGINE at libmf_memcache.so.',
         ].join('\n')

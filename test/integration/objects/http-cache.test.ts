@@ -1,7 +1,10 @@
 /** The default engine as a cache: objects without end, and large ones beside many small ones. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
+import { embeddedLibraryPath } from '../../../src/native/start/built-libraries.ts';
+import { startEngine } from '../../helpers/engine/engine-process.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
 import { untilIdle } from '../../helpers/process/metrics.ts';
@@ -71,5 +74,29 @@ describe('a full pool of an engine that evicts only above 90 % use', () => {
     assert.equal((await request('DELETE', keys.at(-1) ?? '')).status, 204);
     assert.equal((await put).status, 201);
     await untilIdle(running.url);
+  });
+});
+
+describe('a pool with a name', () => {
+  it('is shared with programs that use the same name, and stays while one of them does', async () => {
+    const name = `kv-${process.pid}`;
+    const gateway = await startGateway({ args: ['--pool-name', name, '--pool-bytes', '16MiB'] });
+    const { store, value } = requestTo(() => gateway);
+    const env = { MMC_EMBEDDED_POOL: name, MMC_EMBEDDED_BYTES: String(16 * mebibyte) };
+    const other = await startEngine(embeddedLibraryPath, env);
+    try {
+      assert.equal(await other.engine.init(0), 0);
+      const key = await store('shared');
+      assert.equal(await other.engine.exist(key), 0);
+      assert.equal(await other.engine.put('of the program', { length: 5, fill: 7 }), 0);
+      assert.deepEqual(await value('of the program'), Buffer.alloc(5, 7));
+      assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
+      assert.equal(await other.engine.exist('of the program'), 0);
+      await other.engine.uninit();
+    } finally {
+      await gateway.kill();
+      await other.kill();
+    }
+    assert.equal(existsSync(`/dev/shm/${name}`), false);
   });
 });

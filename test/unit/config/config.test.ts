@@ -329,6 +329,21 @@ describe('the help', () => {
   });
 });
 
+describe('the name of a pool', () => {
+  it('has 1 to 200 characters that a file name may have, and is not that of a private pool', () => {
+    for (const name of ['a', 'k'.repeat(200), 'kv_1.2-x']) {
+      assert.equal(configOf(['--pool-name', name]).poolName, name);
+    }
+    for (const name of ['.a', 'a/b', 'k'.repeat(201), 'a b', 'ä']) {
+      assert.match(
+        onlyFault(['--pool-name', name]),
+        /^--pool-name: is no name of a pool; give 1 to/,
+      );
+    }
+    assert.match(onlyFault(['--pool-name', 'mcg-0-x']), /begins with mcg-/);
+  });
+});
+
 describe('a fault in a list', () => {
   it('is reported for each word', () => {
     const faults = faultsOf(['--listen', 'a,127.0.0.1:1', '--listen', 'b']);

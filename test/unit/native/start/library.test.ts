@@ -71,6 +71,15 @@ describe('loadEngineLibrary', () => {
     writeFileSync(file, 'this is no library');
     const error = loadError(() => loadEngineLibrary({ engine: file }));
     assert.match(error.message, /Cannot load the engine .*text\.so: .+/);
+    assert.match(error.advice, /^It is no shared library for this machine: point GATEWAY_ENGINE/);
+  });
+
+  it('says where the loader looks for libraries that a library needs', () => {
+    const engine = compile(
+      'needs-other.so',
+      'int mcg_other(void); int f(void) { return mcg_other(); }',
+    );
+    const error = loadError(() => loadEngineLibrary({ engine }));
     assert.match(error.advice, /LD_LIBRARY_PATH/);
   });
 });
