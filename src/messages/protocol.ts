@@ -72,8 +72,8 @@ export interface MetricJson {
 }
 
 const toWorkerShapes = {
-  /** The first message; the worker opens the engine of its device. */
-  start: { config: isConfig, device: isCount },
+  /** The first message; the worker opens the engine of its device. It has inherited this number of listeners. */
+  start: { config: isConfig, device: isCount, listeners: isCount },
   /** Returns the handle of `echo`. */
   echoed: {},
   /** Carries a connection as a bare handle that must not be read yet; the response is `accept`. */
@@ -82,6 +82,8 @@ const toWorkerShapes = {
   commit: { id: isCount },
   /** Another worker gets the connection: this one closes its copy and responds with `released`. */
   revoke: { id: isCount },
+  /** The worker may accept until it has accepted `connections` since it got this epoch. */
+  permit: { epoch: isCount, connections: isCount },
   /** Requests the metrics of the worker; the response is `collected` with the same id. */
   collect: { id: isCount },
   /** The response to `scrape`: the text for /metrics. */
@@ -108,6 +110,8 @@ const fromWorkerShapes = {
     arenaBytes: isCount,
     /** Whether `offer` may carry a bare handle. */
     bareHandles: isBoolean,
+    /** Whether it can accept connections on the listeners that it has inherited. */
+    accepts: isBoolean,
   },
   /** Carries a bare handle, before `ready`; the response is `echoed`. */
   echo: {},
@@ -117,7 +121,10 @@ const fromWorkerShapes = {
   heartbeat: { inFlight: isCount, late: isCount, stuck: isBoolean, inspected: isBoolean },
   accept: { id: isCount },
   released: { id: isCount },
-  collected: { id: isCount, metrics: isMetrics },
+  /** Connections that it has accepted by itself: in this epoch, and since its start. */
+  accepted: { epoch: isCount, connections: isCount, total: isCount },
+  /** `accepted` are the connections that it has accepted by itself since its start. */
+  collected: { id: isCount, metrics: isMetrics, accepted: isCount },
   /** The worker serves GET /metrics and requests the sum over all workers. */
   scrape: { id: isCount },
   /** The worker requests the state of the whole pool. */

@@ -11,6 +11,7 @@ export const nodeFeatureNames = [
   'parser-removal',
   'parser-pause',
   'bare-handles',
+  'listener-descriptor',
 ] as const;
 
 export type NodeFeatureName = (typeof nodeFeatureNames)[number];

@@ -7,6 +7,7 @@ import { probeDirectRead } from './direct-read-probe.ts';
 import type { DisabledFeatures } from './feature-names.ts';
 import { probeHalfOpen } from './half-open.ts';
 import { probeLingerClose } from './linger-close.ts';
+import { probeListenerDescriptor } from './listener-descriptor.ts';
 import { nodeFeature, setFeature } from './node-features.ts';
 import { probeOneWrite } from './one-write.ts';
 import { probeParserPause } from './parser-pause.ts';
@@ -38,6 +39,7 @@ export async function probeWorkerFeatures(probes: WorkerProbes): Promise<void> {
     runProbe('socket-descriptor', () => probeSocketDescriptor(socketPair), disabled),
     runProbe('write-queue', () => probeWriteQueue(socketPair), disabled),
     runProbe('bare-handles', () => probeBareHandles(socketPair, echo), disabled),
+    runProbe('listener-descriptor', probeListenerDescriptor, disabled),
     runProbe('parser-pause', () => probeParserPause(socketPair), disabled),
     runProbe('direct-read', () => probeDirectRead(socketPair), disabled),
   ]);

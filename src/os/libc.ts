@@ -46,6 +46,8 @@ export interface Libc {
   ioctl(descriptor: number, request: number, answer: Buffer): number;
   poll(descriptors: Buffer, count: number, timeoutMs: number): number;
   socketpair(domain: number, type: number, protocol: number, descriptors: Int32Array): number;
+  fcntl(descriptor: number, command: number, argument: number): number;
+  shutdown(descriptor: number, how: number): number;
   _exit(code: number): never;
 }
 
@@ -68,6 +70,9 @@ export function libc(): Libc {
       ioctl: library.func('ioctl', 'int', ['int', 'ulong', 'void *']) as any,
       poll: library.func('poll', 'int', ['void *', 'ulong', 'int']) as any,
       socketpair: library.func('socketpair', 'int', ['int', 'int', 'int', 'void *']) as any,
+      // Variadic in C, like ioctl.
+      fcntl: library.func('fcntl', 'int', ['int', 'int', 'long']) as any,
+      shutdown: library.func('shutdown', 'int', ['int', 'int']) as any,
       _exit: library.func('_exit', 'void', ['int']) as any,
     };
   }

@@ -1,4 +1,5 @@
 import { descriptorOf } from '../node-internals/socket-descriptor.ts';
+import { eventsOf } from './descriptor-events.ts';
 import { libc } from './libc.ts';
 
 /** The kernel always reports these two events (poll(2)). */
@@ -10,8 +11,6 @@ const POLLRDHUP = 0x2000;
 /** ioctl request for the number of bytes that have arrived and are unread. */
 const FIONREAD = 0x541b;
 
-/** A struct pollfd: descriptor (int), requested events (short), returned events (short). */
-const asked = Buffer.alloc(8);
 const unread = Buffer.alloc(4);
 
 /**
@@ -34,12 +33,4 @@ export function lastUnreadBytes(connection: object): number | undefined {
   const fd = descriptorOf(connection);
   if ((eventsOf(fd, POLLRDHUP) & POLLRDHUP) === 0) return undefined;
   return libc().ioctl(fd, FIONREAD, unread) === 0 ? unread.readInt32LE(0) : undefined;
-}
-
-/** The events that hold for a descriptor, out of `events` and those that are always reported. */
-function eventsOf(fd: number, events: number): number {
-  if (fd < 0) return 0;
-  asked.writeInt32LE(fd, 0);
-  asked.writeInt16LE(events, 4);
-  return libc().poll(asked, 1, 0) > 0 ? asked.readInt16LE(6) : 0;
 }

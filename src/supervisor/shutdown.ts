@@ -27,7 +27,7 @@ export interface ShutdownOptions {
   readonly workers: readonly PoolWorker[];
   readonly dispatch: Pick<Dispatch, 'hold' | 'release' | 'waitingConnections'>;
   /** Undefined while they are being opened. */
-  readonly listeners: () => Listeners | undefined;
+  readonly listeners: () => Pick<Listeners, 'finish' | 'close'> | undefined;
   /** The listeners are about to close. */
   readonly onClosing: () => void;
   /** The shutdown has outlasted its deadline: kill the workers. */

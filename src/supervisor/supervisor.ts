@@ -7,6 +7,9 @@ import type { Reloadable } from '../config/reload.ts';
 import type { MetricsText, WorkerFacts } from '../messages/protocol.ts';
 import { type PoolReport, reportPool } from '../messages/report.ts';
 import { takesConnections } from '../messages/state.ts';
+import { probeListenerDescriptor } from '../node-internals/listener-descriptor.ts';
+import { runProbe } from '../node-internals/run-probe.ts';
+import { AcceptWindows } from './dispatch/accept-windows.ts';
 import { Dispatch } from './dispatch/dispatch.ts';
 import { FallbackHost } from './fallback-host.ts';
 import type { TcpListener } from './listeners/listener.ts';
@@ -28,6 +31,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #workers: readonly ManagedWorker[];
   readonly #dispatch: Dispatch;
+  readonly #windows: AcceptWindows<ManagedWorker>;
   readonly #startup: StartupState;
   readonly #progress: Progress;
   readonly #scrape: Scrape;
@@ -61,6 +65,11 @@ export class Supervisor {
       fallback: () => this.#fallback.load(),
       maxWaitMs: options.maxWaitMs ?? maxWaitMs,
     });
+    this.#windows = new AcceptWindows({
+      workers: this.#workers,
+      setAccepting: (isWanted) => this.#listeners?.setAccepting(isWanted),
+      hasWaiting: () => this.#listeners?.hasWaiting() === true,
+    });
     this.#scrape = createScrape({
       sources: this.#workers,
       render: (samples) => options.renderMetrics(samples, this.#numbers()),
@@ -72,7 +81,10 @@ export class Supervisor {
       workers: this.#workers,
       dispatch: this.#dispatch,
       listeners: () => this.#listeners,
-      onClosing: () => this.#progress.end(),
+      onClosing: () => {
+        this.#progress.end();
+        this.#windows.close();
+      },
       onOverdue: (reason) => this.kill(reason),
     });
   }
@@ -85,6 +97,7 @@ export class Supervisor {
    */
   async start(): Promise<void> {
     const { config, log } = this.#options;
+    await runProbe('listener-descriptor', probeListenerDescriptor, config.disableNodeFeatures);
     this.#listeners = await openListeners(config, (socket) => this.#dispatch.accept(socket));
     if (this.#stopping) {
       this.#listeners.close();
@@ -98,6 +111,22 @@ export class Supervisor {
     for (const worker of this.#workers) worker.start();
     // After the forks, so that workers and fallback server load at the same time.
     void this.#fallback.load();
+    void this.#shareListeners(this.#listeners);
+  }
+
+  /** Workers accept from now on, if their processes have inherited the listeners. */
+  async #shareListeners(listeners: Listeners): Promise<void> {
+    if (listeners.descriptors.length === 0) return;
+    try {
+      listeners.keep(await import('../os/listening-descriptor.ts'));
+    } catch (error) {
+      this.#options.log.warn(
+        { err: error },
+        'workers cannot accept; the supervisor passes connections on',
+      );
+      return;
+    }
+    if (!this.#stopping) this.#windows.open();
   }
 
   /** Ends in order (shutdown.ts). */
@@ -117,6 +146,7 @@ export class Supervisor {
     this.#failed = true;
     this.#options.complain(`ended at once (${reason}): ${this.describe()}`);
     this.#stopping = true;
+    this.#windows.close();
     this.#shutdown.hurry();
     const stuck = this.#workers.filter((worker) => worker.state !== 'stopped');
     for (const worker of stuck) worker.kill();
@@ -164,11 +194,12 @@ export class Supervisor {
 
   #createWorker(device: number): ManagedWorker {
     const { config, program, env, log } = this.#options;
-    return new ManagedWorker({
+    const worker: ManagedWorker = new ManagedWorker({
       config,
       device,
       program,
       env: env(device),
+      listeners: () => this.#listeners?.descriptors ?? [],
       acceptMs: this.#options.acceptMs ?? acceptMs,
       log,
       onStart: () => this.#progress.started(),
@@ -183,11 +214,16 @@ export class Supervisor {
           );
       },
       onRevoked: (socket) => this.#dispatch.accept(socket),
-      onCapacityChange: () => this.#dispatch.serveQueue(),
+      onCapacityChange: () => {
+        this.#dispatch.serveQueue();
+        this.#windows.update();
+      },
+      onAccepted: (epoch, connections) => this.#windows.accepted(worker, epoch, connections),
       onEnded: (metrics) => this.#scrape.workerEnded(metrics),
       onDrained: () => this.#letGo(device),
       onStopped: () => this.#workerStopped(),
     });
+    return worker;
   }
 
   #ready(facts: WorkerFacts): void {

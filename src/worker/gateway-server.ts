@@ -17,6 +17,7 @@ import { createRegistry } from '../metrics/registry.ts';
 import { storeMetrics } from '../metrics/store.ts';
 import { textMetrics } from '../metrics/text.ts';
 import { canPassHandles } from '../node-internals/connection-handle.ts';
+import { canShareListeners } from '../node-internals/listener-descriptor.ts';
 import { nodeFeatures } from '../node-internals/node-features.ts';
 import { loadBulk } from '../routes/data.ts';
 import { lazy } from '../routes/lazy.ts';
@@ -90,6 +91,7 @@ export class GatewayServer implements RunningGateway {
       serviceId,
       arenaBytes: arena.totalBytes,
       bareHandles: canPassHandles(),
+      accepts: canShareListeners(),
     };
   }
 

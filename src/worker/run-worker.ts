@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { type CallHealth, startHeartbeat } from '../messages/heartbeat.ts';
 import { parseToWorker, type ToWorker } from '../messages/protocol.ts';
 import { closePassed, type Handle } from '../node-internals/connection-handle.ts';
+import { Acceptor } from './acceptor.ts';
 import { OfferedConnection } from './offered-connection.ts';
 import { PendingGateway } from './pending-gateway.ts';
 import type { GatewayStart, RunningGateway } from './running-gateway.ts';
@@ -41,6 +42,11 @@ class Worker {
   readonly #channel = new SupervisorChannel();
   readonly #gateway = new PendingGateway();
   readonly #offered = new OfferedConnection(() => this.#gateway.running);
+  readonly #acceptor = new Acceptor({
+    // Only a worker that is ready may accept.
+    onConnection: (socket) => this.#gateway.running?.accept(socket),
+    report: (accepted) => this.#channel.send({ type: 'accepted', ...accepted }),
+  });
   readonly #shutdown: WorkerShutdown;
   #drainMs = 0;
 
@@ -61,6 +67,7 @@ class Worker {
 
   /** Without a supervisor no process decides which worker serves an offered connection, or when to leave the pool. */
   supervisorEnded(): void {
+    this.#acceptor.endForAll();
     this.#offered.revoke();
     this.#shutdown.permitLeave();
     void this.#shutdown.begin(this.#drainMs);
@@ -89,6 +96,9 @@ class Worker {
         this.#offered.revoke();
         this.#channel.send({ type: 'released', id: message.id });
         break;
+      case 'permit':
+        this.#acceptor.permit(message.epoch, message.connections);
+        break;
       case 'collect':
         void this.#collect(message.id);
         break;
@@ -108,6 +118,7 @@ class Worker {
         this.#shutdown.permitLeave();
         break;
       case 'drain':
+        this.#acceptor.end();
         void this.#shutdown.begin(message.deadlineMs);
         break;
       case 'echoed':
@@ -118,8 +129,10 @@ class Worker {
     }
   }
 
-  async #start({ config, device }: Extract<ToWorker, { type: 'start' }>): Promise<void> {
+  async #start(message: Extract<ToWorker, { type: 'start' }>): Promise<void> {
+    const { config, device, listeners } = message;
     this.#drainMs = config.drainMs;
+    this.#acceptor.inherit(listeners);
     const channel = this.#channel;
     const opening = this.#parts.open({
       config,
@@ -140,6 +153,7 @@ class Worker {
   /** Without a response the supervisor counts the metrics that it received last. */
   async #collect(id: number): Promise<void> {
     const metrics = await this.#gateway.running?.collect().catch(() => undefined);
-    if (metrics !== undefined) this.#channel.send({ type: 'collected', id, metrics });
+    if (metrics === undefined) return;
+    this.#channel.send({ type: 'collected', id, metrics, accepted: this.#acceptor.total });
   }
 }

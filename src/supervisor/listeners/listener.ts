@@ -36,14 +36,14 @@ export async function listen(
   onConnection: OnConnection,
   ipv6Only = false,
 ): Promise<TcpListener> {
-  const server = await openServer({ host: where, port, ipv6Only }, onConnection).catch(
+  const socket = await openServer({ host: where, port, ipv6Only }, onConnection).catch(
     (error: unknown) => {
       throw failure(error, host, port);
     },
   );
-  const address = server.address();
+  const address = socket.address();
   const taken = typeof address === 'object' && address !== null ? address.port : port;
-  return { host, port: taken, address: urlOf(host, taken), close: () => void server.close() };
+  return { host, port: taken, address: urlOf(host, taken), socket, close: () => socket.close() };
 }
 
 function failure(error: unknown, host: string, port: number): ListenError {

@@ -4,6 +4,7 @@ import type { Config } from '../../config/config.ts';
 import type { ListenAddress } from '../../config/listen.ts';
 import { needsIPv6Only, type Place, sharedWith } from './address-conflicts.ts';
 import { listen, lookUp, type PortAddress, type TcpListener } from './listener.ts';
+import type { DescriptorCalls } from './listening-socket.ts';
 import { ListenError, type Listener, type OnConnection } from './open-server.ts';
 import { listenUnix } from './unix-listener.ts';
 
@@ -12,9 +13,17 @@ export interface Listeners {
   readonly addresses: readonly string[];
   /** The first listener with a port; undefined without any. */
   readonly tcp: TcpListener | undefined;
+  /** Descriptors of all listeners, for workers to inherit; empty where one is unknown. */
+  readonly descriptors: readonly number[];
+  /** Keeps the sockets open from now on, so that workers can accept in the place of the supervisor. */
+  keep(calls: DescriptorCalls): void;
+  /** Whether the supervisor accepts; without `keep` it does always. @throws without a free descriptor */
+  setAccepting(isWanted: boolean): void;
+  /** Whether a connection waits in a queue of the kernel. */
+  hasWaiting(): boolean;
   /** Takes the connections that the kernel has accepted already, and closes. */
   finish(): Promise<void>;
-  /** Accepts nothing more. */
+  /** Accepts nothing more, in any process. */
   close(): void;
 }
 
@@ -53,7 +62,19 @@ export async function openListeners(
     close();
     throw failure(reasons);
   }
+  const sockets = opened.map(({ socket }) => socket);
   return {
+    get descriptors() {
+      const known = sockets.flatMap(({ descriptor }) => descriptor ?? []);
+      return known.length === sockets.length ? known : [];
+    },
+    keep(calls) {
+      for (const socket of sockets) socket.keep(calls);
+    },
+    setAccepting(isWanted) {
+      for (const socket of sockets) socket.setAccepting(isWanted);
+    },
+    hasWaiting: () => sockets.some((socket) => socket.hasWaiting()),
     addresses: opened.map(({ address }) => address),
     tcp: opened.find((listener): listener is TcpListener => 'port' in listener),
     async finish() {

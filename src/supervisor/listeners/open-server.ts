@@ -1,8 +1,7 @@
 /** A server that only accepts: the common part of all listeners. */
 import net from 'node:net';
-
-/** Connections that the kernel holds while the supervisor is busy; at most net.core.somaxconn. */
-const backlog = 4096;
+import { BACKLOG } from '../../messages/listening.ts';
+import { ListeningSocket } from './listening-socket.ts';
 
 /** Takes a paused connection: a byte that the supervisor read would be missing in the worker. */
 export type OnConnection = (socket: net.Socket) => void;
@@ -11,16 +10,16 @@ export type OnConnection = (socket: net.Socket) => void;
 export function openServer(
   where: { host: string; port: number; ipv6Only: boolean } | { path: string },
   onConnection: OnConnection,
-): Promise<net.Server> {
+): Promise<ListeningSocket> {
   return new Promise((resolve, reject) => {
     // Half-open, because a client may end its side before it has the response.
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true }, onConnection);
     server.once('error', reject);
-    server.listen({ ...where, backlog }, () => {
+    server.listen({ ...where, backlog: BACKLOG }, () => {
       server.removeAllListeners('error');
       // A failed accept (without a free descriptor, for example) is no reason to end; the kernel tries again.
       server.on('error', () => {});
-      resolve(server);
+      resolve(new ListeningSocket(server));
     });
   });
 }
@@ -29,6 +28,7 @@ export function openServer(
 export interface Listener {
   /** As one URL or word: `http://127.0.0.1:8080`, `unix:/run/gateway.sock`. */
   readonly address: string;
+  readonly socket: ListeningSocket;
   /** Accepts nothing more; connections that were accepted live on. */
   close(): void;
 }

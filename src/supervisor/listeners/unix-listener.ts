@@ -1,9 +1,9 @@
 /** A Unix socket, for clients on this machine: its file has a mode, and is removed in the end. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, unlinkSync } from 'node:fs';
-import type net from 'node:net';
 import path from 'node:path';
 import { withAddressLock } from './address-lock.ts';
+import type { ListeningSocket } from './listening-socket.ts';
 import { ListenError, type Listener, type OnConnection, openServer } from './open-server.ts';
 import { fileAt, makeRoom, removeIfSame } from './socket-file.ts';
 
@@ -14,17 +14,18 @@ export async function listenUnix(
   onConnection: OnConnection,
 ): Promise<Listener> {
   try {
-    const { server, own } = await withAddressLock(file, async () => {
+    const { socket, own } = await withAddressLock(file, async () => {
       await makeRoom(file);
       const opened = await openAt(file, mode, onConnection);
-      return { server: opened, own: fileAt(file) };
+      return { socket: opened, own: fileAt(file) };
     });
     return {
       address: `unix:${file}`,
+      socket,
       close() {
         // Before the socket, which keeps its inode's number from being given to another file.
         if (own !== undefined) removeQuietly(file, own);
-        server.close();
+        socket.close();
       },
     };
   } catch (error) {
@@ -38,25 +39,29 @@ export async function listenUnix(
  * another program by then. So libuv binds a temporary name, and the path becomes a link to that
  * socket. The link fails where a file exists, and no client finds the socket before it listens.
  */
-async function openAt(file: string, mode: number, onConnection: OnConnection): Promise<net.Server> {
+async function openAt(
+  file: string,
+  mode: number,
+  onConnection: OnConnection,
+): Promise<ListeningSocket> {
   const provisional = `${file}.${randomBytes(3).toString('hex')}`;
   // The file is created before openServer returns, and has its mode from the first moment.
   const umask = process.umask(0o777 & ~mode);
-  let opening: Promise<net.Server>;
+  let opening: Promise<ListeningSocket>;
   try {
     opening = openServer({ path: provisional }, onConnection);
   } finally {
     process.umask(umask);
   }
-  const server = await opening;
+  const socket = await opening;
   try {
     linkSync(provisional, file);
     unlinkSync(provisional);
   } catch (error) {
-    server.close();
+    socket.close();
     throw error;
   }
-  return server;
+  return socket;
 }
 
 /** A fault is ignored: the next start finds that the file is stale. */

@@ -11,6 +11,8 @@ export interface ManagedWorkerOptions {
   readonly device: number;
   readonly program: WorkerProgram;
   readonly env: NodeJS.ProcessEnv;
+  /** Descriptors of listening sockets, for its worker to inherit. */
+  readonly listeners: () => readonly number[];
   /** How long its worker may take to accept an offered connection. */
   readonly acceptMs: number;
   readonly log: PoolLog;
@@ -24,6 +26,8 @@ export interface ManagedWorkerOptions {
   readonly onRevoked: (socket: Socket) => void;
   /** The worker can take another connection, or has stopped taking connections. */
   readonly onCapacityChange: () => void;
+  /** The worker has accepted this number of connections by itself in an epoch. */
+  readonly onAccepted: (epoch: number, connections: number) => void;
   /** The worker process has ended, and these are the last metrics that it sent. */
   readonly onEnded: (metrics: MetricJson[]) => void;
   /** The worker has drained, and waits for `leave`. */

@@ -75,6 +75,11 @@ export class ManagedWorker {
     return this.#state === 'degraded';
   }
 
+  /** Whether its worker can accept connections by itself. */
+  get accepts(): boolean {
+    return this.#instance?.accepts === true;
+  }
+
   /**
    * Whether there is no worker and none will be started, though it was not stopped. Only an
    * uncaught error does that.
@@ -85,7 +90,7 @@ export class ManagedWorker {
 
   /** Connections that its workers have accepted. */
   get handedOver(): number {
-    return this.#handedOver;
+    return this.#handedOver + (this.#instance?.accepted ?? 0);
   }
 
   /** Once stopped: whether the worker finished all requests and exited by itself. */
@@ -116,6 +121,11 @@ export class ManagedWorker {
 
   handoff(socket: Socket): boolean {
     return takesConnections(this.#state) && this.#instance?.handoff(socket) === true;
+  }
+
+  /** Lets its worker accept until it has accepted `connections` since the message with a new epoch. */
+  permit(epoch: number, connections: number): void {
+    this.#instance?.send({ type: 'permit', epoch, connections });
   }
 
   /** Requests the metrics of its worker; false when the worker does not respond in time. */
@@ -182,6 +192,9 @@ export class ManagedWorker {
       case 'heartbeat':
         this.#beat(message);
         break;
+      case 'accepted':
+        this.#options.onAccepted(message.epoch, message.connections);
+        break;
       case 'asked':
         setTimeout((asking) => this.#drainAlone(asking), groupSignalMs, this.#instance);
         break;
@@ -226,6 +239,7 @@ export class ManagedWorker {
     const { cameUp, finished, pid, readyMs } = instance;
     this.#lastActivity = instance.describe();
     this.#instance = undefined;
+    this.#handedOver += instance.accepted;
     const metrics = instance.end();
     if (metrics !== undefined) this.#options.onEnded(metrics);
     const log = this.#log.bind(this);

@@ -33,6 +33,9 @@ export class WorkerInstance {
   readonly #process: WorkerProcess;
   readonly #watch: HeartbeatWatch;
   readonly #metrics = new LastMetrics((id) => this.send({ type: 'collect', id }));
+  readonly #listeners: number;
+  #accepts = false;
+  #accepted = 0;
   #serviceId: number | undefined;
   #readySince: number | undefined;
   #remaining: Remaining | undefined;
@@ -40,7 +43,10 @@ export class WorkerInstance {
   constructor(options: WorkerInstanceOptions) {
     this.#options = options;
     const { managed, config, state } = options;
+    const listeners = managed.listeners();
+    this.#listeners = listeners.length;
     this.#process = new WorkerProcess({
+      listeners,
       program: managed.program,
       device: managed.device,
       env: managed.env,
@@ -56,7 +62,7 @@ export class WorkerInstance {
         options.onExit(exit);
       },
     });
-    this.send({ type: 'start', config, device: managed.device });
+    this.send({ type: 'start', config, device: managed.device, listeners: listeners.length });
     this.#watch = watchHeartbeat({
       managed,
       pid: this.pid,
@@ -75,6 +81,16 @@ export class WorkerInstance {
   /** The service id of its engine, once that is open. */
   get serviceId(): number | undefined {
     return this.#serviceId;
+  }
+
+  /** Whether it can accept connections by itself. */
+  get accepts(): boolean {
+    return this.#accepts && this.#listeners > 0;
+  }
+
+  /** Connections that it has accepted by itself, as far as it has reported. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   /** Milliseconds since it was started. */
@@ -160,10 +176,15 @@ export class WorkerInstance {
     if (message.type === 'ready') {
       this.#readySince = performance.now();
       this.#serviceId = message.serviceId;
+      this.#accepts = message.accepts;
     } else if (message.type === 'heartbeat') this.#watch.heard(message);
     else if (message.type === 'draining') this.#remaining = message;
-    else if (message.type === 'collected') this.#metrics.collected(message.id, message.metrics);
-    else if (message.type === 'scrape') this.#scrape(message.id);
+    else if (message.type === 'accepted') this.#accepted = message.total;
+    else if (message.type === 'collected') {
+      this.#accepted = message.accepted;
+      this.#metrics.collected(message.id, message.metrics);
+    }
+    if (message.type === 'scrape') this.#scrape(message.id);
     else if (message.type === 'survey') {
       this.send({ type: 'surveyed', id: message.id, report: this.#options.managed.onSurvey() });
     }

@@ -30,6 +30,8 @@ export interface WorkerProcessOptions {
   readonly program: WorkerProgram;
   readonly device: number;
   readonly env: NodeJS.ProcessEnv;
+  /** Descriptors of listening sockets, for the worker to inherit. */
+  readonly listeners: readonly number[];
   /** Whether the log gets the engine's output, until `showOutput` is called; it is read in any case. */
   readonly showOutput: boolean;
   /** How long it may take to accept an offered connection. */
@@ -65,11 +67,11 @@ export class WorkerProcess {
   constructor(options: WorkerProcessOptions) {
     this.#options = options;
     // 1 and 2 belong to the engine; the worker's own log goes to 3, which is the supervisor's
-    // stdout.
+    // stdout; the listeners follow the channel (FIRST_LISTENER).
     this.#child = fork(options.program.file, [workerRole, `device=${options.device}`], {
       env: options.env,
       execArgv: [...options.program.execArgv],
-      stdio: ['ignore', 'pipe', 'pipe', 1, 'ipc'],
+      stdio: ['ignore', 'pipe', 'pipe', 1, 'ipc', ...options.listeners],
     });
     this.#filter('stderr', 'warn', isKeylessWarning);
     this.showOutput(options.showOutput);

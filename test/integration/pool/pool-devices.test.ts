@@ -65,7 +65,7 @@ describe('a gateway of two devices', () => {
     for (let i = 0; i < 4; i++) devices.push(await connect().device());
     assert.deepEqual([...devices].sort(), [3, 3, 5, 5]);
     assert.notEqual(devices[0], devices[1]);
-    assert.deepEqual(devices.slice(2), devices.slice(0, 2));
+    assert.notEqual(devices[2], devices[3]);
   });
 
   it('reads and removes through one worker an object that was put through the other', async () => {

@@ -15,14 +15,18 @@ const ready = {
   serviceId: 0,
   arenaBytes: 1,
   bareHandles: true,
+  accepts: true,
 };
 
 describe('messages to a worker', () => {
   it('are accepted as they arrive on the channel', () => {
-    const start: unknown = JSON.parse(JSON.stringify({ type: 'start', config, device: 0 }));
+    const start: unknown = JSON.parse(
+      JSON.stringify({ type: 'start', config, device: 0, listeners: 1 }),
+    );
     assert.equal(parseToWorker(start), start);
     for (const message of [
       { type: 'offer', id: 1 },
+      { type: 'permit', epoch: 1, connections: 0 },
       { type: 'collect', id: 0 },
       { type: 'metrics', id: 2, contentType: 'text/plain', body: '' },
       { type: 'unready' },
@@ -36,11 +40,12 @@ describe('messages to a worker', () => {
 
   it('are refused if a member is missing or has another type', () => {
     for (const message of [
-      { type: 'start', config: { ...config, port: undefined }, device: 0 },
-      { type: 'start', config: { ...config, port: '1' }, device: 0 },
-      { type: 'start', config: { ...config, allowHost: 'a' }, device: 0 },
-      { type: 'start', config: { ...config, devices: '0' }, device: 0 },
-      { type: 'start', config },
+      { type: 'start', config: { ...config, port: undefined }, device: 0, listeners: 1 },
+      { type: 'start', config: { ...config, port: '1' }, device: 0, listeners: 1 },
+      { type: 'start', config: { ...config, allowHost: 'a' }, device: 0, listeners: 1 },
+      { type: 'start', config: { ...config, devices: '0' }, device: 0, listeners: 1 },
+      { type: 'start', config, listeners: 1 },
+      { type: 'start', config, device: 0 },
       { type: 'drain' },
       { type: 'reconfigure', layout: [], logLevel: 'loud' },
       { type: 'reconfigure', layout: [{ name: 'a', sizes: ['1'] }], logLevel: 'info' },
@@ -62,7 +67,8 @@ describe('messages from a worker', () => {
       { type: 'failed', message: 'x', permanent: false },
       { type: 'heartbeat', inFlight: 2, late: 1, stuck: false, inspected: false },
       { type: 'accept', id: 1 },
-      { type: 'collected', id: 1, metrics: [{ name: 'a' }] },
+      { type: 'collected', id: 1, metrics: [{ name: 'a' }], accepted: 3 },
+      { type: 'accepted', epoch: 1, connections: 2, total: 3 },
       { type: 'scrape', id: 1 },
       { type: 'survey', id: 1 },
       { type: 'draining', stage: 'engine', requests: 0, calls: 0 },
@@ -86,8 +92,8 @@ describe('messages from a worker', () => {
       { ...ready, engine: undefined },
       { type: 'heartbeat', inFlight: 2, late: -1, stuck: false, inspected: false },
       { type: 'heartbeat', inFlight: 2, late: 1, stuck: 'no', inspected: false },
-      { type: 'collected', id: 1, metrics: [1] },
-      { type: 'collected', id: 1, metrics: {} },
+      { type: 'collected', id: 1, metrics: [1], accepted: 0 },
+      { type: 'collected', id: 1, metrics: {}, accepted: 0 },
       { type: 'draining', stage: 'all', requests: 0, calls: 0 },
     ]) {
       assert.equal(parseFromWorker(message), undefined);

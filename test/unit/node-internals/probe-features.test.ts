@@ -24,6 +24,7 @@ const namesIn = (state: string) =>
 /** Features whose probes use streams, or no connection. */
 const withoutSockets: readonly string[] = [
   ...['body-tap', 'one-write', 'half-open', 'connection-checks', 'linger-close'],
+  'listener-descriptor',
 ];
 
 describe('the probes of a worker', () => {

@@ -29,8 +29,6 @@ function ending({ drainMs = 60_000, drainDelayMs = 0, slowListeners = false } = 
       },
     },
     listeners: () => ({
-      addresses: [],
-      tcp: undefined,
       close: () => void did.push('close'),
       async finish() {
         did.push('finish');

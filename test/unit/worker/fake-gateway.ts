@@ -11,6 +11,7 @@ export function fakeGateway(behaviour: Partial<RunningGateway> = {}) {
       serviceId: 0,
       arenaBytes: 0,
       bareHandles: true,
+      accepts: false,
     },
     accept: () => void did.push('accept'),
     drain: () => Promise.resolve(true),

@@ -1,0 +1,228 @@
+/**
+ * Lets workers accept connections by themselves. All ready workers accept at the same time, and no
+ * worker gets far ahead of another: each may accept a window of connections more than the one with the
+ * fewest. A worker that accepts none while connections wait does not count until it accepts again.
+ * The supervisor accepts while no worker can.
+ */
+
+/** A worker of the pool. */
+export interface AcceptingWorker {
+  /** Whether it takes connections, however busy, and responds. */
+  readonly serving: boolean;
+  /** Whether its engine calls hang. */
+  readonly degraded: boolean;
+  /** Whether it can accept by itself. */
+  readonly accepts: boolean;
+  /** Lets it accept until it has accepted `connections` since the message with a new epoch. */
+  permit(epoch: number, connections: number): void;
+}
+
+export interface AcceptWindowsOptions<Worker extends AcceptingWorker> {
+  readonly workers: readonly Worker[];
+  /** Whether the supervisor accepts. @throws when that cannot be changed now */
+  readonly setAccepting: (isWanted: boolean) => void;
+  /** Whether a connection waits in the kernel's queue. */
+  readonly hasWaiting: () => boolean;
+}
+
+interface Member<Worker> {
+  readonly worker: Worker;
+  readonly epoch: number;
+  /** Connections of this epoch that it has reported. */
+  accepted: number;
+  permitted: number;
+  /** Added to `accepted` to compare it with others that began earlier. */
+  head: number;
+  /** Whether it has accepted none while connections waited. */
+  isBehind: boolean;
+  /** Checks in a row at which connections waited and it had accepted none. */
+  idleChecks: number;
+  /** `accepted` at the last check. */
+  seen: number;
+}
+
+/** The only worker needs no limit. */
+const UNLIMITED = Number.MAX_SAFE_INTEGER;
+/** A window of more would not save messages that matter. */
+const MAX_WINDOW = 64;
+/** A window is at most this part of the connections of each worker in a second. */
+const PART = 20;
+const checkMs = 50;
+const MAX_IDLE_CHECKS = 2;
+
+export class AcceptWindows<Worker extends AcceptingWorker> {
+  readonly #options: AcceptWindowsOptions<Worker>;
+  readonly #recent = createRate();
+  #members: Member<Worker>[] = [];
+  #epoch = 0;
+  #isOpen = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: AcceptWindowsOptions<Worker>) {
+    this.#options = options;
+  }
+
+  /** From now on workers may accept. */
+  open(): void {
+    this.#isOpen = true;
+    this.update();
+  }
+
+  /** From now on the supervisor accepts. */
+  close(): void {
+    this.#isOpen = false;
+    this.update();
+  }
+
+  /** Call this when a worker has begun or ceased to serve. */
+  update(): void {
+    const workers = this.#isOpen ? this.#eligible() : [];
+    const isAlone = workers.length === 1;
+    for (const { worker } of this.#members) {
+      if (!workers.includes(worker)) worker.permit(this.#nextEpoch(), 0);
+    }
+    // A worker without a limit gets one in a new epoch.
+    const staying = this.#members.filter(
+      ({ worker, permitted }) => workers.includes(worker) && (isAlone || permitted !== UNLIMITED),
+    );
+    const joining = workers.filter((worker) => !staying.some((member) => member.worker === worker));
+    const head = lowest(staying);
+    this.#members = [...staying, ...joining.map((worker) => this.#join(worker, head))];
+    this.#setOwn(workers.length === 0);
+    this.#permit();
+    this.#watch();
+  }
+
+  /** A worker has accepted this number of connections in an epoch. */
+  accepted(worker: Worker, epoch: number, accepted: number): void {
+    const member = this.#members.find((one) => one.worker === worker && one.epoch === epoch);
+    if (member === undefined) return;
+    this.#recent.add(accepted - member.accepted);
+    member.accepted = accepted;
+    if (member.isBehind) this.#catchUp(member);
+    this.#permit();
+    this.#watch();
+  }
+
+  /** None when one of them cannot accept by itself: it would get no connection. */
+  #eligible(): Worker[] {
+    const serving = this.#options.workers.filter((worker) => worker.serving);
+    const healthy = serving.filter((worker) => !worker.degraded);
+    const eligible = healthy.length > 0 ? healthy : serving;
+    return eligible.every((worker) => worker.accepts) ? eligible : [];
+  }
+
+  #join(worker: Worker, head: number): Member<Worker> {
+    const counts = { accepted: 0, permitted: 0, seen: 0, idleChecks: 0 };
+    return { worker, epoch: this.#nextEpoch(), ...counts, head, isBehind: false };
+  }
+
+  #nextEpoch(): number {
+    this.#epoch += 1;
+    return this.#epoch;
+  }
+
+  #setOwn(isWanted: boolean): void {
+    try {
+      this.#options.setAccepting(isWanted);
+    } catch {
+      // Without a free descriptor; one becomes free with the next connection that ends.
+      setTimeout(() => this.update(), checkMs).unref();
+    }
+  }
+
+  /** It does not make up for the connections that the others got meanwhile: that would be a burst. */
+  #catchUp(member: Member<Worker>): void {
+    member.isBehind = false;
+    const others = this.#members.filter((other) => other !== member);
+    member.head = Math.max(member.head, lowest(others) - member.accepted);
+  }
+
+  #permit(): void {
+    const [first, second] = this.#members;
+    if (first !== undefined && second === undefined) {
+      this.#send(first, UNLIMITED);
+      return;
+    }
+    const window = this.#window();
+    const most = lowest(this.#members) + window;
+    for (const member of this.#members) {
+      const permitted = most - member.head;
+      const isUsedUp = member.accepted >= member.permitted;
+      const isWorthwhile = isUsedUp || permitted - member.permitted >= window / 2;
+      if (permitted > member.permitted && isWorthwhile) this.#send(member, permitted);
+    }
+  }
+
+  #send(member: Member<Worker>, permitted: number): void {
+    if (member.permitted === permitted) return;
+    member.permitted = permitted;
+    member.worker.permit(member.epoch, permitted);
+  }
+
+  #window(): number {
+    const each = this.#recent.perSecond() / this.#members.length;
+    return Math.min(MAX_WINDOW, Math.max(1, Math.floor(each / PART)));
+  }
+
+  /** Checks while a worker has used up its window and waits for another. */
+  #watch(): void {
+    const isBlocked = this.#members.some(isExhausted);
+    if (!isBlocked) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    } else this.#timer ??= setTimeout(() => this.#check(), checkMs).unref();
+  }
+
+  #check(): void {
+    this.#timer = undefined;
+    const isWaiting = this.#options.hasWaiting();
+    for (const member of this.#members) {
+      const isIdle = isWaiting && !isExhausted(member) && member.accepted === member.seen;
+      member.seen = member.accepted;
+      member.idleChecks = isIdle ? member.idleChecks + 1 : 0;
+      if (member.idleChecks >= MAX_IDLE_CHECKS) member.isBehind = true;
+    }
+    this.#permit();
+    this.#watch();
+  }
+}
+
+const isExhausted = ({ accepted, permitted }: Member<unknown>): boolean => accepted >= permitted;
+
+/** The connections of the worker with the fewest, of those that are not behind. */
+function lowest(members: readonly Member<unknown>[]): number {
+  const current = members.filter(({ isBehind }) => !isBehind);
+  const counted = current.length > 0 ? current : members;
+  return counted.length === 0
+    ? 0
+    : Math.min(...counted.map(({ head, accepted }) => head + accepted));
+}
+
+/** Counts events over about a second. */
+function createRate() {
+  let startedMs = performance.now();
+  let current = 0;
+  let previous = 0;
+
+  /** Begins the next second if this one is over. */
+  function advance(): number {
+    const elapsedMs = performance.now() - startedMs;
+    if (elapsedMs < 1000) return elapsedMs;
+    previous = elapsedMs < 2000 ? current : 0;
+    current = 0;
+    startedMs += elapsedMs < 2000 ? 1000 : elapsedMs;
+    return performance.now() - startedMs;
+  }
+
+  return {
+    add(count: number): void {
+      advance();
+      current += count;
+    },
+    perSecond(): number {
+      const elapsedMs = advance();
+      return current + previous * Math.max(0, 1 - elapsedMs / 1000);
+    },
+  };
+}
