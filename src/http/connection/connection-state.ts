@@ -23,12 +23,15 @@ export interface ConnectionStates {
   of(connection: object): ConnectionState;
 }
 
-/** Keeps a state for each connection, as long as the connection exists. */
+/**
+ * Keeps a state on each connection. In a WeakMap, V8 would keep a closed connection until the next full
+ * collection, because the state may refer to its last response.
+ */
 export function createConnectionStates(): ConnectionStates {
-  const states = new WeakMap<object, ConnectionState>();
+  const requests = Symbol('requests');
   return {
-    of(connection) {
-      const known = states.get(connection);
+    of(connection: { [requests]?: ConnectionState }) {
+      const known = connection[requests];
       if (known !== undefined) return known;
       const state: ConnectionState = {
         serving: undefined,
@@ -37,7 +40,7 @@ export function createConnectionStates(): ConnectionStates {
         isClosing: false,
         bodyFault: undefined,
       };
-      states.set(connection, state);
+      connection[requests] = state;
       return state;
     },
   };

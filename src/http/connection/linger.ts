@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { stopReadingDirectly } from '../../node-internals/direct-read.ts';
+import { ignoreEnd } from '../../node-internals/linger-close.ts';
 import { takeParserOff } from '../../node-internals/parser-removal.ts';
 import { pendingResponses } from '../../node-internals/pending-responses.ts';
 import { endPauses, pauseReading } from '../body/read-pause.ts';
@@ -24,7 +25,13 @@ interface Discarding {
   onBytes: (() => void) | undefined;
 }
 
-const discarding = new WeakMap<Socket, Discarding>();
+/**
+ * The state of a closing connection is on its socket. In a WeakMap, V8 would keep each closed connection
+ * until the next full collection, because the state refers to the socket.
+ */
+const discarding = Symbol('discarding');
+const closing = Symbol('closing');
+type Lingering = Socket & { [discarding]?: Discarding; [closing]?: true };
 
 /**
  * Detaches the HTTP parser from a connection: from the next turn of the loop on, bytes that arrive are
@@ -48,10 +55,10 @@ export function discardRequest(req: IncomingMessage): void {
 }
 
 function beginDiscarding(socket: Socket): Discarding {
-  const known = discarding.get(socket);
+  const known = (socket as Lingering)[discarding];
   if (known !== undefined) return known;
   const state: Discarding = { bytes: 0, requests: 0, isParsed: false, onBytes: undefined };
-  discarding.set(socket, state);
+  (socket as Lingering)[discarding] = state;
   // A parser cannot be detached from its connection within its own callback.
   process.nextTick(() => {
     if (socket.destroyed) return;
@@ -72,10 +79,9 @@ function limitRequests(socket: Socket, state: Discarding): void {
   if (isFlooded) pauseReading(socket, state);
 }
 
-const closing = new WeakSet<Socket>();
-
 /** Whether our side of a connection has ended, or is about to: nothing may be served on it. */
-export const isClosing = (socket: Socket): boolean => socket.writableEnded || closing.has(socket);
+export const isClosing = (socket: Socket): boolean =>
+  socket.writableEnded || (socket as Lingering)[closing] === true;
 
 /**
  * Closes a connection behind its last response: ends our side once everything that was written has
@@ -86,9 +92,10 @@ export const isClosing = (socket: Socket): boolean => socket.writableEnded || cl
  */
 export function lingerClose(socket: Socket): void {
   if (socket.destroyed || isClosing(socket)) return;
-  closing.add(socket);
+  (socket as Lingering)[closing] = true;
   linger(socket, () => socket.destroy(), MAX_IDLE_MS);
   socket.end();
+  ignoreEnd(socket);
 }
 
 /**
@@ -100,8 +107,9 @@ export function lingerBeforeEnd(socket: Socket, end: () => void): boolean {
   if (socket.destroyed || isClosing(socket)) return false;
   const responses = pendingResponses(socket);
   const isRead = responses.length <= 1 && responses.every(({ req }) => req.complete);
-  const idleMs = isRead && !discarding.has(socket) ? MAX_SILENT_MS : MAX_IDLE_MS;
-  closing.add(socket);
+  const idleMs =
+    isRead && (socket as Lingering)[discarding] === undefined ? MAX_SILENT_MS : MAX_IDLE_MS;
+  (socket as Lingering)[closing] = true;
   linger(socket, end, idleMs);
   socket.once('end', end);
   return true;
