@@ -82,7 +82,7 @@ const toWorkerShapes = {
   commit: { id: isCount },
   /** Another worker gets the connection: this one closes its copy and responds with `released`. */
   revoke: { id: isCount },
-  /** The worker may accept until it has accepted `connections` since it got this epoch. */
+  /** The worker may accept until it has accepted `connections` since it got this epoch. A new epoch is confirmed with `accepted`. */
   permit: { epoch: isCount, connections: isCount },
   /** Requests the metrics of the worker; the response is `collected` with the same id. */
   collect: { id: isCount },

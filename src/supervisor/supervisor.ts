@@ -7,13 +7,10 @@ import type { Reloadable } from '../config/reload.ts';
 import type { MetricsText, WorkerFacts } from '../messages/protocol.ts';
 import { type PoolReport, reportPool } from '../messages/report.ts';
 import { takesConnections } from '../messages/state.ts';
-import { probeListenerDescriptor } from '../node-internals/listener-descriptor.ts';
-import { runProbe } from '../node-internals/run-probe.ts';
-import { AcceptWindows } from './dispatch/accept-windows.ts';
+import { Accepting } from './accepting.ts';
 import { Dispatch } from './dispatch/dispatch.ts';
 import { FallbackHost } from './fallback-host.ts';
 import type { TcpListener } from './listeners/listener.ts';
-import { type Listeners, openListeners } from './listeners/listeners.ts';
 import { ManagedWorker } from './processes/managed-worker.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { createScrape, type Scrape } from './scrape.ts';
@@ -31,12 +28,11 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #workers: readonly ManagedWorker[];
   readonly #dispatch: Dispatch;
-  readonly #windows: AcceptWindows<ManagedWorker>;
+  readonly #accepting: Accepting<ManagedWorker>;
   readonly #startup: StartupState;
   readonly #progress: Progress;
   readonly #scrape: Scrape;
   readonly #shutdown: Shutdown;
-  #listeners: Listeners | undefined;
   readonly #fallback: FallbackHost;
   #stopping = false;
   #failed = false;
@@ -65,10 +61,11 @@ export class Supervisor {
       fallback: () => this.#fallback.load(),
       maxWaitMs: options.maxWaitMs ?? maxWaitMs,
     });
-    this.#windows = new AcceptWindows({
+    this.#accepting = new Accepting({
+      config: options.config,
+      log: options.log,
       workers: this.#workers,
-      setAccepting: (isWanted) => this.#listeners?.setAccepting(isWanted),
-      hasWaiting: () => this.#listeners?.hasWaiting() === true,
+      onConnection: (socket) => this.#dispatch.accept(socket),
     });
     this.#scrape = createScrape({
       sources: this.#workers,
@@ -80,10 +77,10 @@ export class Supervisor {
       log: options.log,
       workers: this.#workers,
       dispatch: this.#dispatch,
-      listeners: () => this.#listeners,
+      listeners: () => this.#accepting.listeners,
       onClosing: () => {
         this.#progress.end();
-        this.#windows.close();
+        this.#accepting.end();
       },
       onOverdue: (reason) => this.kill(reason),
     });
@@ -96,14 +93,13 @@ export class Supervisor {
    * started.
    */
   async start(): Promise<void> {
-    const { config, log } = this.#options;
-    await runProbe('listener-descriptor', probeListenerDescriptor, config.disableNodeFeatures);
-    this.#listeners = await openListeners(config, (socket) => this.#dispatch.accept(socket));
+    const { log } = this.#options;
+    const listeners = await this.#accepting.open();
     if (this.#stopping) {
-      this.#listeners.close();
+      listeners.close();
       return;
     }
-    const { addresses, tcp } = this.#listeners;
+    const { addresses, tcp } = listeners;
     log.debug(
       { addresses, port: tcp?.port },
       'all ports and sockets are open; workers are being started',
@@ -111,22 +107,7 @@ export class Supervisor {
     for (const worker of this.#workers) worker.start();
     // After the forks, so that workers and fallback server load at the same time.
     void this.#fallback.load();
-    void this.#shareListeners(this.#listeners);
-  }
-
-  /** Workers accept from now on, if their processes have inherited the listeners. */
-  async #shareListeners(listeners: Listeners): Promise<void> {
-    if (listeners.descriptors.length === 0) return;
-    try {
-      listeners.keep(await import('../os/listening-descriptor.ts'));
-    } catch (error) {
-      this.#options.log.warn(
-        { err: error },
-        'workers cannot accept; the supervisor passes connections on',
-      );
-      return;
-    }
-    if (!this.#stopping) this.#windows.open();
+    void this.#accepting.share();
   }
 
   /** Ends in order (shutdown.ts). */
@@ -146,7 +127,7 @@ export class Supervisor {
     this.#failed = true;
     this.#options.complain(`ended at once (${reason}): ${this.describe()}`);
     this.#stopping = true;
-    this.#windows.close();
+    this.#accepting.end();
     this.#shutdown.hurry();
     const stuck = this.#workers.filter((worker) => worker.state !== 'stopped');
     for (const worker of stuck) worker.kill();
@@ -170,7 +151,7 @@ export class Supervisor {
 
   /** The first listener with a port, once it is open. */
   get listener(): TcpListener | undefined {
-    return this.#listeners?.tcp;
+    return this.#accepting.listeners?.tcp;
   }
 
   /** Each worker, and whether the gateway is ready. */
@@ -199,7 +180,7 @@ export class Supervisor {
       device,
       program,
       env: env(device),
-      listeners: () => this.#listeners?.descriptors ?? [],
+      listeners: () => this.#accepting.descriptors,
       acceptMs: this.#options.acceptMs ?? acceptMs,
       log,
       onStart: () => this.#progress.started(),
@@ -216,9 +197,9 @@ export class Supervisor {
       onRevoked: (socket) => this.#dispatch.accept(socket),
       onCapacityChange: () => {
         this.#dispatch.serveQueue();
-        this.#windows.update();
+        this.#accepting.update();
       },
-      onAccepted: (epoch, connections) => this.#windows.accepted(worker, epoch, connections),
+      onAccepted: (epoch, connections) => this.#accepting.accepted(worker, epoch, connections),
       onEnded: (metrics) => this.#scrape.workerEnded(metrics),
       onDrained: () => this.#letGo(device),
       onStopped: () => this.#workerStopped(),
@@ -228,10 +209,11 @@ export class Supervisor {
 
   #ready(facts: WorkerFacts): void {
     const { device } = facts;
+    const { listeners } = this.#accepting;
     const report = this.report();
     const news = this.#startup.ready(device, report.ready);
     if (news !== 'announce') this.#options.log.info({ device }, `worker is ${news}`);
-    else if (this.#listeners !== undefined) this.#options.onReady(facts, this.#listeners, report);
+    else if (listeners !== undefined) this.#options.onReady(facts, listeners, report);
   }
 
   #failPermanently(device: number, message: string): void {

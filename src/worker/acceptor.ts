@@ -17,7 +17,7 @@ export interface Accepted {
 
 export interface AcceptorOptions {
   readonly onConnection: (socket: net.Socket) => void;
-  /** Call the supervisor: half of the permitted connections are used up, or all. */
+  /** An epoch has begun, or half of the permitted connections are used up, or all. */
   readonly report: (accepted: Accepted) => void;
 }
 
@@ -32,6 +32,7 @@ export class Acceptor {
   #total = 0;
   #permitted = 0;
   #reportAt = 0;
+  #isReportDue = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: AcceptorOptions) {
@@ -52,11 +53,14 @@ export class Acceptor {
   /** Accepts until it has accepted `connections` since the epoch began; a new number begins an epoch. */
   permit(epoch: number, connections: number): void {
     if (this.#descriptors.length === 0) return;
-    if (epoch !== this.#epoch) this.#connections = 0;
+    if (epoch !== this.#epoch) {
+      this.#connections = 0;
+      this.#isReportDue = connections > 0;
+    }
     this.#epoch = epoch;
     this.#permitted = connections;
-    this.#setReport();
     this.#adjust();
+    this.#setReport();
   }
 
   /** Accepts nothing more. */
@@ -89,6 +93,11 @@ export class Acceptor {
     this.#adjust();
     this.#options.onConnection(socket);
     if (this.#connections < this.#reportAt) return;
+    this.#report();
+  }
+
+  #report(): void {
+    this.#isReportDue = false;
     this.#setReport();
     const { report } = this.#options;
     report({ epoch: this.#epoch, connections: this.#connections, total: this.#total });
@@ -106,6 +115,8 @@ export class Acceptor {
       if (isWanted) this.#listen(server, this.#descriptors[index]);
       else server.close();
     }
+    // The supervisor waits for a worker that can accept.
+    if (this.#isReportDue && this.#servers.every(({ listening }) => listening)) this.#report();
   }
 
   /** The server closes its descriptor, so it gets a duplicate. */

@@ -1,7 +1,7 @@
 /**
  * Lets workers accept connections by themselves. All ready workers accept at the same time, and no
  * worker gets far ahead of another: each may accept a window of connections more than the one with the
- * fewest. A worker that accepts none while connections wait does not count until it accepts again.
+ * fewest. A worker that accepts none while connections wait does not count until it responds again.
  * The supervisor accepts while no worker can.
  */
 
@@ -13,7 +13,10 @@ export interface AcceptingWorker {
   readonly degraded: boolean;
   /** Whether it can accept by itself. */
   readonly accepts: boolean;
-  /** Lets it accept until it has accepted `connections` since the message with a new epoch. */
+  /**
+   * Lets it accept until it has accepted `connections` since the message with a new epoch. It responds
+   * to a new epoch with the number of connections that it has accepted.
+   */
   permit(epoch: number, connections: number): void;
 }
 
@@ -27,13 +30,13 @@ export interface AcceptWindowsOptions<Worker extends AcceptingWorker> {
 
 interface Member<Worker> {
   readonly worker: Worker;
-  readonly epoch: number;
+  epoch: number;
   /** Connections of this epoch that it has reported. */
   accepted: number;
   permitted: number;
   /** Added to `accepted` to compare it with others that began earlier. */
   head: number;
-  /** Whether it has accepted none while connections waited. */
+  /** Whether it has accepted none while connections waited, and not responded since. */
   isBehind: boolean;
   /** Checks in a row at which connections waited and it had accepted none. */
   idleChecks: number;
@@ -131,6 +134,18 @@ export class AcceptWindows<Worker extends AcceptingWorker> {
     }
   }
 
+  /** The worker responds to the new epoch once it can accept. */
+  #leaveBehind(member: Member<Worker>): void {
+    member.isBehind = true;
+    member.head += member.accepted;
+    member.accepted = 0;
+    member.seen = 0;
+    member.idleChecks = 0;
+    member.epoch = this.#nextEpoch();
+    member.permitted = this.#window();
+    member.worker.permit(member.epoch, member.permitted);
+  }
+
   /** It does not make up for the connections that the others got meanwhile: that would be a burst. */
   #catchUp(member: Member<Worker>): void {
     member.isBehind = false;
@@ -147,6 +162,7 @@ export class AcceptWindows<Worker extends AcceptingWorker> {
     const window = this.#window();
     const most = lowest(this.#members) + window;
     for (const member of this.#members) {
+      if (member.isBehind) continue;
       const permitted = most - member.head;
       const isUsedUp = member.accepted >= member.permitted;
       const isWorthwhile = isUsedUp || permitted - member.permitted >= window / 2;
@@ -181,7 +197,7 @@ export class AcceptWindows<Worker extends AcceptingWorker> {
       const isIdle = isWaiting && !isExhausted(member) && member.accepted === member.seen;
       member.seen = member.accepted;
       member.idleChecks = isIdle ? member.idleChecks + 1 : 0;
-      if (member.idleChecks >= MAX_IDLE_CHECKS) member.isBehind = true;
+      if (member.idleChecks >= MAX_IDLE_CHECKS && !member.isBehind) this.#leaveBehind(member);
     }
     this.#permit();
     this.#watch();

@@ -47,7 +47,9 @@ export async function listen(
 }
 
 function failure(error: unknown, host: string, port: number): ListenError {
-  return new ListenError(explain(error as NodeJS.ErrnoException, host, port), { cause: error });
+  const cause = error as NodeJS.ErrnoException;
+  const isInUse = cause.code === 'EADDRINUSE';
+  return new ListenError(explain(cause, host, port), { cause, isInUse });
 }
 
 function explain(error: NodeJS.ErrnoException, host: string, port: number): string {

@@ -45,7 +45,7 @@ export async function openListeners(
     'path' in place
       ? listenUnix(place.path, config.socketMode, take)
       : listen(place, take, needsIPv6Only(place, found));
-  const results = await Promise.allSettled(found.map(open));
+  const results = await Promise.allSettled(found.map((place) => openWhenFree(() => open(place))));
   const opened = fulfilled(results);
   const close = () => {
     for (const listener of opened) listener.close();
@@ -83,6 +83,24 @@ export async function openListeners(
     },
     close,
   };
+}
+
+/** The workers of a gateway that was killed close its listeners within this time, unless they are busy. */
+const maxInUseMs = 500;
+const inUsePollMs = 25;
+
+/** Opens a listener; waits for a moment while another process listens there. */
+async function openWhenFree<T>(open: () => Promise<T>): Promise<T> {
+  const untilMs = performance.now() + maxInUseMs;
+  for (;;) {
+    try {
+      return await open();
+    } catch (error) {
+      const isInUse = error instanceof ListenError && error.isInUse;
+      if (!isInUse || performance.now() >= untilMs) throw error;
+      await elapse(inUsePollMs);
+    }
+  }
 }
 
 /**

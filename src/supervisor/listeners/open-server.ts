@@ -36,4 +36,11 @@ export interface Listener {
 /** Thrown when a port or socket cannot be opened; the message says what to do. */
 export class ListenError extends Error {
   override readonly name = 'ListenError';
+  /** Whether another process listens there. */
+  readonly isInUse: boolean;
+
+  constructor(message: string, options: ErrorOptions & { readonly isInUse?: boolean } = {}) {
+    super(message, options);
+    this.isInUse = options.isInUse ?? false;
+  }
 }

@@ -35,7 +35,7 @@ export async function makeRoom(file: string): Promise<void> {
     );
   }
   const fault = await faultOfConnecting(file);
-  if (fault !== undefined) throw new ListenError(fault);
+  if (fault !== undefined) throw new ListenError(fault, { isInUse: true });
   removeIfSame(file, found);
 }
 

@@ -1,0 +1,81 @@
+import type { Config } from '../config/config.ts';
+import type { PoolLog } from '../log/waiting-log.ts';
+import { probeListenerDescriptor } from '../node-internals/listener-descriptor.ts';
+import { runProbe } from '../node-internals/run-probe.ts';
+import { type AcceptingWorker, AcceptWindows } from './dispatch/accept-windows.ts';
+import { type Listeners, openListeners } from './listeners/listeners.ts';
+import type { OnConnection } from './listeners/open-server.ts';
+
+export interface AcceptingOptions<Worker> {
+  readonly config: Config;
+  readonly log: PoolLog;
+  readonly workers: readonly Worker[];
+  /** Takes a connection that the supervisor has accepted. */
+  readonly onConnection: OnConnection;
+}
+
+/** The listeners of the gateway, on which the workers accept, or the supervisor. */
+export class Accepting<Worker extends AcceptingWorker> {
+  readonly #options: AcceptingOptions<Worker>;
+  readonly #windows: AcceptWindows<Worker>;
+  #listeners: Listeners | undefined;
+  #isEnding = false;
+
+  constructor(options: AcceptingOptions<Worker>) {
+    this.#options = options;
+    this.#windows = new AcceptWindows({
+      workers: options.workers,
+      setAccepting: (isWanted) => this.#listeners?.setAccepting(isWanted),
+      hasWaiting: () => this.#listeners?.hasWaiting() === true,
+    });
+  }
+
+  /** Undefined until they are open. */
+  get listeners(): Listeners | undefined {
+    return this.#listeners;
+  }
+
+  /** Descriptors of all listeners, for workers to inherit; empty where they cannot. */
+  get descriptors(): readonly number[] {
+    return this.#listeners?.descriptors ?? [];
+  }
+
+  /** @throws ListenError when a listener cannot be opened; no other is open then */
+  async open(): Promise<Listeners> {
+    const { config, onConnection } = this.#options;
+    await runProbe('listener-descriptor', probeListenerDescriptor, config.disableNodeFeatures);
+    this.#listeners = await openListeners(config, onConnection);
+    return this.#listeners;
+  }
+
+  /** Lets workers accept from now on. Call it after the forks, since it loads native code. */
+  async share(): Promise<void> {
+    if (this.descriptors.length === 0) return;
+    try {
+      this.#listeners?.keep(await import('../os/listening-descriptor.ts'));
+    } catch (err) {
+      this.#options.log.warn(
+        { err },
+        'workers cannot accept; the supervisor passes connections on',
+      );
+      return;
+    }
+    if (!this.#isEnding) this.#windows.open();
+  }
+
+  /** Call this when a worker has begun or ceased to serve. */
+  update(): void {
+    this.#windows.update();
+  }
+
+  /** A worker has accepted this number of connections in an epoch. */
+  accepted(worker: Worker, epoch: number, connections: number): void {
+    this.#windows.accepted(worker, epoch, connections);
+  }
+
+  /** From now on only the supervisor accepts. */
+  end(): void {
+    this.#isEnding = true;
+    this.#windows.close();
+  }
+}

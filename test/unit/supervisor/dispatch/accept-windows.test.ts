@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it, mock } from 'node:test';
+import { AcceptWindows } from '../../../../src/supervisor/dispatch/accept-windows.ts';
+
+/** A worker that records how many connections it may accept. */
+class FakeWorker {
+  serving = true;
+  degraded = false;
+  accepts = true;
+  epoch = 0;
+  permitted = 0;
+
+  permit(epoch: number, connections: number): void {
+    this.epoch = epoch;
+    this.permitted = connections;
+  }
+}
+
+function createWorld(count: number) {
+  const workers = Array.from({ length: count }, () => new FakeWorker());
+  const world = { accepting: true, waiting: false };
+  const windows = new AcceptWindows({
+    workers,
+    setAccepting: (isWanted) => {
+      world.accepting = isWanted;
+    },
+    hasWaiting: () => world.waiting,
+  });
+  const accept = (worker: FakeWorker, connections: number) =>
+    windows.accepted(worker, worker.epoch, connections);
+  windows.open();
+  return { workers, world, windows, accept };
+}
+
+const [first, second, third] = [0, 1, 2];
+const at = (workers: readonly FakeWorker[], index: number): FakeWorker =>
+  workers[index] ?? assert.fail();
+
+describe('the windows of workers that accept', () => {
+  beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }));
+  afterEach(() => mock.timers.reset());
+
+  it('let the only ready worker accept without a limit, and the supervisor none', () => {
+    const { workers, world } = createWorld(1);
+    assert.equal(at(workers, first).permitted, Number.MAX_SAFE_INTEGER);
+    assert.equal(world.accepting, false);
+  });
+
+  it('let the supervisor accept while no worker serves, or one of them cannot accept by itself', () => {
+    const { workers, world, windows } = createWorld(2);
+    at(workers, second).accepts = false;
+    windows.update();
+    assert.equal(world.accepting, true);
+    assert.equal(at(workers, first).permitted, 0);
+    for (const worker of workers) worker.serving = false;
+    at(workers, second).accepts = true;
+    windows.update();
+    assert.equal(world.accepting, true);
+    at(workers, second).serving = true;
+    windows.update();
+    assert.equal(world.accepting, false);
+    assert.deepEqual([at(workers, first).permitted, at(workers, second).permitted > 1], [0, true]);
+  });
+
+  it('let no worker accept more than one connection more than another while few arrive', () => {
+    const { workers, accept } = createWorld(3);
+    assert.deepEqual(
+      workers.map(({ permitted }) => permitted),
+      [1, 1, 1],
+    );
+    accept(at(workers, second), 1);
+    accept(at(workers, third), 1);
+    assert.equal(at(workers, second).permitted, 1);
+    accept(at(workers, first), 1);
+    assert.deepEqual(
+      workers.map(({ permitted }) => permitted),
+      [2, 2, 2],
+    );
+  });
+
+  it('are at most a twentieth of the connections of a worker in the last second', () => {
+    const { workers, accept } = createWorld(2);
+    for (let round = 1; round <= 400; round += 1) {
+      for (const worker of workers) accept(worker, round);
+    }
+    const { permitted } = at(workers, first);
+    assert.ok(permitted > 401 && permitted <= 420, `${permitted}`);
+  });
+
+  it('do not count a worker that accepts none while connections wait, until it responds again', () => {
+    const { workers, world, accept } = createWorld(2);
+    const [quick, stopped] = [at(workers, first), at(workers, second)];
+    accept(quick, 1);
+    mock.timers.tick(50);
+    mock.timers.tick(50);
+    mock.timers.tick(50);
+    assert.equal(quick.permitted, 1);
+    world.waiting = true;
+    mock.timers.tick(50);
+    assert.equal(quick.permitted, 1);
+    mock.timers.tick(50);
+    assert.equal(quick.permitted, 2);
+    for (let accepted = 2; accepted < 10; accepted += 1) accept(quick, accepted);
+    assert.equal(quick.permitted, 10);
+    // It responds, and does not make up for the connections that it has missed.
+    accept(stopped, 0);
+    assert.equal(stopped.permitted, 1);
+    accept(quick, 10);
+    assert.equal(quick.permitted, 10);
+    accept(stopped, 1);
+    assert.deepEqual([quick.permitted, stopped.permitted], [11, 2]);
+  });
+
+  it('prefer workers whose engine calls return', () => {
+    const { workers, windows } = createWorld(2);
+    at(workers, first).degraded = true;
+    windows.update();
+    assert.deepEqual(
+      workers.map(({ permitted }) => permitted),
+      [0, Number.MAX_SAFE_INTEGER],
+    );
+    at(workers, second).degraded = true;
+    windows.update();
+    assert.deepEqual(
+      workers.map(({ permitted }) => permitted),
+      [1, 1],
+    );
+  });
+
+  it('ignore what a worker has accepted in an earlier epoch', () => {
+    const { workers, windows, accept } = createWorld(2);
+    const { epoch } = at(workers, first);
+    at(workers, first).serving = false;
+    windows.update();
+    at(workers, first).serving = true;
+    windows.update();
+    windows.accepted(at(workers, first), epoch, 1);
+    accept(at(workers, second), 1);
+    assert.equal(at(workers, second).permitted, 1);
+  });
+
+  it('give the connections back to the supervisor when they are closed', () => {
+    const { workers, world, windows } = createWorld(2);
+    windows.close();
+    assert.equal(world.accepting, true);
+    assert.deepEqual(
+      workers.map(({ permitted }) => permitted),
+      [0, 0],
+    );
+  });
+
+  it('try again later when the supervisor has no descriptor to accept with', () => {
+    let isFull = true;
+    let accepting = false;
+    const windows = new AcceptWindows({
+      workers: [],
+      setAccepting: (isWanted) => {
+        if (isFull) throw new Error('no descriptor');
+        accepting = isWanted;
+      },
+      hasWaiting: () => false,
+    });
+    windows.open();
+    isFull = false;
+    mock.timers.tick(50);
+    assert.equal(accepting, true);
+  });
+});
