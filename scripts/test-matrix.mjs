@@ -39,6 +39,7 @@ const testsOfFeature = {
   'parser-removal': integration(/^http-(connections|fast-lane|last-requests|malformed|standby)/),
   'parser-pause': integration(/^http-(aborts|held-bodies|slow-clients)/),
   'bare-handles': integration(/^(listeners|pool-devices|unix-sockets)\./),
+  'listener-descriptor': integration(/^(listeners|pool-devices|unix-sockets|new-connections)\./),
 };
 
 /**

@@ -32,7 +32,7 @@ export const processSettings = {
     'Process',
     list('FEATURE,…|all', 'names of features', featureNameFault),
     [],
-    'Undocumented Node features that the gateway does not use: direct-read, body-tap, one-write, socket-descriptor, write-queue, half-open, connection-checks, linger-close, parser-removal, parser-pause, bare-handles, or all. Each worker probes every feature at start and turns off those that fail. Use this setting only when a feature misbehaves although its probe passes.',
+    'Undocumented Node features that the gateway does not use: direct-read, body-tap, one-write, socket-descriptor, write-queue, half-open, connection-checks, linger-close, parser-removal, parser-pause, bare-handles, listener-descriptor, or all. Each worker probes every feature at start and turns off those that fail. Use this setting only when a feature misbehaves although its probe passes.',
   ),
   debugArena: setting(
     'Process',

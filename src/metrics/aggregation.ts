@@ -43,7 +43,7 @@ function ownRegistry(own: PoolNumbers): Registry {
   });
   const connections = new Counter({
     name: 'memcache_gateway_worker_connections_total',
-    help: 'Connections passed to the worker of a device.',
+    help: 'Connections that the worker of a device has accepted or got from the supervisor.',
     labelNames,
     registers,
   });
@@ -60,7 +60,7 @@ function ownRegistry(own: PoolNumbers): Registry {
   });
   const waiting = new Gauge({
     name: 'memcache_gateway_waiting_connections',
-    help: 'Connections that wait for a worker to accept them.',
+    help: 'Connections that the supervisor has accepted and that wait for a worker.',
     registers,
   });
   for (const worker of workers) {

@@ -1,9 +1,10 @@
 // The reference: a node:http server that does the minimum for the same response.
 // Modes: constant (1 KiB, always the same), sink (discards), copy-get (one memcpy per response),
-// copy-sink (copies the body into one buffer).
+// copy-sink (copies the body into one buffer). With more than one process, each accepts by itself.
+import cluster from 'node:cluster';
 import { createServer } from 'node:http';
 
-const [mode, bytesText = '1024', countText = '64'] = process.argv.slice(2);
+const [mode, bytesText = '1024', countText = '64', processesText = '1'] = process.argv.slice(2);
 const bytes = Number(bytesText);
 const constant = Buffer.alloc(bytes, 'x');
 const objects = mode === 'copy-get' ? sources(Number(countText)) : [];
@@ -44,8 +45,22 @@ const handlers = {
   },
 };
 
-const server = createServer(handlers[mode]);
-server.keepAliveTimeout = 75_000;
-server.listen(0, '127.0.0.1', () => {
-  process.stdout.write(`${server.address().port}\n`);
-});
+function serve(onListening) {
+  const server = createServer(handlers[mode]);
+  server.keepAliveTimeout = 75_000;
+  server.listen(0, '127.0.0.1', () => onListening(server.address().port));
+}
+
+const processes = Number(processesText);
+const printPort = (port) => process.stdout.write(`${port}\n`);
+if (processes === 1 || cluster.isWorker) serve(cluster.isWorker ? () => undefined : printPort);
+else {
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
+  for (let i = 0; i < processes; i++) cluster.fork();
+  let listening = 0;
+  cluster.on('listening', (_worker, { port }) => {
+    listening += 1;
+    if (listening === processes) printPort(port);
+  });
+  process.on('SIGTERM', () => cluster.disconnect(() => process.exit(0)));
+}

@@ -33,6 +33,28 @@ export const loadTargets = {
     for (const each of [bare, gateway, express]) await each.stop();
   },
 
+  async 'new-connections'({ compare, reportRatio }) {
+    const paths = keys(64, 'small');
+    for (const [devices, processes, target] of [
+      ['0', 1, 0.8],
+      ['0,1', 2, 0.6],
+    ]) {
+      const bare = await startBare('constant', 1024, 1, processes);
+      const gateway = await startGateway('--devices', devices, '--ready-when', 'all');
+      for (const path of paths) await put(gateway.port, path, 1024);
+      const load = { paths, connections: 32, headers: { Connection: 'close' } };
+      // The first seconds compile the code.
+      for (const { port } of [bare, gateway]) await drive({ ...load, port, seconds: 2 });
+      const [bareRates, rates] = await compare([
+        { ...load, port: bare.port },
+        { ...load, port: gateway.port },
+      ]);
+      const name = `a connection for each GET of 1 KiB, ${processes} worker${processes > 1 ? 's' : ''}`;
+      reportRatio(name, rates, bareRates, target, perSecond);
+      await Promise.all([bare.stop(), gateway.stop()]);
+    }
+  },
+
   async 'put-1k'({ compare, reportRatio }) {
     const bare = await startBare('sink');
     const gateway = await startGateway();
