@@ -49,7 +49,7 @@ const UNLIMITED = Number.MAX_SAFE_INTEGER;
 /** A window of more would not save messages that matter. */
 const MAX_WINDOW = 64;
 /** A window is at most this part of the connections of each worker in a second. */
-const PART = 20;
+const PART = 10;
 const checkMs = 50;
 const MAX_IDLE_CHECKS = 2;
 
