@@ -6,7 +6,7 @@ import { isAlive, type ReadyGateway, startGateway } from '../../helpers/process/
 import { holdProcess, stateOf } from '../../helpers/process/native-debugger.ts';
 import { until } from '../../helpers/process/until.ts';
 
-const heartbeatMs = 2000;
+const heartbeatMs = 3000;
 const args = ['--heartbeat-ms', String(heartbeatMs)];
 
 let gateway: ReadyGateway;
