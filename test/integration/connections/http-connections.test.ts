@@ -103,7 +103,7 @@ withSharedGateway(smallLimits, (gateway) => {
         assert.equal((await next({ path })).body.toString(), 'x');
         for (const [target, status] of [
           ['http://127.0.0.1/livez', 200],
-          ['http://127.0.0.1', 404],
+          ['http://127.0.0.1', 200],
         ] as const) {
           send(requestHead('GET', target));
           const answer = await next({ path: target.replace('http://127.0.0.1', '') || '/' });

@@ -40,6 +40,17 @@ describe('the package, installed elsewhere', () => {
     const { stdout } = await run('tar', ['-tzf', path.join(project, tarball())]);
     assert.doesNotMatch(stdout, /^package\/(packages|dist\/client)\//m);
   });
+
+  it('contains what it needs and nothing else', async () => {
+    const { stdout } = await run('tar', ['-tzf', path.join(project, tarball())]);
+    assert.match(stdout, /^package\/CHANGELOG\.md$/m);
+    const others = stdout
+      .split('\n')
+      .filter((name) => /\.map$|\.stamp$|tsbuildinfo|\/test\/|\/bench\/|\.test\./.test(name));
+    assert.deepEqual(others, []);
+    const scripts = stdout.split('\n').filter((name) => name.startsWith('package/scripts/'));
+    assert.equal(scripts.length, 4, String(scripts));
+  });
 });
 
 const tarball = () => `memcache-gateway-${manifestOf(root).version}.tgz`;
