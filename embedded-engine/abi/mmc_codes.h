@@ -30,8 +30,8 @@ enum mmc_code {
   MMC_NET_REQ_HANDLE_NO_FOUND = -3015, /* the peer does not support this type of request */
   MMC_NOT_ENOUGH_MEMORY = -3016, /* the pool has no free memory */
   MMC_NOT_CONNET_META = -3017, /* not connected to the meta service */
-  MMC_NOT_CONNET_LOCAL = -3018, /* not connected to the local service */
-  MMC_CLIENT_NOT_INIT = -3019, /* the client is not initialised */
+  MMC_NOT_CONNET_LOCAL = -3018, /* not connected to the service */
+  MMC_CLIENT_NOT_INIT = -3019, /* the engine client is not initialised */
   MMC_SSD_NOT_AVAILABLE = -3020, /* the SSD that holds the object is unavailable */
   MMC_UNMATCHED_STATE = -3101, /* the object is in a state that does not allow this */
   MMC_UNMATCHED_KEY = -3102, /* no object has this key */

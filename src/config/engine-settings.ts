@@ -98,7 +98,7 @@ export const engineSettings = {
     'Engine',
     integer(0, 60_000, 'MS'),
     0,
-    'Maximum age of shared bytes. A GET may receive a block of at least 64 KiB that is still being sent to another client, if its read began at most this long ago and the object still exists with the same size. With 0, a GET never gets bytes that were read before the request arrived. No effect without --single-flight.',
+    'Maximum age of shared bytes. A GET may receive an object of at least 64 KiB that is still being sent to another client, if its read began at most this long ago and the object still exists with the same size. With 0, a GET never gets bytes that were read before the request arrived. No effect without --single-flight.',
   ),
   sizeCacheKeys: setting(
     'Engine',

@@ -96,7 +96,7 @@ variable for one of these forms overrides the other form in the file.
   prints the effective configuration with the origin of each value.
 
 The distributed engine reads its own file, named by \`MMC_LOCAL_CONFIG_PATH\`; see
-[the real engine](real-engine.md).
+[the distributed engine](real-engine.md).
 
 In Kubernetes, a Service called \`gateway\` sets \`GATEWAY_PORT=tcp://…\` in every pod of its namespace.
 Set \`enableServiceLinks: false\` in the pod of the gateway.

@@ -82,8 +82,8 @@ export const engineCodes: readonly EngineCode[] = [
   row(MMC_NOT_ENOUGH_MEMORY, 'MMC_NOT_ENOUGH_MEMORY', 'the pool has no free memory', 'no-room'),
   // The engine spells the next two names in this way.
   row(-3017, 'MMC_NOT_CONNET_META', 'not connected to the meta service', 'engine-unavailable'),
-  row(-3018, 'MMC_NOT_CONNET_LOCAL', 'not connected to the local service', 'engine-unavailable'),
-  row(MMC_CLIENT_NOT_INIT, 'MMC_CLIENT_NOT_INIT', 'the client is not initialised', 'engine-unavailable'),
+  row(-3018, 'MMC_NOT_CONNET_LOCAL', 'not connected to the service', 'engine-unavailable'),
+  row(MMC_CLIENT_NOT_INIT, 'MMC_CLIENT_NOT_INIT', 'the engine client is not initialised', 'engine-unavailable'),
   // From version 1.2 of the engine on, as are -3106 and -3107.
   row(-3020, 'MMC_SSD_NOT_AVAILABLE', 'the SSD that holds the object is unavailable', 'ssd-unavailable'),
   row(-3101, 'MMC_UNMATCHED_STATE', 'the object is in a state that does not allow this', 'unmatched-state'),

@@ -70,7 +70,7 @@ export const problemKinds = {
   'object-not-found': kind(
     404,
     'There is no object with this key',
-    'The object was never stored, was removed or evicted, or was lost with the client whose memory held it.',
+    'The object was never stored, was removed or evicted, or was lost with the engine client whose memory held it.',
   ),
   'object-being-written': kind(
     404,
@@ -128,7 +128,7 @@ export const problemKinds = {
   'pool-too-small': kind(
     413,
     'The object is larger than the pool can hold',
-    'Each replica must fit into the memory that one client contributes to the pool. Increase the contribution of the clients, or store smaller objects.',
+    'Each replica must fit into the memory that one engine client contributes to the pool. Increase the contribution of the engine clients, or store smaller objects.',
   ),
   'batch-too-large': kind(
     413,
@@ -173,7 +173,7 @@ export const problemKinds = {
   'placement-impossible': kind(
     422,
     'The requested placement is impossible',
-    'There must be at least as many live local services as replicas. The number of preferred services, if any, must equal replicas, and each must be a live service with enough memory. GET /readyz shows the service id of this gateway.',
+    'There must be at least as many live services as replicas. The number of preferred services, if any, must equal replicas, and each must be a live service with enough memory. GET /readyz shows the service id of this gateway.',
   ),
   'layers-mismatch': kind(
     422,

@@ -23,7 +23,7 @@ export interface paths {
         get: operations["getObject"];
         /**
          * Store an object
-         * @description Stores the body under the key, as `replicas` copies in the memory of different services.
+         * @description Stores the body under the key, in the memory of as many services as `replicas` says.
          *     An existing object is not overwritten (409), unless `ifExists` says so. The gateway stores
          *     nothing if the body is incomplete, too slow or does not match its `Content-Digest`.
          *
@@ -486,7 +486,7 @@ export interface components {
             replicas: components["schemas"]["Replica"][];
         };
         Replica: {
-            /** @description The local service that holds the replica. */
+            /** @description The service that holds the replica. */
             serviceId: number;
             /**
              * @description High-bandwidth memory of an NPU, host memory, or disk.
@@ -501,7 +501,7 @@ export interface components {
             engine: string;
             /** @description The device of the worker that sent the response. */
             device: number;
-            /** @description The local service of this worker, for `prefer`. */
+            /** @description The service of this worker, for `prefer`. */
             serviceId: number;
             /** @description How many workers are ready, and which are not. Only with `verbose`. */
             detail?: string;
@@ -532,7 +532,7 @@ export interface components {
         Client: {
             /** @description The device of this client. */
             device: number;
-            /** @description Its local service, for `prefer`; null while it is unknown. */
+            /** @description Its service, for `prefer`; null while it is unknown. */
             serviceId: number | null;
             /**
              * @description `starting`: its engine is not open yet. `ready`: it accepts requests. `degraded`: its process
@@ -602,7 +602,7 @@ export interface components {
             }[];
             /** @default 1 */
             replicas: number;
-            /** @description Ids of the services that must hold the copies, at most `replicas`. */
+            /** @description Ids of the services that must hold the replicas, at most `replicas`. */
             prefer?: number[];
             /**
              * @default fail
@@ -1078,14 +1078,14 @@ export interface components {
          */
         RequestId: string;
         /**
-         * @description Number of services that hold a copy, 1 to 8. If fewer services are live, the response is 422 and
+         * @description Number of services that hold a replica, 1 to 8. If fewer services are live, the response is 422 and
          *     nothing is stored.
          */
         Replicas: number;
         /**
-         * @description Ids of the services that must hold the copies, separated by commas, each once, at most `replicas`.
+         * @description Ids of the services that must hold the replicas, separated by commas, each once, at most `replicas`.
          *     If one of them is not live or has no free memory, the response is 422 or 507 and nothing is stored.
-         *     Name as many services as `replicas`; with fewer, the engine does not place the other copies, and
+         *     Name as many services as `replicas`; with fewer, the engine does not place the other replicas, and
          *     the response is 422. `GET /readyz` returns the id of this gateway's own service.
          */
         Prefer: number[];
@@ -1314,14 +1314,14 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Number of services that hold a copy, 1 to 8. If fewer services are live, the response is 422 and
+                 * @description Number of services that hold a replica, 1 to 8. If fewer services are live, the response is 422 and
                  *     nothing is stored.
                  */
                 replicas?: components["parameters"]["Replicas"];
                 /**
-                 * @description Ids of the services that must hold the copies, separated by commas, each once, at most `replicas`.
+                 * @description Ids of the services that must hold the replicas, separated by commas, each once, at most `replicas`.
                  *     If one of them is not live or has no free memory, the response is 422 or 507 and nothing is stored.
-                 *     Name as many services as `replicas`; with fewer, the engine does not place the other copies, and
+                 *     Name as many services as `replicas`; with fewer, the engine does not place the other replicas, and
                  *     the response is 422. `GET /readyz` returns the id of this gateway's own service.
                  */
                 prefer?: components["parameters"]["Prefer"];
@@ -1756,14 +1756,14 @@ export interface operations {
                 /** @description Name of sizes that the operator has configured (`--layout NAME=SIZES`). */
                 layout?: components["parameters"]["Layout"];
                 /**
-                 * @description Number of services that hold a copy, 1 to 8. If fewer services are live, the response is 422 and
+                 * @description Number of services that hold a replica, 1 to 8. If fewer services are live, the response is 422 and
                  *     nothing is stored.
                  */
                 replicas?: components["parameters"]["Replicas"];
                 /**
-                 * @description Ids of the services that must hold the copies, separated by commas, each once, at most `replicas`.
+                 * @description Ids of the services that must hold the replicas, separated by commas, each once, at most `replicas`.
                  *     If one of them is not live or has no free memory, the response is 422 or 507 and nothing is stored.
-                 *     Name as many services as `replicas`; with fewer, the engine does not place the other copies, and
+                 *     Name as many services as `replicas`; with fewer, the engine does not place the other replicas, and
                  *     the response is 422. `GET /readyz` returns the id of this gateway's own service.
                  */
                 prefer?: components["parameters"]["Prefer"];

@@ -1,4 +1,4 @@
-/** /metrics for the whole pool: the sums of the workers' metrics, and the supervisor's own. */
+/** /metrics for all workers: the sums of their metrics, and the supervisor's own. */
 import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
 import type { MetricJson } from '../messages/protocol.ts';
 import type { PoolSamples, Rendered } from '../supervisor/scrape.ts';

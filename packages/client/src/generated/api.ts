@@ -17,7 +17,7 @@ export interface components {
             replicas: components["schemas"]["Replica"][];
         };
         Replica: {
-            /** @description The local service that holds the replica. */
+            /** @description The service that holds the replica. */
             serviceId: number;
             /**
              * @description High-bandwidth memory of an NPU, host memory, or disk.
