@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { defaultSizes, type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+const read = (file: string) => readFileSync(path.join(root, file), 'utf8');
 
 interface Example {
   language: string;
@@ -59,31 +60,51 @@ function patternOf(expected: string): RegExp {
   return new RegExp(`^${literal.replaceAll('…', '.*')}$`);
 }
 
-for (const name of ['README.md', 'docs/getting-started.md', 'docs/http-api.md']) {
-  describe(name, () => {
-    const examples = examplesOf(readFileSync(path.join(root, name), 'utf8'));
-    let gateway: ReadyGateway;
-    let folder: string;
-    before(async () => {
-      folder = mkdtempSync(path.join(tmpdir(), 'docs-'));
-      gateway = await startGateway({ env: defaultSizes });
-    });
-    after(async () => {
-      rmSync(folder, { recursive: true });
-      await gateway.stop();
-    });
+/** The pages that run on one gateway, one after the other: their keys differ. */
+interface Gateway {
+  readonly pages: readonly string[];
+  readonly args: readonly string[];
+}
 
-    for (const example of examples) {
-      it(`prints the documented output in line ${example.line} (${example.language})`, async () => {
-        const address = `127.0.0.1:${gateway.port}`;
-        const code = example.code.replaceAll('127.0.0.1:8080', address);
-        // Node resolves a package's own name only from inside the package.
-        const cwd = example.language === 'js' ? root : folder;
-        const printed = await run(example, code, cwd, name === 'README.md');
-        if (example.expected !== undefined) {
-          assert.match(printed.trimEnd(), patternOf(example.expected));
-        }
-      });
-    }
+/** The flags of the gateway that the tutorial starts. */
+function tutorialFlags(): string[] {
+  const [, flags] = /^npm start -- (.*)$/m.exec(read('docs/tutorial.md')) ?? [];
+  assert.ok(flags !== undefined, 'docs/tutorial.md starts no gateway with flags');
+  return flags.split(' ');
+}
+
+const gateways: Gateway[] = [
+  { pages: ['README.md', 'docs/getting-started.md', 'docs/http-api.md'], args: [] },
+  // It fills the pool.
+  { pages: ['docs/tutorial.md'], args: tutorialFlags() },
+];
+
+for (const { pages, args } of gateways) {
+  describe(`on a gateway ${args.length === 0 ? 'without flags' : `with ${args.join(' ')}`}`, () => {
+    let gateway: ReadyGateway;
+    before(async () => {
+      gateway = await startGateway({ args, env: defaultSizes });
+    });
+    after(() => gateway.stop());
+
+    for (const name of pages) describe(name, () => runPage(name, () => gateway));
   });
+}
+
+function runPage(name: string, gateway: () => ReadyGateway): void {
+  const folder = mkdtempSync(path.join(tmpdir(), 'docs-'));
+  after(() => rmSync(folder, { recursive: true }));
+
+  for (const example of examplesOf(read(name))) {
+    it(`prints the documented output in line ${example.line} (${example.language})`, async () => {
+      const address = `127.0.0.1:${gateway().port}`;
+      const code = example.code.replaceAll('127.0.0.1:8080', address);
+      // Node resolves a package's own name only from inside the package.
+      const cwd = example.language === 'js' ? root : folder;
+      const printed = await run(example, code, cwd, name === 'README.md');
+      if (example.expected !== undefined) {
+        assert.match(printed.trimEnd(), patternOf(example.expected));
+      }
+    });
+  }
 }
