@@ -17,7 +17,7 @@
 
 #define EVICTION_TRIES 3
 /* Each pass of an eviction by size evicts twice as much: fragments may lie between the objects. */
-#define SIZE_PASSES 12
+#define SIZE_PASSES 5
 
 static int32_t reserve(struct call *call, uint32_t shard, struct entry **reserved) {
   if (!shard_lock(shard, &call->wait_budget_ns)) return MCG_LOCK_TIMEOUT;
@@ -57,12 +57,13 @@ static int32_t find_room(struct call *call, uint32_t shard, uint64_t size,
   return gave_up && code == MMC_ERROR ? MCG_LOCK_TIMEOUT : code;
 }
 
-/* Whether another object has the key. True too if the lock times out, so that nothing is evicted. */
-static bool is_taken(struct call *call, uint32_t shard, uint64_t hash, const struct key *key) {
-  if (!shard_lock(shard, &call->wait_budget_ns)) return true;
+/* MMC_OK if no object has the key, MMC_ERROR as from find_room if one has. */
+static int32_t require_absent(struct call *call, uint32_t shard, uint64_t hash,
+                              const struct key *key) {
+  if (!shard_lock(shard, &call->wait_budget_ns)) return MCG_LOCK_TIMEOUT;
   bool taken = sweep_find(shard, hash, key) != NULL;
   shard_unlock(shard);
-  return taken;
+  return taken ? MMC_ERROR : MMC_OK;
 }
 
 /* Evicts the least recently used objects until there is space for an object that the pool can hold. */
@@ -150,8 +151,9 @@ int32_t object_put(struct call *call, const struct key *key, const mmc_buffer *s
   uint32_t shard = shard_of(hash);
   struct entry *entry;
   int32_t code = find_room(call, shard, source->len, &placement, &entry);
-  if (code == MMC_ERROR && pool.evicts_for_size && !is_taken(call, shard, hash, key)) {
-    code = make_room(call, shard, source->len, &placement, &entry);
+  if (code == MMC_ERROR && pool.evicts_for_size) {
+    code = require_absent(call, shard, hash, key);
+    if (code == MMC_OK) code = make_room(call, shard, source->len, &placement, &entry);
   }
   if (code != MMC_OK) return code;
   entry->hash = hash;

@@ -48,13 +48,15 @@ uint64_t placement_candidates(const struct placement *placement, uint64_t size) 
     allowed &= preferred;
   }
   uint64_t candidates = 0;
-  for (uint32_t service = 0; service < CLIENT_SLOTS; service++) {
+  uint32_t found = 0;
+  for (uint32_t step = 0; step < CLIENT_SLOTS && found < placement->replicas; step++) {
+    uint32_t service = (pool.self + step) % CLIENT_SLOTS;
     if (!(allowed & service_bit(service))) continue;
-    uint64_t all = pool_client(service)->segment.bytes / GRANULE_BYTES;
-    if (granules_of(size) <= all) candidates |= service_bit(service);
+    if (granules_of(size) > pool_client(service)->segment.bytes / GRANULE_BYTES) continue;
+    candidates |= service_bit(service);
+    found++;
   }
-  uint32_t enough = (uint32_t)__builtin_popcountll(candidates);
-  return enough >= placement->replicas ? candidates : 0;
+  return found == placement->replicas ? candidates : 0;
 }
 
 static void give_back_all(struct call *call, struct entry *entry, uint32_t taken) {

@@ -15,8 +15,9 @@ struct placement {
 int32_t placement_read(const mmc_put_options *options, struct placement *placement);
 
 /*
- * The services among which the placement may choose and whose memory could hold `size` bytes if it
- * were empty, as a mask; 0 if they are too few for the replicas.
+ * The services in whose memory room should be made for `size` bytes, as a mask: the preferred ones, or
+ * the first in the order of allocation that could hold as much if they were empty. 0 if they are fewer
+ * than the replicas.
  */
 uint64_t placement_candidates(const struct placement *placement, uint64_t size);
 

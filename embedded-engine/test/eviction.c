@@ -72,6 +72,40 @@ static void finds_space_between_fragments(void) {
   scene_end();
 }
 
+/* The child is client 0; this process, client 1, puts into the memory of both. */
+static void evicts_only_where_it_puts(void) {
+  begin("size");
+  pid_t child = spawn(stay, NULL);
+  wait_for_step(1);
+  CHECK_CODE(init_client(), MMC_OK);
+  fill(bytes, 4 * MIB, 1);
+  mmc_buffer one = buffer_of(bytes, MIB);
+  mmc_buffer four = buffer_of(bytes, 4 * MIB);
+  char key[32];
+  for (int i = 0; i < 14; i++) {
+    for (int service = 0; service < 2; service++) {
+      snprintf(key, sizeof key, "%d-%d", service, i);
+      CHECK_CODE(mmcc_put(key, &one, options_preferring(1, service, -1), 0), MMC_OK);
+    }
+  }
+  CHECK_CODE(mmcc_put("own", &four, options_preferring(1, 1, -1), 0), MMC_OK);
+  CHECK(!has("1", 0));
+  for (int i = 0; i < 14; i++) CHECK(has("0", i));
+  CHECK_CODE(mmcc_put("other", &four, options_preferring(1, 0, -1), 0), MMC_OK);
+  CHECK(!has("0", 0) && has("1", 13) && has("0", 13));
+  CHECK(query("own").valid);
+  /* Without a preference the memory of the caller is first. */
+  CHECK_CODE(mmcc_put("any", &four, options_for(1), 0), MMC_OK);
+  CHECK(query("other").valid && has("0", 13) && !has("1", 4));
+  /* For two replicas, room is made in both. */
+  CHECK_CODE(mmcc_put("both", &four, options_for(2), 0), MMC_OK);
+  CHECK(query("both").numBlobs == 2);
+  say_step(2);
+  expect_success(child);
+  mmc_uninit();
+  scene_end();
+}
+
 /* The child is client 0 and reads "big" from the memory of this process, which is client 1. */
 static void keeps_an_object_that_is_read(void) {
   begin("size");
@@ -156,6 +190,7 @@ int run_eviction(int count, char **arguments) {
   evicts_the_oldest();
   keeps_all_where_nothing_helps();
   finds_space_between_fragments();
+  evicts_only_where_it_puts();
   keeps_an_object_that_is_read();
   follows_the_rule_of_the_distributed_engine_on_request();
   serves_threads_that_contend_for_space();

@@ -37,7 +37,7 @@ export async function runCommandLine(
   const interpreted = await readConfig(line, env);
   if ('faults' in interpreted) return refuse(interpreted.faults, interpreted.warnings);
   const { origins } = interpreted;
-  const files = await findFileFaults(interpreted.config, env);
+  const files = await findFileFaults(interpreted.config, env, origins);
   const config = { ...interpreted.config, poolBytes: files.poolBytes };
   const warnings = [...interpreted.warnings, ...files.warnings];
   const faults = [...files.faults];

@@ -1,6 +1,7 @@
 /** Loads the engine's library in a process of its own, since code of a library may end its process. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/config.ts';
 
@@ -20,12 +21,19 @@ export async function libraryFault(
     timeout: DEADLINE_MS,
     killSignal: 'SIGKILL',
   });
+  let isLoaded = false;
+  child.once('message', () => {
+    isLoaded = true;
+  });
   let report = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     report = (report + text).slice(0, MAX_REPORT_BYTES);
   });
-  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-  if (code === 0) return undefined;
+  // Processes that the library has started may keep the pipes open, so this does not wait for their end.
+  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+  await nextTurn();
+  child.stderr?.destroy();
+  if (isLoaded) return undefined;
   if (code === 1 && report !== '') return report.trimEnd();
   const end = signal === null ? `exits with ${code}` : `is ended by ${signal}`;
   return `a process that loads ${engine} ${end}${report === '' ? '' : `: ${report.trimEnd()}`}`;
@@ -36,6 +44,7 @@ export async function checkLibrary([engine = '', preload]: readonly string[]): P
   const { loadEngineLibrary } = await import('../native/start/library.ts');
   try {
     loadEngineLibrary({ engine, preload });
+    await new Promise((resolve) => process.send?.('loaded', resolve));
     return 0;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

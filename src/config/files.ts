@@ -6,7 +6,7 @@ import {
   embeddedLibraryPath,
   reserveLibraryPath,
 } from '../native/start/built-libraries.ts';
-import type { Config } from './config.ts';
+import type { Config, Origins } from './config.ts';
 import { formatBytes, mebibyte } from './kinds.ts';
 
 export interface FileFindings {
@@ -23,6 +23,7 @@ export type MachineFindings = FileFindings & { readonly poolBytes: number };
 export async function findFileFaults(
   config: Config,
   env: NodeJS.ProcessEnv,
+  origins: Origins = new Map(),
 ): Promise<MachineFindings> {
   const faults: string[] = [];
   const warnings: string[] = [];
@@ -32,7 +33,7 @@ export async function findFileFaults(
         `--engine: the embedded engine is not built (${embeddedLibraryPath}); run ${buildEngineCommand}, which says what to install if it cannot`,
       );
     }
-    const fitted = fitPool(config, machineMemory());
+    const fitted = fitPool(config, machineMemory(), origins.has('poolBytes'));
     if ('fault' in fitted) faults.push(`--pool-bytes: ${fitted.fault}`);
     if ('warning' in fitted) warnings.push(`--pool-bytes: ${fitted.warning}`);
     const poolBytes = 'poolBytes' in fitted ? fitted.poolBytes : config.poolBytes;
@@ -76,10 +77,11 @@ function machineMemory(): MachineMemory {
 /** The header of the pool and the tables of its segments. */
 const POOL_SHARE = 15 / 16;
 
-/** The bytes of each client's segment that this machine can hold. */
+/** The bytes of each client's segment that this machine can hold. A default is halved to fit, a given size refused. */
 export function fitPool(
   { poolBytes, devices }: Pick<Config, 'poolBytes' | 'devices'>,
   { totalBytes, sharedBytes }: MachineMemory,
+  isGiven = true,
 ): { poolBytes: number; warning?: string } | { fault: string } {
   const wanted = poolBytes * devices.length;
   const each = devices.length === 1 ? '' : `${devices.length} devices with `;
@@ -87,6 +89,8 @@ export function fitPool(
   const shareOf = (bytes: number) => Math.floor(bytes / devices.length / mebibyte) * mebibyte;
   if (wanted > totalBytes) {
     const most = shareOf(totalBytes / 2);
+    if (!isGiven)
+      return fitPool({ poolBytes: Math.max(mebibyte, most), devices }, { totalBytes, sharedBytes });
     return {
       fault: `this machine has ${formatBytes(Math.floor(totalBytes / mebibyte) * mebibyte)} of memory, less than ${what}; give at most about ${formatBytes(most)}`,
     };

@@ -36,7 +36,12 @@ export function exchangeLog(
 ): ExchangeLog {
   const { accessLog, slowRequestMs } = settings;
   const limit = createLineLimit((problem, suppressed) =>
-    logger.error({ problem, suppressed }, 'more requests failed; only their number is logged'),
+    problem.startsWith(ITEMS)
+      ? logger.warn(
+          { problem, suppressed },
+          'items of more batches failed; only the number of batches is logged',
+        )
+      : logger.error({ problem, suppressed }, 'more requests failed; only their number is logged'),
   );
   const write = (exchange: Recorded, status: number, durationMs: number): void => {
     const bytes = exchange.bytesIn + exchange.bytesOut;
@@ -46,10 +51,10 @@ export function exchangeLog(
     const ours = exchange.error !== undefined || (status >= 500 && exchange.problem !== refusal501);
     const left = clientHasLeft(exchange);
     const { cutOff } = exchange;
-    const ordinarily = !failed && !ours && !slow && !left && cutOff === undefined;
-    if (ordinarily && items === undefined && !accessLog) return;
-    const limited = overloads.has(status) ? (exchange.problem ?? String(status)) : undefined;
-    const kind = limited ?? (ordinarily ? items?.kind : undefined);
+    const isOrdinary = !failed && !ours && !slow && !left && cutOff === undefined;
+    if (isOrdinary && items === undefined && !accessLog) return;
+    const overload = overloads.has(status) ? (exchange.problem ?? String(status)) : undefined;
+    const kind = overload ?? (isOrdinary ? items?.kind : undefined);
     if (kind !== undefined && !accessLog && !limit.admits(kind)) return;
     const line = {
       ...lineOf(exchange, status, durationMs),
@@ -66,6 +71,9 @@ export function exchangeLog(
   return { write, flush: () => limit.flush() };
 }
 
+/** Begins the kind of lines about failed items. */
+const ITEMS = 'items: ';
+
 /** Of a value, besides --slow-request-ms: 100 MiB in a second, which a fast network exceeds tenfold. */
 const TOLERATED_BYTES_PER_MS = (100 * 1024 * 1024) / 1000;
 
@@ -77,7 +85,7 @@ function failuresOf(
   const failures = [...failedItems].filter(([slug]) => !ordinary.has(slug));
   if (failures.length === 0) return undefined;
   const counts = Object.fromEntries(failures);
-  return { counts, kind: `items: ${Object.keys(counts).sort().join(', ')}` };
+  return { counts, kind: `${ITEMS}${Object.keys(counts).sort().join(', ')}` };
 }
 
 const lineOf = (exchange: Recorded, status: number, durationMs: number) => ({

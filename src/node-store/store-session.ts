@@ -123,6 +123,10 @@ export async function settlePut(
 ): Promise<PutOutcome> {
   let { code } = put;
   if (code === MMC_OK) return 'created';
+  // The engine seeks room before it looks for the key (docs/engine-facts.md §4).
+  if (code === MMC_ERROR && (await session.scheduler.single.exist(key)) === MMC_OK) {
+    code = MMC_DUPLICATED_OBJECT;
+  }
   if (code === MMC_DUPLICATED_OBJECT && put.ifExists === 'keep') return 'kept';
   let replaced = false;
   for (let tried = 0; tried < MAX_REPLACEMENTS; tried += 1) {

@@ -65,7 +65,7 @@ export type Send<Call extends PendingCall> = (
 ) => Promise<(call: Call, index: number) => void>;
 
 /** A call that has not returned after this time may hang. Small calls take a few milliseconds. */
-const SUSPICIOUS_MS = 50;
+export const SUSPICIOUS_MS = 50;
 
 /** The requests of one kind that wait for an engine call, in order of arrival. */
 export class CallQueue<Call extends PendingCall = PendingCall> implements Quota {

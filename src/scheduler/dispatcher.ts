@@ -1,5 +1,5 @@
 import { EngineClosedError, EngineDeadlineError, EngineStuckError } from '../native/abi/errors.ts';
-import type { CallQueue, Flight, PendingCall } from './call-queue.ts';
+import { type CallQueue, type Flight, type PendingCall, SUSPICIOUS_MS } from './call-queue.ts';
 import { OpenRequests } from './open-requests.ts';
 
 export interface DispatcherOptions {
@@ -45,6 +45,7 @@ export class Dispatcher {
   #inFlight = 0;
   #substituted = 0;
   #isFlushScheduled = false;
+  #suspicion: NodeJS.Timeout | undefined;
   #isClosed = false;
   #onIdle: (() => void) | undefined;
 
@@ -98,7 +99,10 @@ export class Dispatcher {
     call.queue = queue;
     this.#open.add(call, this.#nowMs);
     queue.add(call);
-    if (this.mustWait(queue)) return;
+    if (this.mustWait(queue)) {
+      if (!queue.usesQuota) this.#flushWhenSuspicious();
+      return;
+    }
     if (queue.isShared) this.#scheduleFlush();
     else this.#sendNext(queue);
   }
@@ -161,9 +165,20 @@ export class Dispatcher {
   #flush(): void {
     while (this.#inFlight < this.#slots) {
       const queue = this.#nextQueue();
-      if (queue === undefined) return;
+      if (queue === undefined) break;
       this.#sendNext(queue);
     }
+    const isHeld = this.#queues.some((queue) => queue.waiting > 0 && !queue.usesQuota);
+    if (isHeld) this.#flushWhenSuspicious();
+  }
+
+  /** A call that hangs must not hold up requests that the quota of their queue permits (`isFull`). */
+  #flushWhenSuspicious(): void {
+    this.#suspicion ??= setTimeout(() => {
+      this.#suspicion = undefined;
+      this.#nowMs = performance.now();
+      this.#flush();
+    }, SUSPICIOUS_MS + 1).unref();
   }
 
   /** The queue with the oldest first request, among those that may make another call. */
@@ -241,6 +256,7 @@ export class Dispatcher {
     flight.isLate = true;
     this.#lateFlights.add(flight);
     queue.late += 1;
+    this.#scheduleFlush();
     const stuck = this.isStuck ? this.#queues : queue.isStuck ? [queue] : [];
     for (const each of stuck) this.#fail(each.clear(), this.#stuckError(each));
   }

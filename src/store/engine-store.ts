@@ -133,6 +133,7 @@ export class EngineStore implements ObjectStore {
     bytes: number,
     options: PutOptions,
     ifExists: IfExists,
+    waiting?: Caller,
   ): WriteOutcome | Promise<WriteOutcome> {
     const sync = this.#sync;
     let code: number | undefined;
@@ -144,7 +145,12 @@ export class EngineStore implements ObjectStore {
         return 'created';
       }
     }
-    return explained('write', this.#write(key, partOf(block, bytes), options, ifExists, code));
+    const put = { options, ifExists, waiting };
+    return explained('write', this.#write(key, partOf(block, bytes), put, code));
+  }
+
+  endWaits(): void {
+    this.#roomWait.end();
   }
 
   remove(key: string): void | Promise<void> {
@@ -225,16 +231,20 @@ export class EngineStore implements ObjectStore {
   async #write(
     key: string,
     block: Block,
-    options: PutOptions,
-    ifExists: IfExists,
+    put: { options: PutOptions; ifExists: IfExists; waiting: Caller | undefined },
     firstCode: number | undefined,
   ): Promise<WriteOutcome> {
+    const { options, ifExists, waiting } = put;
     try {
       const calls = withinBudget(this.#calls, this.#scheduler.deadlineMs);
       const code = firstCode ?? (await calls.put(key, block, block.length, options));
       const engine = callsForOne(this.arena, calls, this.#calls);
       const { poolBytes } = this;
-      const context = { engine, poolBytes, options, ifExists, roomWait: this.#roomWait };
+      const awaitRoom =
+        waiting &&
+        ((bytes: number, attempt: () => Promise<boolean>) =>
+          this.#roomWait.retry(bytes, waiting, attempt));
+      const context = { engine, poolBytes, options, ifExists, awaitRoom };
       const outcome =
         code === 0 ? 'created' : await writeObject(context, { index: 0, key, block }, code);
       if (outcome !== 'kept') this.#sizes.learn(key, block.length);

@@ -31,7 +31,8 @@ export interface ObjectStore {
   /**
    * Stores the first `bytes` of a block as an object. The engine call retains the block until it
    * returns; the caller still releases its own hold. Fails with object-exists, no-room, pool-too-small,
-   * placement-impossible.
+   * placement-impossible. For a client in `waiting` it waits for room in the pool (--put-wait-ms), until
+   * that client disconnects.
    */
   write(
     key: string,
@@ -39,7 +40,10 @@ export interface ObjectStore {
     bytes: number,
     options: PutOptions,
     ifExists: IfExists,
+    waiting?: Caller,
   ): WriteOutcome | Promise<WriteOutcome>;
+  /** From now on no write waits for room: the gateway shuts down. */
+  endWaits(): void;
   /** Fails with object-not-found. */
   remove(key: string): void | Promise<void>;
   /**

@@ -1,4 +1,5 @@
 import { setTimeout as elapse } from 'node:timers/promises';
+import type { Caller } from '../scheduler/arena-room.ts';
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 320;
@@ -12,6 +13,7 @@ export class RoomWait {
   readonly #waitMs: number;
   readonly #maxBytes: number;
   #heldBytes = 0;
+  #isOver = false;
 
   constructor(waitMs: number, maxBytes: number) {
     this.#waitMs = waitMs;
@@ -23,12 +25,21 @@ export class RoomWait {
     return this.#heldBytes;
   }
 
+  /** From now on no put waits: the gateway shuts down. */
+  end(): void {
+    this.#isOver = true;
+  }
+
   /**
-   * Repeats the attempt to put `bytes` bytes, at growing intervals, until it returns true, rejects, or
-   * the wait is over.
+   * Repeats the attempt to put `bytes` bytes for a client, at growing intervals, until it returns true,
+   * rejects, the client has disconnected, or the wait is over.
    */
-  async retry(bytes: number, attempt: () => Promise<boolean>): Promise<void> {
-    if (this.#heldBytes + bytes > this.#maxBytes) return;
+  async retry(
+    bytes: number,
+    client: Pick<Caller, 'destroyed'>,
+    attempt: () => Promise<boolean>,
+  ): Promise<void> {
+    if (this.#isOver || this.#heldBytes + bytes > this.#maxBytes) return;
     this.#heldBytes += bytes;
     try {
       const endMs = performance.now() + this.#waitMs;
@@ -36,6 +47,7 @@ export class RoomWait {
         const leftMs = endMs - performance.now();
         if (leftMs <= 0) return;
         await elapse(Math.min(pauseMs, leftMs));
+        if (this.#isOver || client.destroyed) return;
         if (await attempt()) return;
       }
     } finally {

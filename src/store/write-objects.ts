@@ -11,7 +11,6 @@ import type { PoolBytes } from './admission.ts';
 import { problemOfCode, problemOfThrown } from './engine-problem.ts';
 import type { IfExists, WriteOutcome } from './object-store.ts';
 import { requireAnyRoom, requireReplaceable, unexplained } from './refused-put.ts';
-import type { RoomWait } from './room-wait.ts';
 
 /** A value that has been received whole. */
 export interface WriteItem {
@@ -26,13 +25,19 @@ export interface WriteContext {
   readonly poolBytes: PoolBytes | undefined;
   readonly options: PutOptions;
   readonly ifExists: IfExists;
-  /** Where a single object waits for room in the pool; without it, a put without room fails at once. */
-  readonly roomWait?: RoomWait;
+  /** Repeats the put of a single object until there is room in the pool; without it, a put fails at once. */
+  readonly awaitRoom?:
+    | ((bytes: number, attempt: () => Promise<boolean>) => Promise<void>)
+    | undefined;
   /** Writes an item of a batch by itself: it stores an item that the batch could not store, or explains why. */
   readonly alone?: WriteAlone;
 }
 
-export type WriteAlone = (item: WriteItem) => WriteOutcome | Promise<WriteOutcome>;
+/** `mayWait`: whether the item may wait for room in the pool. */
+export type WriteAlone = (
+  item: WriteItem,
+  mayWait: boolean,
+) => WriteOutcome | Promise<WriteOutcome>;
 
 export type Settle = (index: number, outcome: WriteOutcome | ProblemError) => void;
 
@@ -63,7 +68,7 @@ export async function writeObject(
     return !(outcome instanceof ProblemError && outcome.slug === 'no-room');
   };
   if (!(await attempt(firstCode))) {
-    await context.roomWait?.retry(item.block.length, () => attempt());
+    await context.awaitRoom?.(item.block.length, () => attempt());
   }
   if (typeof outcome === 'string') return outcome;
   throw outcome ?? new Error('an object was not settled');
@@ -110,6 +115,8 @@ interface Unsettled {
 class Writing {
   readonly #context: WriteContext;
   readonly #settle: Settle;
+  /** One item of a batch may wait for room: after that, the others find room or there is none. */
+  #mayWait = true;
   /** Items whose former object has been removed. */
   readonly #replaced = new Set<number>();
 
@@ -225,7 +232,9 @@ class Writing {
 
   async #writeAlone(alone: WriteAlone, item: WriteItem): Promise<WriteOutcome | ProblemError> {
     try {
-      const outcome = await alone(item);
+      const mayWait = this.#mayWait;
+      this.#mayWait = false;
+      const outcome = await alone(item, mayWait);
       return outcome === 'created' && this.#replaced.has(item.index) ? 'replaced' : outcome;
     } catch (error) {
       return problemOrThrow(error);

@@ -123,6 +123,7 @@ export class GatewayServer implements RunningGateway {
 
   announceStop(): void {
     this.#gateway.draining = true;
+    this.#gateway.store.endWaits();
   }
 
   reconfigure({ layout, logLevel }: Reloadable): void {

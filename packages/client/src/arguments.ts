@@ -66,6 +66,20 @@ export function checkClientOptions(options: unknown): void {
   if (typeof baseUrl !== 'string') {
     refuse('options.baseUrl', `must be a string, not ${kindOf(baseUrl)}`);
   }
+  const { retries, retryDelayMs } = options as Record<string, unknown>;
+  checkNumber(retries, 'options.retries', 100);
+  checkNumber(retryDelayMs, 'options.retryDelayMs', 3_600_000);
+}
+
+/** A whole number from 0 to `most`, or undefined. */
+function checkNumber(value: unknown, name: string, most: number): void {
+  if (
+    value === undefined ||
+    (Number.isInteger(value) && Number(value) >= 0 && Number(value) <= most)
+  ) {
+    return;
+  }
+  refuse(name, `must be a whole number from 0 to ${most}, not ${String(value)}`);
 }
 
 export function checkOptions(options: unknown, known: readonly string[]): void {

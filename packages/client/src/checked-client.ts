@@ -63,7 +63,8 @@ export function checkedLayers(layers: Layers): Layers {
     },
     async getLayers(key, options) {
       checkKey(key);
-      checkOptions(options, GET_LAYERS);
+      // It needs the sizes or the name of a layout.
+      checkOptions(options ?? null, GET_LAYERS);
       return layers.getLayers(key, options);
     },
   };

@@ -6,8 +6,12 @@ export interface ByteRange {
   readonly end?: number | undefined;
 }
 
-/** Throws RangeError for an empty range, which no header can express. */
+/** Throws RangeError for an empty range, which no header can express, and for other numbers than whole ones. */
 export function requireRange({ start, end }: ByteRange): void {
+  for (const [name, value] of Object.entries({ start, end: end ?? start })) {
+    if (Number.isSafeInteger(value) && value >= 0) continue;
+    throw new RangeError(`options.range.${name} is ${value}, but must be a whole number from 0 on`);
+  }
   if (end === undefined || end > start) return;
   throw new RangeError(`the range from ${start} to ${end} is empty`);
 }

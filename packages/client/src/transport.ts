@@ -40,6 +40,8 @@ export interface Call extends CallOptions {
 export type Transport = <T>(call: Call, read: (response: Response) => T | Promise<T>) => Promise<T>;
 
 const MAX_DELAY_MS = 10_000;
+/** The gateway sends a few seconds; a proxy may send any number. */
+const MAX_TOLD_MS = 60_000;
 
 export function createTransport(options: ClientOptions): Transport {
   const { retries = 3, retryDelayMs = 100, headers: common = {} } = options;
@@ -90,7 +92,8 @@ const canHelp = (error: unknown, { safe, final }: Call): boolean =>
 function delayBefore(tried: number, firstMs: number, error: unknown): number {
   const told = error instanceof GatewayError ? error.retryAfterMs : undefined;
   const delayMs = Math.min(MAX_DELAY_MS, firstMs * 2 ** tried);
-  return Math.max(told ?? 0, delayMs / 2 + (delayMs / 2) * Math.random());
+  const wait = Math.min(told ?? 0, MAX_TOLD_MS);
+  return Math.max(wait, delayMs / 2 + (delayMs / 2) * Math.random());
 }
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -34,10 +34,10 @@ export function storeBlock(
   block: Block,
   bytes: number,
 ): void | Promise<void> {
-  const { gateway, key } = exchange;
+  const { gateway, key, req } = exchange;
   let written: WriteOutcome | Promise<WriteOutcome> | undefined;
   try {
-    written = gateway.store.write(key, block, bytes, options, ifExists);
+    written = gateway.store.write(key, block, bytes, options, ifExists, req.socket);
   } finally {
     if (!(written instanceof Promise)) block.release();
   }

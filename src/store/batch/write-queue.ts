@@ -1,6 +1,7 @@
 import type { ProblemError } from '../../errors/problems.ts';
 import { MAX_BATCH_KEYS } from '../../native/abi/limits.ts';
 import type { PutOptions } from '../../native/abi/types.ts';
+import type { Caller } from '../../scheduler/arena-room.ts';
 import type { BatchCalls } from '../../scheduler/batch-calls.ts';
 import type { IfExists, ObjectStore, WriteOutcome } from '../object-store.ts';
 import { type WriteAlone, type WriteItem, writeObjects } from '../write-objects.ts';
@@ -16,6 +17,7 @@ const MAX_CALLS = 2;
 export interface WriteQueueContext {
   readonly engine: BatchCalls;
   readonly store: Pick<ObjectStore, 'write' | 'poolBytes' | 'changed'>;
+  readonly caller: Caller | undefined;
 }
 
 /** The values of a batch put on their way to the engine: it stores them several at a time. */
@@ -58,10 +60,10 @@ export class WriteQueue {
   flush(): void {
     if (this.#pending.length === 0) return;
     const items = this.takeAll();
-    const { engine, store } = this.#context;
+    const { engine, store, caller } = this.#context;
     const { options, ifExists } = this;
-    const alone: WriteAlone = ({ key, block }) =>
-      store.write(key, block, block.length, options, ifExists);
+    const alone: WriteAlone = ({ key, block }, mayWait) =>
+      store.write(key, block, block.length, options, ifExists, mayWait ? caller : undefined);
     const context = { engine, poolBytes: store.poolBytes, options, ifExists, alone };
     const call = writeObjects(context, items, this.#settle)
       .catch((error: unknown) => {

@@ -69,7 +69,8 @@ const nodeOfGateway = process.env['TEST_NODE'] ?? process.execPath;
 /** Starts the program and does not wait. */
 export function spawnGateway(options: GatewayOptions = {}): GatewayProcess {
   const { args = [] } = options;
-  const port = args.includes('--listen') ? [] : ['--port', '0'];
+  const named = args.includes('--listen') || args.includes('--port');
+  const port = named ? [] : ['--port', '0'];
   return spawnProgram({ ...options, args: [...port, ...args] });
 }
 

@@ -4,12 +4,17 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { embeddedLibraryPath } from '../../../src/native/start/built-libraries.ts';
+import { batchesOf } from '../../helpers/bodies/batches.ts';
 import { startEngine } from '../../helpers/engine/engine-process.ts';
+import { createInjection, injectingLibrary } from '../../helpers/engine/injecting.ts';
+import { connectRaw, requestHead } from '../../helpers/http/raw-connection.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
-import { untilIdle } from '../../helpers/process/metrics.ts';
+import { metric, untilIdle } from '../../helpers/process/metrics.ts';
+import { until } from '../../helpers/process/until.ts';
 
 const mebibyte = 1 << 20;
+const receivedBytes = 'memcache_gateway_http_received_bytes_total';
 
 describe('a pool of 64 MiB', () => {
   let running: ReadyGateway;
@@ -74,6 +79,63 @@ describe('a full pool of an engine that evicts only above 90 % use', () => {
     assert.equal((await request('DELETE', keys.at(-1) ?? '')).status, 204);
     assert.equal((await put).status, 201);
     await untilIdle(running.url);
+  });
+});
+
+describe('a full pool', () => {
+  let running: ReadyGateway;
+  before(async () => {
+    running = await startGateway({
+      args: ['--pool-bytes', '16MiB', '--arena-bytes', '64MiB', '--put-wait-ms', '60000'],
+      env: { MMC_EMBEDDED_EVICT: 'threshold' },
+    });
+  });
+  after(() => running.kill());
+  const { request, store, newKey } = requestTo(() => running);
+
+  it('does not store for a client that has disconnected, nor hold its value', async () => {
+    for (let at = 0; at < 4; at += 1) await store(Buffer.alloc(3.5 * mebibyte));
+    const key = newKey('left');
+    const { socket, send } = await connectRaw(running.port);
+    send(requestHead('PUT', `/v1/objects/${key}`, { 'Content-Length': 5 * mebibyte }));
+    send(Buffer.alloc(5 * mebibyte));
+    await until(async () => (await metric(running.url, receivedBytes)) >= 19 * mebibyte);
+    socket.resetAndDestroy();
+    await untilIdle(running.url);
+    assert.equal((await request('HEAD', key)).status, 404);
+  });
+
+  it('does not delay a shutdown by puts that wait', async () => {
+    const put = request('PUT', newKey('waits'), { body: Buffer.alloc(5 * mebibyte) });
+    await until(async () => (await metric(running.url, receivedBytes)) >= 24 * mebibyte);
+    running.signal('SIGTERM');
+    assert.equal((await put).status, 507);
+    assert.deepEqual(await running.ended, { code: 0, signal: null });
+  });
+});
+
+describe('a batch put that replaces objects in a full pool', () => {
+  it('waits for room once, not for each item', async () => {
+    const injection = createInjection();
+    const running = await startGateway({
+      args: ['--engine', await injectingLibrary(), '--put-wait-ms', '3000'],
+      env: injection.env,
+    });
+    try {
+      const { store } = requestTo(() => running);
+      const { post } = batchesOf(() => running);
+      const keys = await Promise.all(Array.from({ length: 20 }, () => store('x')));
+      await injection.set([{ on: ['put', 'batch_put'], code: -1 }]);
+      const items = keys.map((key) => ({ key, value: 'eA==' }));
+      const since = performance.now();
+      const answer = await post('put', JSON.stringify({ items, ifExists: 'replace' }));
+      assert.equal(answer.headers['batch-failed'], '20');
+      const waitedMs = performance.now() - since;
+      assert.ok(waitedMs < 30_000, `${waitedMs} ms`);
+    } finally {
+      await running.kill();
+      injection.dispose();
+    }
   });
 });
 

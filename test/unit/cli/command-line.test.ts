@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -258,6 +258,32 @@ describe('--check-config', () => {
     assert.match(text.stderr, /--engine: Cannot load .*empty\.so: .*\n +It is no shared library/);
     assert.equal(other?.code, 2);
     assert.match(other.stderr, /is not the engine: it has none of the 16 functions/);
+  });
+
+  it('reports a library that ends its process, and does not wait for processes that it starts', async () => {
+    const env = { MMC_LOCAL_CONFIG_PATH: 'none' };
+    const compile = (name: string, body: string): string => {
+      const source = fileWith(
+        `${name}.c`,
+        `#include <unistd.h>\n__attribute__((constructor)) void f(void) { ${body} }`,
+      );
+      const output = path.join(folder, `${name}.so`);
+      execFileSync(process.env['CC'] ?? 'cc', ['-shared', '-fPIC', '-o', output, source]);
+      return output;
+    };
+    const engines = [
+      compile('quits', '_exit(0);'),
+      compile('forks', 'if (fork() == 0) { sleep(30); _exit(0); }'),
+    ];
+    const outcomes = await runAll(
+      engines.map((engine) => ({ args: ['--check-config', '--engine', engine], env })),
+    );
+    assert.deepEqual(
+      outcomes.map(({ code }) => code),
+      [2, 2],
+    );
+    assert.match(String(outcomes[0]?.stderr), /a process that loads .*quits\.so exits with 0/);
+    assert.match(String(outcomes[1]?.stderr), /forks\.so is not the engine/);
   });
 
   it('shows its warnings beside the faults', async () => {

@@ -40,6 +40,14 @@ describe('the pool of the embedded engine', () => {
     assert.equal(tiny.poolBytes, mebibyte);
   });
 
+  it('is half of the memory if nobody has asked for more', () => {
+    const devices = [0, 1];
+    const memory = { totalBytes: gibibyte, sharedBytes: gibibyte };
+    assert.deepEqual(fitPool({ poolBytes: gibibyte, devices }, memory, false), {
+      poolBytes: 256 * mebibyte,
+    });
+  });
+
   it('is refused if the machine has less memory', () => {
     assert.ok('poolBytes' in fit(8 * gibibyte, 1));
     const fault = fit(8 * gibibyte + mebibyte, 1);

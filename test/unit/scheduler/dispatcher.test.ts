@@ -254,6 +254,19 @@ describe('a queue with a limit that differs from its quota', () => {
     assert.equal(await hanging, 'hangs');
   });
 
+  it('makes that call for requests that already wait, without any other event', async () => {
+    const { queueOf, ask, calls } = dispatcherOf();
+    const queue = queueOf({ quota: 2, limit: fixedLimit(1) });
+    const hanging = ask(queue, 'hangs');
+    await nextTurn();
+    const other = ask(queue, 'other');
+    await until(() => calls.length === 2);
+    await calls[1]?.succeed();
+    assert.equal(await other, 'other');
+    await calls[0]?.succeed();
+    await hanging;
+  });
+
   it('reports its calls to the limit, except late ones and those that fail', async () => {
     const reported: unknown[] = [];
     const limit: CallLimit = {

@@ -70,7 +70,8 @@ describe('writeObject in a full pool', () => {
       poolBytes: alone(10_000),
       options: anywhere,
       ifExists: 'fail',
-      roomWait,
+      awaitRoom: (size: number, attempt: () => Promise<boolean>) =>
+        roomWait.retry(size, { destroyed: false }, attempt),
     } as const;
     const outcome = await writeObject(context, { index: 0, key: 'a', block });
     assert.equal(outcome, 'created');
