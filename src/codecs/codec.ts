@@ -8,6 +8,8 @@ export interface ReadEncoder {
   readonly contentType: string;
   /** Bytes of the whole body, if the head has them. A failure after the head then breaks the connection. */
   readonly contentLength: number | undefined;
+  /** The extension of a file with this body, from the dot; undefined when browsers show the body. */
+  readonly fileExtension: string | undefined;
   /** Whether the bytes of objects are sent as base64. */
   readonly base64: boolean;
   /** The text before the first item, returned once; and the number of bytes to reserve for it. */

@@ -1168,6 +1168,17 @@ export interface components {
         "Content-Length": number;
         /** @description Bytes, for `application/octet-stream` and `application/vnd.safetensors`. */
         "Content-Length-If-Known": number;
+        /**
+         * @description Browsers save the body as it is (RFC 6266). The name of the file is the last segment of the key,
+         *     with `_` for each character that is unsafe in a file name.
+         */
+        "Content-Disposition": string;
+        /**
+         * @description Browsers save the body as it is (RFC 6266); JSON does not have this header. The name of the file is
+         *     `batch`, or the last segment of the key, with the extension `.safetensors` or `.multipart`. For the
+         *     bytes of one layer the extension is its number, such as `.layer-61`.
+         */
+        "Content-Disposition-If-Bytes": string;
         /** @description There is no body. */
         "No-Content-Length": 0;
         /** @description The length of the object in bytes. */
@@ -1253,6 +1264,7 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Content-Length": components["headers"]["Content-Length"];
                     "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
                     "Cache-Control": components["headers"]["No-Store"];
                     "Repr-Digest": components["headers"]["Repr-Digest"];
                     [name: string]: unknown;
@@ -1269,6 +1281,7 @@ export interface operations {
                     /** @description First and last byte, and the length of the object. */
                     "Content-Range": string;
                     "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
                     "Cache-Control": components["headers"]["No-Store"];
                     "Repr-Digest": components["headers"]["Repr-Digest"];
                     [name: string]: unknown;
@@ -1539,6 +1552,7 @@ export interface operations {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Content-Length": components["headers"]["Content-Length"];
                     "Accept-Ranges": components["headers"]["Accept-Ranges"];
+                    "Content-Disposition": components["headers"]["Content-Disposition"];
                     "Cache-Control": components["headers"]["No-Store"];
                     /** @description For each replica, the id of the service that holds it and the medium. */
                     "Memcache-Replicas": string;
@@ -1702,6 +1716,7 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Content-Length": components["headers"]["Content-Length-If-Known"];
+                    "Content-Disposition": components["headers"]["Content-Disposition-If-Bytes"];
                     "Cache-Control": components["headers"]["No-Store"];
                     Vary: components["headers"]["Vary-Accept"];
                     [name: string]: unknown;
@@ -1938,6 +1953,7 @@ export interface operations {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Content-Length": components["headers"]["Content-Length-If-Known"];
+                    "Content-Disposition": components["headers"]["Content-Disposition-If-Bytes"];
                     "Cache-Control": components["headers"]["No-Store"];
                     Vary: components["headers"]["Vary-Accept"];
                     [name: string]: unknown;
@@ -2099,6 +2115,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["No-Store"];
                     Vary: components["headers"]["Vary-Accept"];
                     "Batch-Failed": components["headers"]["Batch-Failed-If-Known"];
+                    "Content-Disposition": components["headers"]["Content-Disposition-If-Bytes"];
                     [name: string]: unknown;
                 };
                 content: {

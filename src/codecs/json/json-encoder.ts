@@ -13,6 +13,7 @@ export function jsonEncoder(keys: readonly string[], cut?: LayerCut): ReadEncode
   return {
     contentType: 'application/json',
     contentLength: undefined,
+    fileExtension: undefined,
     openBytes: 0,
     base64: true,
     open: () => [Buffer.from('{"items":[')],

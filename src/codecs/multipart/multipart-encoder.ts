@@ -28,6 +28,7 @@ export function multipartEncoder(
   return {
     contentType: `multipart/mixed; boundary=${boundary}`,
     contentLength: undefined,
+    fileExtension: '.multipart',
     openBytes: 0,
     base64: false,
     open: () => [],

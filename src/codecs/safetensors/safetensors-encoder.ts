@@ -94,6 +94,7 @@ export async function safetensorsEncoder(
   return {
     contentType: SAFETENSORS_TYPE,
     contentLength: start.bytes + at,
+    fileExtension: '.safetensors',
     openBytes: start.bytes,
     base64: false,
     open: () => start.take(),

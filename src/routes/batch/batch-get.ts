@@ -75,7 +75,7 @@ async function sendObjects(exchange: Exchange, hold: TextHold, wanted: Wanted): 
     if (cut !== undefined) judgeCut(plan, cut, window.replaced.keys());
     encoder = await encoderOf(wanted, plan, requestId, hold.most);
     hold.take(encoder.openBytes + textAhead(plan, encoder));
-    const headers = encodedHeaders(encoder);
+    const headers = encodedHeaders(encoder, 'batch');
     if (window.to === keys.length || encoder.contentLength !== undefined) {
       headers.push('Batch-Failed', String(plan.problems.size));
     }

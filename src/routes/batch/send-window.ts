@@ -1,5 +1,6 @@
 import type { ReadEncoder } from '../../codecs/codec.ts';
 import { TimeSlices } from '../../codecs/time-slices.ts';
+import { addAttachment } from '../../http/response/disposition.ts';
 import type { HeaderList } from '../../http/response/headers.ts';
 import type { ResponseSender } from '../../http/response/sender.ts';
 import type { Block } from '../../native/abi/types.ts';
@@ -14,10 +15,13 @@ export interface Cargo {
   readonly cut?: LayerCut | undefined;
 }
 
-/** Headers of a body that an encoder makes. */
-export function encodedHeaders({ contentType, contentLength }: ReadEncoder): HeaderList {
-  const length = contentLength === undefined ? [] : ['Content-Length', String(contentLength)];
-  return ['Content-Type', contentType, ...length];
+/** Headers of a body that an encoder makes; browsers save it under this name, unless it is JSON. */
+export function encodedHeaders(encoder: ReadEncoder, fileName: string): HeaderList {
+  const { contentType, contentLength, fileExtension } = encoder;
+  const headers = ['Content-Type', contentType];
+  if (contentLength !== undefined) headers.push('Content-Length', String(contentLength));
+  if (fileExtension !== undefined) addAttachment(headers, fileName, fileExtension);
+  return headers;
 }
 
 /** A multiple of 3, so that the base64 of pieces is the base64 of the whole. */

@@ -11,6 +11,7 @@ import {
   SAFETENSORS_TYPE,
 } from '../../http/request/media-type.ts';
 import { parseQuery } from '../../http/request/query.ts';
+import { addAttachment } from '../../http/response/disposition.ts';
 import {
   type HeaderList,
   negotiatedHeaders,
@@ -49,8 +50,9 @@ export const getLayers: Handler = async (exchange) => {
     throw error;
   }
   if (type !== OCTETS) return sendLayers(exchange, wanted, block);
-  const { start, bytes } = cut.selected[0] as Layer;
-  respondBlock(exchange, headOf(['Content-Type', OCTETS]), block, start, start + bytes);
+  const layer = cut.selected[0] as Layer;
+  const { start, bytes } = layer;
+  respondBlock(exchange, headOf(layerHeaders(key, layer)), block, start, start + bytes);
 };
 
 /** HEAD /v1/layers/{key}: as GET, from the size that the engine reports without a read. */
@@ -61,12 +63,20 @@ export const headLayers: Handler = async (exchange) => {
   if (await isNotModified(exchange)) return;
   const { size } = await gateway.store.stat(key);
   requireCut(cut, size);
+  const layer = cut.selected[0] as Layer;
   const headers =
     type === OCTETS
-      ? ['Content-Type', OCTETS, 'Content-Length', String((cut.selected[0] as Layer).bytes)]
-      : encodedHeaders(await encoderOf(wanted, planOf(wanted), exchange));
+      ? layerHeaders(key, layer, ['Content-Length', String(layer.bytes)])
+      : encodedHeaders(await encoderOf(wanted, planOf(wanted), exchange), key);
   respond(exchange, headOf(headers));
 };
+
+/** Headers of the bytes of one layer. */
+function layerHeaders(key: string, { number }: Layer, more: HeaderList = []): HeaderList {
+  const headers = ['Content-Type', OCTETS, ...more];
+  addAttachment(headers, key, `.layer-${number}`);
+  return headers;
+}
 
 const headOf = (headers: HeaderList): ResponseHead => ({
   status: 200,
@@ -106,7 +116,7 @@ async function sendLayers(exchange: Exchange, wanted: Wanted, block: Block): Pro
   let sender: ResponseSender;
   try {
     encoder = await encoderOf(wanted, plan, exchange);
-    sender = new ResponseSender(exchange, headOf(encodedHeaders(encoder)));
+    sender = new ResponseSender(exchange, headOf(encodedHeaders(encoder, wanted.key)));
   } catch (error) {
     releaseWindow(window);
     throw error;

@@ -5,6 +5,7 @@ import { reprDigest, wantedDigest } from '../../http/request/digest.ts';
 import { requireAcceptable } from '../../http/request/media-type.ts';
 import { parseQuery } from '../../http/request/query.ts';
 import { parseRange } from '../../http/request/range.ts';
+import { addAttachment } from '../../http/response/disposition.ts';
 import { type HeaderList, OCTETS, objectHeaders } from '../../http/response/headers.ts';
 import { respondBlock } from '../../http/response/respond.ts';
 import type { Block } from '../../native/abi/types.ts';
@@ -62,6 +63,7 @@ function sendRange(exchange: Exchange, block: Block, headers: HeaderList): void 
   const start = range === undefined ? 0 : range.start;
   const end = range === undefined ? total : range.end;
   if (range !== undefined) headers.push('Content-Range', `bytes ${start}-${end - 1}/${total}`);
+  addAttachment(headers, exchange.key);
   const status = range === undefined ? 200 : 206;
   respondBlock(exchange, { status, fixed: objectHeaders, headers }, block, start, end);
 }

@@ -1,5 +1,6 @@
 import { requireAcceptable } from '../../http/request/media-type.ts';
 import { parseQuery } from '../../http/request/query.ts';
+import { addAttachment } from '../../http/response/disposition.ts';
 import { OCTETS, objectHeaders } from '../../http/response/headers.ts';
 import { respond } from '../../http/response/respond.ts';
 import type { Handler } from '../handler.ts';
@@ -13,6 +14,7 @@ export const headObject: Handler = async (exchange) => {
   if (await isNotModified(exchange)) return;
   const { size, replicas } = await gateway.store.stat(key);
   const headers = ['Content-Length', String(size)];
+  addAttachment(headers, key);
   // A structured-field list (RFC 8941): the service id of each replica, with its medium.
   const places = replicas.map(({ serviceId, medium }) => `${serviceId};medium=${medium}`);
   if (places.length > 0) headers.push('Memcache-Replicas', places.join(', '));

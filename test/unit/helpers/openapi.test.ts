@@ -46,6 +46,7 @@ describe('checkResponse', () => {
         'content-type': 'application/octet-stream',
         'content-length': '3',
         'accept-ranges': 'bytes',
+        'content-disposition': 'attachment; filename="1"',
       },
       body: Buffer.from([0, 255, 7]),
     });
