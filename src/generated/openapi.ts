@@ -35,7 +35,8 @@ export interface paths {
          *     Any `Content-Type` is accepted and none is stored. `Content-Encoding` gets 415 and
          *     `Content-Range` gets 400: an object is stored whole, as the bytes that are sent.
          *
-         *     *In Swagger UI*: the browser reads the whole file into memory. Above about 100 MiB use curl:
+         *     *In Swagger UI*: without another choice it sends a file of 5 bytes. The browser reads the whole file
+         *     into memory. Above about 100 MiB use curl:
          *     `curl -T block.bin http://127.0.0.1:8080/v1/objects/kv/block-7`.
          */
         put: operations["putObject"];
@@ -125,7 +126,7 @@ export interface paths {
          *     If `sizes` or `layout` is given and the layers have other sizes, or there is another number of
          *     layers, the response is 422 and nothing is stored.
          *
-         *     *In Swagger UI*: choose `multipart/form-data` and files.
+         *     *In Swagger UI*: to send files, choose `multipart/form-data`.
          */
         put: operations["putLayers"];
         post?: never;
@@ -1722,9 +1723,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["LayersAnswer"];
                     "application/vnd.safetensors": string;
                     "multipart/mixed": string;
-                    "application/json": components["schemas"]["LayersAnswer"];
                     "application/octet-stream": string;
                 };
             };
@@ -1834,6 +1835,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "application/json": components["schemas"]["LayersPutRequest"];
                 "multipart/form-data": {
                     /** Format: binary */
                     0?: string;
@@ -1843,7 +1845,6 @@ export interface operations {
                     [key: string]: string;
                 };
                 "application/vnd.safetensors": string;
-                "application/json": components["schemas"]["LayersPutRequest"];
             };
         };
         responses: {
@@ -2289,7 +2290,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: components["requestBodies"]["Keys"];
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchKeys"];
+            };
+        };
         responses: {
             /** @description A result for each key, in the order of the request. */
             200: {

@@ -24,7 +24,8 @@ const page = htmlPage(
   `<div id="swagger-ui"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/swagger-ui-standalone-preset.js"></script>
-<script src="/docs/swagger-ui-init.js"></script>`,
+<script src="/docs/swagger-ui-init.js"></script>
+<script src="/docs/page.js"></script>`,
 );
 
 const pageStyle = makeDocument(
@@ -36,6 +37,21 @@ body { margin: 0; background: #fafafa; }
 .swagger-ui .responses-table .highlight-code > .microlight { max-height: 11rem; }
 .swagger-ui .responses-table > tbody > tr > td { border-top: 1px solid #3b415140; padding: 1rem 0; }
 .swagger-ui .response-col_links { display: none; }
+`,
+);
+
+/** Chooses a file for the PUT of an object, which has no example otherwise: a browser cannot send a text for it. */
+const pageScript = makeDocument(
+  'text/javascript; charset=utf-8',
+  `new MutationObserver(() => {
+  const input = document.querySelector('#operations-objects-putObject input[type=file]:not([data-chosen])');
+  if (input === null) return;
+  input.dataset.chosen = 'true';
+  const files = new DataTransfer();
+  files.items.add(new File(['hello'], 'hello.bin', { type: 'application/octet-stream' }));
+  input.files = files.files;
+  input.dispatchEvent(new Event('change', { bubbles: true }));
+}).observe(document.getElementById('swagger-ui'), { childList: true, subtree: true });
 `,
 );
 
@@ -100,7 +116,7 @@ export async function docsRoutes(options: DocsOptions): Promise<Router> {
   const plainSecurity = pageSecurity(plainPagePolicy, options);
 
   const paths = ['/', '/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/problems', PROBLEM];
-  const everything = [...paths, '/docs/page.css', ASSETS];
+  const everything = [...paths, '/docs/page.css', '/docs/page.js', ASSETS];
   router.get(everything, withoutBody);
   router.get(paths, withoutQuery);
 
@@ -109,6 +125,9 @@ export async function docsRoutes(options: DocsOptions): Promise<Router> {
   });
   router.get('/docs/page.css', docsSecurity, (req, res) => {
     sendDocument(req, res, pageStyle);
+  });
+  router.get('/docs/page.js', docsSecurity, (req, res) => {
+    sendDocument(req, res, pageScript);
   });
   router.get(ASSETS, docsSecurity, withoutPrefix, ...swaggerAssets());
 

@@ -1,11 +1,16 @@
 /** Opens and watches the page /docs in Chromium, and tries out its operations. */
 import type { Browser, Locator, Page } from 'playwright-core';
-import { openApiDocument } from '../openapi/openapi-document.ts';
+import { type OperationObject, openApiDocument } from '../openapi/openapi-document.ts';
 
-/** All operations of openapi.yaml, in its order. */
-export const operations = Object.values(openApiDocument.paths).flatMap((item) =>
-  Object.entries(item).flatMap(([name, value]) => (name === 'parameters' ? [] : [value])),
-);
+const tags = openApiDocument.tags.map(({ name }) => name);
+const placeOf = ({ tags: [tag] }: OperationObject): number => tags.indexOf(tag ?? '');
+
+/** All operations of openapi.yaml, in the order of the page: by tag, and else as they are written. */
+export const operations = Object.values(openApiDocument.paths)
+  .flatMap((item) =>
+    Object.entries(item).flatMap(([name, value]) => (name === 'parameters' ? [] : [value])),
+  )
+  .sort((a, b) => placeOf(a) - placeOf(b));
 
 export interface DocsPage {
   page: Page;

@@ -22,6 +22,7 @@ export interface OperationObject {
 }
 
 export interface OpenApiDocument {
+  tags: readonly { name: string }[];
   paths: Record<string, Record<string, OperationObject>>;
   components: { responses: Record<string, ResponseObject>; schemas: Record<string, Json> };
 }
