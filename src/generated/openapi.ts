@@ -15,7 +15,8 @@ export interface paths {
          * Read an object
          * @description Returns the bytes of the object, or one range of them. The engine always reads the whole
          *     object, so a range saves network traffic but no work of the engine. An object that another
-         *     client is still writing gets 404 with `Retry-After`.
+         *     client is still writing gets 404 with `Retry-After`. An object that is larger than the arena
+         *     of this gateway (`--arena-bytes`) gets 413.
          *
          *     *In Swagger UI*: the response is offered as a file. Above about 100 MiB use curl:
          *     `curl -o block.bin http://127.0.0.1:8080/v1/objects/kv/block-7`.
@@ -787,22 +788,16 @@ export interface components {
             };
             content?: never;
         };
-        /** @description The request is malformed, a parameter is invalid, or the body does not match its digest. Nothing was done. */
-        BadRequest: {
+        /** @description A problem that many operations have. The description of this document lists all of them. */
+        Problem: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The `Host` or the `Origin` is not allowed, or a page of another site made the request without an `Origin`. */
-        Forbidden: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
+                "Retry-After": components["headers"]["Retry-After"];
+                Allow: components["headers"]["Allow"];
+                Accept: components["headers"]["Accept-Types"];
+                "Accept-Post": components["headers"]["Accept-Post"];
+                "Accept-Encoding": components["headers"]["Accept-Encoding"];
                 [name: string]: unknown;
             };
             content: {
@@ -821,41 +816,6 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The resource does not support this method. */
-        MethodNotAllowed: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                Allow: components["headers"]["Allow"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description `Accept` allows none of the media types that can be sent. */
-        NotAcceptable: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The client sent the request too slowly. The connection is closed. */
-        RequestTimeout: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                "Retry-After": components["headers"]["Retry-After-Always"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
         /** @description The object already exists, or is in a state that does not allow this. */
         Conflict: {
             headers: {
@@ -868,196 +828,12 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A condition of the request does not hold. Nothing was done. */
-        PreconditionFailed: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The object can never fit. Nothing was stored. */
-        ContentTooLarge: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The request target is too long. */
-        UriTooLong: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The body has a content coding, or a media type that the operation does not accept. */
-        UnsupportedMediaType: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                "Accept-Encoding": components["headers"]["Accept-Encoding"];
-                Accept: components["headers"]["Accept-Types"];
-                "Accept-Post": components["headers"]["Accept-Post"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
         /** @description The range lies outside the object. */
         RangeNotSatisfiable: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
                 "Cache-Control": components["headers"]["No-Store"];
                 "Content-Range": components["headers"]["Content-Range-Unsatisfied"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The expectation is not `100-continue`. */
-        ExpectationFailed: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The object is empty, or the requested placement is impossible. Nothing was stored. */
-        UnprocessableContent: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The sizes of the layers do not add up to the size of the object. */
-        LayersMismatch: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The object is being read. */
-        Locked: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                "Retry-After": components["headers"]["Retry-After-Always"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The request headers are too large. */
-        HeadersTooLarge: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description An internal error of the gateway, or a failure of the engine for an unknown reason. */
-        InternalServerError: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The transfer coding is not supported. */
-        NotImplemented: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The HTTP version is not supported. */
-        HttpVersionNotSupported: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The transport of the engine failed. */
-        BadGateway: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                "Retry-After": components["headers"]["Retry-After"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The gateway or the engine cannot serve this request now. Nothing was stored. */
-        ServiceUnavailable: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                "Retry-After": components["headers"]["Retry-After-Always"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The engine did not return in time. A read may be retried (`retryable`, with `Retry-After`). The outcome of a write is unknown: check with HEAD before you retry. */
-        GatewayTimeout: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                "Retry-After": components["headers"]["Retry-After"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description There is no room in the pool. Nothing was stored. */
-        InsufficientStorage: {
-            headers: {
-                "X-Request-Id": components["headers"]["X-Request-Id"];
-                "Cache-Control": components["headers"]["No-Store"];
-                "Retry-After": components["headers"]["Retry-After-Always"];
                 [name: string]: unknown;
             };
             content: {
@@ -1151,19 +927,17 @@ export interface components {
     headers: {
         /** @description Identifies this request in the log of the gateway. */
         "X-Request-Id": string;
-        /** @description Seconds to wait before a retry. */
+        /** @description Seconds to wait before a retry. Always present with 408, 423, 503 and 507. */
         "Retry-After": number;
-        /** @description Seconds to wait before a retry. */
-        "Retry-After-Always": number;
-        /** @description The methods that this resource supports. */
+        /** @description The methods that this resource supports. Only with 405. */
         Allow: string;
         /** @description Number of failed items. */
         "Batch-Failed": number;
         /** @description Number of failed items, if it is known before the first byte is sent. The end of the body always has it. */
         "Batch-Failed-If-Known": number;
-        /** @description The media types that this operation accepts. */
+        /** @description The media types that this operation accepts. Only with 415. */
         "Accept-Types": string;
-        /** @description The media types that this operation accepts. */
+        /** @description The media types that this operation accepts. Only with 415. */
         "Accept-Post": string;
         /** @description Bytes. */
         "Content-Length": number;
@@ -1186,7 +960,7 @@ export interface components {
         "Content-Range-Unsatisfied": string;
         /** @description The unit of ranges is bytes. */
         "Accept-Ranges": "bytes";
-        /** @description The only accepted content coding; sent if the request has another. */
+        /** @description The only accepted content coding; sent if the request has another. Only with 415. */
         "Accept-Encoding": "identity";
         /** @description Caches must not store responses about objects. */
         "No-Store": "no-store";
@@ -1300,28 +1074,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            405: components["responses"]["MethodNotAllowed"];
-            406: components["responses"]["NotAcceptable"];
-            408: components["responses"]["RequestTimeout"];
-            409: components["responses"]["Conflict"];
-            412: components["responses"]["PreconditionFailed"];
-            /** @description The object is larger than the arena of this gateway (`--arena-bytes`), so this gateway cannot read it. */
-            413: components["responses"]["ContentTooLarge"];
-            414: components["responses"]["UriTooLong"];
             416: components["responses"]["RangeNotSatisfiable"];
-            417: components["responses"]["ExpectationFailed"];
-            423: components["responses"]["Locked"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            502: components["responses"]["BadGateway"];
-            503: components["responses"]["ServiceUnavailable"];
-            504: components["responses"]["GatewayTimeout"];
-            505: components["responses"]["HttpVersionNotSupported"];
-            507: components["responses"]["InsufficientStorage"];
+            default: components["responses"]["Problem"];
         };
     };
     putObject: {
@@ -1425,27 +1180,8 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            405: components["responses"]["MethodNotAllowed"];
-            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
-            412: components["responses"]["PreconditionFailed"];
-            413: components["responses"]["ContentTooLarge"];
-            414: components["responses"]["UriTooLong"];
-            415: components["responses"]["UnsupportedMediaType"];
-            417: components["responses"]["ExpectationFailed"];
-            422: components["responses"]["UnprocessableContent"];
-            423: components["responses"]["Locked"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            502: components["responses"]["BadGateway"];
-            503: components["responses"]["ServiceUnavailable"];
-            504: components["responses"]["GatewayTimeout"];
-            505: components["responses"]["HttpVersionNotSupported"];
-            507: components["responses"]["InsufficientStorage"];
+            default: components["responses"]["Problem"];
         };
     };
     deleteObject: {
@@ -1492,24 +1228,8 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            405: components["responses"]["MethodNotAllowed"];
-            408: components["responses"]["RequestTimeout"];
-            409: components["responses"]["Conflict"];
-            412: components["responses"]["PreconditionFailed"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            423: components["responses"]["Locked"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            502: components["responses"]["BadGateway"];
-            503: components["responses"]["ServiceUnavailable"];
-            504: components["responses"]["GatewayTimeout"];
-            505: components["responses"]["HttpVersionNotSupported"];
-            507: components["responses"]["InsufficientStorage"];
+            default: components["responses"]["Problem"];
         };
     };
     headObject: {
@@ -1570,42 +1290,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description As for GET. */
-            400: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            403: components["responses"]["HeadProblem"];
             /** @description The object does not exist, or (with `Retry-After`) is still being written. */
             404: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            406: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            408: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            409: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            412: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            414: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            417: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            423: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            431: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            500: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            501: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            502: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            503: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            504: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            505: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            507: components["responses"]["HeadProblem"];
+            default: components["responses"]["HeadProblem"];
         };
     };
     getInfo: {
@@ -1644,24 +1331,8 @@ export interface operations {
                     "application/json": components["schemas"]["KeyInfo"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            405: components["responses"]["MethodNotAllowed"];
-            406: components["responses"]["NotAcceptable"];
-            408: components["responses"]["RequestTimeout"];
-            409: components["responses"]["Conflict"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            423: components["responses"]["Locked"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            502: components["responses"]["BadGateway"];
-            503: components["responses"]["ServiceUnavailable"];
-            504: components["responses"]["GatewayTimeout"];
-            505: components["responses"]["HttpVersionNotSupported"];
-            507: components["responses"]["InsufficientStorage"];
+            default: components["responses"]["Problem"];
         };
     };
     getLayers: {
@@ -1738,27 +1409,8 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            405: components["responses"]["MethodNotAllowed"];
-            406: components["responses"]["NotAcceptable"];
-            409: components["responses"]["Conflict"];
-            412: components["responses"]["PreconditionFailed"];
-            /** @description The object is larger than the arena of this gateway (`--arena-bytes`), so this gateway cannot read it. */
-            413: components["responses"]["ContentTooLarge"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            422: components["responses"]["LayersMismatch"];
-            423: components["responses"]["Locked"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            502: components["responses"]["BadGateway"];
-            503: components["responses"]["ServiceUnavailable"];
-            504: components["responses"]["GatewayTimeout"];
-            505: components["responses"]["HttpVersionNotSupported"];
-            507: components["responses"]["InsufficientStorage"];
+            default: components["responses"]["Problem"];
         };
     };
     putLayers: {
@@ -1877,28 +1529,8 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            405: components["responses"]["MethodNotAllowed"];
-            408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
-            412: components["responses"]["PreconditionFailed"];
-            413: components["responses"]["ContentTooLarge"];
-            414: components["responses"]["UriTooLong"];
-            415: components["responses"]["UnsupportedMediaType"];
-            417: components["responses"]["ExpectationFailed"];
-            /** @description The layers do not have the given sizes, or the requested placement is impossible. Nothing was stored. */
-            422: components["responses"]["LayersMismatch"];
-            423: components["responses"]["Locked"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            502: components["responses"]["BadGateway"];
-            503: components["responses"]["ServiceUnavailable"];
-            504: components["responses"]["GatewayTimeout"];
-            505: components["responses"]["HttpVersionNotSupported"];
-            507: components["responses"]["InsufficientStorage"];
+            default: components["responses"]["Problem"];
         };
     };
     headLayers: {
@@ -1970,43 +1602,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description As for GET. */
-            400: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            403: components["responses"]["HeadProblem"];
             /** @description The object does not exist, or (with `Retry-After`) is still being written. */
             404: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            406: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            408: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            409: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            412: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            414: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            417: components["responses"]["HeadProblem"];
-            422: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            423: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            431: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            500: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            501: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            502: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            503: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            504: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            505: components["responses"]["HeadProblem"];
-            /** @description As for GET. */
-            507: components["responses"]["HeadProblem"];
+            default: components["responses"]["HeadProblem"];
         };
     };
     batchPut: {
@@ -2058,23 +1656,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchPutAnswer"];
                 };
             };
-            /** @description The request, its body or a key is malformed, or it has unknown members or parameters. Nothing was done. */
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            406: components["responses"]["NotAcceptable"];
-            408: components["responses"]["RequestTimeout"];
-            413: components["responses"]["ContentTooLarge"];
-            414: components["responses"]["UriTooLong"];
-            415: components["responses"]["UnsupportedMediaType"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            502: components["responses"]["BadGateway"];
-            503: components["responses"]["ServiceUnavailable"];
-            504: components["responses"]["GatewayTimeout"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     batchGet: {
@@ -2125,23 +1707,7 @@ export interface operations {
                     "application/vnd.safetensors": string;
                 };
             };
-            /** @description The request, its body or a key is malformed, or it has unknown members or parameters. Nothing was done. */
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            406: components["responses"]["NotAcceptable"];
-            408: components["responses"]["RequestTimeout"];
-            413: components["responses"]["ContentTooLarge"];
-            414: components["responses"]["UriTooLong"];
-            415: components["responses"]["UnsupportedMediaType"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            502: components["responses"]["BadGateway"];
-            503: components["responses"]["ServiceUnavailable"];
-            504: components["responses"]["GatewayTimeout"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     batchExists: {
@@ -2185,23 +1751,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchExistsAnswer"];
                 };
             };
-            /** @description The request, its body or a key is malformed, or it has unknown members or parameters. Nothing was done. */
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            406: components["responses"]["NotAcceptable"];
-            408: components["responses"]["RequestTimeout"];
-            413: components["responses"]["ContentTooLarge"];
-            414: components["responses"]["UriTooLong"];
-            415: components["responses"]["UnsupportedMediaType"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            502: components["responses"]["BadGateway"];
-            503: components["responses"]["ServiceUnavailable"];
-            504: components["responses"]["GatewayTimeout"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     batchInfo: {
@@ -2245,23 +1795,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchInfoAnswer"];
                 };
             };
-            /** @description The request, its body or a key is malformed, or it has unknown members or parameters. Nothing was done. */
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            406: components["responses"]["NotAcceptable"];
-            408: components["responses"]["RequestTimeout"];
-            413: components["responses"]["ContentTooLarge"];
-            414: components["responses"]["UriTooLong"];
-            415: components["responses"]["UnsupportedMediaType"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            502: components["responses"]["BadGateway"];
-            503: components["responses"]["ServiceUnavailable"];
-            504: components["responses"]["GatewayTimeout"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     batchRemove: {
@@ -2309,23 +1843,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchRemoveAnswer"];
                 };
             };
-            /** @description The request, its body or a key is malformed, or it has unknown members or parameters. Nothing was done. */
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            406: components["responses"]["NotAcceptable"];
-            408: components["responses"]["RequestTimeout"];
-            413: components["responses"]["ContentTooLarge"];
-            414: components["responses"]["UriTooLong"];
-            415: components["responses"]["UnsupportedMediaType"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            502: components["responses"]["BadGateway"];
-            503: components["responses"]["ServiceUnavailable"];
-            504: components["responses"]["GatewayTimeout"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     getClients: {
@@ -2354,18 +1872,7 @@ export interface operations {
                     "application/json": components["schemas"]["Clients"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            406: components["responses"]["NotAcceptable"];
-            408: components["responses"]["RequestTimeout"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            503: components["responses"]["ServiceUnavailable"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     getLiveness: {
@@ -2397,17 +1904,7 @@ export interface operations {
                     };
                 };
             };
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            406: components["responses"]["NotAcceptable"];
-            408: components["responses"]["RequestTimeout"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     getReadiness: {
@@ -2442,18 +1939,7 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            406: components["responses"]["NotAcceptable"];
-            408: components["responses"]["RequestTimeout"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            503: components["responses"]["ServiceUnavailable"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     getMetrics: {
@@ -2482,17 +1968,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            408: components["responses"]["RequestTimeout"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            503: components["responses"]["ServiceUnavailable"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     getOpenApiJson: {
@@ -2529,17 +2005,7 @@ export interface operations {
                 };
             };
             304: components["responses"]["NotModified"];
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            408: components["responses"]["RequestTimeout"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            503: components["responses"]["ServiceUnavailable"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     getOpenApiYaml: {
@@ -2572,17 +2038,7 @@ export interface operations {
                 };
             };
             304: components["responses"]["NotModified"];
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            408: components["responses"]["RequestTimeout"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            503: components["responses"]["ServiceUnavailable"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     getDocs: {
@@ -2614,17 +2070,7 @@ export interface operations {
                 };
             };
             304: components["responses"]["NotModified"];
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            408: components["responses"]["RequestTimeout"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            503: components["responses"]["ServiceUnavailable"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     getStartPage: {
@@ -2658,17 +2104,7 @@ export interface operations {
                 };
             };
             304: components["responses"]["NotModified"];
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            408: components["responses"]["RequestTimeout"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            503: components["responses"]["ServiceUnavailable"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     listProblems: {
@@ -2704,17 +2140,7 @@ export interface operations {
                 };
             };
             304: components["responses"]["NotModified"];
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
-            405: components["responses"]["MethodNotAllowed"];
-            408: components["responses"]["RequestTimeout"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            503: components["responses"]["ServiceUnavailable"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
     getProblem: {
@@ -2754,18 +2180,8 @@ export interface operations {
                 };
             };
             304: components["responses"]["NotModified"];
-            400: components["responses"]["BadRequest"];
-            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            405: components["responses"]["MethodNotAllowed"];
-            408: components["responses"]["RequestTimeout"];
-            414: components["responses"]["UriTooLong"];
-            417: components["responses"]["ExpectationFailed"];
-            431: components["responses"]["HeadersTooLarge"];
-            500: components["responses"]["InternalServerError"];
-            501: components["responses"]["NotImplemented"];
-            503: components["responses"]["ServiceUnavailable"];
-            505: components["responses"]["HttpVersionNotSupported"];
+            default: components["responses"]["Problem"];
         };
     };
 }

@@ -56,6 +56,15 @@ describe('/docs in Chromium', () => {
     docs = await openDocs(await sharedChromium(), gateway.url);
   });
 
+  it('shows an operation with all its responses in at most 3,000 pixels', async () => {
+    const section = docs.page.locator('#operations-objects-putObject');
+    await section.locator('.opblock-summary-control').click();
+    await section.locator('.responses-table .response').last().waitFor();
+    const { height = Number.POSITIVE_INFINITY } = (await section.boundingBox()) ?? {};
+    assert.ok(height <= 3000, `${height} px`);
+    await closeSection(section);
+  });
+
   it('puts a file and reads it', async () => {
     const { page, origins } = docs;
     await picture(page, 'docs');

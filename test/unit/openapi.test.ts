@@ -9,7 +9,7 @@ import { codeName } from '../../src/errors/engine-codes.ts';
 import { type ProblemSlug, problemKinds } from '../../src/errors/problems.ts';
 import { isolationFields } from '../../src/http/response/headers.ts';
 import { checkResponse } from '../helpers/openapi/openapi.ts';
-import { openApiDocument, resolve } from '../helpers/openapi/openapi-document.ts';
+import { openApiDocument, problemsOf, resolve } from '../helpers/openapi/openapi-document.ts';
 
 interface Example {
   type: string;
@@ -58,26 +58,58 @@ describe('openapi.yaml', () => {
   it('describes each problem in a form that its own examples have', () => {
     for (const { method, path, operation } of operations) {
       if (method === 'HEAD') continue;
-      for (const [status, reference] of Object.entries(operation.responses)) {
+      const problems = problemsOf(operation);
+      for (const reference of Object.values(operation.responses)) {
         const content = resolve(reference).content?.['application/problem+json'];
-        for (const { value } of Object.values(content?.examples ?? {})) {
-          const { requestId } = value as unknown as Example;
+        for (const [slug, { value }] of Object.entries(content?.examples ?? {})) {
+          if (!problems.has(slug)) continue;
+          const { requestId, status } = value as unknown as Example;
           checkResponse({
             method,
             path: path.replace('{key}', 'kv%2Fblock-7').replace('{slug}', 'no-room'),
-            status: Number(status),
+            status,
             headers: {
               ...isolationFields,
               'content-type': 'application/problem+json',
               'cache-control': 'no-store',
               'x-request-id': requestId,
-              ...headersOf(Number(status)),
+              ...headersOf(status),
             },
             body: JSON.stringify(value),
           });
         }
       }
     }
+  });
+
+  it('names in x-problems only kinds of problems and groups of them, and each kind somewhere', () => {
+    const groups = openApiDocument['x-problem-groups'];
+    assert.deepEqual(
+      Object.keys(groups).filter((name) => name in problemKinds),
+      [],
+    );
+    const named = operations.flatMap(({ operation }) => [...problemsOf(operation)]);
+    assert.deepEqual([...new Set(named)].sort(), Object.keys(problemKinds).sort());
+  });
+
+  it('has a default response for each operation', () => {
+    for (const { method, operation } of operations) {
+      const name = method === 'HEAD' ? 'HeadProblem' : 'Problem';
+      const reference = { $ref: `#/components/responses/${name}` };
+      assert.deepEqual(operation.responses['default'], reference, operation.operationId);
+    }
+  });
+
+  it('lists each kind of problem with its status once, in the description', () => {
+    const rows = openApiDocument.info.description.matchAll(/^\| (\d+) \| (.*) \|$/gm);
+    const listed = [...rows].flatMap(([, status, text = '']) =>
+      [...text.matchAll(/\[([a-z-]+)\]\(\/problems\/\1\)/g)].map(([, slug]) => [
+        slug,
+        Number(status),
+      ]),
+    );
+    const kinds = Object.entries(problemKinds).map(([slug, { status }]) => [slug, status]);
+    assert.deepEqual(listed.sort(), kinds.sort());
   });
 
   it('gives every response a request id and a caching rule', () => {

@@ -34,9 +34,11 @@ const pageStyle = makeDocument(
 *, *::before, *::after { box-sizing: inherit; }
 body { margin: 0; background: #fafafa; }
 .swagger-ui .parameters-col_name { min-width: 9rem; }
-.swagger-ui .responses-table .highlight-code > .microlight { max-height: 11rem; }
-.swagger-ui .responses-table > tbody > tr > td { border-top: 1px solid #3b415140; padding: 1rem 0; }
+.swagger-ui .responses-table .highlight-code > .microlight { max-height: 8rem; }
+.swagger-ui .responses-table > tbody > tr > td { border-top: 1px solid #3b415140; padding: .5rem 0; }
 .swagger-ui .response-col_links { display: none; }
+.swagger-ui .headers-wrapper table tr :is(td, th):is(:first-of-type, *) { padding: 0 .5rem 0 0; }
+.swagger-ui .headers-wrapper td p { margin: 0; }
 `,
 );
 

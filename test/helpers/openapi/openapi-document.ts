@@ -6,6 +6,9 @@ export type Json = null | boolean | number | string | Json[] | { [member: string
 
 export interface HeaderObject {
   required?: boolean;
+  /** The statuses of problems that may have it, and those that must. */
+  'x-only-with'?: readonly number[];
+  'x-required-with'?: readonly number[];
   schema: { type: string };
 }
 
@@ -18,11 +21,15 @@ export interface ResponseObject {
 export interface OperationObject {
   operationId: string;
   tags: string[];
+  /** The problems that the operation can have: slugs and names of groups. */
+  'x-problems': readonly string[];
   responses: Record<string, ResponseObject>;
 }
 
 export interface OpenApiDocument {
+  info: { description: string };
   tags: readonly { name: string }[];
+  'x-problem-groups': Record<string, readonly string[]>;
   paths: Record<string, Record<string, OperationObject>>;
   components: { responses: Record<string, ResponseObject>; schemas: Record<string, Json> };
 }
@@ -111,6 +118,12 @@ export function resolve<T extends object>(node: T): T {
   delete whole.$ref;
   return whole as T;
 }
+
+/** The slugs of all problems that an operation can have. */
+export const problemsOf = (operation: OperationObject): Set<string> =>
+  new Set(
+    operation['x-problems'].flatMap((name) => openApiDocument['x-problem-groups'][name] ?? [name]),
+  );
 
 /** Finds the operation of a raw request target with its query; an undescribed HEAD counts as GET. */
 export function findOperation(method: string, target: string): FoundOperation | undefined {

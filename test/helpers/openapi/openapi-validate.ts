@@ -68,16 +68,19 @@ function explain(validate: ValidateFunction): string {
 /** Checks that each declared header is present and valid, and that there is no other. */
 export function checkHeaders(
   declared: NonNullable<ResponseObject['headers']>,
+  status: number,
   headers: Map<string, string>,
   faults: string[],
 ): void {
   const known = new Set<string>();
   for (const [name, reference] of Object.entries(declared)) {
-    known.add(name.toLowerCase());
     const header = resolve(reference);
+    if (header['x-only-with']?.includes(status) === false) continue;
+    known.add(name.toLowerCase());
     const value = headers.get(name.toLowerCase());
     if (value === undefined) {
-      if (header.required === true) faults.push(`header ${name} is missing`);
+      const isRequired = header.required === true || header['x-required-with']?.includes(status);
+      if (isRequired === true) faults.push(`header ${name} is missing`);
       continue;
     }
     const isInteger = header.schema.type === 'integer';
@@ -94,7 +97,7 @@ export function checkHeaders(
 /** Checks rules between the members of a problem, its table and its headers, which no schema can express. */
 function checkProblem(
   problem: Json,
-  status: number,
+  { status, problems }: BodyOwner,
   headers: Map<string, string>,
   faults: string[],
 ): void {
@@ -104,6 +107,7 @@ function checkProblem(
   if (!isProblemSlug(slug)) faults.push(`problem ${slug} is not in src/errors/problems.ts`);
   else if (problemKinds[slug].status !== status)
     faults.push(`problem ${slug} goes with ${problemKinds[slug].status}, not with ${status}`);
+  if (problems?.has(slug) === false) faults.push(`problem ${slug} is not declared`);
   if (problem['status'] !== status) faults.push('the member status is not the status');
   if (problem['requestId'] !== headers.get('x-request-id'))
     faults.push('the member requestId is not X-Request-Id');
@@ -111,14 +115,22 @@ function checkProblem(
     faults.push('a retryable problem has no Retry-After');
 }
 
+interface BodyOwner {
+  method: string;
+  status: number;
+  body?: Uint8Array | string | undefined;
+  /** The problems that the operation can have; undefined when the request has no operation. */
+  problems: ReadonlySet<string> | undefined;
+}
+
 /** Checks the body of a response: its content type, its length, and for JSON its schema. */
 export function checkBody(
-  received: { method: string; status: number; body?: Uint8Array | string | undefined },
+  received: BodyOwner,
   content: ResponseObject['content'],
   headers: Map<string, string>,
   faults: string[],
 ): void {
-  const { method, status } = received;
+  const { method } = received;
   const body = received.body ?? '';
   const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
   if (method === 'HEAD' || content === undefined) {
@@ -148,5 +160,5 @@ export function checkBody(
     const validate = validatorOf(media.schema as object);
     if (!validate(value)) faults.push(`body: ${explain(validate)}`);
   }
-  if (type === 'application/problem+json') checkProblem(value, status, headers, faults);
+  if (type === 'application/problem+json') checkProblem(value, received, headers, faults);
 }

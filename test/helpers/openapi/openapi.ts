@@ -1,8 +1,11 @@
 import { AssertionError } from 'node:assert';
 import { request as httpRequest } from 'node:http';
+import { type ProblemSlug, problemKinds } from '../../../src/errors/problems.ts';
 import {
+  type FoundOperation,
   findOperation,
   openApiDocument,
+  problemsOf,
   type ResponseObject,
   resolve,
 } from './openapi-document.ts';
@@ -39,13 +42,15 @@ function plainHeaders(headers: HeaderValues): Map<string, string> {
 
 /** Returns the description of this response; adds a fault and returns undefined when there is none. */
 function describedResponse(
-  received: ReceivedResponse,
+  { status }: ReceivedResponse,
+  found: FoundOperation | undefined,
+  problems: ReadonlySet<string> | undefined,
   faults: string[],
 ): ResponseObject | undefined {
-  const { method, path, status } = received;
-  const found = path === undefined ? undefined : findOperation(method, path);
   if (found?.operation !== undefined) {
-    const response = found.operation.responses[String(status)];
+    const { responses } = found.operation;
+    const isProblem = [...(problems ?? [])].some((slug) => statusOf(slug) === status);
+    const response = responses[String(status)] ?? (isProblem ? responses['default'] : undefined);
     if (response !== undefined) return resolve(response);
     faults.push(`status ${status} is not declared for ${found.operation.operationId}`);
     return undefined;
@@ -58,6 +63,8 @@ function describedResponse(
   }
   return componentOf(status);
 }
+
+const statusOf = (slug: string): number => problemKinds[slug as ProblemSlug].status;
 
 function componentOf(status: number): ResponseObject | undefined {
   return Object.values(openApiDocument.components.responses).find((response) =>
@@ -95,11 +102,14 @@ function checkIsolation(
 export function checkResponse(received: ReceivedResponse): void {
   const faults: string[] = [];
   const headers = plainHeaders(received.headers);
-  const response = describedResponse(received, faults);
+  const { method, path } = received;
+  const found = path === undefined ? undefined : findOperation(method, path);
+  const problems = found?.operation === undefined ? undefined : problemsOf(found.operation);
+  const response = describedResponse(received, found, problems, faults);
   checkIsolation(received.path, headers, faults);
   if (response !== undefined) {
-    checkHeaders(response.headers ?? {}, headers, faults);
-    checkBody(received, response.content, headers, faults);
+    checkHeaders(response.headers ?? {}, received.status, headers, faults);
+    checkBody({ ...received, problems }, response.content, headers, faults);
   }
   if (faults.length === 0) return;
   const answer = `${received.method} ${received.path ?? '(no path)'} → ${received.status}`;

@@ -151,6 +151,24 @@ describe('checkResponse', () => {
     checkResponse(answer({ retryable: true }, { 'retry-after': '1' }));
   });
 
+  it('rejects a problem and a header that do not belong to the operation or the status', () => {
+    const type = '/problems/layers-mismatch';
+    const body = problem({ type, status: 422 });
+    rejects(
+      { ...put, status: 422, headers: problemHeaders, body },
+      /layers-mismatch is not declared/,
+    );
+    checkResponse({ ...put, path: '/v1/layers/a', status: 422, headers: problemHeaders, body });
+    rejects(
+      { ...get, status: 403, headers: { ...problemHeaders, allow: 'GET' }, body: '{}' },
+      /header allow is not declared/,
+    );
+    rejects(
+      { ...get, status: 503, headers: problemHeaders, body: '{}' },
+      /header Retry-After is missing/,
+    );
+  });
+
   it('expects 405 with Allow for a method that the resource does not support', () => {
     const type = '/problems/method-not-allowed';
     const body = problem({ type, status: 405 });
