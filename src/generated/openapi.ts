@@ -482,7 +482,10 @@ export interface components {
         KeyInfo: {
             /** @description The key, decoded. */
             key: string;
-            /** @description Bytes. */
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
             size: number;
             /** @description One entry for each replica, in the engine's order. */
             replicas: components["schemas"]["Replica"][];
@@ -495,6 +498,10 @@ export interface components {
              * @enum {string}
              */
             medium: "HBM" | "DRAM" | "SSD";
+        };
+        Liveness: {
+            /** @constant */
+            status: "live";
         };
         Readiness: {
             /** @constant */
@@ -519,9 +526,15 @@ export interface components {
             refusing: boolean;
             /** @description For how long; only while `refusing` is true. */
             refusingForMs?: number;
-            /** @description The arena and its reserve for small values. */
+            /**
+             * Format: int64
+             * @description The arena and its reserve for small values.
+             */
             totalBytes: number;
-            /** @description Bytes of `totalBytes` that requests hold. */
+            /**
+             * Format: int64
+             * @description Bytes of `totalBytes` that requests hold.
+             */
             usedBytes: number;
             /** @description Requests that wait for memory now. */
             waiting: number;
@@ -584,24 +597,25 @@ export interface components {
         Layer: {
             /** @description Number of the layer, from 0. */
             layer: number;
-            /** @description Bytes. */
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
             size: number;
             value: string;
         };
         LayersAnswer: {
             key: components["schemas"]["Key"];
-            /** @description Bytes of the whole object. */
+            /**
+             * Format: int64
+             * @description Bytes of the whole object.
+             */
             size: number;
             /** @description The selected layers, in the order of `select`. */
             layers: components["schemas"]["Layer"][];
         };
         BatchPutRequest: {
-            items: {
-                key: components["schemas"]["Key"];
-                /** @description The bytes in base64 (RFC 4648 section 4), padded. */
-                value?: string;
-                layers?: components["schemas"]["LayerValues"];
-            }[];
+            items: components["schemas"]["BatchPutEntry"][];
             /** @default 1 */
             replicas: number;
             /** @description Ids of the services that must hold the replicas, at most `replicas`. */
@@ -611,6 +625,13 @@ export interface components {
              * @enum {string}
              */
             ifExists: "fail" | "keep" | "replace";
+        };
+        /** @description Either with `value` or with `layers`. */
+        BatchPutEntry: {
+            key: components["schemas"]["Key"];
+            /** @description The bytes in base64 (RFC 4648 section 4), padded. */
+            value?: string;
+            layers?: components["schemas"]["LayerValues"];
         };
         /** @description Number of failed items. */
         BatchFailed: number;
@@ -640,8 +661,9 @@ export interface components {
             /** @enum {string} */
             outcome: "created" | "kept" | "replaced";
         };
+        BatchPutResult: components["schemas"]["BatchPutItem"] | components["schemas"]["BatchFailure"];
         BatchPutAnswer: {
-            items: (components["schemas"]["BatchPutItem"] | components["schemas"]["BatchFailure"])[];
+            items: components["schemas"]["BatchPutResult"][];
             failed: components["schemas"]["BatchFailed"];
         };
         BatchGetItem: {
@@ -650,7 +672,10 @@ export interface components {
             status: 200;
             /** @description The result code of the engine. */
             code: number;
-            /** @description Bytes. */
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
             size: number;
             value: string;
         };
@@ -660,12 +685,16 @@ export interface components {
             status: 200;
             /** @description The result code of the engine. */
             code: number;
-            /** @description Bytes of the whole object. */
+            /**
+             * Format: int64
+             * @description Bytes of the whole object.
+             */
             size: number;
             layers: components["schemas"]["Layer"][];
         };
+        BatchGetResult: components["schemas"]["BatchGetItem"] | components["schemas"]["BatchGetLayersItem"] | components["schemas"]["BatchFailure"];
         BatchGetAnswer: {
-            items: (components["schemas"]["BatchGetItem"] | components["schemas"]["BatchGetLayersItem"] | components["schemas"]["BatchFailure"])[];
+            items: components["schemas"]["BatchGetResult"][];
             failed: components["schemas"]["BatchFailed"];
         };
         BatchExistsItem: {
@@ -676,8 +705,9 @@ export interface components {
             code: number;
             exists: boolean;
         };
+        BatchExistsResult: components["schemas"]["BatchExistsItem"] | components["schemas"]["BatchFailure"];
         BatchExistsAnswer: {
-            items: (components["schemas"]["BatchExistsItem"] | components["schemas"]["BatchFailure"])[];
+            items: components["schemas"]["BatchExistsResult"][];
             failed: components["schemas"]["BatchFailed"];
         };
         BatchInfoItem: {
@@ -686,12 +716,16 @@ export interface components {
             status: 200;
             /** @description The result code of the engine. */
             code: number;
-            /** @description Bytes. */
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
             size: number;
             replicas: components["schemas"]["Replica"][];
         };
+        BatchInfoResult: components["schemas"]["BatchInfoItem"] | components["schemas"]["BatchFailure"];
         BatchInfoAnswer: {
-            items: (components["schemas"]["BatchInfoItem"] | components["schemas"]["BatchFailure"])[];
+            items: components["schemas"]["BatchInfoResult"][];
             failed: components["schemas"]["BatchFailed"];
         };
         BatchRemoveItem: {
@@ -701,8 +735,9 @@ export interface components {
             /** @description The result code of the engine. */
             code: number;
         };
+        BatchRemoveResult: components["schemas"]["BatchRemoveItem"] | components["schemas"]["BatchFailure"];
         BatchRemoveAnswer: {
-            items: (components["schemas"]["BatchRemoveItem"] | components["schemas"]["BatchFailure"])[];
+            items: components["schemas"]["BatchRemoveResult"][];
             failed: components["schemas"]["BatchFailed"];
         };
         StartPage: {
@@ -714,6 +749,9 @@ export interface components {
             /** @description A path on this gateway. */
             href: string;
             description: string;
+        };
+        ProblemKinds: {
+            problems: components["schemas"]["ProblemKind"][];
         };
         /** @description One kind of problem. */
         ProblemKind: {
@@ -758,11 +796,20 @@ export interface components {
             expected?: string;
             /** @description The value that the gateway found instead. */
             actual?: string;
-            /** @description Bytes according to the request (`layers-mismatch`). */
+            /**
+             * Format: int64
+             * @description Bytes according to the request (`layers-mismatch`).
+             */
             expectedBytes?: number;
-            /** @description Actual bytes. For a body that is too long, the bytes received so far. */
+            /**
+             * Format: int64
+             * @description Actual bytes. For a body that is too long, the bytes received so far.
+             */
             actualBytes?: number;
-            /** @description The limit that was exceeded, in bytes. */
+            /**
+             * Format: int64
+             * @description The limit that was exceeded, in bytes.
+             */
             limitBytes?: number;
             clients?: components["schemas"]["ClientList"];
         };
@@ -1898,10 +1945,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        /** @constant */
-                        status: "live";
-                    };
+                    "application/json": components["schemas"]["Liveness"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -2133,9 +2177,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        problems: components["schemas"]["ProblemKind"][];
-                    };
+                    "application/json": components["schemas"]["ProblemKinds"];
                     "text/html": string;
                 };
             };

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { codeName } from '../../src/errors/engine-codes.ts';
 import { type ProblemSlug, problemKinds } from '../../src/errors/problems.ts';
 import { isolationFields } from '../../src/http/response/headers.ts';
@@ -32,6 +33,16 @@ const operations = Object.entries(openApiDocument.paths).flatMap(([path, item]) 
     .filter(([name]) => name !== 'parameters')
     .map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
 );
+
+/** The values of all members with this name that are schemas, at any depth. */
+function membersNamed(name: string, node: unknown): object[] {
+  if (typeof node !== 'object' || node === null) return [];
+  return Object.entries(node).flatMap(([member, value]: [string, unknown]) => {
+    const isSchema =
+      member === name && typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isSchema ? [value, ...membersNamed(name, value)] : membersNamed(name, value);
+  });
+}
 
 describe('openapi.yaml', () => {
   it('has an example of every kind of problem, and of no other', () => {
@@ -110,6 +121,25 @@ describe('openapi.yaml', () => {
     );
     const kinds = Object.entries(problemKinds).map(([slug, { status }]) => [slug, status]);
     assert.deepEqual(listed.sort(), kinds.sort());
+  });
+
+  it('gives a name to the schema of the items of every array, unless they are scalars', () => {
+    for (const items of membersNamed('items', openApiDocument)) {
+      const { $ref, type } = items as { $ref?: string; type?: string };
+      // A property may be called items too; it is an array.
+      const isPlain = ['string', 'integer', 'array'].includes(type ?? '');
+      assert.ok($ref !== undefined || isPlain, inspect(items));
+    }
+  });
+
+  it('gives every size in bytes the format int64', () => {
+    const { schemas } = openApiDocument.components;
+    const sizes = ['size', 'totalBytes', 'usedBytes', 'expectedBytes', 'actualBytes', 'limitBytes'];
+    for (const name of sizes) {
+      const found = membersNamed(name, schemas);
+      assert.ok(found.length > 0, name);
+      for (const size of found) assert.equal((size as { format?: string }).format, 'int64', name);
+    }
   });
 
   it('gives every response a request id and a caching rule', () => {

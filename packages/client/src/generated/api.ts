@@ -11,7 +11,10 @@ export interface components {
         KeyInfo: {
             /** @description The key, decoded. */
             key: string;
-            /** @description Bytes. */
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
             size: number;
             /** @description One entry for each replica, in the engine's order. */
             replicas: components["schemas"]["Replica"][];
@@ -67,7 +70,10 @@ export interface components {
             status: 200;
             /** @description The result code of the engine. */
             code: number;
-            /** @description Bytes. */
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
             size: number;
             replicas: components["schemas"]["Replica"][];
         };
