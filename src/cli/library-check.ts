@@ -21,10 +21,8 @@ export async function libraryFault(
     timeout: DEADLINE_MS,
     killSignal: 'SIGKILL',
   });
-  let isLoaded = false;
-  child.once('message', () => {
-    isLoaded = true;
-  });
+  const messages: unknown[] = [];
+  child.on('message', (message) => void messages.push(message));
   let report = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     report = (report + text).slice(0, MAX_REPORT_BYTES);
@@ -33,7 +31,7 @@ export async function libraryFault(
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   await nextTurn();
   child.stderr?.destroy();
-  if (isLoaded) return undefined;
+  if (messages.length > 0) return undefined;
   if (code === 1 && report !== '') return report.trimEnd();
   const end = signal === null ? `exits with ${code}` : `is ended by ${signal}`;
   return `a process that loads ${engine} ${end}${report === '' ? '' : `: ${report.trimEnd()}`}`;

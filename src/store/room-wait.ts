@@ -39,7 +39,7 @@ export class RoomWait {
     client: Pick<Caller, 'destroyed'>,
     attempt: () => Promise<boolean>,
   ): Promise<void> {
-    if (this.#isOver || this.#heldBytes + bytes > this.#maxBytes) return;
+    if (this.#endsFor(client) || this.#heldBytes + bytes > this.#maxBytes) return;
     this.#heldBytes += bytes;
     try {
       const endMs = performance.now() + this.#waitMs;
@@ -47,11 +47,15 @@ export class RoomWait {
         const leftMs = endMs - performance.now();
         if (leftMs <= 0) return;
         await elapse(Math.min(pauseMs, leftMs));
-        if (this.#isOver || client.destroyed) return;
+        if (this.#endsFor(client)) return;
         if (await attempt()) return;
       }
     } finally {
       this.#heldBytes -= bytes;
     }
+  }
+
+  #endsFor({ destroyed }: Pick<Caller, 'destroyed'>): boolean {
+    return this.#isOver || destroyed;
   }
 }

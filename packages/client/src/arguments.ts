@@ -79,7 +79,10 @@ function checkNumber(value: unknown, name: string, most: number): void {
   ) {
     return;
   }
-  refuse(name, `must be a whole number from 0 to ${most}, not ${String(value)}`);
+  refuse(
+    name,
+    `must be a whole number from 0 to ${most}, not ${typeof value === 'number' ? value : kindOf(value)}`,
+  );
 }
 
 export function checkOptions(options: unknown, known: readonly string[]): void {

@@ -64,7 +64,8 @@ export function checkedLayers(layers: Layers): Layers {
     async getLayers(key, options) {
       checkKey(key);
       // It needs the sizes or the name of a layout.
-      checkOptions(options ?? null, GET_LAYERS);
+      const given: unknown = options;
+      checkOptions(given ?? null, GET_LAYERS);
       return layers.getLayers(key, options);
     },
   };
