@@ -51,7 +51,8 @@ const MAX_WINDOW = 64;
 /** A window is at most this part of the connections of each worker in a second. */
 const PART = 10;
 const checkMs = 50;
-const MAX_IDLE_CHECKS = 2;
+/** Half a second: a shorter pause may be a worker that loads code, or a busy machine. */
+const MAX_IDLE_CHECKS = 10;
 
 export class AcceptWindows<Worker extends AcceptingWorker> {
   readonly #options: AcceptWindowsOptions<Worker>;

@@ -96,7 +96,7 @@ describe('the windows of workers that accept', () => {
     mock.timers.tick(50);
     assert.equal(quick.permitted, 1);
     world.waiting = true;
-    mock.timers.tick(50);
+    for (let check = 1; check < 10; check += 1) mock.timers.tick(50);
     assert.equal(quick.permitted, 1);
     mock.timers.tick(50);
     assert.equal(quick.permitted, 2);
