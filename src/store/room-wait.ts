@@ -6,8 +6,8 @@ const LONGEST_PAUSE_MS = 320;
 
 /**
  * Puts that wait for room in the pool: an engine evicts in the background, and other clients remove
- * objects. Their values stay in the arena meanwhile, so all of them together hold at most `maxBytes`; a
- * put beyond that does not wait.
+ * objects. The values that wait stay in the arena and hold at most `maxBytes` of it; a put beyond that
+ * does not wait.
  */
 export class RoomWait {
   readonly #waitMs: number;

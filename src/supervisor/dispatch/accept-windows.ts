@@ -147,7 +147,7 @@ export class AcceptWindows<Worker extends AcceptingWorker> {
     member.worker.permit(member.epoch, member.permitted);
   }
 
-  /** It does not make up for the connections that the others got meanwhile: that would be a burst. */
+  /** The worker does not make up for the connections that the others got while it stalled: that would be a burst. */
   #catchUp(member: Member<Worker>): void {
     member.isBehind = false;
     const others = this.#members.filter((other) => other !== member);

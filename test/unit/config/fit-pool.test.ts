@@ -40,7 +40,7 @@ describe('the pool of the embedded engine', () => {
     assert.equal(tiny.poolBytes, mebibyte);
   });
 
-  it('is half of the memory if nobody has asked for more', () => {
+  it('is half of the memory by default on a machine with less memory than the default', () => {
     const devices = [0, 1];
     const memory = { totalBytes: gibibyte, sharedBytes: gibibyte };
     assert.deepEqual(fitPool({ poolBytes: gibibyte, devices }, memory, false), {

@@ -79,7 +79,7 @@ describe('the circuit breaker', () => {
     assert.equal(circuit.openReason, undefined);
     const stuck = circuitOf(schedulerWith(8), { single: [queueWith(2)] });
     await until(() => stuck.circuit.openReason !== undefined);
-    assert.equal(engine.probes, 0, 'nobody probes an engine that answers');
+    assert.equal(engine.probes, 0, 'an engine whose calls return is not probed');
   });
 
   it('is open, with a reason, when late calls hold every slot or all that a kind may have', () => {
