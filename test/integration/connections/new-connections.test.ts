@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { askOnce, countResults, startLoad } from '../../helpers/http/new-connections.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
+import { lowestOf } from '../../helpers/process/lowest.ts';
 import { stateOf } from '../../helpers/process/native-debugger.ts';
 import { until } from '../../helpers/process/until.ts';
 
@@ -59,12 +60,13 @@ describe('a gateway of two workers, whose clients open a connection for each req
     // A worker that has just become ready is still loading code, and may be skipped.
     const loaded = new Set<number | undefined>();
     await until(async () => loaded.add((await askOnce(place(0))).device).size === 2);
-    const served: (number | undefined)[] = [];
-    for (let i = 0; i < 8; i += 1) {
-      served.push((await askOnce(place(i))).device);
-    }
-    const first = served.filter((device) => device === 0).length;
-    assert.ok(first >= 3 && first <= 5, JSON.stringify(served));
+    // A busy machine may stop one of them for half a second.
+    const difference = await lowestOf(5, 2, async () => {
+      const served: (number | undefined)[] = [];
+      for (let i = 0; i < 8; i += 1) served.push((await askOnce(place(i))).device);
+      return Math.abs(served.filter((device) => device === 0).length - 4);
+    });
+    assert.ok(difference < 2, `${difference} of 8`);
   });
 
   it('spreads 2,000 connections over TCP and a Unix socket evenly, within a tenth', async () => {
@@ -169,5 +171,22 @@ describe('a gateway of one worker, whose clients open a connection for each requ
     const outcomes = await Promise.all(second.places.map(askOnce));
     assert.deepEqual(countResults(outcomes), { 200: 2 });
     assert.equal((await second.gateway.stop()).code, 0);
+  });
+
+  it('opens the places of a killed supervisor, though one of its workers is stopped', async () => {
+    const first = await start(0, '--devices', '0,1', '--ready-when', 'all');
+    const found = await pids(first.gateway);
+    const stopped = found.get(0) ?? assert.fail();
+    process.kill(stopped, 'SIGSTOP');
+    await until(() => stateOf(stopped) === 'T');
+    try {
+      first.gateway.signal('SIGKILL');
+      const second = await start(first.gateway.port);
+      const outcomes = await Promise.all(second.places.map(askOnce));
+      assert.deepEqual(countResults(outcomes), { 200: 2 });
+      assert.equal((await second.gateway.stop()).code, 0);
+    } finally {
+      process.kill(stopped, 'SIGKILL');
+    }
   });
 });
