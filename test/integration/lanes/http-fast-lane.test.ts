@@ -22,7 +22,7 @@ import { others } from './exchanges/pages.ts';
 const limits = [
   ...['--max-object-bytes', '8MiB', '--unsized-bytes', '1MiB', '--pool-bytes', '48MiB'],
   ...['--arena-bytes', '64MiB', '--batch-keys', '1000', '--batch-json-bytes', '1MiB'],
-  ...['--layout', 'pair=5x2', '--access-log'],
+  ...['--layout', 'pair=5x2', '--access-log', '--slow-request-ms', '0'],
 ];
 
 /** One gateway with the fast lane, and one without. */
