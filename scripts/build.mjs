@@ -12,6 +12,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundleSwaggerUi, copySwaggerUi } from './swagger-ui.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const dist = path.join(root, 'dist');
@@ -35,9 +36,13 @@ function findInputs() {
   const sources = presentPackages().flatMap((folder) =>
     walk(path.join(root, folder, 'src'), '.ts'),
   );
-  const settings = ['openapi.yaml', 'package.json', 'scripts/build.mjs'];
+  const settings = ['openapi.yaml', 'package-lock.json', 'package.json'];
+  const scripts = ['scripts/build.mjs', 'scripts/swagger-ui.mjs'];
   const projects = packages.map((folder) => path.join(folder, 'tsconfig.json'));
-  return { sources, settings: [...settings, ...projects].map((name) => path.join(root, name)) };
+  return {
+    sources,
+    settings: [...settings, ...scripts, ...projects].map((name) => path.join(root, name)),
+  };
 }
 
 function walk(folder, extension) {
@@ -82,6 +87,7 @@ async function build({ force = false } = {}) {
   }
   await bundleProgram();
   await copyDescription();
+  copySwaggerUi(dist);
   fs.chmodSync(path.join(dist, 'program', 'main.js'), 0o755);
   fs.writeFileSync(stampFile, stamp);
 }
@@ -114,8 +120,8 @@ function removeOrphans(folder) {
 }
 
 /**
- * The program in few files, since Node takes a third less processor time to load it from them. Packages are
- * not included: they stay in node_modules, with their licences.
+ * The program in few files, since Node takes a third less processor time to load it from them. Packages
+ * stay in node_modules, with their licences, except swagger-ui-express.
  */
 async function bundleProgram() {
   const { build: bundle } = await import('esbuild');
@@ -128,6 +134,7 @@ async function bundleProgram() {
     platform: 'node',
     target: 'node20',
     packages: 'external',
+    plugins: [bundleSwaggerUi],
     tsconfigRaw: '{}',
     logLevel: 'warning',
   });

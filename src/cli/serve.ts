@@ -86,7 +86,13 @@ export async function startGateway(options: StartOptions): Promise<number> {
       process.exit(1);
     },
   });
-  await openLog(log, config);
+  try {
+    await openLog(log, config);
+  } catch (error) {
+    complain(`the log cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+    // The workers leave when their channel ends.
+    process.exit(1);
+  }
   const code = await supervisor.finished;
   // A worker that was killed could not remove its pool.
   removePool(poolName);

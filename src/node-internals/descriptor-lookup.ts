@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { type BigIntStats, fstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
 
 const found = new WeakMap<object, number>();
@@ -47,3 +47,13 @@ function leadsTo(name: string, inode: string): boolean {
     return false;
   }
 }
+
+/**
+ * What kind of file an open descriptor is.
+ *
+ * It asks for bigints because Node (seen in 20.20) keeps the result of the last plain `fstatSync`, and takes
+ * the next package that is found through a symbolic link for a socket if that result was one. Node then
+ * does not follow the link, so the package does not find its own dependencies.
+ */
+export const describeDescriptor = (descriptor: number): BigIntStats =>
+  fstatSync(descriptor, { bigint: true });

@@ -1,7 +1,7 @@
 /** The file descriptor of a listening server, which worker processes inherit. */
 import { once } from 'node:events';
-import { fstatSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { describeDescriptor } from './descriptor-lookup.ts';
 import { nodeFeature } from './node-features.ts';
 
 const feature = nodeFeature('listener-descriptor');
@@ -25,7 +25,7 @@ export async function probeListenerDescriptor(): Promise<void> {
   try {
     await once(server.listen({ host: '127.0.0.1', port: 0 }), 'listening');
     const fd = read(server);
-    if (fd === undefined || !fstatSync(fd).isSocket()) {
+    if (fd === undefined || !describeDescriptor(fd).isSocket()) {
       throw new Error('the descriptor is not that of a socket');
     }
   } finally {

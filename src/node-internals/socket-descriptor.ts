@@ -1,6 +1,5 @@
-import { fstatSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { lookUpDescriptor } from './descriptor-lookup.ts';
+import { describeDescriptor, lookUpDescriptor } from './descriptor-lookup.ts';
 import { nodeFeature } from './node-features.ts';
 
 const feature = nodeFeature('socket-descriptor');
@@ -25,7 +24,7 @@ const read = (socket: object): number => (socket as DescriptorHolder)._handle?.f
 export function probeSocketDescriptor(socketPair: () => readonly [Socket, Socket]): void {
   const pair = socketPair();
   try {
-    const [left, right] = pair.map((socket) => fstatSync(read(socket)));
+    const [left, right] = pair.map((socket) => describeDescriptor(read(socket)));
     if (left?.isSocket() !== true || right?.isSocket() !== true) {
       throw new Error('the descriptor is not that of a socket');
     }

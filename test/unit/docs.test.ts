@@ -47,6 +47,20 @@ describe('docs/dependencies.md', () => {
   }
 });
 
+describe('an installed gateway', () => {
+  interface Lock {
+    packages: Record<string, { dev?: boolean; hasInstallScript?: boolean }>;
+  }
+
+  it('has no package with an install script except koffi', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as Lock;
+    const withScript = Object.entries(packages)
+      .filter(([name, { dev, hasInstallScript }]) => name !== '' && !dev && hasInstallScript)
+      .map(([name]) => name);
+    assert.deepEqual(withScript, ['node_modules/koffi']);
+  });
+});
+
 describe('docs/errors.md', () => {
   it('is the output of npm run generate', () => {
     assert.equal(read('docs/errors.md'), errorsPage());

@@ -1,9 +1,11 @@
 /** The package as another program uses it: packed, unpacked elsewhere, with its install script run. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import process from 'node:process';
 import { after, before, describe, it } from 'node:test';
+import { startGateway } from '../../helpers/process/gateway.ts';
 import { manifestOf, root, run, unpackInto } from '../../helpers/process/packed.ts';
 import { runExamples } from '../../helpers/process/page-examples.ts';
 import { addPrograms, compile } from '../../helpers/process/strict-programs.ts';
@@ -34,6 +36,37 @@ describe('the package, installed elsewhere', () => {
     assert.equal(stdout.trim(), manifestOf(root).version);
     const checked = await run(command, ['--check-config'], { cwd: project });
     assert.match(checked.stdout, /^--engine +embedded/m, 'the engine was not built');
+  });
+
+  it('serves /docs with the files of Swagger UI that the package contains', async () => {
+    const command = path.join(installed, 'dist/program/main.js');
+    const gateway = await startGateway({ command: [process.execPath, command] });
+    try {
+      const page = await (await fetch(`${gateway.url}/docs`)).text();
+      const files = [...page.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, file]) => file ?? '');
+      assert.ok(files.includes('/docs/swagger-ui-bundle.js'), String(files));
+      for (const file of files) {
+        const response = await fetch(gateway.url + file);
+        assert.equal(response.status, 200, file);
+        assert.ok((await response.arrayBuffer()).byteLength > 100, file);
+      }
+    } finally {
+      await gateway.kill();
+    }
+  });
+
+  it('says what is missing when it has not been installed whole', async () => {
+    const pino = path.join(project, 'node_modules/pino');
+    renameSync(pino, `${pino}-elsewhere`);
+    try {
+      const command = path.join(installed, 'dist/program/main.js');
+      await assert.rejects(run(command, ['--port', '0'], { cwd: project }), {
+        code: 1,
+        stderr: /the log cannot be opened: .*pino/,
+      });
+    } finally {
+      renameSync(`${pino}-elsewhere`, pino);
+    }
   });
 
   it('does not contain the client, which is a package of its own', async () => {
