@@ -1,5 +1,5 @@
 /**
- * One run of the test matrix: every HTTP test on an engine whose `mmc_data_info` has 128 bytes. The
+ * One run of the test matrix: every HTTP test of the store on an engine whose `mmc_data_info` has 128 bytes. The
  * gateways of the tests inherit the environment; tests that name another library use this one too.
  */
 import fs from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * Runs tests on other versions of Node and without Node features: `npm run test:matrix -- [NAME…]`.
+ * Runs tests on other versions of Node, without Node features, and those that are too long for `npm test`: `npm run test:matrix -- [NAME…]`.
  * Without a name it runs all entries except the separate ones; `--list` shows them. Each entry has a
  * deadline, and all together have 20 minutes. The output of an entry is in node_modules/.cache/test-matrix.
  */
@@ -10,6 +10,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { env as layout128 } from './matrix-layout128.mjs';
 import { limitOf, totalEndMs } from './matrix-limits.mjs';
+import { matrixOnlyTests } from './matrix-only-tests.mjs';
 import { nodeBinary, nodeVersions } from './node-versions.mjs';
 import { FETCH_DEADLINE_MS } from './version-cache.mjs';
 
@@ -60,19 +61,29 @@ const entries = [
     files,
     minutes: 4,
   })),
-  { name: 'every-operation', env: { DOCS_OPERATIONS: 'all' }, files: ['browser'], minutes: 4 },
+  ...Object.entries(matrixOnlyTests).map(([name, files]) => ({ name, files, minutes: 5 })),
+  { name: 'browser', env: { DOCS_OPERATIONS: 'all' }, files: ['browser'], minutes: 4 },
   {
     name: 'typescript',
     // Two minutes of processor time, so a busy machine needs more than the limit of a file.
     files: ['--test-timeout=450000', 'test/matrix/typescript.test.ts'],
     minutes: 8,
   },
-  { name: 'http-layout128', env: layout128, files: http, minutes: 10 },
+  // How connections are served does not depend on the layout.
+  {
+    name: 'http-layout128',
+    env: layout128,
+    files: http.filter((file) => !file.includes('/connections/')),
+    minutes: 10,
+  },
   {
     name: 'node-26',
     node: '26',
     runner: '26',
-    files: ['unit', 'engine', 'conformance', 'integration'],
+    files: [
+      ...['unit', 'engine', 'conformance', 'integration'],
+      ...Object.values(matrixOnlyTests).flat(),
+    ],
     minutes: 20,
     separate: true,
   },

@@ -1,7 +1,7 @@
 /**
- * Runs the suites named on the command line (all of them without a name), or single test files, in one
- * run, whose summary comes last and whose verdict is the exit code. `--test-timeout=` and
- * `--test-name-pattern=` are those of node:test.
+ * Runs the suites named on the command line (all but that of the browser without a name), or single test
+ * files, in one run, whose summary comes last and whose verdict is the exit code. `--test-timeout=` and
+ * `--test-name-pattern=` are those of node:test. The browser and some files belong to `npm run test:matrix`.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -9,13 +9,15 @@ import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { isFresh } from './build.mjs';
+import { isMatrixOnly } from './matrix-only-tests.mjs';
 import { groupFiles, lanesOf } from './test-files.mjs';
 import { fillCache } from './typescript-cache.mjs';
 import { compiledFile, compileTree, isInTree } from './typescript-tree.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const loader = new URL('./load-typescript.mjs', import.meta.url).href;
-const suites = ['unit', 'engine', 'conformance', 'integration', 'browser'];
+const suites = ['unit', 'engine', 'conformance', 'integration'];
+const known = [...suites, 'browser'];
 
 const isTestFile = (name) => /\.test\.(ts|mjs)$/.test(name);
 
@@ -23,9 +25,9 @@ const isTestFile = (name) => /\.test\.(ts|mjs)$/.test(name);
 function filesOf(name, importOf) {
   if (isTestFile(name)) return [path.resolve(name)];
   const folder = path.join(root, 'test', name);
-  if (!suites.includes(name)) {
+  if (!known.includes(name)) {
     throw new Error(
-      `no suite "${name}"; known: ${suites.join(', ')}, or a file *.test.ts or *.test.mjs`,
+      `no suite "${name}"; known: ${known.join(', ')}, or a file *.test.ts or *.test.mjs`,
     );
   }
   if (!fs.existsSync(folder)) return [];
@@ -33,7 +35,8 @@ function filesOf(name, importOf) {
   const files = names
     .filter((file) => file.endsWith('.test.ts'))
     .sort()
-    .map((file) => path.join(folder, file));
+    .map((file) => path.join(folder, file))
+    .filter((file) => !isMatrixOnly(file));
   return groupFiles(files, importOf);
 }
 
@@ -44,13 +47,13 @@ function filesOf(name, importOf) {
 const named = (process.env['ENGINE'] ?? '') !== '';
 
 function optionsOf(words) {
-  const known = { '--test-timeout': 'timeoutMs', '--test-name-pattern': 'pattern' };
+  const optionOf = { '--test-timeout': 'timeoutMs', '--test-name-pattern': 'pattern' };
   // For a file as for a test: one that hangs has failed.
   const options = { timeoutMs: '300000' };
   for (const word of words) {
     const [name, ...value] = word.split('=');
-    if (known[name] === undefined) throw new Error(`no option ${name}`);
-    options[known[name]] = value.join('=');
+    if (optionOf[name] === undefined) throw new Error(`no option ${name}`);
+    options[optionOf[name]] = value.join('=');
   }
   return options;
 }

@@ -3,6 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import {
+  isMatrixOnly,
+  matrixOnlyTests,
+  missingTests,
+} from '../../../scripts/matrix-only-tests.mjs';
 import { nodeFeatureNames } from '../../../src/node-internals/feature-names.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -24,7 +29,8 @@ describe('the test matrix', () => {
       new Set([
         ...Object.keys(testedNodeVersions).map((line) => `smoke-${line}`),
         ...nodeFeatureNames.map((name) => `without-${name}`),
-        'every-operation',
+        'browser',
+        ...Object.keys(matrixOnlyTests),
         'http-documented',
         'http-layout128',
         'typescript',
@@ -34,6 +40,14 @@ describe('the test matrix', () => {
 
   it('runs before a change is merged, and not with npm test', () => {
     assert.match(read('.ci/run'), /^step .*; npm run test:matrix$/m);
-    assert.doesNotMatch(read('scripts/test.mjs'), /matrix/);
+    assert.doesNotMatch(read('scripts/test.mjs'), /test-matrix/);
+  });
+
+  it('runs the files that npm test leaves to it, and these exist', () => {
+    assert.deepEqual(missingTests(), []);
+    for (const file of Object.values(matrixOnlyTests).flat()) {
+      assert.ok(isMatrixOnly(`${root}${file}`), file);
+    }
+    assert.ok(!isMatrixOnly(`${root}test/unit/scripts/test-matrix.test.ts`));
   });
 });

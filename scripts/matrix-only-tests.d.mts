@@ -1,0 +1,3 @@
+export const matrixOnlyTests: Readonly<Record<string, readonly string[]>>;
+export function isMatrixOnly(file: string): boolean;
+export function missingTests(): string[];

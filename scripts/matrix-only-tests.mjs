@@ -1,0 +1,59 @@
+/**
+ * The tests that `npm test` leaves to `npm run test:matrix`, by the name of their entry: they need most of
+ * the processor time of all tests and concern few changes. A test that is named runs in any case.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const tests = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'test');
+
+const namesOfEntry = {
+  /** Workers, owners of memory and meta services that are killed, stopped or stuck, in many combinations. */
+  processes: [
+    ...[
+      'integration/pool/model',
+      'integration/pool/overload-log',
+      'integration/pool/pool-destroyed',
+    ],
+    ...[
+      'integration/pool/pool-end',
+      'integration/pool/pool-heartbeat',
+      'integration/pool/pool-stuck',
+    ],
+    ...['integration/pool/pool-stopped-lock', 'integration/program/lifecycle-engine'],
+    ...['integration/program/lifecycle-stuck', 'integration/connections/new-connections'],
+    'unit/native/start/engine-process',
+  ],
+  /** Processor time and memory for each byte, item and request. */
+  costs: ['integration/connections/http-heap', 'unit/codecs/item-cost', 'unit/codecs/time-slices'],
+  /** The packed packages, installed elsewhere. */
+  packages: ['integration/program/client-package', 'integration/program/package'],
+  /** The scripts and helpers of the tests. */
+  tools: [
+    ...['unit/generate', 'unit/undocumented-node', 'unit/helpers/conformance'],
+    ...['unit/helpers/injecting', 'unit/scripts/bench-commit-tree', 'unit/scripts/build-engine'],
+    ...['unit/scripts/load-typescript', 'unit/scripts/node-versions', 'unit/scripts/test-runner'],
+    ...['unit/scripts/typescript-tree', 'unit/scripts/typescript-versions'],
+  ],
+};
+
+/** The files of each entry, relative to the root of the repository. */
+export const matrixOnlyTests = Object.fromEntries(
+  Object.entries(namesOfEntry).map(([entry, names]) => [
+    entry,
+    names.map((name) => path.join('test', `${name}.test.ts`)),
+  ]),
+);
+
+const all = new Set(Object.values(namesOfEntry).flat());
+
+/** Whether `npm test` leaves this file to the matrix. */
+export const isMatrixOnly = (file) =>
+  all.has(path.relative(tests, file).replace(/\.test\.ts$/, ''));
+
+/** The names that belong to no file. */
+export const missingTests = () =>
+  Object.values(matrixOnlyTests)
+    .flat()
+    .filter((name) => !fs.existsSync(path.join(path.dirname(tests), name)));
