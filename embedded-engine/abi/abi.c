@@ -77,6 +77,12 @@ int mmc_embedded_is_member(void) {
   return calls_are_open() ? 1 : 0;
 }
 
+int32_t mmc_embedded_last_warning(char *text, uint32_t bytes) {
+  if (text == NULL || bytes == 0) return MMC_INVALID_PARAM;
+  log_copy_last_warning(text, bytes);
+  return MMC_OK;
+}
+
 int32_t mmcc_register_buffer(uint64_t addr, uint64_t size) {
   struct call call;
   if (!call_begin(&call)) return MMC_CLIENT_NOT_INIT;

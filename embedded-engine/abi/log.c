@@ -4,6 +4,7 @@
  */
 #include "log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,6 +13,9 @@
 #include "mmc_abi.h"
 
 static atomic_int current_level = MMC_LOG_WARN;
+
+static pthread_mutex_t last_warning_lock = PTHREAD_MUTEX_INITIALIZER;
+static char last_warning[384];
 
 bool log_set_level(int level) {
   if (level < MMC_LOG_DEBUG || level > MMC_LOG_ERROR) return false;
@@ -39,7 +43,23 @@ void log_debug(const char *format, ...) {
   va_end(arguments);
 }
 
+static void keep_warning(const char *format, va_list arguments) {
+  pthread_mutex_lock(&last_warning_lock);
+  vsnprintf(last_warning, sizeof last_warning, format, arguments);
+  pthread_mutex_unlock(&last_warning_lock);
+}
+
+void log_copy_last_warning(char *text, size_t bytes) {
+  pthread_mutex_lock(&last_warning_lock);
+  snprintf(text, bytes, "%s", last_warning);
+  pthread_mutex_unlock(&last_warning_lock);
+}
+
 void log_warning(const char *format, ...) {
+  va_list kept;
+  va_start(kept, format);
+  keep_warning(format, kept);
+  va_end(kept);
   if (atomic_load_explicit(&current_level, memory_order_relaxed) > MMC_LOG_WARN) return;
   va_list arguments;
   va_start(arguments, format);

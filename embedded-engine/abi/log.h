@@ -3,9 +3,13 @@
 #define MCG_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 bool log_set_level(int level);
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The text of the last warning, whatever the level; empty before the first. `bytes` is at least 1. */
+void log_copy_last_warning(char *text, size_t bytes);
 
 #endif

@@ -33,6 +33,8 @@ export async function findFileFaults(
         `--engine: the embedded engine is not built (${embeddedLibraryPath}); run ${buildEngineCommand}, which says what to install if it cannot`,
       );
     }
+    const fault = sharedMemoryFault();
+    if (fault !== undefined) faults.push(`--engine: ${fault}`);
     const fitted = fitPool(config, machineMemory(), origins.has('poolBytes'));
     if ('fault' in fitted) faults.push(`--pool-bytes: ${fitted.fault}`);
     if ('warning' in fitted) warnings.push(`--pool-bytes: ${fitted.warning}`);
@@ -72,6 +74,20 @@ function machineMemory(): MachineMemory {
   } catch {
     return { totalBytes, sharedBytes: undefined };
   }
+}
+
+/** Without /dev/shm the engine says what is missing. */
+function sharedMemoryFault(): string | undefined {
+  try {
+    accessSync('/dev/shm', constants.W_OK);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    const why = { EROFS: 'is read-only', EACCES: 'is not writable for this user' }[code];
+    if (why !== undefined) {
+      return `the embedded engine keeps its pool in /dev/shm, which ${why}; mount a writable tmpfs there`;
+    }
+  }
+  return undefined;
 }
 
 /** The header of the pool and the tables of its segments. */

@@ -206,6 +206,20 @@ export function optionalFunction(
   return hasSymbol(library, name) ? library.func(name, 'int', args) : undefined;
 }
 
+/** An optional function of the embedded engine that copies a text into a buffer of the given size. */
+export function textFunction(library: LibraryHandle, name: string): (() => string) | undefined {
+  if (!hasSymbol(library, name)) return undefined;
+  const copy = library.func(name, 'int', ['void *', 'uint32_t']) as (
+    text: Buffer,
+    bytes: number,
+  ) => number;
+  return () => {
+    const text = Buffer.alloc(512);
+    copy(text, text.length);
+    return text.toString('utf8', 0, text.indexOf(0));
+  };
+}
+
 /** A function without arguments that returns an int: the optional symbols. */
 export function intFunction(library: LibraryHandle, name: string): () => number {
   return library.func(name, 'int', []);

@@ -1,13 +1,7 @@
 import { writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
-import {
-  codeMeaning,
-  codeName,
-  MMC_ERROR,
-  MMC_INVALID_PARAM,
-  MMC_OK,
-} from '../../errors/engine-codes.ts';
+import { codeMeaning, codeName, MMC_ERROR, MMC_OK } from '../../errors/engine-codes.ts';
 import type { Address } from '../../os/libc.ts';
 import { exitNow } from '../../os/process-exit.ts';
 import type { EngineFunctions } from '../abi/abi.ts';
@@ -113,27 +107,29 @@ async function initialise(opening: Opening, config: Address): Promise<void> {
 }
 
 async function initError(library: EngineLibrary, code: number): Promise<EngineLoadError> {
-  const advice = library.nonblocking
-    ? [
-        ...(code === MMC_INVALID_PARAM
-          ? [
-              'A variable MMC_EMBEDDED_... has a bad value; the line of the engine on stderr names it.',
-            ]
-          : []),
-        'The embedded engine keeps its pool in /dev/shm. Check that it is large enough and writable',
-        '(`df -h /dev/shm`; a container needs --shm-size), or reduce --pool-bytes.',
-      ]
-    : [
-        'Check that the meta service of MMC_LOCAL_CONFIG_PATH runs and is reachable, that the file has',
-        "no key that this version does not know, and that the engine's address range was free",
-        '(world_size x max.dram.size; the worker reserves it with libmcg_reserve.so).',
-        ...(await keyAdvice()),
-      ];
   const reason = `${codeName(code)} (${code}): ${codeMeaning(code)}`;
-  return new EngineLoadError(`The engine could not be initialised: ${reason}.`, advice.join('\n'), {
+  // The embedded engine says which file or variable it is about.
+  const cause = library.lastWarning?.() || reason;
+  const advice = library.nonblocking ? embeddedAdvice(cause) : await distributedAdvice();
+  return new EngineLoadError(`The engine could not be initialised: ${cause}.`, advice.join('\n'), {
     errno: code,
   });
 }
+
+function embeddedAdvice(cause: string): string[] {
+  if (cause.startsWith('MMC_EMBEDDED_')) return ['Correct the variable, or unset it.'];
+  return [
+    'The embedded engine keeps its pool in /dev/shm. Check that it is large enough and writable',
+    '(`df -h /dev/shm`; a container needs --shm-size), or reduce --pool-bytes.',
+  ];
+}
+
+const distributedAdvice = async (): Promise<string[]> => [
+  'Check that the meta service of MMC_LOCAL_CONFIG_PATH runs and is reachable, that the file has',
+  "no key that this version does not know, and that the engine's address range was free",
+  '(world_size x max.dram.size; the worker reserves it with libmcg_reserve.so).',
+  ...(await keyAdvice()),
+];
 
 /** An unknown key is a frequent reason, and the engine does not name it. */
 async function keyAdvice(): Promise<string[]> {

@@ -10,6 +10,7 @@ import {
   type LibraryHandle,
   missingSymbols,
   optionalFunction,
+  textFunction,
 } from '../abi/abi.ts';
 import { EngineLoadError } from '../abi/errors.ts';
 import { buildEngineCommand, embeddedLibraryPath } from './built-libraries.ts';
@@ -23,6 +24,8 @@ export interface EngineLibrary {
   readonly limitLockWaits: ((microseconds: number) => void) | undefined;
   /** 1 while the engine is in its pool, 0 after the pool was destroyed; undefined if not exported. */
   readonly isMember: (() => number) | undefined;
+  /** The text of the engine's last warning, empty if there was none; undefined if not exported. */
+  readonly lastWarning: (() => string) | undefined;
 }
 
 export interface LibraryOptions {
@@ -54,6 +57,7 @@ export function loadEngineLibrary({ engine, preload }: LibraryOptions): EngineLi
     nonblocking,
     limitLockWaits: optionalFunction(library, 'mmc_embedded_lock_wait_us', ['uint32_t']),
     isMember: optionalFunction(library, 'mmc_embedded_is_member', []),
+    lastWarning: textFunction(library, 'mmc_embedded_last_warning'),
   };
 }
 
