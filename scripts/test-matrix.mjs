@@ -69,6 +69,11 @@ const entries = [
     files: ['--test-timeout=450000', 'test/matrix/typescript.test.ts'],
     minutes: 8,
   },
+  {
+    name: 'generators',
+    files: ['--test-timeout=290000', 'test/matrix/generators.test.ts'],
+    minutes: 5,
+  },
   // How connections are served does not depend on the layout.
   {
     name: 'http-layout128',

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { fetchVersion } from './version-cache.mjs';
+import { fetchVersion, installPackages } from './version-cache.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
@@ -25,12 +25,7 @@ export function typeScriptCompiler(version) {
   const compiler = path.join(folder, 'node_modules', 'typescript', 'bin', 'tsc');
   const spec = `typescript@${version}`;
   fetchVersion({ spec, folder, file: compiler }, (work, run) => {
-    const unpacked = path.join(work, 'package');
-    fs.mkdirSync(unpacked);
-    // So that npm installs here and in no folder above.
-    fs.writeFileSync(path.join(unpacked, 'package.json'), '{ "private": true }');
-    const options = ['--ignore-scripts', '--no-save', '--loglevel=error', '--fetch-retries=1'];
-    run('npm', ['install', '--prefix', unpacked, ...options, spec]);
+    const unpacked = installPackages(work, run, [spec]);
     const tsc = path.relative(folder, compiler);
     const found = run(process.execPath, [path.join(unpacked, tsc), '--version']).trim();
     if (found !== `Version ${version}`) throw new Error(`the compiler says that it is ${found}`);

@@ -47,6 +47,20 @@ export function fetchVersion({ spec, folder, file, deadlineMs = FETCH_DEADLINE_M
   }
 }
 
+/**
+ * Installs packages below the folder `work`, without their install scripts; returns the folder. `options` are
+ * further options of npm.
+ */
+export function installPackages(work, run, specs, options = []) {
+  const unpacked = path.join(work, 'package');
+  fs.mkdirSync(unpacked);
+  // So that npm installs here and in no folder above.
+  fs.writeFileSync(path.join(unpacked, 'package.json'), '{ "private": true }');
+  const quiet = ['--ignore-scripts', '--no-save', '--loglevel=error', '--fetch-retries=1'];
+  run('npm', ['install', '--prefix', unpacked, ...quiet, ...options, ...specs]);
+  return unpacked;
+}
+
 /** Another process may have downloaded the same version; a folder without the file is replaced. */
 function moveInto(unpacked, folder, file) {
   try {

@@ -661,9 +661,9 @@ export interface components {
             /** @enum {string} */
             outcome: "created" | "kept" | "replaced";
         };
-        BatchPutResult: components["schemas"]["BatchPutItem"] | components["schemas"]["BatchFailure"];
+        BatchPutItemResult: components["schemas"]["BatchPutItem"] | components["schemas"]["BatchFailure"];
         BatchPutAnswer: {
-            items: components["schemas"]["BatchPutResult"][];
+            items: components["schemas"]["BatchPutItemResult"][];
             failed: components["schemas"]["BatchFailed"];
         };
         BatchGetItem: {
@@ -692,9 +692,9 @@ export interface components {
             size: number;
             layers: components["schemas"]["Layer"][];
         };
-        BatchGetResult: components["schemas"]["BatchGetItem"] | components["schemas"]["BatchGetLayersItem"] | components["schemas"]["BatchFailure"];
+        BatchGetItemResult: components["schemas"]["BatchGetItem"] | components["schemas"]["BatchGetLayersItem"] | components["schemas"]["BatchFailure"];
         BatchGetAnswer: {
-            items: components["schemas"]["BatchGetResult"][];
+            items: components["schemas"]["BatchGetItemResult"][];
             failed: components["schemas"]["BatchFailed"];
         };
         BatchExistsItem: {
@@ -705,9 +705,9 @@ export interface components {
             code: number;
             exists: boolean;
         };
-        BatchExistsResult: components["schemas"]["BatchExistsItem"] | components["schemas"]["BatchFailure"];
+        BatchExistsItemResult: components["schemas"]["BatchExistsItem"] | components["schemas"]["BatchFailure"];
         BatchExistsAnswer: {
-            items: components["schemas"]["BatchExistsResult"][];
+            items: components["schemas"]["BatchExistsItemResult"][];
             failed: components["schemas"]["BatchFailed"];
         };
         BatchInfoItem: {
@@ -723,9 +723,9 @@ export interface components {
             size: number;
             replicas: components["schemas"]["Replica"][];
         };
-        BatchInfoResult: components["schemas"]["BatchInfoItem"] | components["schemas"]["BatchFailure"];
+        BatchInfoItemResult: components["schemas"]["BatchInfoItem"] | components["schemas"]["BatchFailure"];
         BatchInfoAnswer: {
-            items: components["schemas"]["BatchInfoResult"][];
+            items: components["schemas"]["BatchInfoItemResult"][];
             failed: components["schemas"]["BatchFailed"];
         };
         BatchRemoveItem: {
@@ -735,9 +735,9 @@ export interface components {
             /** @description The result code of the engine. */
             code: number;
         };
-        BatchRemoveResult: components["schemas"]["BatchRemoveItem"] | components["schemas"]["BatchFailure"];
+        BatchRemoveItemResult: components["schemas"]["BatchRemoveItem"] | components["schemas"]["BatchFailure"];
         BatchRemoveAnswer: {
-            items: components["schemas"]["BatchRemoveResult"][];
+            items: components["schemas"]["BatchRemoveItemResult"][];
             failed: components["schemas"]["BatchFailed"];
         };
         StartPage: {
@@ -1541,7 +1541,7 @@ export interface operations {
                     /** Format: binary */
                     1?: string;
                 } & {
-                    [key: string]: string;
+                    [key: string]: unknown;
                 };
                 "application/vnd.safetensors": string;
             };

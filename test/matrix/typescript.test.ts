@@ -1,25 +1,16 @@
 /** The types of both packages, with every tested version of TypeScript. */
-import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { typeScriptCompiler, typeScriptVersions } from '../../scripts/typescript-versions.mjs';
 import { compile, installPrograms } from '../helpers/process/strict-programs.ts';
+import { fetchOrSkip } from '../helpers/process/unreachable.ts';
 
 const project = mkdtempSync(path.join(tmpdir(), 'typescript-'));
 
-/** Undefined if the registry cannot be reached, which skips the test. */
-function compilerOf(version: string, t: TestContext): string | undefined {
-  try {
-    return typeScriptCompiler(version);
-  } catch (error) {
-    assert.ok(error instanceof Error);
-    if (!('isUnreachable' in error) || error.isUnreachable !== true) throw error;
-    t.skip(`the npm registry cannot be reached, so TypeScript ${version} was not fetched`);
-    return undefined;
-  }
-}
+const compilerOf = (version: string, t: TestContext) =>
+  fetchOrSkip(t, `TypeScript ${version}`, () => typeScriptCompiler(version));
 
 const compileBoth = (compiler: string, environment: 'node' | 'browser') =>
   Promise.all([
