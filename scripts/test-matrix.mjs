@@ -74,6 +74,11 @@ const entries = [
     files: ['--test-timeout=290000', 'test/matrix/generators.test.ts'],
     minutes: 5,
   },
+  {
+    name: 'newcomer',
+    files: ['--test-timeout=410000', 'test/matrix/newcomer.test.ts'],
+    minutes: 7,
+  },
   // How connections are served does not depend on the layout.
   {
     name: 'http-layout128',

@@ -57,9 +57,6 @@ describe('the package of the client', () => {
       runExamples(inProject(platform), 'packages/client/README.md', here));
   }
 
-  it('prints the output that docs/client.md shows', () =>
-    runExamples(inProject('here'), 'docs/client.md', here));
-
   it('is bundled for a browser without a warning, and imports nothing', async () => {
     const entry = inProject('here', 'entry.mjs');
     writeFileSync(entry, "export { createClient } from 'memcache-gateway-client';");

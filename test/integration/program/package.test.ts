@@ -7,7 +7,6 @@ import process from 'node:process';
 import { after, before, describe, it } from 'node:test';
 import { startGateway } from '../../helpers/process/gateway.ts';
 import { manifestOf, root, run, unpackInto } from '../../helpers/process/packed.ts';
-import { runExamples } from '../../helpers/process/page-examples.ts';
 import { addPrograms, compile } from '../../helpers/process/strict-programs.ts';
 
 const project = mkdtempSync(path.join(tmpdir(), 'package-'));
@@ -19,9 +18,6 @@ describe('the package, installed elsewhere', () => {
     installed = await unpackInto(project, '');
     await run('npm', ['run', 'install'], { cwd: installed });
   });
-
-  it('prints the output that docs/node-store.md shows', () =>
-    runExamples(project, 'docs/node-store.md'));
 
   it('has types with which a strict program compiles', async () => {
     await unpackInto(project, 'packages/client');

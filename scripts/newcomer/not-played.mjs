@@ -1,0 +1,43 @@
+/** The blocks of the pages that cannot be played on any machine, each with the reason. */
+
+const container =
+  'needs a container engine; scripts/check-dockerfile-steps.mjs runs the steps of the Dockerfile';
+const engine = 'needs the library of the distributed engine';
+
+/** `begins` is the start of the code. */
+export const notPlayed = [
+  { page: 'README.md', begins: 'npm ci && npm test\n', reason: 'runs the tests themselves' },
+  { page: 'docs/docker.md', begins: 'docker build -t memcache-gateway .\n', reason: container },
+  { page: 'docs/docker.md', begins: 'docker run --rm --name', reason: container },
+  { page: 'docs/docker.md', begins: 'docker run --rm -p', reason: container },
+  { page: 'docs/docker.md', begins: 'docker run --rm -v', reason: container },
+  { page: 'docs/docker.md', begins: 'docker run --rm --network host', reason: container },
+  { page: 'docs/node-store.md', begins: 'LD_PRELOAD=', reason: engine },
+  {
+    page: 'docs/real-engine.md',
+    begins: 'export MMC_LOCAL_CONFIG_PATH=/etc/memcache/mmc-local.conf\nexport GATEWAY_ENGINE',
+    reason: engine,
+  },
+  { page: 'docs/real-engine.md', begins: 'export MMC_META_CONFIG_PATH=', reason: engine },
+  {
+    page: 'docs/real-engine.md',
+    begins: 'export MMC_LOCAL_CONFIG_PATH=/etc/memcache/mmc-local.conf\nENGINE=',
+    reason: engine,
+  },
+];
+
+/** The start of a line that is played once, in README.md: the other pages use the packages of a checkout. */
+export const playedOnce = /^npm ci(?: && |$)/;
+
+/** Languages of blocks that are no code to run. */
+export const inert = ['', 'text', 'json', 'ini', 'mermaid', 'dockerfile'];
+
+/** The reason why a block is not played, or undefined. */
+export const reasonOf = (page, code) =>
+  notPlayed.find((each) => each.page === page && code.startsWith(each.begins))?.reason;
+
+/** The rows for a page that match none of its blocks. */
+export const staleRows = (page, blocks) =>
+  notPlayed
+    .filter((row) => row.page === page && !blocks.some(({ code }) => code.startsWith(row.begins)))
+    .map(({ begins }) => begins.split('\n')[0]);
