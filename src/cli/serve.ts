@@ -155,7 +155,7 @@ function checkDescriptors(use: DescriptorUse, log: PoolLog): DescriptorLimit | s
   if (openFiles === undefined) return undefined;
   const needed = neededDescriptors(use);
   if (openFiles < needed) return tooFewDescriptors(openFiles, needed);
-  const maxConnections = servableConnections(openFiles, use.workers);
+  const maxConnections = servableConnections(openFiles, use);
   const descriptors = { openFiles, maxConnections };
   if (maxConnections < FEW_CONNECTIONS) {
     log.warn(descriptors, 'the limit of open files (ulimit -n) allows few connections');

@@ -121,8 +121,11 @@ const fromWorkerShapes = {
   heartbeat: { inFlight: isCount, late: isCount, stuck: isBoolean, inspected: isBoolean },
   accept: { id: isCount },
   released: { id: isCount },
-  /** Connections that it has accepted by itself: in this epoch, and since its start. */
-  accepted: { epoch: isCount, connections: isCount, total: isCount },
+  /**
+   * Connections that it has accepted by itself: in this epoch, and since its start. If it is full, it
+   * accepts none until it has confirmed another epoch.
+   */
+  accepted: { epoch: isCount, connections: isCount, total: isCount, isFull: isBoolean },
   /** `accepted` are the connections that it has accepted by itself since its start. */
   collected: { id: isCount, metrics: isMetrics, accepted: isCount },
   /** The worker serves GET /metrics and requests the sum over all workers. */

@@ -4,12 +4,14 @@
  */
 import { readFileSync } from 'node:fs';
 
-/** Open in a supervisor without workers, including modules and log (measured: 20), plus a margin. */
+/** Open in a supervisor without workers and listeners, including modules and log (measured: 18), plus a margin. */
 const SUPERVISOR_DESCRIPTORS = 30;
 /** Per worker in the supervisor: two pipes and a channel, also for the worker that is being replaced. */
 const DESCRIPTORS_PER_WORKER = 4;
-/** Open in a worker without connections (measured: 22), plus a margin for files that it loads. */
+/** Open in a worker without connections and listeners (measured: 22), plus a margin for files that it loads. */
 const WORKER_DESCRIPTORS = 32;
+/** Per listener in each process: one that it keeps, and one on which it accepts. */
+const DESCRIPTORS_PER_LISTENER = 2;
 /** Modules that a starting process may read at the same time, because Node opens imports in parallel. */
 const LOADING_DESCRIPTORS = 128;
 /** Fewer connections than this make the gateway useless. */
@@ -44,14 +46,18 @@ export interface DescriptorUse {
 
 /** Descriptors of the process that needs the most. */
 export function neededDescriptors({ workers, listeners }: DescriptorUse): number {
-  const supervisor =
-    SUPERVISOR_DESCRIPTORS + DESCRIPTORS_PER_WORKER * workers + listeners + MIN_CONNECTIONS;
-  return Math.max(supervisor, MIN_DESCRIPTORS);
+  const forClients = DESCRIPTORS_PER_LISTENER * listeners + MIN_CONNECTIONS;
+  const supervisor = SUPERVISOR_DESCRIPTORS + DESCRIPTORS_PER_WORKER * workers + forClients;
+  return Math.max(supervisor, WORKER_DESCRIPTORS + forClients, MIN_DESCRIPTORS);
 }
 
+/** Connections that one worker can serve at the same time. */
+export const connectionsWithin = (limit: number | undefined, listeners: number): number =>
+  (limit ?? Number.POSITIVE_INFINITY) - WORKER_DESCRIPTORS - DESCRIPTORS_PER_LISTENER * listeners;
+
 /** Connections that all workers together can serve at the same time. */
-export const servableConnections = (limit: number, workers: number): number =>
-  workers * (limit - WORKER_DESCRIPTORS);
+export const servableConnections = (limit: number, { workers, listeners }: DescriptorUse): number =>
+  workers * connectionsWithin(limit, listeners);
 
 /** The limit of open files, and the connections that all workers together can serve within it. */
 export interface DescriptorLimit {

@@ -2,7 +2,11 @@ import type { Config } from '../config/config.ts';
 import type { PoolLog } from '../log/waiting-log.ts';
 import { probeListenerDescriptor } from '../node-internals/listener-descriptor.ts';
 import { runProbe } from '../node-internals/run-probe.ts';
-import { type AcceptingWorker, AcceptWindows } from './dispatch/accept-windows.ts';
+import {
+  type AcceptingWorker,
+  type AcceptReport,
+  AcceptWindows,
+} from './dispatch/accept-windows.ts';
 import { type Listeners, openListeners } from './listeners/listeners.ts';
 import type { OnConnection } from './listeners/open-server.ts';
 
@@ -69,8 +73,8 @@ export class Accepting<Worker extends AcceptingWorker> {
   }
 
   /** A worker has accepted this number of connections in an epoch. */
-  accepted(worker: Worker, epoch: number, connections: number): void {
-    this.#windows.accepted(worker, epoch, connections);
+  accepted(worker: Worker, report: AcceptReport): void {
+    this.#windows.accepted(worker, report);
   }
 
   /** From now on only the supervisor accepts. */

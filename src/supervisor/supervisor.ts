@@ -199,7 +199,7 @@ export class Supervisor {
         this.#dispatch.serveQueue();
         this.#accepting.update();
       },
-      onAccepted: (epoch, connections) => this.#accepting.accepted(worker, epoch, connections),
+      onAccepted: (report) => this.#accepting.accepted(worker, report),
       onEnded: (metrics) => this.#scrape.workerEnded(metrics),
       onDrained: () => this.#letGo(device),
       onStopped: () => this.#workerStopped(),

@@ -13,11 +13,18 @@ export interface Accepted {
   readonly epoch: number;
   readonly connections: number;
   readonly total: number;
+  /** Whether it accepts none, because it has no room. */
+  readonly isFull: boolean;
 }
 
 export interface AcceptorOptions {
   readonly onConnection: (socket: net.Socket) => void;
-  /** An epoch has begun, or half of the permitted connections are used up, or all. */
+  /**
+   * Whether there is a descriptor for one more connection. Without one, libuv would accept and close
+   * all connections in the kernel's queue, also those that another worker could serve.
+   */
+  readonly hasRoom: () => boolean;
+  /** An epoch has begun, or half of the permitted connections are used up, or all, or there is no room. */
   readonly report: (accepted: Accepted) => void;
 }
 
@@ -33,6 +40,7 @@ export class Acceptor {
   #permitted = 0;
   #reportAt = 0;
   #isReportDue = false;
+  #isFull = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: AcceptorOptions) {
@@ -90,8 +98,8 @@ export class Acceptor {
   #accept(socket: net.Socket): void {
     this.#connections += 1;
     this.#total += 1;
-    this.#adjust();
     this.#options.onConnection(socket);
+    this.#adjust();
     if (this.#connections < this.#reportAt) return;
     this.#report();
   }
@@ -100,7 +108,8 @@ export class Acceptor {
     this.#isReportDue = false;
     this.#setReport();
     const { report } = this.#options;
-    report({ epoch: this.#epoch, connections: this.#connections, total: this.#total });
+    const [epoch, connections, total] = [this.#epoch, this.#connections, this.#total];
+    report({ epoch, connections, total, isFull: this.#isFull });
   }
 
   /** The supervisor must have the time to permit more before the worker has to stop. */
@@ -109,14 +118,22 @@ export class Acceptor {
   }
 
   #adjust(): void {
-    const isWanted = this.#connections < this.#permitted;
+    const isPermitted = this.#connections < this.#permitted;
+    const wasFull = this.#isFull;
+    this.#isFull = isPermitted && !this.#options.hasRoom();
+    const isWanted = isPermitted && !this.#isFull;
     for (const [index, server] of this.#servers.entries()) {
       if (server.listening === isWanted) continue;
       if (isWanted) this.#listen(server, this.#descriptors[index]);
       else server.close();
     }
+    if (this.#isFull) {
+      this.#adjustLater();
+      // Otherwise the other workers would wait until the supervisor finds that this one accepts none.
+      if (!wasFull) this.#report();
+    }
     // The supervisor waits for a worker that can accept.
-    if (this.#isReportDue && this.#servers.every(({ listening }) => listening)) this.#report();
+    else if (this.#isReportDue && this.#servers.every(({ listening }) => listening)) this.#report();
   }
 
   /** The server closes its descriptor, so it gets a duplicate. */

@@ -99,6 +99,10 @@ export class GatewayServer implements RunningGateway {
     this.#connections.accept(socket);
   }
 
+  get connections(): number {
+    return this.#connections.count;
+  }
+
   async drain(deadlineMs: number): Promise<boolean> {
     this.announceStop();
     const drained = await this.#connections.drain(deadlineMs);

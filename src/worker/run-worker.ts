@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { type CallHealth, startHeartbeat } from '../messages/heartbeat.ts';
 import { parseToWorker, type ToWorker } from '../messages/protocol.ts';
 import { closePassed, type Handle } from '../node-internals/connection-handle.ts';
+import { connectionsWithin, descriptorLimit } from '../os/descriptors.ts';
 import { Acceptor } from './acceptor.ts';
 import { OfferedConnection } from './offered-connection.ts';
 import { PendingGateway } from './pending-gateway.ts';
@@ -45,10 +46,12 @@ class Worker {
   readonly #acceptor = new Acceptor({
     // Only a worker that is ready may accept.
     onConnection: (socket) => this.#gateway.running?.accept(socket),
+    hasRoom: () => (this.#gateway.running?.connections ?? 0) < this.#maxConnections,
     report: (accepted) => this.#channel.send({ type: 'accepted', ...accepted }),
   });
   readonly #shutdown: WorkerShutdown;
   #drainMs = 0;
+  #maxConnections = Number.POSITIVE_INFINITY;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -133,6 +136,7 @@ class Worker {
     const { config, device, listeners } = message;
     this.#drainMs = config.drainMs;
     this.#acceptor.inherit(listeners);
+    this.#maxConnections = connectionsWithin(descriptorLimit(), listeners);
     const channel = this.#channel;
     const opening = this.#parts.open({
       config,

@@ -22,6 +22,8 @@ export interface GatewayStart {
 export interface RunningGateway {
   readonly facts: Omit<WorkerFacts, 'type'>;
   accept(socket: Socket): void;
+  /** Connections that are open. */
+  readonly connections: number;
   /** Lets requests in flight finish; false when some had not after `deadlineMs`. */
   drain(deadlineMs: number): Promise<boolean>;
   destroyAll(): void;

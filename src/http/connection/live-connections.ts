@@ -18,6 +18,8 @@ const FRESH_LOOKS = 200;
 export interface LiveConnections {
   /** Serves a connection that another server has accepted. */
   accept(socket: Socket): void;
+  /** Connections that are open. */
+  readonly count: number;
   /** Lets requests in flight finish, and their connections close; false after the deadline. */
   drain(deadlineMs: number): Promise<boolean>;
   /** Closes every connection at once. */
@@ -40,6 +42,9 @@ export function createLiveConnections(server: Server, inFlight: () => number): L
     );
 
   return {
+    get count() {
+      return sockets.size;
+    },
     accept(socket) {
       sockets.add(socket);
       fresh.add(socket);

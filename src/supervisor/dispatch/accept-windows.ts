@@ -1,9 +1,11 @@
 /**
  * Lets workers accept connections by themselves. All ready workers accept at the same time, and no
  * worker gets far ahead of another: each may accept a window of connections more than the one with the
- * fewest. A worker that accepts none while connections wait does not count until it responds again.
+ * fewest. A worker that is full, or accepts none while connections wait, does not count until it can accept.
  * The supervisor accepts while no worker can.
  */
+
+import { createRate } from './rate.ts';
 
 /** A worker of the pool. */
 export interface AcceptingWorker {
@@ -18,6 +20,14 @@ export interface AcceptingWorker {
    * to a new epoch with the number of connections that it has accepted.
    */
   permit(epoch: number, connections: number): void;
+}
+
+/** Connections that a worker has accepted in an epoch. */
+export interface AcceptReport {
+  readonly epoch: number;
+  readonly connections: number;
+  /** Whether it accepts none until it has confirmed another epoch. */
+  readonly isFull: boolean;
 }
 
 export interface AcceptWindowsOptions<Worker extends AcceptingWorker> {
@@ -36,7 +46,7 @@ interface Member<Worker> {
   permitted: number;
   /** Added to `accepted` to compare it with others that began earlier. */
   head: number;
-  /** Whether it has accepted none while connections waited, and not responded since. */
+  /** Whether it is full, or has accepted none while connections waited, and has not confirmed its epoch. */
   isBehind: boolean;
   /** Checks in a row at which connections waited and it had accepted none. */
   idleChecks: number;
@@ -97,13 +107,13 @@ export class AcceptWindows<Worker extends AcceptingWorker> {
     this.#watch();
   }
 
-  /** A worker has accepted this number of connections in an epoch. */
-  accepted(worker: Worker, epoch: number, accepted: number): void {
+  accepted(worker: Worker, { epoch, connections, isFull }: AcceptReport): void {
     const member = this.#members.find((one) => one.worker === worker && one.epoch === epoch);
     if (member === undefined) return;
-    this.#recent.add(accepted - member.accepted);
-    member.accepted = accepted;
+    this.#recent.add(connections - member.accepted);
+    member.accepted = connections;
     if (member.isBehind) this.#catchUp(member);
+    if (isFull) this.#leaveBehind(member);
     this.#permit();
     this.#watch();
   }
@@ -214,32 +224,4 @@ function lowest(members: readonly Member<unknown>[]): number {
   return counted.length === 0
     ? 0
     : Math.min(...counted.map(({ head, accepted }) => head + accepted));
-}
-
-/** Counts events over about a second. */
-function createRate() {
-  let startedMs = performance.now();
-  let current = 0;
-  let previous = 0;
-
-  /** Begins the next second if this one is over. */
-  function advance(): number {
-    const elapsedMs = performance.now() - startedMs;
-    if (elapsedMs < 1000) return elapsedMs;
-    previous = elapsedMs < 2000 ? current : 0;
-    current = 0;
-    startedMs += elapsedMs < 2000 ? 1000 : elapsedMs;
-    return performance.now() - startedMs;
-  }
-
-  return {
-    add(count: number): void {
-      advance();
-      current += count;
-    },
-    perSecond(): number {
-      const elapsedMs = advance();
-      return current + previous * Math.max(0, 1 - elapsedMs / 1000);
-    },
-  };
 }

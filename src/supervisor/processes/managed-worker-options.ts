@@ -4,6 +4,7 @@ import type { Config } from '../../config/config.ts';
 import type { PoolLog } from '../../log/waiting-log.ts';
 import type { MetricJson, MetricsText, WorkerFacts } from '../../messages/protocol.ts';
 import type { PoolReport } from '../../messages/report.ts';
+import type { AcceptReport } from '../dispatch/accept-windows.ts';
 import type { WorkerProgram } from './worker-process.ts';
 
 export interface ManagedWorkerOptions {
@@ -26,8 +27,8 @@ export interface ManagedWorkerOptions {
   readonly onRevoked: (socket: Socket) => void;
   /** The worker can take another connection, or has stopped taking connections. */
   readonly onCapacityChange: () => void;
-  /** The worker has accepted this number of connections by itself in an epoch. */
-  readonly onAccepted: (epoch: number, connections: number) => void;
+  /** The worker has accepted connections by itself, or has no room for more. */
+  readonly onAccepted: (report: AcceptReport) => void;
   /** The worker process has ended, and these are the last metrics that it sent. */
   readonly onEnded: (metrics: MetricJson[]) => void;
   /** The worker has drained, and waits for `leave`. */

@@ -193,7 +193,7 @@ export class ManagedWorker {
         this.#beat(message);
         break;
       case 'accepted':
-        this.#options.onAccepted(message.epoch, message.connections);
+        this.#options.onAccepted(message);
         break;
       case 'asked':
         setTimeout((asking) => this.#drainAlone(asking), groupSignalMs, this.#instance);

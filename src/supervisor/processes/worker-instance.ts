@@ -24,6 +24,8 @@ export interface WorkerInstanceOptions {
   readonly onExit: (exit: Exit) => void;
 }
 
+const WARNING_INTERVAL_MS = 60_000;
+
 const showsOutput = ({ logLevel }: Pick<Config, 'logLevel'>): boolean =>
   logLevel === 'debug' || logLevel === 'trace';
 
@@ -36,6 +38,7 @@ export class WorkerInstance {
   readonly #listeners: number;
   #accepts = false;
   #accepted = 0;
+  #nextWarningMs = 0;
   #serviceId: number | undefined;
   #readySince: number | undefined;
   #remaining: Remaining | undefined;
@@ -179,8 +182,10 @@ export class WorkerInstance {
       this.#accepts = message.accepts;
     } else if (message.type === 'heartbeat') this.#watch.heard(message);
     else if (message.type === 'draining') this.#remaining = message;
-    else if (message.type === 'accepted') this.#accepted = message.total;
-    else if (message.type === 'collected') {
+    else if (message.type === 'accepted') {
+      this.#accepted = message.total;
+      if (message.isFull) this.#warnOfFull();
+    } else if (message.type === 'collected') {
       this.#accepted = message.accepted;
       this.#metrics.collected(message.id, message.metrics);
     }
@@ -189,6 +194,18 @@ export class WorkerInstance {
       this.send({ type: 'surveyed', id: message.id, report: this.#options.managed.onSurvey() });
     }
     this.#options.onMessage(message);
+  }
+
+  /** A worker may become full with each connection that ends. */
+  #warnOfFull(): void {
+    const now = performance.now();
+    if (now < this.#nextWarningMs) return;
+    this.#nextWarningMs = now + WARNING_INTERVAL_MS;
+    this.#options.log(
+      'warn',
+      {},
+      'worker has as many connections as its limit of open files (ulimit -n) allows; it accepts none until one ends',
+    );
   }
 
   #scrape(id: number): void {

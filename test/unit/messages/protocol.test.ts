@@ -68,7 +68,7 @@ describe('messages from a worker', () => {
       { type: 'heartbeat', inFlight: 2, late: 1, stuck: false, inspected: false },
       { type: 'accept', id: 1 },
       { type: 'collected', id: 1, metrics: [{ name: 'a' }], accepted: 3 },
-      { type: 'accepted', epoch: 1, connections: 2, total: 3 },
+      { type: 'accepted', epoch: 1, connections: 2, total: 3, isFull: false },
       { type: 'scrape', id: 1 },
       { type: 'survey', id: 1 },
       { type: 'draining', stage: 'engine', requests: 0, calls: 0 },

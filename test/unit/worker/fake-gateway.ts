@@ -14,6 +14,7 @@ export function fakeGateway(behaviour: Partial<RunningGateway> = {}) {
       accepts: false,
     },
     accept: () => void did.push('accept'),
+    connections: 0,
     drain: () => Promise.resolve(true),
     destroyAll: () => void did.push('destroy all'),
     remaining: () => ({ requests: 0, calls: 0 }),

@@ -26,8 +26,8 @@ function createWorld(count: number) {
     },
     hasWaiting: () => world.waiting,
   });
-  const accept = (worker: FakeWorker, connections: number) =>
-    windows.accepted(worker, worker.epoch, connections);
+  const accept = (worker: FakeWorker, connections: number, isFull = false) =>
+    windows.accepted(worker, { epoch: worker.epoch, connections, isFull });
   windows.open();
   return { workers, world, windows, accept };
 }
@@ -111,6 +111,28 @@ describe('the windows of workers that accept', () => {
     assert.deepEqual([quick.permitted, stopped.permitted], [11, 2]);
   });
 
+  it('do not count a worker without room for a connection, until it can accept again', () => {
+    const { workers, accept } = createWorld(2);
+    const [free, full] = [at(workers, first), at(workers, second)];
+    const { epoch } = full;
+    accept(full, 0, true);
+    assert.notEqual(full.epoch, epoch);
+    for (let accepted = 1; accepted < 5; accepted += 1) accept(free, accepted);
+    assert.equal(free.permitted, 5);
+    accept(full, 0);
+    accept(free, 5);
+    assert.deepEqual([free.permitted, full.permitted], [5, 1]);
+  });
+
+  it('let the only ready worker accept without a limit again once it has room', () => {
+    const { workers, accept } = createWorld(1);
+    const worker = at(workers, first);
+    const { epoch } = worker;
+    accept(worker, 8, true);
+    assert.notEqual(worker.epoch, epoch);
+    assert.equal(worker.permitted, Number.MAX_SAFE_INTEGER);
+  });
+
   it('prefer workers whose engine calls return', () => {
     const { workers, windows } = createWorld(2);
     at(workers, first).degraded = true;
@@ -134,7 +156,7 @@ describe('the windows of workers that accept', () => {
     windows.update();
     at(workers, first).serving = true;
     windows.update();
-    windows.accepted(at(workers, first), epoch, 1);
+    windows.accepted(at(workers, first), { epoch, connections: 1, isFull: false });
     accept(at(workers, second), 1);
     assert.equal(at(workers, second).permitted, 1);
   });
