@@ -998,7 +998,8 @@ export interface components {
         /**
          * @description Browsers save the body as it is (RFC 6266); JSON does not have this header. The name of the file is
          *     `batch`, or the last segment of the key, with the extension `.safetensors` or `.multipart`. For the
-         *     bytes of one layer the extension is its number, such as `.layer-61`.
+         *     bytes of one layer the extension is its number, such as `.layer-61`. A name of more than 255 bytes
+         *     is cut before its extension.
          */
         "Content-Disposition-If-Bytes": string;
         /** @description There is no body. */

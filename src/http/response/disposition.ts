@@ -14,12 +14,25 @@ function lastSegment(key: string): string {
   return name !== '' ? name : (/([^/]+)\/+$/.exec(key)?.[1] ?? 'object');
 }
 
+/** Bytes of the longest name that the file systems of Linux accept. A key is not longer. */
+const MAX_NAME_BYTES = 255;
+
+/** The last segment with the extension. Too long a segment loses its end, so that the file can be saved. */
+function nameOf(key: string, extension: string): string {
+  const segment = lastSegment(key);
+  const most = MAX_NAME_BYTES - extension.length;
+  if (extension === '' || Buffer.byteLength(segment) <= most) return segment + extension;
+  // Streaming drops the bytes of a character that is cut.
+  const bytes = Buffer.from(segment).subarray(0, most);
+  return new TextDecoder().decode(bytes, { stream: true }) + extension;
+}
+
 /**
  * The value of `Content-Disposition` for a body that is saved as it is (RFC 6266): the name of the file
  * is the last segment of the key with the extension. A name beyond ASCII has the form of RFC 8187 too.
  */
 export function attachment(key: string, extension = ''): string {
-  const name = lastSegment(key) + extension;
+  const name = nameOf(key, extension);
   if (PLAIN_NAME.test(name)) return `attachment; filename="${name}"`;
   const ascii = name.replace(NOT_PLAIN, '_');
   const plain = `attachment; filename="${ascii}"`;

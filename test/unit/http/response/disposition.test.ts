@@ -24,6 +24,15 @@ describe('attachment', () => {
     assert.equal(nameOf(attachment('kv/block-7', '.layer-61')), 'block-7.layer-61');
   });
 
+  it('cuts a name that no file system would accept, but not its extension', () => {
+    const longest = 'k'.repeat(255);
+    assert.equal(nameOf(attachment(longest)), longest);
+    assert.equal(nameOf(attachment(longest, '.layer-61')), `${'k'.repeat(246)}.layer-61`);
+    const [, extended = ''] =
+      /filename\*=UTF-8''(.*)$/.exec(attachment('é'.repeat(127), '.safetensors')) ?? [];
+    assert.equal(decodeURIComponent(extended), `${'é'.repeat(121)}.safetensors`);
+  });
+
   it('replaces characters that a header or a file system treats specially', () => {
     for (const [key, name] of [
       ['..', '_.'],
