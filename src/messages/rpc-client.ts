@@ -3,6 +3,7 @@ export class RpcClient<Reply> {
   readonly #send: (id: number) => void;
   readonly #pending = new Map<number, (response: Reply | undefined) => void>();
   #nextId = 1;
+  #hasEnded = false;
 
   /** `send` sends a call with this id. */
   constructor(send: (id: number) => void) {
@@ -11,6 +12,7 @@ export class RpcClient<Reply> {
 
   /** Resolves with the response, or with undefined when there is none within `deadlineMs`. */
   call(deadlineMs: number): Promise<Reply | undefined> {
+    if (this.#hasEnded) return Promise.resolve(undefined);
     const id = this.#nextId;
     this.#nextId += 1;
     return new Promise((resolve) => {
@@ -28,8 +30,9 @@ export class RpcClient<Reply> {
     this.#settle(id, response);
   }
 
-  /** The other process has ended: no call gets a response. */
+  /** The other process has ended: no call gets a response, and none waits for one. */
   end(): void {
+    this.#hasEnded = true;
     for (const id of [...this.#pending.keys()]) this.#settle(id, undefined);
   }
 

@@ -70,6 +70,7 @@ class Worker {
 
   /** Without a supervisor no process decides which worker serves an offered connection, or when to leave the pool. */
   supervisorEnded(): void {
+    this.#channel.end();
     this.#acceptor.endForAll();
     this.#offered.revoke();
     this.#shutdown.permitLeave();

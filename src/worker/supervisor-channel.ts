@@ -38,6 +38,12 @@ export class SupervisorChannel {
     });
   }
 
+  /** The supervisor has ended: requests for metrics or a report fail at once. */
+  end(): void {
+    this.scrapes.end();
+    this.surveys.end();
+  }
+
   /** Call this for each `echoed` of the supervisor. */
   echoed(passed: Handle | Socket | undefined): void {
     this.#onEchoed(passed);
@@ -45,5 +51,5 @@ export class SupervisorChannel {
 }
 
 function noResponse(): never {
-  throw new Error(`the supervisor did not respond within ${responseMs} ms`);
+  throw new Error(`the supervisor did not respond within ${responseMs} ms, or has ended`);
 }

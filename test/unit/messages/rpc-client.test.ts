@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RpcClient } from '../../../src/messages/rpc-client.ts';
 
 describe('a call to the other process', () => {
@@ -30,5 +31,7 @@ describe('a call to the other process', () => {
     const called = [client.call(5000), client.call(5000)];
     client.end();
     assert.deepEqual(await Promise.all(called), [undefined, undefined]);
+    const late = await Promise.race([client.call(5000), nextTurn('still waits')]);
+    assert.equal(late, undefined);
   });
 });
