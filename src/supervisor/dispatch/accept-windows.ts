@@ -61,6 +61,8 @@ const MAX_WINDOW = 64;
 /** A window is at most this part of the connections of each worker in a second. */
 const PART = 10;
 const checkMs = 50;
+/** The longest pause between checks while no connection waits: an idle gateway uses no processor time. */
+const MAX_CHECK_MS = 400;
 /** Half a second: a shorter pause may be a worker that loads code, or a busy machine. */
 const MAX_IDLE_CHECKS = 10;
 
@@ -71,6 +73,7 @@ export class AcceptWindows<Worker extends AcceptingWorker> {
   #epoch = 0;
   #isOpen = false;
   #timer: NodeJS.Timeout | undefined;
+  #checkMs = checkMs;
 
   constructor(options: AcceptWindowsOptions<Worker>) {
     this.#options = options;
@@ -198,12 +201,14 @@ export class AcceptWindows<Worker extends AcceptingWorker> {
     if (!isBlocked) {
       clearTimeout(this.#timer);
       this.#timer = undefined;
-    } else this.#timer ??= setTimeout(() => this.#check(), checkMs).unref();
+      this.#checkMs = checkMs;
+    } else this.#timer ??= setTimeout(() => this.#check(), this.#checkMs).unref();
   }
 
   #check(): void {
     this.#timer = undefined;
     const isWaiting = this.#options.hasWaiting();
+    this.#checkMs = isWaiting ? checkMs : Math.min(2 * this.#checkMs, MAX_CHECK_MS);
     for (const member of this.#members) {
       const isIdle = isWaiting && !isExhausted(member) && member.accepted === member.seen;
       member.seen = member.accepted;

@@ -18,13 +18,16 @@ class FakeWorker {
 
 function createWorld(count: number) {
   const workers = Array.from({ length: count }, () => new FakeWorker());
-  const world = { accepting: true, waiting: false };
+  const world = { accepting: true, waiting: false, checks: 0 };
   const windows = new AcceptWindows({
     workers,
     setAccepting: (isWanted) => {
       world.accepting = isWanted;
     },
-    hasWaiting: () => world.waiting,
+    hasWaiting: () => {
+      world.checks += 1;
+      return world.waiting;
+    },
   });
   const accept = (worker: FakeWorker, connections: number, isFull = false) =>
     windows.accepted(worker, { epoch: worker.epoch, connections, isFull });
@@ -92,11 +95,10 @@ describe('the windows of workers that accept', () => {
     const [quick, stopped] = [at(workers, first), at(workers, second)];
     accept(quick, 1);
     mock.timers.tick(50);
-    mock.timers.tick(50);
-    mock.timers.tick(50);
     assert.equal(quick.permitted, 1);
     world.waiting = true;
-    for (let check = 1; check < 10; check += 1) mock.timers.tick(50);
+    mock.timers.tick(100);
+    for (let check = 2; check < 10; check += 1) mock.timers.tick(50);
     assert.equal(quick.permitted, 1);
     mock.timers.tick(50);
     assert.equal(quick.permitted, 2);
@@ -109,6 +111,18 @@ describe('the windows of workers that accept', () => {
     assert.equal(quick.permitted, 10);
     accept(stopped, 1);
     assert.deepEqual([quick.permitted, stopped.permitted], [11, 2]);
+  });
+
+  it('are checked seldom while no connection waits', () => {
+    const { workers, world, accept } = createWorld(2);
+    accept(at(workers, first), 1);
+    for (let elapsedMs = 0; elapsedMs < 60_000; elapsedMs += 50) mock.timers.tick(50);
+    assert.ok(world.checks <= 160, `${world.checks} in a minute`);
+    world.waiting = true;
+    mock.timers.tick(400);
+    const { checks } = world;
+    for (let elapsedMs = 0; elapsedMs < 400; elapsedMs += 50) mock.timers.tick(50);
+    assert.equal(world.checks - checks, 8);
   });
 
   it('do not count a worker without room for a connection, until it can accept again', () => {
