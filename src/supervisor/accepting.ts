@@ -24,6 +24,7 @@ export class Accepting<Worker extends AcceptingWorker> {
   readonly #windows: AcceptWindows<Worker>;
   #listeners: Listeners | undefined;
   #isEnding = false;
+  #sharing = Promise.resolve();
 
   constructor(options: AcceptingOptions<Worker>) {
     this.#options = options;
@@ -53,7 +54,12 @@ export class Accepting<Worker extends AcceptingWorker> {
   }
 
   /** Lets workers accept from now on. Call it after the forks, since it loads native code. */
-  async share(): Promise<void> {
+  share(): Promise<void> {
+    this.#sharing = this.#share();
+    return this.#sharing;
+  }
+
+  async #share(): Promise<void> {
     if (this.descriptors.length === 0) return;
     try {
       this.#listeners?.keep(await import('../os/listening-descriptor.ts'));
@@ -77,9 +83,13 @@ export class Accepting<Worker extends AcceptingWorker> {
     this.#windows.accepted(worker, report);
   }
 
-  /** From now on only the supervisor accepts. */
-  end(): void {
+  /**
+   * From now on only the supervisor accepts. Close the listeners after this: until the supervisor can end
+   * listening in all processes, workers that are starting would keep a queue from which no process accepts.
+   */
+  end(): Promise<void> {
     this.#isEnding = true;
     this.#windows.close();
+    return this.#sharing;
   }
 }

@@ -28,8 +28,8 @@ export interface ShutdownOptions {
   readonly dispatch: Pick<Dispatch, 'hold' | 'release' | 'waitingConnections'>;
   /** Undefined while they are being opened. */
   readonly listeners: () => Pick<Listeners, 'finish' | 'close'> | undefined;
-  /** The listeners are about to close. */
-  readonly onClosing: () => void;
+  /** The listeners are about to close, and wait for this. */
+  readonly onClosing: () => Promise<void>;
   /** The shutdown has outlasted its deadline: kill the workers. */
   readonly onOverdue: (reason: string) => void;
 }
@@ -80,12 +80,13 @@ export class Shutdown {
     const { drainMs } = config;
     const untilMs = performance.now() + drainMs;
     const leftMs = () => Math.max(0, Math.round(untilMs - performance.now()));
-    onClosing();
+    const closing = onClosing();
     log.info({ reason, drainMs }, 'stopping; requests in flight may finish');
     const maxMs = drainMs + closeEngineMs;
     this.#overdue = setTimeout(() => onOverdue(`${maxMs / 1000} s have passed`), maxMs + slackMs);
     // Clients that got a response would connect again at once, and the kernel's queue would not get empty.
     dispatch.hold();
+    await closing;
     await listeners()?.finish();
     dispatch.release();
     while (this.#hasUnserved() && leftMs() > 0 && !this.#hurried.signal.aborted) {

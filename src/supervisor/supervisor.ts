@@ -80,7 +80,7 @@ export class Supervisor {
       listeners: () => this.#accepting.listeners,
       onClosing: () => {
         this.#progress.end();
-        this.#accepting.end();
+        return this.#accepting.end();
       },
       onOverdue: (reason) => this.kill(reason),
     });
@@ -127,7 +127,7 @@ export class Supervisor {
     this.#failed = true;
     this.#options.complain(`ended at once (${reason}): ${this.describe()}`);
     this.#stopping = true;
-    this.#accepting.end();
+    void this.#accepting.end();
     this.#shutdown.hurry();
     const stuck = this.#workers.filter((worker) => worker.state !== 'stopped');
     for (const worker of stuck) worker.kill();

@@ -31,11 +31,6 @@ export class ListeningSocket {
     return this.#kept ?? descriptorOfServer(this.#server);
   }
 
-  /** Whether `setAccepting` works. */
-  get isKept(): boolean {
-    return this.#kept !== undefined;
-  }
-
   /** Keeps the socket open from now on, whichever process accepts. @throws without a free descriptor */
   keep(calls: DescriptorCalls): void {
     const fd = this.descriptor;

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { silentLog } from '../../../src/log/waiting-log.ts';
 import { Shutdown } from '../../../src/supervisor/shutdown.ts';
 import { until } from '../../helpers/process/until.ts';
 
 /** The steps of a shutdown, in order. */
-function ending({ drainMs = 60_000, drainDelayMs = 0, slowListeners = false } = {}) {
+function ending({
+  drainMs = 60_000,
+  drainDelayMs = 0,
+  slowListeners = false,
+  slowClosing = false,
+} = {}) {
   const did: string[] = [];
-  const world = { waitingConnections: 0, offering: false, closed: () => {} };
+  const world = { waitingConnections: 0, offering: false, closed: () => {}, mayClose: () => {} };
   const shutdown = new Shutdown({
     config: { drainMs, drainDelayMs },
     log: silentLog,
@@ -35,7 +41,10 @@ function ending({ drainMs = 60_000, drainDelayMs = 0, slowListeners = false } = 
         if (slowListeners) await new Promise<void>((resolve) => (world.closed = resolve));
       },
     }),
-    onClosing: () => void did.push('closing'),
+    async onClosing() {
+      did.push('closing');
+      if (slowClosing) await new Promise<void>((resolve) => (world.mayClose = resolve));
+    },
     onOverdue: (reason) => void did.push(reason),
   });
   return { shutdown, did, world };
@@ -47,6 +56,17 @@ describe('the shutdown of a pool', () => {
   it('fails readiness, then accepts the pending connections, and then drains its workers', async () => {
     const { shutdown, did } = ending();
     void shutdown.begin('test', false);
+    await until(() => did.includes('stop'));
+    assert.deepEqual(did, inOrder);
+    shutdown.done();
+  });
+
+  it('closes the listeners only when they may be closed', async () => {
+    const { shutdown, did, world } = ending({ slowClosing: true });
+    void shutdown.begin('test', false);
+    await nextTurn();
+    assert.deepEqual(did, ['unready', 'closing', 'hold']);
+    world.mayClose();
     await until(() => did.includes('stop'));
     assert.deepEqual(did, inOrder);
     shutdown.done();
