@@ -6,12 +6,14 @@ import { createScrape, type PoolSamples } from '../../../src/supervisor/scrape.t
 const named = (name: string) => [{ name }];
 const ms = 1000;
 
-/** A worker that responds when the test says so. */
+/** A worker that responds when the test says so, and is replaced when it ends. */
 function place() {
   let asked = 0;
-  const metrics = new LastMetrics((id) => {
-    asked = id;
-  });
+  const start = () =>
+    new LastMetrics((id) => {
+      asked = id;
+    });
+  let metrics = start();
   return {
     answers: true,
     get asked() {
@@ -22,7 +24,11 @@ function place() {
       return metrics.collect(deadlineMs);
     },
     tell: (name: string) => metrics.collected(asked, named(name)),
-    end: () => metrics.end(),
+    end() {
+      const reported = metrics.end();
+      metrics = start();
+      return reported;
+    },
     get metrics() {
       return metrics.last;
     },
