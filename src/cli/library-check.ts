@@ -27,10 +27,11 @@ export async function libraryFault(
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     report = (report + text).slice(0, MAX_REPORT_BYTES);
   });
-  // Processes that the library has started may keep the pipes open, so this does not wait for their end.
+  // Processes that the library has started may keep the pipes and the channel open, so this does not wait for their end.
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   await nextTurn();
   child.stderr?.destroy();
+  if (child.connected) child.disconnect();
   if (messages.length > 0) return undefined;
   if (code === 1 && report !== '') return report.trimEnd();
   const end = signal === null ? `exits with ${code}` : `is ended by ${signal}`;
