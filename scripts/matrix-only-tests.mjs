@@ -23,7 +23,8 @@ const namesOfEntry = {
     ],
     ...['integration/pool/pool-stopped-lock', 'integration/program/lifecycle-engine'],
     ...['integration/program/lifecycle-stuck', 'integration/connections/new-connections'],
-    'unit/native/start/engine-process',
+    ...['integration/program/lifecycle', 'integration/connections/http-slow-clients'],
+    ...['unit/native/start/engine-process', 'unit/supervisor/supervisor'],
   ],
   /** Processor time and memory for each byte, item and request. */
   costs: ['integration/connections/http-heap', 'unit/codecs/item-cost', 'unit/codecs/time-slices'],

@@ -11,9 +11,10 @@ const groups = path.join(root, 'node_modules', '.cache', 'test-groups');
  * and the modules that all of them load cost more than their tests.
  */
 const shared = [
-  ...['client', 'codecs/json', 'codecs/multipart', 'codecs/safetensors', 'collections', 'config'],
-  ...['errors', 'http', 'messages', 'metrics', 'native/abi', 'native/arena', 'native/calls'],
-  ...['routes', 'scheduler', 'store', 'supervisor/processes'],
+  ...['cli/meta', 'client', 'codecs/json', 'codecs/multipart', 'codecs/safetensors', 'collections'],
+  ...['config', 'engine-config', 'errors', 'http', 'log', 'messages', 'metrics', 'native/abi'],
+  ...['native/arena', 'native/calls', 'os', 'routes', 'scheduler', 'scripts', 'store'],
+  ...['supervisor/dispatch', 'supervisor/listeners', 'supervisor/processes', 'worker'],
 ];
 
 /**
@@ -92,42 +93,37 @@ const pathsOf = (names) => names.map((name) => path.join(root, 'test', `${name}.
 
 /** Files that mostly wait, for timeouts or for processes to start and end; the longest first. */
 const waiting = [
-  groupFile('http-aborts'),
+  ...['http-aborts', 'http-others'].map((group) => groupFile(group)),
   ...pathsOf([
     ...['unit/supervisor/supervisor', 'engine/engine', 'integration/pool/pool-stopped-lock'],
     ...['integration/pool/pool-destroyed', 'integration/pool/pool-heartbeat'],
     ...['integration/program/lifecycle-engine', 'unit/scheduler/engine-faults'],
+    ...['integration/objects/http-engine-faults', 'integration/connections/unix-sockets'],
     ...['integration/pool/pool-end', 'integration/pool/pool-stuck'],
-    ...['integration/connections/http-slow-clients', 'integration/connections/unix-sockets'],
-    ...['integration/connections/http-clients-gone', 'unit/supervisor/fallback-server'],
-    ...['conformance/half-written', 'unit/native/start/engine-process'],
-    ...['integration/batch/http-batch-faults', 'integration/program/lifecycle'],
-    'integration/program/lifecycle-stuck',
-    ...[
-      'integration/connections/listeners',
-      'integration/program/reload',
-      'integration/program/meta',
-    ],
+    ...['integration/batch/http-batch-faults', 'unit/supervisor/fallback-server'],
+    ...['integration/connections/http-slow-clients', 'integration/connections/http-clients-gone'],
+    ...['unit/native/start/engine-process', 'integration/program/lifecycle'],
+    ...['integration/program/lifecycle-stuck', 'unit/node-store/open-store-faults'],
+    ...['unit/node-store/store-faults', 'integration/objects/http-coalescing'],
+    ...['integration/connections/listeners', 'integration/program/reload'],
+    ...['integration/program/meta', 'conformance/half-written'],
   ]),
+  ...['native-arena', 'scheduler'].map((group) => groupFile(group)),
 ];
 
 /** Files that keep a processor busy for the longest, in that order; the others follow. */
 const longest = [
-  ...['http-small', 'http-others', 'http-batches', 'http-layers'].map((group) => groupFile(group)),
+  ...['http-small', 'http-batches', 'http-layers'].map((group) => groupFile(group)),
   ...pathsOf([
     ...['browser/browser', 'integration/connections/http-heap', 'integration/pool/model'],
-    ...[
-      'integration/program/package',
-      'unit/codecs/time-slices',
-      'integration/lanes/http-fast-lane',
-    ],
-    'integration/objects/http-engine-faults',
+    ...['integration/program/package', 'unit/codecs/time-slices'],
+    ...['integration/lanes/http-fast-lane', 'integration/objects/http-cache'],
     ...['unit/helpers/injecting', 'integration/pool/pool-devices-kill'],
   ]),
 ];
 
 /**
- * Two lanes, with four files at a time in both: with more, the tests would measure the machine instead of
+ * Two lanes, with five files at a time in both: with more, the tests would measure the machine instead of
  * the code, because each starts gateways, engines or browsers of its own.
  */
 export function lanesOf(files) {
@@ -138,7 +134,7 @@ export function lanesOf(files) {
   const waits = files.filter((file) => waiting.includes(file));
   const computes = files.filter((file) => !waiting.includes(file));
   return [
-    { files: inOrder(waiting, waits), concurrency: 2 },
+    { files: inOrder(waiting, waits), concurrency: 3 },
     { files: inOrder(longest, computes), concurrency: 2 },
   ].filter((lane) => lane.files.length > 0);
 }
