@@ -1,6 +1,7 @@
 /**
- * Runs tests on other versions of Node, without Node features, and those that are too long for `npm test`: `npm run test:matrix -- [NAME…]`.
- * Without a name it runs all entries except the separate ones; `--list` shows them. Each entry has a
+ * Runs tests on other versions of Node and without Node features: `npm run test:matrix -- [NAME…]`, or, with
+ * --long, those that are too long for `npm test`: `npm run test:long`.
+ * Without a name it runs all entries of its kind; `--list` shows them. Each entry has a
  * deadline, and all together have 20 minutes. The output of an entry is in node_modules/.cache/test-matrix.
  */
 import { spawn } from 'node:child_process';
@@ -8,9 +9,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { longTests } from './long-tests.mjs';
 import { env as layout128 } from './matrix-layout128.mjs';
 import { limitOf, totalEndMs } from './matrix-limits.mjs';
-import { matrixOnlyTests } from './matrix-only-tests.mjs';
 import { nodeBinary, nodeVersions } from './node-versions.mjs';
 import { FETCH_DEADLINE_MS } from './version-cache.mjs';
 
@@ -45,7 +46,8 @@ const testsOfFeature = {
 
 /**
  * `node` is the Node line of the gateway, `runner` that of the tests; both are the installed Node by
- * default. A `separate` entry runs only if it is named.
+ * default. An entry of the kind `long` runs with --long, and a
+ * `separate` one only if it is named.
  */
 const entries = [
   ...Object.keys(nodeVersions).map((line) => ({
@@ -61,8 +63,17 @@ const entries = [
     files,
     minutes: 4,
   })),
-  ...Object.entries(matrixOnlyTests).map(([name, files]) => ({ name, files, minutes: 5 })),
-  { name: 'browser', env: { DOCS_OPERATIONS: 'all' }, files: ['browser'], minutes: 4 },
+  ...Object.entries(longTests).map(([name, files]) => ({
+    ...{ name, files, minutes: 5 },
+    kind: 'long',
+  })),
+  {
+    name: 'browser',
+    env: { DOCS_OPERATIONS: 'all' },
+    files: ['browser'],
+    minutes: 4,
+    kind: 'long',
+  },
   {
     name: 'typescript',
     // Two minutes of processor time, so a busy machine needs more than the limit of a file.
@@ -92,10 +103,10 @@ const entries = [
     runner: '26',
     files: [
       ...['unit', 'engine', 'conformance', 'integration'],
-      ...Object.values(matrixOnlyTests).flat(),
+      ...Object.values(longTests).flat(),
     ],
     minutes: 20,
-    separate: true,
+    kind: 'separate',
   },
 ];
 
@@ -205,7 +216,8 @@ async function runAll(chosen) {
   return failed.length === 0 ? 0 : 1;
 }
 
-function choose(words) {
+/** The entries of these names; without a name all of the wanted kind, which is undefined for most. */
+function choose(words, wanted) {
   const known = new Map(entries.map((entry) => [entry.name, entry]));
   const unknown = words.filter((word) => !known.has(word));
   if (unknown.length > 0) {
@@ -213,7 +225,7 @@ function choose(words) {
   }
   return words.length > 0
     ? words.map((word) => known.get(word))
-    : entries.filter(({ separate }) => separate !== true);
+    : entries.filter(({ kind }) => kind === wanted);
 }
 
 let running = () => undefined;
@@ -225,11 +237,16 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 const words = process.argv.slice(2);
 if (words.includes('--help') || words.includes('--list')) {
-  say('npm run test:matrix -- [NAME…]; without a name, all that are not marked as separate:');
-  for (const { name, separate } of entries) say(`  ${name}${separate ? ' (separate)' : ''}`);
+  say('npm run test:matrix -- [NAME…]; without a name, all that are not marked:');
+  for (const { name, kind } of entries) say(`  ${name}${kind === undefined ? '' : ` (${kind})`}`);
 } else {
   try {
-    process.exitCode = await runAll(choose(words));
+    process.exitCode = await runAll(
+      choose(
+        words.filter((word) => word !== '--long'),
+        words.includes('--long') ? 'long' : undefined,
+      ),
+    );
   } catch (error) {
     process.stderr.write(`${error.message}\n`);
     process.exitCode = 2;

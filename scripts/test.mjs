@@ -1,7 +1,7 @@
 /**
  * Runs the suites named on the command line (all but that of the browser without a name), or single test
  * files, in one run, whose summary comes last and whose verdict is the exit code. `--test-timeout=` and
- * `--test-name-pattern=` are those of node:test. The browser and some files belong to `npm run test:matrix`.
+ * `--test-name-pattern=` are those of node:test. The browser and some files belong to `npm run test:long`.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -9,7 +9,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { isFresh } from './build.mjs';
-import { isMatrixOnly } from './matrix-only-tests.mjs';
+import { isLong } from './long-tests.mjs';
 import { groupFiles, lanesOf } from './test-files.mjs';
 import { fillCache } from './typescript-cache.mjs';
 import { compiledFile, compileTree, isInTree } from './typescript-tree.mjs';
@@ -36,7 +36,7 @@ function filesOf(name, importOf) {
     .filter((file) => file.endsWith('.test.ts'))
     .sort()
     .map((file) => path.join(folder, file))
-    .filter((file) => !isMatrixOnly(file));
+    .filter((file) => !isLong(file));
   return groupFiles(files, importOf);
 }
 

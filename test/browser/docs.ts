@@ -21,7 +21,7 @@ const screenshots = fileURLToPath(new URL('../../build/screenshots/', import.met
 /** Every byte value, in an order that any change of encoding would break. */
 const bytes = Buffer.from(Array.from({ length: 70_001 }, (_, i) => (i * 7 + (i >> 8)) & 0xff));
 
-/** With DOCS_OPERATIONS=all, which `npm run test:matrix` sets, the tests save pictures of the page. */
+/** With DOCS_OPERATIONS=all, which `npm run test:long` sets, the tests save pictures of the page. */
 const savesPictures = process.env['DOCS_OPERATIONS'] === 'all';
 
 describe('/docs in Chromium', () => {

@@ -3,11 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import {
-  isMatrixOnly,
-  matrixOnlyTests,
-  missingTests,
-} from '../../../scripts/matrix-only-tests.mjs';
+import { isLong, longTests, missingTests } from '../../../scripts/long-tests.mjs';
 import { nodeFeatureNames } from '../../../src/node-internals/feature-names.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -22,15 +18,18 @@ describe('the test matrix', () => {
       cwd: root,
       encoding: 'utf8',
     });
-    // Separate entries run only if they are named.
-    const entries = [...list.matchAll(/^ {2}(\S+)$/gm)].map(([, name]) => name);
+    const namesOf = (mark: RegExp) =>
+      new Set([...list.matchAll(mark)].map(([, name = '']) => name));
     assert.deepEqual(
-      new Set(entries),
+      namesOf(/^ {2}(\S+) \(long\)$/gm),
+      new Set(['browser', ...Object.keys(longTests)]),
+    );
+    // Separate entries run only if they are named.
+    assert.deepEqual(
+      namesOf(/^ {2}(\S+)$/gm),
       new Set([
         ...Object.keys(testedNodeVersions).map((line) => `smoke-${line}`),
         ...nodeFeatureNames.map((name) => `without-${name}`),
-        'browser',
-        ...Object.keys(matrixOnlyTests),
         'generators',
         'http-documented',
         'http-layout128',
@@ -42,14 +41,15 @@ describe('the test matrix', () => {
 
   it('runs before a change is merged, and not with npm test', () => {
     assert.match(read('.ci/run'), /^step .*; npm run test:matrix$/m);
+    assert.match(read('.ci/run'), /^step .*; npm run test:long$/m);
     assert.doesNotMatch(read('scripts/test.mjs'), /test-matrix/);
   });
 
   it('runs the files that npm test leaves to it, and these exist', () => {
     assert.deepEqual(missingTests(), []);
-    for (const file of Object.values(matrixOnlyTests).flat()) {
-      assert.ok(isMatrixOnly(`${root}${file}`), file);
+    for (const file of Object.values(longTests).flat()) {
+      assert.ok(isLong(`${root}${file}`), file);
     }
-    assert.ok(!isMatrixOnly(`${root}test/unit/scripts/test-matrix.test.ts`));
+    assert.ok(!isLong(`${root}test/unit/scripts/test-matrix.test.ts`));
   });
 });

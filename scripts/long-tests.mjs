@@ -1,5 +1,5 @@
 /**
- * The tests that `npm test` leaves to `npm run test:matrix`, by the name of their entry: they need most of
+ * The tests that `npm test` leaves to `npm run test:long`, by the name of their entry: they need most of
  * the processor time of all tests and concern few changes. A test that is named runs in any case.
  */
 import fs from 'node:fs';
@@ -40,7 +40,7 @@ const namesOfEntry = {
 };
 
 /** The files of each entry, relative to the root of the repository. */
-export const matrixOnlyTests = Object.fromEntries(
+export const longTests = Object.fromEntries(
   Object.entries(namesOfEntry).map(([entry, names]) => [
     entry,
     names.map((name) => path.join('test', `${name}.test.ts`)),
@@ -49,12 +49,11 @@ export const matrixOnlyTests = Object.fromEntries(
 
 const all = new Set(Object.values(namesOfEntry).flat());
 
-/** Whether `npm test` leaves this file to the matrix. */
-export const isMatrixOnly = (file) =>
-  all.has(path.relative(tests, file).replace(/\.test\.ts$/, ''));
+/** Whether `npm test` leaves this file to `npm run test:long`. */
+export const isLong = (file) => all.has(path.relative(tests, file).replace(/\.test\.ts$/, ''));
 
 /** The names that belong to no file. */
 export const missingTests = () =>
-  Object.values(matrixOnlyTests)
+  Object.values(longTests)
     .flat()
     .filter((name) => !fs.existsSync(path.join(path.dirname(tests), name)));

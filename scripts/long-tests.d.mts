@@ -1,0 +1,3 @@
+export const longTests: Readonly<Record<string, readonly string[]>>;
+export function isLong(file: string): boolean;
+export function missingTests(): string[];
