@@ -35,7 +35,15 @@ const pageStyle = makeDocument(
 body { margin: 0; background: #fafafa; }
 .swagger-ui .parameters-col_name { min-width: 9rem; }
 .swagger-ui .responses-table .highlight-code > .microlight { max-height: 8rem; }
-.swagger-ui .responses-table > tbody > tr > td { border-top: 1px solid #3b415140; padding: .5rem 0; }
+.swagger-ui .responses-table > tbody > tr > td { border-top: 1px solid #3b415140; }
+.swagger-ui :is(.parameters, .responses-table) > tbody > tr > td { padding-top: 4px; padding-bottom: 4px; }
+.swagger-ui .parameters .renderedMarkdown p { margin: 2px 0; }
+.swagger-ui .parameters :is(input, select) { margin: 2px 0; }
+.swagger-ui .parameters-container { margin-bottom: 0; }
+.swagger-ui .opblock .opblock-section-header { min-height: 36px; padding: 2px 20px; }
+.swagger-ui .response-controls, .swagger-ui .model-example { padding-top: 4px; margin-top: 0; }
+.swagger-ui .model-example .tab { padding: 0; margin: 0 0 4px; }
+.swagger-ui .responses-inner h5 { margin: 2px 0; }
 .swagger-ui .response-col_links { display: none; }
 .swagger-ui .headers-wrapper table tr :is(td, th):is(:first-of-type, *) { padding: 0 .5rem 0 0; }
 .swagger-ui .headers-wrapper td p { margin: 0; }

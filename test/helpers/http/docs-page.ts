@@ -67,9 +67,7 @@ export async function tryOut(
   operationId: string,
   prepare: (section: Locator) => Promise<unknown> = async () => {},
 ): Promise<TriedOperation> {
-  const tag = operations.find((operation) => operation.operationId === operationId)?.tags[0];
-  const section = page.locator(`#operations-${tag ?? ''}-${operationId}`);
-  await section.locator('.opblock-summary-control').click();
+  const section = await openSection(page, operationId);
   await section.locator('.try-out__btn').click();
   await prepare(section);
   await section.locator('button.execute').click();
@@ -79,6 +77,15 @@ export async function tryOut(
   return { section, answer, shown, status: status?.trim() };
 }
 
-/** Closes an operation that `tryOut` has opened. */
+/** Opens an operation; resolves when all of it is shown. */
+export async function openSection(page: Page, operationId: string): Promise<Locator> {
+  const tag = operations.find((operation) => operation.operationId === operationId)?.tags[0];
+  const section = page.locator(`#operations-${tag ?? ''}-${operationId}`);
+  await section.locator('.opblock-summary-control').click();
+  await section.locator('.responses-table .response').last().waitFor();
+  return section;
+}
+
+/** Closes an operation that is open. */
 export const closeSection = (section: Locator): Promise<void> =>
   section.locator('.opblock-summary-control').click();
