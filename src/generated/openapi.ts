@@ -365,7 +365,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This description, as JSON */
+        /**
+         * This description, as JSON
+         * @description For programs that read no YAML. Browsers may keep it and ask with `If-None-Match` whether it has changed.
+         */
         get: operations["getOpenApiJson"];
         put?: never;
         post?: never;
@@ -382,7 +385,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This description, as YAML */
+        /**
+         * This description, as YAML
+         * @description For people. Browsers may keep it and ask with `If-None-Match` whether it has changed.
+         */
         get: operations["getOpenApiYaml"];
         put?: never;
         post?: never;

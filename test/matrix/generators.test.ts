@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import process from 'node:process';
 import { after, before, describe, it } from 'node:test';
 import { build } from 'esbuild';
-import { generatorsFolder } from '../../scripts/generators.mjs';
+import { openApiToolsFolder } from '../../scripts/openapi-tools.mjs';
 import { type ReadyGateway, startGateway } from '../helpers/process/gateway.ts';
 import { link, root, run } from '../helpers/process/packed.ts';
 import { fetchOrSkip } from '../helpers/process/unreachable.ts';
@@ -65,6 +66,18 @@ const generators: Record<string, Generator> = {
   },
 };
 
+describe('openapi.yaml', { timeout: 280_000 }, () => {
+  it('has no finding of spectral', async (t) => {
+    const modules = fetchOrSkip(t, 'spectral', openApiToolsFolder);
+    if (modules === undefined) return;
+    const ruleset = path.join(work, 'ruleset.yaml');
+    writeFileSync(ruleset, 'extends: ["spectral:oas"]\n');
+    const command = path.join(modules, '@stoplight/spectral-cli/dist/index.js');
+    const args = ['lint', 'openapi.yaml', '--ruleset', ruleset, '--fail-severity', 'hint'];
+    await run(process.execPath, [command, ...args], { cwd: root });
+  });
+});
+
 describe('the client that a generator creates from openapi.yaml', { timeout: 280_000 }, () => {
   let gateway: ReadyGateway;
   before(async () => {
@@ -74,7 +87,7 @@ describe('the client that a generator creates from openapi.yaml', { timeout: 280
 
   for (const [name, generator] of Object.entries(generators)) {
     it(`compiles strictly and works: ${name}`, async (t) => {
-      const modules = fetchOrSkip(t, 'the generators', generatorsFolder);
+      const modules = fetchOrSkip(t, 'the generators', openApiToolsFolder);
       if (modules === undefined) return;
       const project = createProject(name, generator, modules);
       await generate(project, generator, modules);

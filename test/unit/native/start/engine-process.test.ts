@@ -125,11 +125,28 @@ describe('initialisation', () => {
     assert.match(String(ran.first['message']), /MMC_INVALID_PARAM \(-3000\)/);
   });
 
-  it('on the embedded engine fails at once, with advice on /dev/shm', async () => {
+  it('on the embedded engine fails at once and names the variable with a bad value', async () => {
     const env = { MMC_EMBEDDED_POOL: '/not/a name', MMC_EMBEDDED_BYTES: '1048576' };
     const ran = await run('open', { embedded: true, env });
-    assert.match(String(ran.first['advice']), /\/dev\/shm/);
+    assert.match(String(ran.first['message']), /initialised: MMC_EMBEDDED_POOL is not a name of /);
+    assert.match(String(ran.first['advice']), /^Correct the variable/);
     assert.ok(Number(ran.first['elapsedMs']) < 10_000);
+  });
+
+  it('on the embedded engine names the fault of the pool, with advice on /dev/shm', async () => {
+    const name = `mcg-own-test-mode-${process.pid}`;
+    writeFileSync(`/dev/shm/${name}`, '', { mode: 0o644 });
+    try {
+      const env = { MMC_EMBEDDED_POOL: name, MMC_EMBEDDED_BYTES: '1048576' };
+      const ran = await run('open', { embedded: true, env });
+      assert.match(
+        String(ran.first['message']),
+        /mcg-own-test-mode-\d+ belongs to another user or/,
+      );
+      assert.match(String(ran.first['advice']), /\/dev\/shm/);
+    } finally {
+      rmSync(`/dev/shm/${name}`);
+    }
   });
 
   it('reports for −2 from the self-test that every client of the pool must be restarted', async () => {

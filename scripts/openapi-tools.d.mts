@@ -1,4 +1,4 @@
 /** Versions by the name of the package. */
-export const generators: Readonly<Record<string, string>>;
+export const openApiTools: Readonly<Record<string, string>>;
 /** Throws an error with `isUnreachable` if the registry cannot be reached. */
-export function generatorsFolder(): string;
+export function openApiToolsFolder(): string;
