@@ -2,7 +2,6 @@
  * Does what the pages tell a newcomer, in fresh folders: `node scripts/newcomer.mjs [PART…]`. A part is a
  * page, or `package` (the packed packages, installed elsewhere). Without a part it plays all of them.
  */
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -34,15 +33,14 @@ function folderFor(name) {
   return fs.mkdtempSync(path.join(work, `${name.replaceAll(/\W/g, '-')}-`));
 }
 
+/** Folders that are built or installed. */
+const made = ['.git', 'build', 'coverage', 'dist', 'node_modules', 'results'];
+
 /** The files of the repository, changed or not, and nothing that was built or installed. */
 function freshCheckout() {
   const folder = folderFor('checkout');
-  const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
-  const names = execFileSync('git', list, { cwd: root, encoding: 'utf8' }).split('\0');
-  for (const name of names) {
-    const file = path.join(root, name);
-    if (name !== '' && fs.existsSync(file)) fs.cpSync(file, path.join(folder, name));
-  }
+  const filter = (file) => !made.includes(path.basename(file));
+  fs.cpSync(root, folder, { recursive: true, filter });
   return folder;
 }
 
