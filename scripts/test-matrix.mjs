@@ -47,8 +47,7 @@ const testsOfFeature = {
 
 /**
  * `node` is the Node line of the gateway, `runner` that of the tests; both are the installed Node by
- * default. An entry of the kind `long` runs with --long, and a
- * `separate` one only if it is named.
+ * default. An entry of the kind `long` runs with --long, and a `separate` one only if it is named.
  */
 const entries = [
   ...Object.keys(nodeVersions).map((line) => ({
