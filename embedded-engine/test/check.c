@@ -135,6 +135,14 @@ void expect_success(pid_t child) {
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+void leave_pool_without_clients(const char *name, void (*body)(void *context)) {
+  int tries = 0;
+  do {
+    CHECK(tries++ < 50);
+    expect_success(spawn(body, NULL));
+  } while (!pool_exists(name));
+}
+
 void kill_now(pid_t child) {
   int status;
   CHECK(kill(child, SIGKILL) == 0);

@@ -63,6 +63,12 @@ bool is_filled(const void *bytes, uint64_t length, uint64_t seed);
 /* A child process that runs `body` and then exits; one that will be killed may loop. */
 pid_t spawn(void (*body)(void *context), void *context);
 void expect_success(pid_t child);
+
+/*
+ * Runs `body`, a client that ends without leaving its pool, in a process of its own, until the pool
+ * remains. A client of any other program on this machine may remove such a pool at once.
+ */
+void leave_pool_without_clients(const char *name, void (*body)(void *context));
 void kill_now(pid_t child);
 
 /* Steps that processes report to each other in shared memory. */

@@ -152,8 +152,7 @@ static void leave_without_uninit(void *context) {
 
 static void a_pool_that_no_client_uses_is_made_anew(void (*destroy)(void)) {
   scene_begin(4 * MIB);
-  expect_success(spawn(leave_without_uninit, NULL));
-  CHECK(pool_exists(scene.pool));
+  leave_pool_without_clients(scene.pool, leave_without_uninit);
   destroy();
   CHECK_CODE(init_client(), MMC_OK);
   CHECK_CODE(mmcc_exist("key", 0), MMC_UNMATCHED_KEY);
