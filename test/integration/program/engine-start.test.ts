@@ -17,11 +17,13 @@ describe('the embedded engine', { concurrency: true }, () => {
     it(`is refused with a read-only /dev/shm: ${args.join()}`, { skip }, async () => {
       const command = [...unshare, process.execPath, ...gatewayCommand()] as const;
       const gateway = spawnGateway({ command, args });
-      assert.equal((await gateway.ended).code, 2);
-      assert.match(
-        gateway.stderr(),
-        /--engine: .*in \/dev\/shm, which is read-only; mount a writable/,
-      );
+      try {
+        const refusal = /--engine: .*in \/dev\/shm, which is read-only; mount a writable/;
+        await until(() => refusal.test(gateway.stderr()));
+        assert.equal((await gateway.ended).code, 2);
+      } finally {
+        await gateway.kill();
+      }
     });
   }
 
