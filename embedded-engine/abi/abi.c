@@ -44,6 +44,7 @@ static int32_t join_locked(const mmc_init_config *config) {
 int32_t mmc_init(const mmc_init_config *config) {
   if (config == NULL) return MMC_INVALID_PARAM;
   pthread_mutex_lock(&life);
+  log_forget_warning();
   int32_t code = join_locked(config);
   pthread_mutex_unlock(&life);
   return code;

@@ -49,6 +49,12 @@ static void keep_warning(const char *format, va_list arguments) {
   pthread_mutex_unlock(&last_warning_lock);
 }
 
+void log_forget_warning(void) {
+  pthread_mutex_lock(&last_warning_lock);
+  last_warning[0] = '\0';
+  pthread_mutex_unlock(&last_warning_lock);
+}
+
 void log_copy_last_warning(char *text, size_t bytes) {
   pthread_mutex_lock(&last_warning_lock);
   snprintf(text, bytes, "%s", last_warning);

@@ -138,9 +138,9 @@ MMC_API int32_t mmc_embedded_lock_wait_us(uint32_t microseconds);
 MMC_API int mmc_embedded_is_member(void);
 
 /*
- * Optional, as above. Copies the text of the last warning of this process into `text`, without the
- * prefix of the log line, at most `bytes` bytes including the final NUL. The text is empty before
- * the first warning. A code alone does not tell why mmc_init failed.
+ * Optional, as above. Copies the text of the last warning since the last mmc_init began into `text`,
+ * without the prefix of the log line, at most `bytes` bytes including the final NUL. The text is
+ * empty without a warning. A code alone does not tell why mmc_init failed.
  */
 MMC_API int32_t mmc_embedded_last_warning(char *text, uint32_t bytes);
 

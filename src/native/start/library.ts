@@ -24,7 +24,7 @@ export interface EngineLibrary {
   readonly limitLockWaits: ((microseconds: number) => void) | undefined;
   /** 1 while the engine is in its pool, 0 after the pool was destroyed; undefined if not exported. */
   readonly isMember: (() => number) | undefined;
-  /** The text of the engine's last warning, empty if there was none; undefined if not exported. */
+  /** The text of the engine's last warning since its initialisation began, empty without one; undefined if not exported. */
   readonly lastWarning: (() => string) | undefined;
 }
 
