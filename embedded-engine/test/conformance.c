@@ -37,6 +37,22 @@ static void before_init(void) {
   mmc_uninit();
 }
 
+/* A failure must not be explained by the warning of an earlier one. */
+static void last_warning(void) {
+  char text[128];
+  mmc_init_config config = {MMC_MAX_DEVICE_ID + 1, true};
+  setenv("MMC_EMBEDDED_BYTES", "0", 1);
+  CHECK_CODE(init_client(), MMC_INVALID_PARAM);
+  CHECK_CODE(mmc_embedded_last_warning(text, sizeof text), MMC_OK);
+  CHECK(strncmp(text, "MMC_EMBEDDED_BYTES is not", 25) == 0);
+  CHECK_CODE(mmc_embedded_last_warning(text, 4), MMC_OK);
+  CHECK(strcmp(text, "MMC") == 0);
+  CHECK_CODE(mmc_init(&config), MMC_INVALID_PARAM);
+  CHECK_CODE(mmc_embedded_last_warning(text, sizeof text), MMC_OK);
+  CHECK(*text == '\0');
+  CHECK_CODE(mmc_embedded_last_warning(text, 0), MMC_INVALID_PARAM);
+}
+
 static void init_limits(void) {
   mmc_init_config config = {MMC_MAX_DEVICE_ID + 1, true};
   CHECK_CODE(mmc_init(NULL), MMC_INVALID_PARAM);
@@ -231,6 +247,7 @@ int run_conformance(int count, char **arguments) {
   char name[64];
   uint32_t id = 77;
   before_init();
+  last_warning();
   init_limits();
   unique_pool_name(name, sizeof name);
   use_pool(name, POOL_BYTES);
