@@ -90,6 +90,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
     await openLog(log, config);
   } catch (error) {
     complain(`the log cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+    supervisor.closeListeners();
     // The workers leave when their channel ends.
     process.exit(1);
   }

@@ -122,6 +122,11 @@ export class Supervisor {
     for (const worker of this.#workers) worker.reconfigure(settings);
   }
 
+  /** Removes socket files too. The process must end at once. */
+  closeListeners(): void {
+    this.#accepting.listeners?.close();
+  }
+
   /** Ends at once, and reports to the operator what was not finished. */
   kill(reason: string): void {
     this.#failed = true;

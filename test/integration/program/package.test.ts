@@ -1,6 +1,6 @@
 /** The package as another program uses it: packed, unpacked elsewhere, with its install script run. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -56,10 +56,12 @@ describe('the package, installed elsewhere', () => {
     renameSync(pino, `${pino}-elsewhere`);
     try {
       const command = path.join(installed, 'dist/program/main.js');
-      await assert.rejects(run(command, ['--port', '0'], { cwd: project }), {
+      const socket = path.join(project, 'gateway.sock');
+      await assert.rejects(run(command, ['--listen', `unix:${socket}`], { cwd: project }), {
         code: 1,
         stderr: /the log cannot be opened: .*pino/,
       });
+      assert.equal(existsSync(socket), false, 'the socket file remains');
     } finally {
       renameSync(`${pino}-elsewhere`, pino);
     }
