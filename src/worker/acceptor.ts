@@ -64,6 +64,8 @@ export class Acceptor {
     if (epoch !== this.#epoch) {
       this.#connections = 0;
       this.#isReportDue = connections > 0;
+      // A worker that is still full says so in each epoch.
+      this.#isFull = false;
     }
     this.#epoch = epoch;
     this.#permitted = connections;
@@ -130,7 +132,10 @@ export class Acceptor {
     if (this.#isFull) {
       this.#adjustLater();
       // Otherwise the other workers would wait until the supervisor finds that this one accepts none.
-      if (!wasFull) this.#report();
+      if (!wasFull) {
+        this.#report();
+        this.#isReportDue = true;
+      }
     }
     // The supervisor waits for a worker that can accept.
     else if (this.#isReportDue && this.#servers.every(({ listening }) => listening)) this.#report();

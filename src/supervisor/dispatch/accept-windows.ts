@@ -115,8 +115,9 @@ export class AcceptWindows<Worker extends AcceptingWorker> {
     if (member === undefined) return;
     this.#recent.add(connections - member.accepted);
     member.accepted = connections;
-    if (member.isBehind) this.#catchUp(member);
-    if (isFull) this.#leaveBehind(member);
+    // A full worker that is behind reports again once it has room.
+    if (isFull && !member.isBehind) this.#leaveBehind(member);
+    if (!isFull && member.isBehind) this.#catchUp(member);
     this.#permit();
     this.#watch();
   }

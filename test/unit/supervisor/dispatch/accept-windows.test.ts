@@ -175,6 +175,20 @@ describe('the windows of workers that accept', () => {
     assert.equal(at(workers, second).permitted, 1);
   });
 
+  it('ask a full worker once, and wait for it again when it has room', () => {
+    const { workers, accept } = createWorld(2);
+    accept(at(workers, first), 0, true);
+    const { epoch } = at(workers, first);
+    accept(at(workers, first), 0, true);
+    assert.equal(at(workers, first).epoch, epoch);
+    accept(at(workers, second), 1);
+    accept(at(workers, second), 2);
+    assert.equal(at(workers, second).permitted, 3);
+    accept(at(workers, first), 0);
+    accept(at(workers, second), 3);
+    assert.equal(at(workers, second).permitted, 3);
+  });
+
   it('give the connections back to the supervisor when they are closed', () => {
     const { workers, world, windows } = createWorld(2);
     windows.close();
