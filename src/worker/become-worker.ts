@@ -1,10 +1,12 @@
 import { LateLog } from '../log/late-log.ts';
 import { removePool } from '../messages/environment.ts';
+import { allocateYoung } from '../node-internals/allocation.ts';
 import { openGateway } from './open-gateway.ts';
 import { runWorker } from './run-worker.ts';
 
 /** Makes this process a worker of its supervisor. */
 export function becomeWorker(): void {
+  allocateYoung();
   const log = new LateLog();
   runWorker({
     open: (start) => openGateway(start, log),

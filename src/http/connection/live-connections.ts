@@ -1,6 +1,7 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
+import { type Link, LinkedList } from '../../collections/linked-list.ts';
 import { isClosing } from './linger.ts';
 
 /** How often a drain checks whether everything is sent: no event reports that for a small response. */
@@ -26,32 +27,42 @@ export interface LiveConnections {
   destroyAll(): void;
 }
 
+/** One connection, on its socket and in the list of all. */
+interface Connection extends Link<Connection> {
+  readonly socket: Socket;
+  /** Without a request so far. */
+  isFresh: boolean;
+}
+
+const own = Symbol('live connection');
+type Tracked = Socket & { [own]?: Connection };
+
 /** The connections of a server, until their last bytes are sent. */
 export function createLiveConnections(server: Server, inFlight: () => number): LiveConnections {
-  const sockets = new Set<Socket>();
-  const fresh = new Set<Socket>();
+  const connections = new LinkedList<Connection>();
+  const sockets = (): Socket[] => connections.toArray().map(({ socket }) => socket);
+  const someAreFresh = (): boolean => connections.toArray().some(({ isFresh }) => isFresh);
+  const onRequest = ({ socket }: { socket: Tracked }): void => {
+    if (socket[own] !== undefined) socket[own].isFresh = false;
+  };
   for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
-    server.on(event, ({ socket }: IncomingMessage) => fresh.delete(socket));
+    server.on(event, onRequest);
   }
   const hasUnsentBytes = (socket: Socket): boolean => socket.writableLength > 0;
   /** Unsent responses count, and refused uploads that the gateway still reads and discards. */
   const isBusy = (): boolean =>
     inFlight() > 0 ||
-    [...sockets].some(
-      (socket) => !socket.destroyed && (isClosing(socket) || hasUnsentBytes(socket)),
-    );
+    sockets().some((socket) => !socket.destroyed && (isClosing(socket) || hasUnsentBytes(socket)));
 
   return {
     get count() {
-      return sockets.size;
+      return connections.size;
     },
-    accept(socket) {
-      sockets.add(socket);
-      fresh.add(socket);
-      socket.once('close', () => {
-        sockets.delete(socket);
-        fresh.delete(socket);
-      });
+    accept(socket: Tracked) {
+      const connection = { socket, isFresh: true, previous: undefined, next: undefined };
+      socket[own] = connection;
+      connections.add(connection);
+      socket.once('close', () => connections.remove(connection));
       // node:http listens too, but not on connections that it has passed on.
       socket.on('error', () => undefined);
       socket.setNoDelay(true);
@@ -65,20 +76,20 @@ export function createLiveConnections(server: Server, inFlight: () => number): L
         // The gateway reads what has arrived before it closes a connection.
         await nextTurn();
         const elapsedMs = performance.now() - started;
-        const graceIsOver = looks >= (fresh.size > 0 ? FRESH_LOOKS : GRACE_LOOKS);
+        const graceIsOver = looks >= (someAreFresh() ? FRESH_LOOKS : GRACE_LOOKS);
         // node:http treats a connection as idle although its last response still waits for a slow reader.
-        if (graceIsOver && ![...sockets].some(hasUnsentBytes)) server.closeIdleConnections();
-        const finished = !isBusy() && (graceIsOver || sockets.size === 0);
+        if (graceIsOver && !sockets().some(hasUnsentBytes)) server.closeIdleConnections();
+        const finished = !isBusy() && (graceIsOver || connections.size === 0);
         if (finished || elapsedMs >= deadlineMs) break;
         await elapse(DRAIN_LOOK_MS);
       }
       const drained = !isBusy();
       // Connections without a complete request close too: the gateway reads no more requests.
-      if (drained) for (const socket of sockets) socket.destroy();
+      if (drained) for (const socket of sockets()) socket.destroy();
       return drained;
     },
     destroyAll() {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets()) socket.destroy();
     },
   };
 }

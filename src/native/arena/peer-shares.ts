@@ -5,12 +5,13 @@ export interface Share {
 
 /**
  * The bytes that each peer holds of a shared budget. A peer is any object that represents one client:
- * today a connection. Its share lives as long as the peer.
+ * today a connection. Its share is on the peer: in a WeakMap, V8 would keep a closed connection until
+ * the next full collection.
  */
 export class PeerShares {
   /** Bytes that one peer may hold while others need memory. */
   readonly shareBytes: number;
-  readonly #shares = new WeakMap<object, Share>();
+  readonly #share = Symbol('share');
 
   constructor(shareBytes: number) {
     this.shareBytes = shareBytes;
@@ -19,10 +20,11 @@ export class PeerShares {
   /** The share of a peer; undefined without a peer. */
   of(peer: object | undefined): Share | undefined {
     if (peer === undefined) return undefined;
-    const known = this.#shares.get(peer);
+    const owner = peer as Record<symbol, Share | undefined>;
+    const known = owner[this.#share];
     if (known !== undefined) return known;
     const share = { bytes: 0 };
-    this.#shares.set(peer, share);
+    owner[this.#share] = share;
     return share;
   }
 
