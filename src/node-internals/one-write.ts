@@ -1,7 +1,6 @@
-import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import { createServer, type ServerResponse, STATUS_CODES } from 'node:http';
 import { nodeFeature } from './node-features.ts';
+import { streamPair } from './stream-pair.ts';
 
 const feature = nodeFeature('one-write');
 
@@ -9,6 +8,8 @@ const feature = nodeFeature('one-write');
 interface HeadState {
   _header: string | null;
   _headerSent: boolean;
+  /** Whether node:http closes the connection behind the response. */
+  _last: boolean;
 }
 
 /** Headers that are the same in every response of a kind: joined once, since joining costs the time. */
@@ -34,8 +35,8 @@ export const ONE_WRITE_BYTES = 14 * 1024;
  * engine call, a dozen times over; for a small response that is a quarter of all its time
  * (docs/decisions/0002-one-write.md). The caller's header values must have no line breaks.
  *
- * Returns false, without effect, when the response is not that simple: its connection will be
- * closed, earlier bytes still wait for a slow reader, or this Node keeps its state elsewhere.
+ * Returns false, without effect, when the response is not that simple: it has a Connection header of
+ * its own, earlier bytes still wait for a slow reader, or this Node keeps its state elsewhere.
  */
 export function sendInOneWrite(
   res: ServerResponse,
@@ -48,25 +49,27 @@ export function sendInOneWrite(
 ): boolean {
   const { socket } = res;
   if (socket === null || socket.writableLength > 0 || res.headersSent) return false;
-  if (!res.shouldKeepAlive || res.hasHeader('Connection')) return false;
+  if (res.hasHeader('Connection')) return false;
   if (body.length > ONE_WRITE_BYTES || !feature.enabled) return false;
   let head = statusLine(status) + fixed.text;
   for (let at = 0; at < headers.length; at += 2) {
     head += `${headers[at]}: ${headers[at + 1]}\r\n`;
   }
-  head += lastHeaders(keepAliveMs);
+  const isLast = !res.shouldKeepAlive;
+  head += lastHeaders(keepAliveMs, isLast);
   res.statusCode = status;
-  pretendHeadWasSent(res);
+  pretendHeadWasSent(res, isLast);
   // Heads are ASCII, for which latin1 is the cheaper name.
   socket.write(head + body, body === '' ? 'latin1' : encoding);
   res.end();
   return true;
 }
 
-function pretendHeadWasSent(res: ServerResponse): void {
+function pretendHeadWasSent(res: ServerResponse, isLast: boolean): void {
   const state = res as unknown as HeadState;
   state._header = ' ';
   state._headerSent = true;
+  if (isLast) state._last = true;
 }
 
 const statusLines: string[] = [];
@@ -78,42 +81,70 @@ function statusLine(status: number): string {
 
 let madeSecond = 0;
 let madeFor = 0;
-let last = '';
+let kept = '';
+let closed = '';
 /** Date and the headers about the connection, made once a second. */
-function lastHeaders(keepAliveMs: number): string {
+function lastHeaders(keepAliveMs: number, isLast: boolean): string {
   const second = Math.floor(Date.now() / 1000);
   if (second !== madeSecond || keepAliveMs !== madeFor) {
     madeSecond = second;
     madeFor = keepAliveMs;
     const date = new Date(second * 1000).toUTCString();
-    last = `Date: ${date}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepAliveMs / 1000)}\r\n\r\n`;
+    kept = `Date: ${date}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${Math.floor(keepAliveMs / 1000)}\r\n\r\n`;
+    closed = `Date: ${date}\r\nConnection: close\r\n\r\n`;
   }
-  return last;
+  return isLast ? closed : kept;
 }
 
+const REQUEST = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const LAST_REQUEST = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+
 /**
- * Sends a response into a sink, which must get exactly the bytes that were written.
- * @throws when it does not, or when this Node keeps its state elsewhere.
+ * Sends two responses on a connection of its own. The client must get exactly the bytes that were
+ * written, and node:http must close the connection behind the last response.
+ * @throws when it does not, or when this Node keeps its state elsewhere
  */
-export function probeOneWrite(): void {
-  let written = '';
-  const sink = new Duplex({
-    read: () => undefined,
-    write: (chunk: Buffer, _encoding, done) => {
-      written += chunk.toString('latin1');
-      done();
-    },
-  });
+export async function probeOneWrite(): Promise<void> {
+  const [inside, outside] = streamPair();
+  const server = createServer();
   try {
-    const request = { method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1, headers: {} };
-    const res = new ServerResponse(request as unknown as IncomingMessage);
-    res.assignSocket(sink as unknown as Socket);
-    pretendHeadWasSent(res);
-    sink.write('whole', 'latin1');
-    res.end();
-    if (written !== 'whole') throw new Error(`the sink got "${written}" instead of "whole"`);
-    if (!res.headersSent || !res.writableEnded) throw new Error('the response did not end');
+    let sent = '';
+    let received = '';
+    await new Promise<void>((resolve, reject) => {
+      server.on('request', (_req, res) => {
+        try {
+          sent += sendBare(res);
+        } catch (error) {
+          reject(error);
+        }
+      });
+      outside.on('data', (chunk: Buffer) => {
+        received += chunk.toString('latin1');
+        // The first response has ended by then.
+        if (received === 'kept,') setImmediate(() => outside.write(LAST_REQUEST));
+      });
+      outside.once('end', resolve);
+      server.emit('connection', inside);
+      outside.write(REQUEST);
+    });
+    if (sent !== 'kept,last,' || received !== sent) {
+      throw new Error(`the client got "${received}" instead of "${sent}"`);
+    }
   } finally {
-    sink.destroy();
+    inside.destroy();
+    outside.destroy();
   }
+}
+
+/** Writes a response without a head. */
+function sendBare(res: ServerResponse): string {
+  const { socket } = res;
+  if (socket === null) throw new Error('a response has no connection');
+  const isLast = !res.shouldKeepAlive;
+  const text = isLast ? 'last,' : 'kept,';
+  pretendHeadWasSent(res, isLast);
+  socket.write(text, 'latin1');
+  res.end();
+  if (!res.headersSent || !res.writableEnded) throw new Error('the response did not end');
+  return text;
 }

@@ -54,7 +54,7 @@ export function ignoreBodilessExpectation(exchange: Exchange, keepAliveMs: numbe
   if (!exchange.expectsContinue || announcesBody(req)) return;
   exchange.expectsContinue = false;
   // The connection closes for another reason.
-  if (res.hasHeader('Connection')) return;
+  if (exchange.connection.isClosing) return;
   res.setHeader('Connection', 'keep-alive');
   res.setHeader('Keep-Alive', `timeout=${Math.floor(keepAliveMs / 1000)}`);
 }
