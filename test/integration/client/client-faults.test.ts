@@ -148,6 +148,14 @@ describe('the client on a gateway whose engine fails', () => {
     assert.equal((await client.info(key))?.size, 1);
     await client.delete(key);
   });
+});
+
+describe('the client on a gateway whose worker dies', () => {
+  let gateway: ReadyGateway;
+  before(async () => {
+    gateway = await startGateway();
+  });
+  after(() => gateway.kill());
 
   it('waits for the worker that replaces a dead one', async () => {
     process.kill(gateway.workerPid() ?? assert.fail('no worker'), 'SIGKILL');
