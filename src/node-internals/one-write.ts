@@ -115,7 +115,7 @@ export async function probeOneWrite(): Promise<void> {
         try {
           sent += sendBare(res);
         } catch (error) {
-          reject(error);
+          reject(error as Error);
         }
       });
       outside.on('data', (chunk: Buffer) => {
