@@ -11,8 +11,8 @@
 import fs from 'node:fs';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { buildTargets, CompilerMissingError, sourcesOf } from './compile-native.mjs';
-import { targets } from './native-targets.mjs';
+import { buildTargets, CompilerMissingError, sourcesOf } from './build/compile-native.mjs';
+import { targets } from './build/native-targets.mjs';
 
 /**
  * Builds the engine and the other libraries whose sources exist.

@@ -12,7 +12,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { bundleSwaggerUi, copySwaggerUi } from './swagger-ui.mjs';
+import { bundleSwaggerUi, copySwaggerUi } from './build/swagger-ui.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const dist = path.join(root, 'dist');
@@ -37,7 +37,7 @@ function findInputs() {
     walk(path.join(root, folder, 'src'), '.ts'),
   );
   const settings = ['openapi.yaml', 'package-lock.json', 'package.json'];
-  const scripts = ['scripts/build.mjs', 'scripts/swagger-ui.mjs'];
+  const scripts = ['scripts/build.mjs', 'scripts/build/swagger-ui.mjs'];
   const projects = packages.map((folder) => path.join(folder, 'tsconfig.json'));
   return {
     sources,

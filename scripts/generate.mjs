@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { clientTypes, problemSlugs } from './client-api.mjs';
+import { clientTypes, problemSlugs } from './generate/client-api.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
@@ -22,11 +22,11 @@ const generated = [
   },
   {
     file: 'docs/errors.md',
-    text: () => fromSource('scripts/errors-page.mjs', 'errorsPage'),
+    text: () => fromSource('scripts/generate/errors-page.mjs', 'errorsPage'),
   },
   {
     file: 'embedded-engine/abi/mmc_codes.h',
-    text: () => fromSource('scripts/codes-header.mjs', 'codesHeader'),
+    text: () => fromSource('scripts/generate/codes-header.mjs', 'codesHeader'),
   },
 ];
 

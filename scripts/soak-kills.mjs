@@ -13,7 +13,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { setTimeout as elapse } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createFigures, runCaller } from './soak-load.mjs';
+import { createFigures, runCaller } from './soak/soak-load.mjs';
 
 const main = fileURLToPath(new URL('../dist/program/main.js', import.meta.url));
 const growthLimitBytes = 10 * 2 ** 20;

@@ -8,8 +8,8 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import process from 'node:process';
-import { buildTargets } from './compile-native.mjs';
-import { engineTests, outputDirectory } from './native-targets.mjs';
+import { buildTargets } from './build/compile-native.mjs';
+import { engineTests, outputDirectory } from './build/native-targets.mjs';
 
 const rounds = process.argv[2] ?? '200';
 const flavours = {

@@ -9,11 +9,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { longTests } from './long-tests.mjs';
-import { env as layout128 } from './matrix-layout128.mjs';
-import { limitOf, totalEndMs } from './matrix-limits.mjs';
-import { nodeBinary, nodeVersions } from './node-versions.mjs';
-import { FETCH_DEADLINE_MS } from './version-cache.mjs';
+import { env as layout128 } from './matrix/matrix-layout128.mjs';
+import { limitOf, totalEndMs } from './matrix/matrix-limits.mjs';
+import { nodeBinary, nodeVersions } from './matrix/node-versions.mjs';
+import { FETCH_DEADLINE_MS } from './matrix/version-cache.mjs';
+import { longTests } from './test/long-tests.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const logs = path.join(root, 'node_modules', '.cache', 'test-matrix');

@@ -9,13 +9,13 @@ import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { isFresh } from './build.mjs';
-import { isLong } from './long-tests.mjs';
-import { groupFiles, lanesOf } from './test-files.mjs';
-import { fillCache } from './typescript-cache.mjs';
-import { compiledFile, compileTree, isInTree } from './typescript-tree.mjs';
+import { isLong } from './test/long-tests.mjs';
+import { groupFiles, lanesOf } from './test/test-files.mjs';
+import { fillCache } from './typescript/typescript-cache.mjs';
+import { compiledFile, compileTree, isInTree } from './typescript/typescript-tree.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const loader = new URL('./load-typescript.mjs', import.meta.url).href;
+const loader = new URL('./typescript/load-typescript.mjs', import.meta.url).href;
 const suites = ['unit', 'engine', 'conformance', 'integration'];
 const known = [...suites, 'browser'];
 
@@ -70,7 +70,7 @@ function run(files, { compiled, ...options }) {
     ...lane,
     files: lane.files.map(programOf),
   }));
-  const runner = path.join(root, 'scripts', 'run-tests.mjs');
+  const runner = path.join(root, 'scripts/test/run-tests.mjs');
   // A real engine is tried with a part of the suite only, so the last lines say with which.
   const task = JSON.stringify({ lanes, ...options, listSkipped: named });
   const nodeOptions = compiled ? ['--enable-source-maps'] : ['--import', loader];

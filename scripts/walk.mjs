@@ -4,7 +4,7 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { walk, walks } from './walk-requests.mjs';
+import { walk, walks } from './walk/walk-requests.mjs';
 
 const help = `npm run walk -- [NAME...] [--list] [--times 5]
 

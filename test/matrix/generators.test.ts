@@ -6,7 +6,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { after, before, describe, it } from 'node:test';
 import { build } from 'esbuild';
-import { openApiToolsFolder } from '../../scripts/openapi-tools.mjs';
+import { openApiToolsFolder } from '../../scripts/matrix/openapi-tools.mjs';
 import { type ReadyGateway, startGateway } from '../helpers/process/gateway.ts';
 import { link, root, run } from '../helpers/process/packed.ts';
 import { fetchOrSkip } from '../helpers/process/unreachable.ts';

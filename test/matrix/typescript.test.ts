@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { typeScriptCompiler, typeScriptVersions } from '../../scripts/typescript-versions.mjs';
+import {
+  typeScriptCompiler,
+  typeScriptVersions,
+} from '../../scripts/matrix/typescript-versions.mjs';
 import { compile, installPrograms } from '../helpers/process/strict-programs.ts';
 import { fetchOrSkip } from '../helpers/process/unreachable.ts';
 

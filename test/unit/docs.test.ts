@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { errorsPage } from '../../scripts/errors-page.mjs';
+import { errorsPage } from '../../scripts/generate/errors-page.mjs';
 import type { KnownKeys } from '../../src/engine-config/engine-file-lines.ts';
 import { localKeys } from '../../src/engine-config/local-config-keys.ts';
 import { metaKeys } from '../../src/engine-config/meta-config-keys.ts';

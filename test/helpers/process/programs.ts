@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isFresh } from '../../../scripts/build.mjs';
-import { compiledFile, compileTree } from '../../../scripts/typescript-tree.mjs';
+import { compiledFile, compileTree } from '../../../scripts/typescript/typescript-tree.mjs';
 import { typeScriptOptions } from './typescript.ts';
 
 export interface TestProgram {

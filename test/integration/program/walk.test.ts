@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { inAll, walk, walks } from '../../../scripts/walk-requests.mjs';
+import { inAll, walk, walks } from '../../../scripts/walk/walk-requests.mjs';
 
 const script = fileURLToPath(new URL('../../../scripts/walk.mjs', import.meta.url));
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { codesHeader } from '../../../scripts/codes-header.mjs';
+import { codesHeader } from '../../../scripts/generate/codes-header.mjs';
 import {
   codeMeaning,
   codeName,

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { readContext, readDockerfile } from '../../../scripts/dockerfile.mjs';
+import { readContext, readDockerfile } from '../../../scripts/build/dockerfile.mjs';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (name: string) => readFileSync(path.join(root, name), 'utf8');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { limitOf, TOTAL_MINUTES, totalEndMs } from '../../../scripts/matrix-limits.mjs';
+import { limitOf, TOTAL_MINUTES, totalEndMs } from '../../../scripts/matrix/matrix-limits.mjs';
 
 const MINUTE_MS = 60_000;
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { isAlive } from '../../helpers/process/gateway.ts';
 import { until } from '../../helpers/process/until.ts';
 
-const scripts = fileURLToPath(new URL('../../../scripts/', import.meta.url));
+const scripts = fileURLToPath(new URL('../../../scripts/matrix/', import.meta.url));
 const folder = fs.mkdtempSync(path.join(tmpdir(), 'node-versions-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
@@ -23,11 +23,11 @@ const cache = () => inRoot('node_modules/.cache/node-versions');
 const binary = () => path.join(cache(), VERSION, 'bin/node');
 beforeEach(() => {
   root = fs.mkdtempSync(path.join(folder, 'checkout-'));
-  for (const name of ['scripts', 'bin', 'registry/package/bin']) {
+  for (const name of ['scripts/matrix', 'bin', 'registry/package/bin']) {
     fs.mkdirSync(inRoot(name), { recursive: true });
   }
   for (const name of ['node-versions.mjs', 'version-cache.mjs']) {
-    fs.copyFileSync(path.join(scripts, name), inRoot(`scripts/${name}`));
+    fs.copyFileSync(path.join(scripts, name), inRoot(`scripts/matrix/${name}`));
   }
   fs.writeFileSync(
     inRoot('package.json'),
@@ -35,7 +35,7 @@ beforeEach(() => {
   );
   fs.writeFileSync(
     inRoot('fetch.mjs'),
-    `import { nodeBinary } from './scripts/node-versions.mjs';
+    `import { nodeBinary } from './scripts/matrix/node-versions.mjs';
     const [line, deadlineMs] = process.argv.slice(2);
     try {
       process.stdout.write(nodeBinary(line, deadlineMs && Number(deadlineMs)));

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const reporter = fileURLToPath(new URL('../../../scripts/skip-summary.mjs', import.meta.url));
+const reporter = fileURLToPath(new URL('../../../scripts/test/skip-summary.mjs', import.meta.url));
 
 describe('the summary of skipped tests', () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'mcg-skips-'));

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { isLong, longTests, missingTests } from '../../../scripts/long-tests.mjs';
+import { isLong, longTests, missingTests } from '../../../scripts/test/long-tests.mjs';
 import { nodeFeatureNames } from '../../../src/node-internals/feature-names.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));

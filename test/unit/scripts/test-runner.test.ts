@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { groupFiles, lanesOf } from '../../../scripts/test-files.mjs';
+import { groupFiles, lanesOf } from '../../../scripts/test/test-files.mjs';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const runner = path.join(root, 'scripts/test.mjs');
@@ -106,7 +106,7 @@ describe('the lanes of test files', () => {
     const lanes = lanesOf(files);
     assert.deepEqual(lanes.flatMap((lane) => lane.files).sort(), files.sort());
     assert.equal(lanes.length, 2);
-    const listed = readFileSync(path.join(root, 'scripts/test-files.mjs'), 'utf8');
+    const listed = readFileSync(path.join(root, 'scripts/test/test-files.mjs'), 'utf8');
     const names = [
       ...listed.matchAll(/'((?:unit|engine|conformance|integration|browser)\/[^']+)'/g),
     ];

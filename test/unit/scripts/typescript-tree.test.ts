@@ -26,15 +26,16 @@ describe('the compiled tree', () => {
   let tree: Tree;
   before(async () => {
     const repository = fileURLToPath(new URL('../../..', import.meta.url));
-    for (const folder of ['src', 'packages/client/src', 'test', 'scripts']) {
+    for (const folder of ['src', 'packages/client/src', 'test', 'scripts/typescript']) {
       mkdirSync(path.join(root, folder), { recursive: true });
     }
     for (const name of ['typescript-tree.mjs', 'typescript-cache.mjs']) {
-      cpSync(path.join(repository, 'scripts', name), path.join(root, 'scripts', name));
+      const script = path.join('scripts/typescript', name);
+      cpSync(path.join(repository, script), path.join(root, script));
     }
     symlinkSync(path.join(repository, 'node_modules'), path.join(root, 'node_modules'));
     writeFileSync(path.join(root, 'package.json'), '{ "type": "module" }');
-    tree = (await import(path.join(root, 'scripts/typescript-tree.mjs'))) as Tree;
+    tree = (await import(path.join(root, 'scripts/typescript/typescript-tree.mjs'))) as Tree;
   });
 
   function run(...lines: string[]) {

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const scripts = fileURLToPath(new URL('../../../scripts/', import.meta.url));
+const scripts = fileURLToPath(new URL('../../../scripts/matrix/', import.meta.url));
 const folder = fs.mkdtempSync(path.join(tmpdir(), 'typescript-versions-'));
 after(() => fs.rmSync(folder, { recursive: true }));
 
@@ -15,14 +15,16 @@ let root: string;
 const cache = () => path.join(root, 'node_modules/.cache/typescript-versions');
 beforeEach(() => {
   root = fs.mkdtempSync(path.join(folder, 'checkout-'));
-  for (const name of ['scripts', 'bin']) fs.mkdirSync(path.join(root, name));
+  for (const name of ['scripts/matrix', 'bin']) {
+    fs.mkdirSync(path.join(root, name), { recursive: true });
+  }
   for (const name of ['typescript-versions.mjs', 'version-cache.mjs']) {
-    fs.copyFileSync(path.join(scripts, name), path.join(root, 'scripts', name));
+    fs.copyFileSync(path.join(scripts, name), path.join(root, 'scripts/matrix', name));
   }
   fs.writeFileSync(path.join(root, 'package.json'), '{ "testedTypeScriptVersions": ["9.9.9"] }');
   fs.writeFileSync(
     path.join(root, 'fetch.mjs'),
-    `import { typeScriptCompiler, typeScriptVersions } from './scripts/typescript-versions.mjs';
+    `import { typeScriptCompiler, typeScriptVersions } from './scripts/matrix/typescript-versions.mjs';
     try {
       console.log(typeScriptVersions.map(typeScriptCompiler).join());
     } catch (error) {

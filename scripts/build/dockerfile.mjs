@@ -53,7 +53,9 @@ function read(stage, instruction, rest) {
     case 'EXPOSE':
       break;
     default:
-      throw new Error(`Dockerfile: ${instruction} is not understood by scripts/dockerfile.mjs`);
+      throw new Error(
+        `Dockerfile: ${instruction} is not understood by scripts/build/dockerfile.mjs`,
+      );
   }
 }
 
@@ -63,7 +65,7 @@ function readCopy(rest) {
   const flags = words.filter((word) => word.startsWith('--'));
   const from = flags[0] === undefined ? undefined : /^--from=(\w+)$/.exec(flags[0])?.[1];
   if (flags.length > 1 || (flags.length === 1 && from === undefined)) {
-    throw new Error(`Dockerfile: COPY ${rest} is not understood by scripts/dockerfile.mjs`);
+    throw new Error(`Dockerfile: COPY ${rest} is not understood by scripts/build/dockerfile.mjs`);
   }
   const names = words.filter((word) => !word.startsWith('--'));
   return { copy: names.slice(0, -1), to: names.at(-1), from };

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fetchVersion, installPackages } from './version-cache.mjs';
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const root = path.resolve(fileURLToPath(import.meta.url), '../../..');
 
 export const openApiTools = JSON.parse(
   fs.readFileSync(path.join(root, 'package.json'), 'utf8'),

@@ -1,6 +1,6 @@
 /** The text of docs/errors.md, from the tables that the gateway uses for its responses; run with tsx. */
-import { engineCodes } from '../src/errors/engine-codes.ts';
-import { problemKinds } from '../src/errors/problems.ts';
+import { engineCodes } from '../../src/errors/engine-codes.ts';
+import { problemKinds } from '../../src/errors/problems.ts';
 
 const head = `# Errors
 

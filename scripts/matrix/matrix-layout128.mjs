@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const root = path.resolve(fileURLToPath(import.meta.url), '../../..');
 const folder = path.join('test', 'integration');
 
 /** Built by `scripts/build-engine.mjs --fixtures`. */

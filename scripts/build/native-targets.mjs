@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+export const root = path.resolve(fileURLToPath(import.meta.url), '../../..');
 export const outputDirectory = path.join(root, 'build', 'native');
 
 export const engineDirectory = path.join(root, 'embedded-engine');

@@ -8,7 +8,7 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import process from 'node:process';
 
-const dist = new URL('../dist/', import.meta.url).href;
+const dist = new URL('../../dist/', import.meta.url).href;
 /** V8 reports the fields of a class as a function with this name; its constructor is already counted. */
 const fieldInitializer = '<instance_members_initializer>';
 const file = process.env['WALK_FILE'];

@@ -9,7 +9,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { fetchVersion, installPackages } from './version-cache.mjs';
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const root = path.resolve(fileURLToPath(import.meta.url), '../../..');
 
 /** From the oldest to the newest. */
 export const typeScriptVersions = JSON.parse(

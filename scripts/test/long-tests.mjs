@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const tests = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'test');
+const tests = path.resolve(fileURLToPath(import.meta.url), '../../../test');
 
 const namesOfEntry = {
   /** Workers, owners of memory and meta services that are killed, stopped or stuck, in many combinations. */

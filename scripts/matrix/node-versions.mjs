@@ -9,7 +9,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { FETCH_DEADLINE_MS, fetchVersion } from './version-cache.mjs';
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const root = path.resolve(fileURLToPath(import.meta.url), '../../..');
 
 /** By line: `{ 26: '26.12.1', … }`. */
 export const nodeVersions = JSON.parse(

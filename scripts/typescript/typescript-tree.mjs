@@ -10,7 +10,7 @@ import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { entryName, translate } from './typescript-cache.mjs';
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const root = path.resolve(fileURLToPath(import.meta.url), '../../..');
 const tree = path.join(root, 'build', 'typescript');
 const folders = ['src', 'packages/client/src', 'test', 'scripts'];
 const listFile = path.join(tree, 'entries.json');
@@ -56,7 +56,7 @@ function readList(maker) {
 function digestOfThis() {
   const hash = createHash('sha256');
   for (const name of ['typescript-tree.mjs', 'typescript-cache.mjs']) {
-    hash.update(fs.readFileSync(path.join(root, 'scripts', name)));
+    hash.update(fs.readFileSync(path.join(root, 'scripts', 'typescript', name)));
   }
   return hash.digest('hex');
 }

@@ -7,9 +7,9 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as elapse } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { startProgram } from '../test/bench/processes.mjs';
+import { startProgram } from '../../test/bench/processes.mjs';
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const root = path.resolve(fileURLToPath(import.meta.url), '../../..');
 const KIB = 1024;
 const MIB = 1024 * KIB;
 /** Enough requests for the worker to load and compile everything that a request needs. */
@@ -74,7 +74,7 @@ export async function walk(name, times = 5) {
   const folder = mkdtempSync(path.join(tmpdir(), 'memcache-gateway-walk-'));
   const file = path.join(folder, 'calls');
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const preload = pathToFileURL(path.join(root, 'scripts/walk-coverage.mjs')).href;
+  const preload = pathToFileURL(path.join(root, 'scripts/walk/walk-coverage.mjs')).href;
   const env = { ...engine.env, NODE_OPTIONS: `--import=${preload}`, WALK_FILE: file };
   // The modules as they are written, not the bundle: their positions lead to functions of src.
   const gateway = await startProgram(path.join(root, 'dist/main.js'), ...engine.flags, env);

@@ -1,6 +1,6 @@
 /**
- * Makes Node load TypeScript: `node --import ./scripts/load-typescript.mjs FILE.ts`. Files keep their
- * URLs, and stack traces show their lines. Every .ts file is an ES module.
+ * Makes Node load TypeScript: `node --import ./scripts/typescript/load-typescript.mjs FILE.ts`. Files keep
+ * their URLs, and stack traces show their lines. Every .ts file is an ES module.
  */
 import module from 'node:module';
 import process from 'node:process';

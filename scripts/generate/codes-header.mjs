@@ -1,5 +1,5 @@
 /** The text of embedded-engine/abi/mmc_codes.h, from the table of engine codes; run with tsx. */
-import { engineCodes } from '../src/errors/engine-codes.ts';
+import { engineCodes } from '../../src/errors/engine-codes.ts';
 
 const head = `/*
  * The codes of the engine's calls; anything but MMC_OK is a failure.
