@@ -253,35 +253,3 @@ describe('imports', () => {
     none(imports.filter(({ from, late }) => from === 'main.ts' && !late));
   });
 });
-
-describe('names', () => {
-  it('of modules and folders describe their content', () => {
-    const empty = /(^|[-/.])(utils?|helpers?|managers?|common|misc|shared|lib)([-/.]|$)/;
-    // This is the usual name for memory that processes share.
-    const named = [...modules, ...clientModules].filter((module) =>
-      empty.test(module.replace('shared-memory', '')),
-    );
-    assert.deepEqual(named, []);
-  });
-
-  it('of files are at most twenty in a folder', () => {
-    const count = new Map<string, number>();
-    for (const module of [...modules, ...clientModules.map((name) => `client/${name}`)]) {
-      const folder = path.dirname(module);
-      count.set(folder, (count.get(folder) ?? 0) + 1);
-    }
-    assert.deepEqual(
-      [...count].filter(([, modules]) => modules > 20),
-      [],
-    );
-  });
-
-  it('of modules are lower-case words with dashes', () => {
-    assert.deepEqual(
-      [...modules, ...clientModules].filter(
-        (module) => !/^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(module),
-      ),
-      [],
-    );
-  });
-});
