@@ -115,7 +115,7 @@ export async function probeOneWrite(): Promise<void> {
         try {
           sent += sendBare(res);
         } catch (error) {
-          reject(error as Error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         }
       });
       outside.on('data', (chunk: Buffer) => {
