@@ -1,6 +1,6 @@
 import { LateLog } from '../log/late-log.ts';
 import { removePool } from '../messages/environment.ts';
-import { allocateYoung } from '../node-internals/allocation.ts';
+import { allocateYoung } from './allocation.ts';
 import { openGateway } from './open-gateway.ts';
 import { runWorker } from './run-worker.ts';
 
