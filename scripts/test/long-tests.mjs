@@ -27,7 +27,10 @@ const namesOfEntry = {
     ...['unit/native/start/engine-process', 'unit/supervisor/supervisor'],
   ],
   /** Processor time and memory for each byte, item and request. */
-  costs: ['integration/connections/http-heap', 'unit/codecs/item-cost', 'unit/codecs/time-slices'],
+  costs: [
+    ...['integration/connections/http-heap', 'integration/connections/http-survivors'],
+    ...['unit/codecs/item-cost', 'unit/codecs/time-slices'],
+  ],
   /** The packed packages, installed elsewhere. */
   packages: ['integration/program/client-package', 'integration/program/package'],
   /** The scripts and helpers of the tests. */
