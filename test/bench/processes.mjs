@@ -8,13 +8,16 @@ import { fileURLToPath } from 'node:url';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-/** Starts a bare server; resolves with its port once it listens. */
-export async function startBare(...args) {
-  const child = spawn(process.execPath, [here('bare-server.mjs'), ...args.map(String)], {
+/** Starts a bare server, with the given arguments and variables; resolves with its port once it listens. */
+export async function startBare(...given) {
+  const args = given.filter((word) => typeof word !== 'object').map(String);
+  const variables = given.filter((word) => typeof word === 'object');
+  const child = spawn(process.execPath, [here('bare-server.mjs'), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: Object.assign({}, process.env, ...variables),
   });
   const [line] = await once(createInterface(child.stdout), 'line');
-  return { port: Number(line), stop: () => stop(child) };
+  return { port: Number(line), pid: child.pid, stop: () => stop(child) };
 }
 
 /** The working tree. */
