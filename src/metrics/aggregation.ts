@@ -17,7 +17,24 @@ export async function renderPool(samples: PoolSamples, own: PoolNumbers): Promis
   };
 }
 
-const addUp = (all: readonly MetricJson[][]): Registry => AggregatorRegistry.aggregate([...all]);
+const addUp = (all: readonly MetricJson[][]): Registry =>
+  AggregatorRegistry.aggregate(all.map(withExactCounters));
+
+/** 2^-20 s is about a microsecond; sums of its multiples are exact up to 2^33 s. */
+const STEPS = 2 ** 20;
+
+/**
+ * Rounds counters to multiples of a power of two, so that their sum does not depend on the order. That
+ * order changes when a worker ends; a sum that then falls by its last digit is a restart to Prometheus,
+ * which counts the whole sum again.
+ */
+const withExactCounters = (metrics: readonly MetricJson[]): MetricJson[] =>
+  metrics.map((metric) => {
+    const { type, values = [] } = metric as MetricJson & { readonly values?: { value: number }[] };
+    if (type !== 'counter' && type !== 'histogram') return metric;
+    const exact = ({ value }: { value: number }) => Math.round(value * STEPS) / STEPS;
+    return { ...metric, values: values.map((each) => ({ ...each, value: exact(each) })) };
+  });
 
 /** Metrics that only grow: they stay true when the worker that counted them has ended. */
 const counted = (metrics: readonly MetricJson[]): MetricJson[] =>

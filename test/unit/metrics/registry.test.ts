@@ -73,6 +73,33 @@ describe('the metrics of a worker', () => {
     assert.deepEqual(((await waiting()) as { values?: unknown }).values, values(7));
   });
 
+  it('have the same sum, to the last digit, in whatever order workers end', async () => {
+    const metricsWith = (value: number): MetricJson[] => {
+      const common = { help: 'x', aggregator: 'sum' };
+      const cpu = { values: [{ value, labels: {} }] };
+      const took = { values: [{ metricName: 'took_seconds_sum', value, labels: {} }] };
+      return [
+        { name: 'cpu_seconds_total', type: 'counter', ...common, ...cpu },
+        { name: 'took_seconds', type: 'histogram', ...common, ...took },
+      ];
+    };
+    const [a, b, c] = [metricsWith(0.1), metricsWith(0.2), metricsWith(0.3)];
+    const sums = async (live: MetricJson[][], ended: MetricJson[][]) => {
+      const { body } = await renderPool({ live, silent: [], ended }, noPool);
+      return body.match(/^(cpu|took)_\S+ \S+$/gm);
+    };
+    const before = await sums([a, b], [c]);
+    assert.equal(before?.length, 2);
+    for (const [live, ended] of [
+      [[a], [c, b]],
+      [[b], [c, a]],
+      [[], [a, b, c]],
+      [[c, b, a], []],
+    ] as const) {
+      assert.deepEqual(await sums([...live], [...ended]), before);
+    }
+  });
+
   it('keep the counters of a silent or dead worker, but not its gauges', async () => {
     const [worker, other] = [createWorker(1), createWorker(2)];
     const reported = overChannel([await worker.registry.getMetricsAsJSON()]);
