@@ -16,6 +16,9 @@ export interface Registry extends MetricSink {
 
 const processDelayMs = 1000;
 
+/** Gauges of prom-client that have the suffix of counters. Each is the sum of a gauge without the suffix. */
+const misnamed = ['resources', 'handles', 'requests'].map((kind) => `nodejs_active_${kind}_total`);
+
 export function createRegistry(): Registry {
   const own: { get(): Promise<MetricObject> }[] = [];
   let loading: Promise<ProcessRegistry> | undefined;
@@ -24,6 +27,7 @@ export function createRegistry(): Registry {
     const { collectDefaultMetrics, Registry } = await import('prom-client');
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
+    for (const name of misnamed) registry.removeSingleMetric(name);
     return registry;
   }
 
