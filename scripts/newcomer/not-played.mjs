@@ -30,7 +30,7 @@ export const notPlayed = [
 export const playedOnce = /^npm ci(?: && |$)/;
 
 /** Languages of blocks that are no code to run. */
-export const inert = ['', 'text', 'json', 'ini', 'mermaid', 'dockerfile'];
+export const inert = ['', 'text', 'json', 'ini', 'mermaid', 'dockerfile', 'yaml', 'promql'];
 
 /** The reason why a block is not played, or undefined. */
 export const reasonOf = (page, code) =>

@@ -43,10 +43,17 @@ function installed(env: Record<string, string> = {}): string[] {
 }
 
 describe('.ci/run', () => {
-  const tools = ['chromium', 'curl', 'openssl', 'python3'];
+  const tools = ['chromium', 'curl', 'openssl', 'python3', 'prometheus', 'promtool'];
 
   it('installs missing packages, including a C compiler with its headers', () => {
-    assert.deepEqual(installed(), ['chromium', 'gcc', 'libc6-dev', 'curl', 'openssl', 'python3']);
+    assert.deepEqual(installed(), [
+      ...['chromium', 'gcc', 'libc6-dev', 'curl', 'openssl', 'python3', 'prometheus'],
+    ]);
+  });
+
+  it('installs prometheus, once, if one of its two commands is missing', () => {
+    for (const tool of [...tools.filter((name) => name !== 'promtool'), 'cc']) command(tool);
+    assert.deepEqual(installed(), ['prometheus']);
   });
 
   for (const name of ['cc', 'gcc', 'clang']) {
@@ -57,7 +64,7 @@ describe('.ci/run', () => {
   }
 
   it('accepts the compiler and the browser from the environment', () => {
-    for (const tool of ['curl', 'openssl', 'python3', 'my-cc']) command(tool);
+    for (const tool of [...tools.slice(1), 'my-cc']) command(tool);
     const env = { CC: 'my-cc -m64', CHROMIUM: '/opt/chromium' };
     assert.deepEqual(installed(env), []);
   });

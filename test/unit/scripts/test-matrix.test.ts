@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (name: string) => readFileSync(`${root}${name}`, 'utf8');
 
 describe('the test matrix', () => {
-  it('has each pinned version of Node, each feature, the types, the generators, the newcomer, the other layout and every operation', () => {
+  it('has each pinned version of Node, each feature, the types, the generators, the newcomer, Prometheus, the other layout and every operation', () => {
     const { testedNodeVersions } = JSON.parse(read('package.json')) as {
       testedNodeVersions: Record<string, string>;
     };
@@ -34,6 +34,7 @@ describe('the test matrix', () => {
         'http-documented',
         'http-layout128',
         'newcomer',
+        'prometheus',
         'typescript',
       ]),
     );
