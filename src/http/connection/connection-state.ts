@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Exchange } from '../exchange.ts';
+import { announceLast } from './last-request.ts';
 import { discardRequest, isClosing } from './linger.ts';
 
 /** The requests of one connection, as its server sees them. */
@@ -88,7 +89,8 @@ export function admit(
   connection.heads += 1;
   if (endsConnection(req)) {
     connection.isClosing = true;
-    if (!isAnnouncedByNode(req)) res.setHeader('Connection', 'close');
+    if (isAnnouncedByNode(req)) announceLast(req);
+    else res.setHeader('Connection', 'close');
   }
   return true;
 }

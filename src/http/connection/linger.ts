@@ -5,6 +5,7 @@ import { ignoreEnd } from '../../node-internals/linger-close.ts';
 import { takeParserOff } from '../../node-internals/parser-removal.ts';
 import { pendingResponses } from '../../node-internals/pending-responses.ts';
 import { endPauses, pauseReading } from '../body/read-pause.ts';
+import { isFinished } from './last-request.ts';
 
 /** Limits of the discarded bytes: enough for clients that send everything before they read. */
 const MAX_IDLE_MS = 2_000;
@@ -31,7 +32,13 @@ interface Discarding {
  */
 const discarding = Symbol('discarding');
 const closing = Symbol('closing');
-type Lingering = Socket & { [discarding]?: Discarding; [closing]?: true };
+const silent = Symbol('silent');
+type Lingering = Socket & {
+  [discarding]?: Discarding;
+  [closing]?: true;
+  /** Nothing is expected of its client but the end. */
+  [silent]?: boolean;
+};
 
 /**
  * Detaches the HTTP parser from a connection: from the next turn of the loop on, bytes that arrive are
@@ -71,7 +78,15 @@ function beginDiscarding(socket: Socket): Discarding {
     });
     limitRequests(socket, state);
   });
+  if ((socket as Lingering)[silent] === true) limitDiscarding(socket, state);
   return state;
+}
+
+/** Bytes have arrived after all on a connection of which only the end was expected. */
+function limitDiscarding(socket: Lingering, state: Discarding): void {
+  socket[silent] = false;
+  socket.setTimeout(0);
+  limitLinger(socket, state, () => socket.destroy(), MAX_IDLE_MS);
 }
 
 function limitRequests(socket: Socket, state: Discarding): void {
@@ -88,14 +103,28 @@ export const isClosing = (socket: Socket): boolean =>
  * been sent, discards the bytes that the client still sends, and closes when the client ends its side, or after 2 s
  * without a byte, 30 s in all, or 1 GiB. Closing with unread bytes would make the kernel reset the
  * connection, and drop the responses that the client has not received yet. Calling it again has no
- * effect. Written bytes that have not reached the kernel after 30 s are lost.
+ * effect. Written bytes that have not reached the kernel after 30 s are lost. The connection of a client
+ * that has announced its last request costs less, as long as nothing arrives behind it.
  */
 export function lingerClose(socket: Socket): void {
   if (socket.destroyed || isClosing(socket)) return;
   (socket as Lingering)[closing] = true;
-  linger(socket, () => socket.destroy(), MAX_IDLE_MS);
+  const isSilent = isFinished(socket) && (socket as Lingering)[discarding] === undefined;
+  if (isSilent) awaitEnd(socket);
+  else linger(socket, () => socket.destroy(), MAX_IDLE_MS);
   socket.end();
   ignoreEnd(socket);
+}
+
+/**
+ * Waits for the end of the client's side without the cost of discarding: nothing is expected to arrive.
+ * If something does, it is discarded as ever.
+ */
+function awaitEnd(socket: Lingering): void {
+  socket[silent] = true;
+  endPauses(socket);
+  // The server destroys a silent connection on which no request is served.
+  socket.setTimeout(MAX_IDLE_MS);
 }
 
 /**
@@ -117,7 +146,10 @@ export function lingerBeforeEnd(socket: Socket, end: () => void): boolean {
 
 /** Calls `close` once the client has sent nothing for `idleMs`, or for 2 s after its first byte. */
 function linger(socket: Socket, close: () => void, idleMs: number): void {
-  const state = beginDiscarding(socket);
+  limitLinger(socket, beginDiscarding(socket), close, idleMs);
+}
+
+function limitLinger(socket: Socket, state: Discarding, close: () => void, idleMs: number): void {
   const total = setTimeout(() => socket.destroy(), MAX_LINGER_MS);
   const look = (): void => {
     // The response may still wait for a client that reads slowly.

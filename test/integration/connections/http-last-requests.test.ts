@@ -182,6 +182,9 @@ withSharedGateway(smallLimits, (gateway) => {
       'Content-Encoding': 'gzip',
       'Content-Length': mebibyte,
     });
+    const last = requestHead('PUT', '/v1/objects/refused?replicas=9', {
+      ...{ Connection: 'close', 'Content-Length': 0 },
+    });
 
     it('may be a refusal, and the response before it arrives whole, even with more requests behind', async () => {
       const object = `/v1/objects/${await store(large)}`;
@@ -228,18 +231,23 @@ withSharedGateway(smallLimits, (gateway) => {
       assert.equal(await isStored(behind), false);
     });
 
-    it('closes the connection though the client does not close its side', async () => {
-      await onConnection(gateway().port, async ({ send, next, closed, socket }) => {
-        send(refused);
-        assert.equal((await next({ method: 'PUT', path: '/v1/objects/refused' })).status, 415);
-        await closed();
-        // The client's side is still open: the gateway discards its bytes until it closes the socket.
-        const broken = new Promise((resolve) => socket.once('close', resolve));
-        const sending = setInterval(() => socket.write('x'), 2_500);
-        await broken;
-        clearInterval(sending);
+    for (const [name, head, status] of [
+      ['of a refused upload', refused, 415],
+      ['of a client that requested the close', last, 400],
+    ] as const) {
+      it(`closes the connection ${name}, though the client does not close its side`, async () => {
+        await onConnection(gateway().port, async ({ send, next, closed, socket }) => {
+          send(head);
+          assert.equal((await next({ method: 'PUT', path: '/v1/objects/refused' })).status, status);
+          await closed();
+          // The client's side is still open: the gateway discards its bytes until it closes the socket.
+          const broken = new Promise((resolve) => socket.once('close', resolve));
+          const sending = setInterval(() => socket.write('x'), 2_500);
+          await broken;
+          clearInterval(sending);
+        });
       });
-    });
+    }
   });
 
   describe('a client that has ended its side', () => {

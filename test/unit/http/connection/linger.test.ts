@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { discardRequest } from '../../../../src/http/connection/linger.ts';
+import { announceLast } from '../../../../src/http/connection/last-request.ts';
+import { discardRequest, lingerClose } from '../../../../src/http/connection/linger.ts';
+import { closeConnections } from '../../../../src/node-internals/linger-close.ts';
 import { setFeature } from '../../../../src/node-internals/node-features.ts';
 import {
   type PassedConnections,
   passConnections,
+  receiveAll,
 } from '../../../helpers/http/passed-connections.ts';
 import { until } from '../../../helpers/process/until.ts';
 
@@ -40,3 +44,25 @@ for (const state of ['on', 'failed'] as const) {
     });
   });
 }
+
+describe('a client that has announced its last request', { timeout: 30_000 }, () => {
+  let connections: PassedConnections | undefined;
+  after(() => connections?.close());
+
+  it('is disconnected when it neither sends nor ends its side', async () => {
+    setFeature('linger-close', 'on');
+    let inside: Socket | undefined;
+    const server = createServer((req, res) => {
+      announceLast(req);
+      inside = req.socket;
+      res.end('whole');
+    });
+    closeConnections(server, { close: lingerClose, defer: () => false });
+    connections = await passConnections(server);
+    const client = await connections.connect();
+    client.write(GET.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'));
+    assert.ok((await receiveAll(client)).endsWith('whole'));
+    assert.equal(inside?.destroyed, false);
+    await until(() => inside?.destroyed === true);
+  });
+});
