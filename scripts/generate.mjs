@@ -25,6 +25,10 @@ const generated = [
     text: () => fromSource('scripts/generate/errors-page.mjs', 'errorsPage'),
   },
   {
+    file: 'docs/metrics.md',
+    text: () => fromSource('scripts/generate/metrics-page.mjs', 'metricsPage'),
+  },
+  {
     file: 'embedded-engine/abi/mmc_codes.h',
     text: () => fromSource('scripts/generate/codes-header.mjs', 'codesHeader'),
   },
@@ -40,7 +44,7 @@ async function openApiTypes() {
 /** Calls a function of the sources through tsx, because plain Node cannot load them. */
 function fromSource(module, name) {
   const url = new URL(`../${module}`, import.meta.url).href;
-  const program = `const { ${name} } = await import(${JSON.stringify(url)}); process.stdout.write(${name}());`;
+  const program = `const { ${name} } = await import(${JSON.stringify(url)}); process.stdout.write(await ${name}());`;
   return run(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program]);
 }
 

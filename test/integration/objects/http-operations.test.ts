@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { smallLimits, withSharedGateway } from '../../helpers/http/lanes.ts';
 import { onConnection, requestHead, slugOf } from '../../helpers/http/raw-connection.ts';
@@ -77,6 +78,19 @@ withSharedGateway(smallLimits, (gateway) => {
       await work();
       return (await scrape()).value - before.value - before.bytes;
     }
+
+    it('has the metrics of docs/metrics.md, and those of the process', async () => {
+      const text = await (await fetch(`${gateway().url}/metrics`)).text();
+      const names = [...text.matchAll(/^# TYPE (\S+) (\S+)/gm)].map(
+        ([, name, type]) => `${name} ${type}`,
+      );
+      const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+      const documented = [...page.matchAll(/^\| `(\S+)` \| (\w+) \|/gm)];
+      assert.deepEqual(
+        names.filter((name) => !/^(process|nodejs)_/.test(name)).sort(),
+        documented.map(([, name, type]) => `${name} ${type}`).sort(),
+      );
+    });
 
     it('includes pages, JSON in UTF-8, objects and refusals', async () => {
       const key = await store('x'.repeat(100_000));

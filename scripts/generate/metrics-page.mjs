@@ -1,0 +1,81 @@
+/** The text of docs/metrics.md, from the metrics that a worker and the supervisor register; run with tsx. */
+import { renderPool } from '../../src/metrics/aggregation.ts';
+import { engineMetrics } from '../../src/metrics/engine.ts';
+import { HttpMetrics } from '../../src/metrics/http.ts';
+import { nodeFeatureMetrics } from '../../src/metrics/node-features.ts';
+import { storeMetrics } from '../../src/metrics/store.ts';
+import { textMetrics } from '../../src/metrics/text.ts';
+
+const head = `# Metrics
+
+<!-- Generated from src/metrics by \`npm run generate\`; edit the sources, not this page. -->
+
+\`GET /metrics\` has these metrics in the text format of Prometheus
+([how to scrape them](getting-started.md#prometheus)). Each is the sum over all workers, unless it has the label
+\`device\`. Counters and histograms keep what ended workers have counted. No label contains a key.
+
+The unit is the suffix of the name: \`_seconds\`, \`_bytes\`, or a plain number. A name with \`_total\` is a counter.
+`;
+
+/** Anything that a source is asked for at registration; nothing is read before a scrape. */
+const source = () => {
+  const any = new Proxy(() => undefined, { get: () => any, set: () => true });
+  return any;
+};
+
+/** In the order of the page: the function that registers each group. */
+const groups = [
+  { title: 'Requests', register: (sink) => new HttpMetrics(sink, () => 0) },
+  { title: 'Store', register: (sink) => storeMetrics(sink, source(), source()) },
+  { title: 'Engine and arena', register: (sink) => engineMetrics(sink, source(), () => false) },
+  { title: 'Memory of texts', register: (sink) => textMetrics(sink, source()) },
+  { title: 'Node features', register: (sink) => nodeFeatureMetrics(sink, () => []) },
+];
+
+const noWorkers = {
+  workers: [],
+  fallbackResponses: new Map(),
+  fallbackConnections: 0,
+  waitingConnections: 0,
+};
+
+/** The metrics of the supervisor, from the text that it renders without workers. */
+async function ownOfSupervisor() {
+  const { body } = await renderPool({ live: [], silent: [], ended: [] }, noWorkers);
+  return [...body.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)/gm)].map(
+    ([, name, help, type]) => ({
+      ...{ name, help, type },
+    }),
+  );
+}
+
+function registered(register) {
+  const metrics = [];
+  register({ registerMetric: (metric) => metrics.push(metric) });
+  return Promise.all(
+    metrics.map(({ name, help, type, get }) => (type ? { name, help, type } : get())),
+  );
+}
+
+const row = ({ name, type, help }) => `| \`${name}\` | ${type} | ${help.replaceAll('|', '\\|')} |`;
+
+const section = (title, metrics) =>
+  ['', `## ${title}`, '', '| metric | type | meaning |', '|---|---|---|', ...metrics.map(row)].join(
+    '\n',
+  );
+
+const tail = `
+## Process
+
+The metrics that begin with \`process_\` and \`nodejs_\` are the default metrics of prom-client for the workers: processor
+time, memory, descriptors, delay of the event loop, collections of the heap. The supervisor is not among them.
+`;
+
+/** All sections of the page. */
+export async function metricsPage() {
+  const sections = [section('Workers and connections', await ownOfSupervisor())];
+  for (const { title, register } of groups) {
+    sections.push(section(title, await registered(register)));
+  }
+  return `${head}${sections.join('\n')}\n${tail}`;
+}
