@@ -65,6 +65,21 @@ withSharedGateway(smallLimits, (gateway) => {
     });
   });
 
+  describe('/metrics', () => {
+    it('has the metrics of docs/metrics.md, and those of the process', async () => {
+      const text = await (await fetch(`${gateway().url}/metrics`)).text();
+      const names = [...text.matchAll(/^# TYPE (\S+) (\S+)/gm)].map(
+        ([, name, type]) => `${name} ${type}`,
+      );
+      const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
+      const documented = [...page.matchAll(/^\| `(\S+)` \| (\w+) \|/gm)];
+      assert.deepEqual(
+        names.filter((name) => !/^(process|nodejs)_/.test(name)).sort(),
+        documented.map(([, name, type]) => `${name} ${type}`).sort(),
+      );
+    });
+  });
+
   describe('the counter of sent body bytes', () => {
     /** Subtracts the body of the first scrape, which the second scrape includes. */
     async function sentBy(work: () => Promise<unknown>): Promise<number> {
@@ -78,19 +93,6 @@ withSharedGateway(smallLimits, (gateway) => {
       await work();
       return (await scrape()).value - before.value - before.bytes;
     }
-
-    it('has the metrics of docs/metrics.md, and those of the process', async () => {
-      const text = await (await fetch(`${gateway().url}/metrics`)).text();
-      const names = [...text.matchAll(/^# TYPE (\S+) (\S+)/gm)].map(
-        ([, name, type]) => `${name} ${type}`,
-      );
-      const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8');
-      const documented = [...page.matchAll(/^\| `(\S+)` \| (\w+) \|/gm)];
-      assert.deepEqual(
-        names.filter((name) => !/^(process|nodejs)_/.test(name)).sort(),
-        documented.map(([, name, type]) => `${name} ${type}`).sort(),
-      );
-    });
 
     it('includes pages, JSON in UTF-8, objects and refusals', async () => {
       const key = await store('x'.repeat(100_000));
