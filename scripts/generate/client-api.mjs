@@ -9,7 +9,7 @@ const root = path.resolve(fileURLToPath(import.meta.url), '../../..');
 /** The schemas of the responses that the client reads as JSON. */
 const used = [
   ...['KeyInfo', 'BatchFailure'],
-  ...['BatchPutItem', 'BatchExistsItem', 'BatchInfoItem', 'BatchRemoveItem'],
+  ...['BatchPutItem', 'BatchExistsItem', 'LeadingKeys', 'BatchInfoItem', 'BatchRemoveItem'],
 ];
 
 const readDescription = () => parse(fs.readFileSync(path.join(root, 'openapi.yaml'), 'utf8'));

@@ -223,6 +223,12 @@ export interface paths {
          * Check whether many objects exist
          * @description A missing object is a result (`exists: false`) and not a failure. An object that is being written
          *     exists.
+         *
+         *     With `"until":"missing"` the response is `{"leading":40,"of":300}`: `leading` is the number of keys,
+         *     from the first on, whose objects can be read, and `of` is the number of keys in the request. A
+         *     missing object and an object that is being written end the count. The gateway asks the engine about
+         *     the first 32 keys, and about the rest only if all of those exist. If the engine cannot tell whether
+         *     an object exists, and all objects before it exist, the whole request fails with that problem.
          */
         post: operations["batchExists"];
         delete?: never;
@@ -574,6 +580,21 @@ export interface components {
         BatchKeys: {
             /** @description At most `--batch-keys` keys (131,072 by default). */
             keys: components["schemas"]["Key"][];
+        };
+        BatchExistsRequest: {
+            /** @description At most `--batch-keys` keys (131,072 by default). */
+            keys: components["schemas"]["Key"][];
+            /**
+             * @description Counts the objects that exist, up to the first that is missing.
+             * @enum {string}
+             */
+            until?: "missing";
+        };
+        LeadingKeys: {
+            /** @description Number of keys, from the first on, whose objects can be read. */
+            leading: number;
+            /** @description Number of keys in the request. */
+            of: number;
         };
         BatchGetRequest: {
             /** @description At most `--batch-keys` keys (131,072 by default). */
@@ -988,6 +1009,8 @@ export interface components {
         "Batch-Failed": number;
         /** @description Number of failed items, if it is known before the first byte is sent. The end of the body always has it. */
         "Batch-Failed-If-Known": number;
+        /** @description Number of failed items. Absent in a response without items. */
+        "Batch-Failed-If-Items": number;
         /** @description The media types that this operation accepts. Only with 415. */
         "Accept-Types": string;
         /** @description The media types that this operation accepts. Only with 415. */
@@ -1790,19 +1813,23 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: components["requestBodies"]["Keys"];
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchExistsRequest"];
+            };
+        };
         responses: {
-            /** @description A result for each key, in the order of the request. */
+            /** @description A result for each key, in the order of the request; with `until`, one number. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
                     "Cache-Control": components["headers"]["No-Store"];
                     Vary: components["headers"]["Vary-Accept"];
-                    "Batch-Failed": components["headers"]["Batch-Failed"];
+                    "Batch-Failed": components["headers"]["Batch-Failed-If-Items"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BatchExistsAnswer"];
+                    "application/json": components["schemas"]["BatchExistsAnswer"] | components["schemas"]["LeadingKeys"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -92,6 +92,11 @@ export const rows = {
     load: { ...batchLoad('exists', batchOfMany), connections: 4 },
     show: perKey(batchOfMany.length),
   },
+  'leading-keys': {
+    title: 'leading keys of 1,000, slow engine, the first missing',
+    ...{ stored: [], storedBytes: 0, least: ASYNCHRONOUS, show: perSecond, slow: true },
+    load: { ...batchLoad('exists', batchOfMany.slice(0, 1000), 'missing'), connections: 4 },
+  },
   'batch-get-block': {
     title: 'batch get of 16 x 8.57 MiB, safetensors',
     ...{ stored: pathsOf(batchOfBlocks), storedBytes: BLOCK, least: ASYNCHRONOUS },

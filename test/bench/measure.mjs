@@ -38,10 +38,10 @@ export const throughput = (rate) => `${((rate * BLOCK) / 1e9).toFixed(2)} GB/s`;
 export const ratio = (rates, of) => median(rates.map((rate, round) => rate / of[round]));
 
 /** Batches of the same keys; responses with values are in safetensors. */
-export const batchLoad = (operation, names) => ({
+export const batchLoad = (operation, names, until) => ({
   method: 'POST',
   paths: [`/v1/batch/${operation}`],
-  body: JSON.stringify({ keys: names }),
+  body: JSON.stringify({ keys: names, until }),
   headers: {
     'Content-Type': 'application/json',
     ...(operation === 'get' && { Accept: 'application/vnd.safetensors' }),

@@ -122,6 +122,19 @@ export const loadTargets = {
     for (const each of [together, single]) await each.stop();
   },
 
+  async 'leading-keys'({ compare, reportRatio }) {
+    const slow = slowEngine();
+    const gateway = await startGateway(...slow.flags, slow.env);
+    const names = Array.from({ length: 1000 }, (_, at) => `kv/model/block-${at}`);
+    const [until, all] = await compare(
+      ['missing', undefined].map((end) => ({
+        ...{ port: gateway.port, connections: 4, ...batchLoad('exists', names, end) },
+      })),
+    );
+    reportRatio('leading keys of 1,000, the first missing, to exists', until, all, 1.5, perSecond);
+    await gateway.stop();
+  },
+
   async 'hot-key'({ compare, reportRatio, report, seconds }) {
     const bare = await startBare('constant', BLOCK);
     const fresh = await startGateway();

@@ -93,6 +93,10 @@ export function checkedMany(many: Many): Many {
       check(keys, options);
       return many.hasMany(keys, options);
     },
+    async countLeading(keys, options) {
+      check(keys, options);
+      return many.countLeading(keys, options);
+    },
     async deleteMany(keys, options) {
       check(keys, options);
       return many.deleteMany(keys, options);

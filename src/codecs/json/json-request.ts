@@ -10,6 +10,22 @@ import { JsonReader } from './json-reader.ts';
 export const readKeys = async (text: Buffer, most: number, count?: CountItem): Promise<string[]> =>
   (await readGiven(text, most, count, ['keys'])).keys;
 
+export interface JsonExists {
+  readonly keys: string[];
+  /** Whether the response is a number of keys instead of items. */
+  readonly untilMissing: boolean;
+}
+
+/** The body of a batch exists: keys, and optionally `"until":"missing"`. */
+export const readExists = async (
+  text: Buffer,
+  most: number,
+  count?: CountItem,
+): Promise<JsonExists> => {
+  const { keys, until } = await readGiven(text, most, count, ['keys', 'until']);
+  return { keys, untilMissing: until !== undefined };
+};
+
 export interface JsonGet {
   readonly keys: string[];
   /** The options of layers, as in the text. */
@@ -25,14 +41,19 @@ async function readGiven(
   most: number,
   count: CountItem | undefined,
   known: readonly string[],
-): Promise<JsonGet> {
+): Promise<JsonGet & { readonly until: 'missing' | undefined }> {
   const reader = await JsonReader.open(text, 'The body');
   const keys: string[] = [];
   let layers: LayerNames | undefined;
+  let until: 'missing' | undefined;
   const members = new Set<string>();
   await reader.object((name) => {
     if (!known.includes(name)) throw unknownMember(reader, name, known.join(', '));
     noteMember(reader, members, name);
+    if (name === 'until') {
+      until = readUntil(reader);
+      return;
+    }
     if (name !== 'layers') return readKeyArray(reader, keys, most, count);
     return afterwards(readLayerNames(reader), (names) => {
       layers = names;
@@ -40,7 +61,15 @@ async function readGiven(
   });
   await reader.end();
   if (!members.has('keys')) throw reader.fault('has no member "keys"');
-  return { keys, layers };
+  return { keys, layers, until };
+}
+
+function readUntil(reader: JsonReader): 'missing' {
+  const value = reader.string();
+  if (value !== 'missing') {
+    throw reader.fault(`has "${printable(value)}" as "until" (known: missing)`);
+  }
+  return value;
 }
 
 function readKeyArray(

@@ -1,7 +1,30 @@
+import { itemCounter } from '../../codecs/item-cost.ts';
+import { readExists } from '../../codecs/json/json-request.ts';
 import { existsResults } from '../../codecs/json/json-results.ts';
-import { keysHandler } from './batch-request.ts';
+import { JSON_TYPE, negotiate } from '../../http/request/media-type.ts';
+import { parseQuery } from '../../http/request/query.ts';
+import { negotiatedHeaders } from '../../http/response/headers.ts';
+import { respond } from '../../http/response/respond.ts';
+import type { Handler } from '../handler.ts';
+import { respondResults, withJson } from './batch-request.ts';
 
 /** POST /v1/batch/exists. */
-export const batchExists = keysHandler('key', async (batches, keys, caller) =>
-  existsResults(keys, await batches.exists(keys, caller)),
-);
+export const batchExists: Handler = (exchange) => {
+  const { gateway, req } = exchange;
+  const { batches, limits } = gateway;
+  parseQuery(exchange.query, []);
+  negotiate(req, [JSON_TYPE]);
+  return withJson(exchange, async (text, hold) => {
+    const counter = itemCounter(hold, 'key');
+    const { keys, untilMissing } = await readExists(text, limits.batchKeys, counter);
+    if (!untilMissing) {
+      const found = await batches.exists(keys, req.socket);
+      await respondResults(exchange, existsResults(keys, found));
+      return;
+    }
+    const leading = await batches.countLeading(keys, req.socket);
+    const body = `{"leading":${leading},"of":${keys.length}}\n`;
+    const headers = ['Content-Type', JSON_TYPE, 'Content-Length', String(body.length)];
+    respond(exchange, { status: 200, fixed: negotiatedHeaders, headers }, body);
+  });
+};

@@ -2,6 +2,7 @@ import type { DataInfo } from '../../native/abi/types.ts';
 import type { Caller } from '../../scheduler/arena-room.ts';
 import type { BatchQueues } from '../../scheduler/batch-calls.ts';
 import { askForKeys, type ItemCodes, type ItemInfos, queryKeys } from '../ask-keys.ts';
+import { countLeading } from '../leading-keys.ts';
 import type { ObjectStore } from '../object-store.ts';
 import { planRead, type ReadPlan, type ReadWindow, readWindow } from '../read-objects.ts';
 import { BatchWriter } from './batch-writer.ts';
@@ -9,6 +10,8 @@ import { BatchWriter } from './batch-writer.ts';
 /** Many objects at a time. A problem of one object does not affect the others. */
 export interface BatchStore {
   exists(keys: readonly string[], caller?: Caller): Promise<ItemCodes>;
+  /** The number of keys, from the first on, whose objects can be read (leading-keys.ts). */
+  countLeading(keys: readonly string[], caller?: Caller): Promise<number>;
   remove(keys: readonly string[]): Promise<ItemCodes>;
   stat(keys: readonly string[], caller?: Caller): Promise<ItemInfos>;
   planRead(keys: readonly string[], caller?: Caller): Promise<ReadPlan>;
@@ -33,6 +36,7 @@ export function batchStore(
   const always = calls.of();
   return {
     exists: (keys, caller) => askForKeys(calls.of(caller), 'exists', keys),
+    countLeading: (keys, caller) => countLeading(calls.of(caller), keys),
     async remove(keys) {
       try {
         return await askForKeys(always, 'remove', keys);

@@ -40,6 +40,7 @@ const calls: Record<string, (use: Client) => unknown> = {
     use.putLayers('k', ['a', 1 as never]),
   'keys must be an array, not a string': (use) => use.getMany('abc' as never),
   'keys[1] must be a string, not a number': (use) => use.hasMany(['a', 1 as never]),
+  'keys[2] must be a string, not null': (use) => use.countLeading(['a', 'b', null as never]),
   'keys[0] must have 1 to 255 bytes': (use) => use.deleteMany(['']),
   'entries must be an iterable of [key, value], not an object': (use) =>
     use.putMany({ k: 'v' } as never),

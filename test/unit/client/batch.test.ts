@@ -113,6 +113,17 @@ describe('a batch of keys', () => {
     }
   });
 
+  it('counts the leading keys that exist with one request, which is retried', async () => {
+    const { client, asked } = scripted([broken, ok('{"leading":1,"of":2}')]);
+    assert.equal(await client.countLeading(['a', 'b']), 1);
+    assert.equal(asked[1]?.url.split('/').at(-1), 'exists');
+    assert.equal(asked[1].body, '{"keys":["a","b"],"until":"missing"}');
+    for (const body of ['{"items":[],"failed":0}', '{"leading":1,"of":3}', '{"of":2}']) {
+      const other = scripted([ok(body)]).client;
+      await assert.rejects(other.countLeading(['a', 'b']), SyntaxError);
+    }
+  });
+
   it('rejects when the whole request is refused', async () => {
     const { client } = scripted([problem('batch-too-large', 413, false)]);
     await assert.rejects(client.hasMany(['a']), /batch-too-large \(413\)/);

@@ -5,7 +5,7 @@ import type { CallOptions, Transport } from '../transport.ts';
 import { keysCall } from './calls.ts';
 import { getLayersMany, type LayersResult } from './get-layers-many.ts';
 import { type PutManyOptions, type PutResult, putMany } from './put-many.ts';
-import { deletions, infos, presence } from './readings.ts';
+import { deletions, infos, presence, readLeading } from './readings.ts';
 import { getReserved, RESERVED } from './reserved-key.ts';
 import {
   type GetResult,
@@ -46,6 +46,11 @@ export interface Many {
     keys: readonly string[],
     options?: CallOptions,
   ): Promise<ItemResult<{ exists: boolean }>[]>;
+  /**
+   * The number of keys, from the first on, whose objects can be read. A missing object ends the count, and
+   * so does an object that is being written. A miss near the start is cheaper than with `hasMany`.
+   */
+  countLeading(keys: readonly string[], options?: CallOptions): Promise<number>;
   /** For a duplicate key, only the first result can be true. */
   deleteMany(
     keys: readonly string[],
@@ -97,6 +102,10 @@ export function createMany(transport: Transport, objects: Pick<Objects, 'put' | 
     getEach,
     putMany: (entries, options = {}) => putMany(transport, objects, entries, options),
     hasMany: asking('exists', presence),
+    countLeading: (keys, options = {}) =>
+      transport(keysCall('exists', keys, options, { until: 'missing' }), (response) =>
+        readLeading(response, keys.length),
+      ),
     deleteMany: asking('remove', deletions),
     infoMany: asking('info', infos),
     getLayersMany: (keys, options) => getLayersMany(transport, keys, options),

@@ -19,3 +19,12 @@ export const infos: Reading<Schemas['BatchInfoItem'], { info: ObjectInfo | undef
   of: ({ size, replicas }) => ({ info: { size, replicas } }),
   ifMissing: { info: undefined },
 };
+
+/** Rejects with SyntaxError for a response without the number, as from a gateway that does not know `until`. */
+export async function readLeading(response: Response, of: number): Promise<number> {
+  const answer = (await response.json()) as Partial<Schemas['LeadingKeys']>;
+  if (!Number.isInteger(answer.leading) || answer.of !== of) {
+    throw new SyntaxError(`the response does not have the number of leading keys of ${of}`);
+  }
+  return answer.leading as number;
+}

@@ -64,6 +64,12 @@ export interface components {
             code: number;
             exists: boolean;
         };
+        LeadingKeys: {
+            /** @description Number of keys, from the first on, whose objects can be read. */
+            leading: number;
+            /** @description Number of keys in the request. */
+            of: number;
+        };
         BatchInfoItem: {
             key: components["schemas"]["Key"];
             /** @constant */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { readGet, readKeys } from '../../../../src/codecs/json/json-request.ts';
+import { readExists, readGet, readKeys } from '../../../../src/codecs/json/json-request.ts';
 import { ProblemError } from '../../../../src/errors/problems.ts';
 import { isStorable } from '../../../../src/native/calls/key-bytes.ts';
 
@@ -109,5 +109,37 @@ describe('the layers of a JSON body', () => {
       await slugOf(() => readKeys(Buffer.from('{"keys":[],"layers":{"sizes":"1"}}'), 1)),
       'invalid-body',
     );
+  });
+});
+
+describe('the member "until" of a JSON body', () => {
+  const read = (text: string) => readExists(Buffer.from(text), 2);
+
+  it('is optional, and stands before or after the keys', async () => {
+    for (const [text, untilMissing] of [
+      ['{"keys":["a"]}', false],
+      ['{"keys":["a"],"until":"missing"}', true],
+      ['{"until":"missing","keys":["a"]}', true],
+    ] as const) {
+      assert.deepEqual(await read(text), { keys: ['a'], untilMissing });
+    }
+  });
+
+  it('is refused with another value, twice, without keys, and in bodies that do not know it', async () => {
+    for (const until of [
+      '"found"',
+      '""',
+      '"Missing"',
+      'true',
+      'null',
+      '[]',
+      '"missing","until":"missing"',
+    ]) {
+      assert.equal(await slugOf(() => read(`{"keys":["a"],"until":${until}}`)), 'invalid-body');
+    }
+    assert.equal(await slugOf(() => read('{"until":"missing"}')), 'invalid-body');
+    const text = Buffer.from('{"keys":["a"],"until":"missing"}');
+    assert.equal(await slugOf(() => readKeys(text, 1)), 'invalid-body');
+    assert.equal(await slugOf(() => readGet(text, 1)), 'invalid-body');
   });
 });
