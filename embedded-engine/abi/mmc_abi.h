@@ -144,6 +144,73 @@ MMC_API int mmc_embedded_is_member(void);
  */
 MMC_API int32_t mmc_embedded_last_warning(char *text, uint32_t bytes);
 
+/* The bytes of one medium in all memory of the pool; all 0 if no client contributes such memory. */
+typedef struct mmc_embedded_medium {
+  uint64_t total_bytes;
+  uint64_t used_bytes; /* sizes of objects are rounded up to the unit of allocation */
+  uint64_t free_bytes; /* in pieces of any size */
+} mmc_embedded_medium;
+
+/* The memory that one live client contributes. */
+typedef struct mmc_embedded_segment {
+  uint32_t service;
+  uint32_t medium; /* enum mmc_medium */
+  uint64_t total_bytes;
+  uint64_t used_bytes;
+} mmc_embedded_segment;
+
+#define MMC_EMBEDDED_MAX_SEGMENTS 64u
+
+/* The pool in numbers. Later versions append members and increase `bytes`. */
+typedef struct mmc_embedded_pool_stats {
+  uint32_t bytes; /* in: size of the caller's struct. Out: the bytes of it that were written */
+  uint32_t segment_count;
+  uint64_t objects;   /* keys that are taken, those of objects that are being written included */
+  uint64_t evictions; /* objects evicted since the pool was created */
+  mmc_embedded_medium media[3]; /* by enum mmc_medium */
+  mmc_embedded_segment segments[MMC_EMBEDDED_MAX_SEGMENTS]; /* segment_count of them, by service */
+} mmc_embedded_pool_stats;
+
+MMC_ASSERT_LAYOUT(sizeof(mmc_embedded_pool_stats) == 1632);
+MMC_ASSERT_LAYOUT(offsetof(mmc_embedded_pool_stats, segment_count) == 4);
+MMC_ASSERT_LAYOUT(offsetof(mmc_embedded_pool_stats, objects) == 8);
+MMC_ASSERT_LAYOUT(offsetof(mmc_embedded_pool_stats, evictions) == 16);
+MMC_ASSERT_LAYOUT(offsetof(mmc_embedded_pool_stats, media) == 24);
+MMC_ASSERT_LAYOUT(offsetof(mmc_embedded_pool_stats, segments) == 96);
+
+/*
+ * Optional, as above. Reads counters and takes no lock, so the numbers of one call may belong to
+ * different moments. MMC_INVALID_PARAM if `bytes` is less than the struct had in its first version.
+ */
+MMC_API int32_t mmc_embedded_stats(mmc_embedded_pool_stats *stats);
+
+#define MMC_EMBEDDED_MAX_LIST 16384u
+
+/* One page of keys, in the caller's memory. */
+typedef struct mmc_embedded_key_page {
+  char *keys;     /* the keys one after another, each with a final NUL, sorted by their bytes */
+  uint64_t bytes; /* size of the memory: at least limit * (MMC_MAX_KEY_BYTES + 1) */
+  uint32_t limit; /* 1 to MMC_EMBEDDED_MAX_LIST */
+  uint32_t count; /* out */
+  uint32_t more;  /* out: 1 if there may be keys after the last one of this page */
+} mmc_embedded_key_page;
+
+MMC_ASSERT_LAYOUT(sizeof(mmc_embedded_key_page) == 32);
+MMC_ASSERT_LAYOUT(offsetof(mmc_embedded_key_page, bytes) == 8);
+MMC_ASSERT_LAYOUT(offsetof(mmc_embedded_key_page, limit) == 16);
+MMC_ASSERT_LAYOUT(offsetof(mmc_embedded_key_page, count) == 20);
+MMC_ASSERT_LAYOUT(offsetof(mmc_embedded_key_page, more) == 24);
+
+/*
+ * Optional, as above. The lowest `limit` keys that begin with `prefix` and come after `after`, which
+ * is the last key of the page before; each at most MMC_MAX_KEY_BYTES bytes, and empty for all keys and
+ * for the first page. A key that is taken during the whole call is in its page. A key that is removed
+ * and taken again during the call may be missing. Needs memory for one page, and locks 32 entries at a
+ * time, however many objects there are. MCG_LOCK_TIMEOUT if a lock could not be taken.
+ */
+MMC_API int32_t mmc_embedded_list(const char *prefix, const char *after,
+                                  mmc_embedded_key_page *page);
+
 #ifdef __cplusplus
 }
 #endif

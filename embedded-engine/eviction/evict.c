@@ -107,8 +107,10 @@ static bool evict_one(const struct candidate *candidate, int64_t *budget_ns) {
                    atomic_load(&entry->used_at_ns) == candidate->used_at_ns;
   if (unchanged) reclaim_doom(shard, entry);
   shard_unlock(shard);
-  if (unchanged) reclaim_entry(entry);
-  return unchanged;
+  if (!unchanged) return false;
+  atomic_fetch_add_explicit(&pool.header->evictions, 1, memory_order_relaxed);
+  reclaim_entry(entry);
+  return true;
 }
 
 /* False without memory for the list, which the caller frees. */

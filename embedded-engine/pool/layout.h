@@ -19,7 +19,7 @@
 #include "mmc_abi.h"
 
 #define POOL_MAGIC 0x6d63672d706f6f6cull
-#define POOL_LAYOUT 1u /* increase it with every change of the layout below */
+#define POOL_LAYOUT 2u /* increase it with every change of the layout below */
 
 #define CLIENT_SLOTS 64u /* each is one bit in 64-bit masks */
 #define SHARDS 64u
@@ -93,6 +93,7 @@ struct pool_header {
   struct lock chunk_lock;
   struct lock evict_lock;
   struct lock sweep_lock;
+  _Atomic uint64_t evictions; /* objects evicted since the pool was created */
   struct client clients[CLIENT_SLOTS];
 };
 

@@ -20,15 +20,18 @@ static uint64_t entry_limit(uint64_t bytes) {
   return limit > MIN_ENTRY_LIMIT ? limit : MIN_ENTRY_LIMIT;
 }
 
-/* The sum over all shards is expensive, so it is 0 until enough chunks are in use to matter. */
-static uint64_t count_entries(uint64_t limit) {
-  uint64_t handed_out = (uint64_t)atomic_load(&pool.header->chunk_count) * CHUNK_ENTRIES;
-  if (handed_out < limit / 4 * 3) return 0;
+uint64_t pool_count_objects(void) {
   uint64_t count = 0;
   for (uint32_t shard = 0; shard < SHARDS; shard++) {
     count += atomic_load_explicit(&pool.shards[shard].count, memory_order_relaxed);
   }
   return count;
+}
+
+/* The sum over all shards is expensive, so it is 0 until enough chunks are in use to matter. */
+static uint64_t count_entries(uint64_t limit) {
+  uint64_t handed_out = (uint64_t)atomic_load(&pool.header->chunk_count) * CHUNK_ENTRIES;
+  return handed_out < limit / 4 * 3 ? 0 : pool_count_objects();
 }
 
 struct pool_use pool_measure_use(void) {

@@ -92,4 +92,7 @@ struct pool_use {
 
 struct pool_use pool_measure_use(void);
 
+/* The keys that are taken, over all shards: 64 cache lines. */
+uint64_t pool_count_objects(void);
+
 #endif

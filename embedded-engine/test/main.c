@@ -18,6 +18,7 @@ static const struct {
     {"overwritten", run_overwritten},
     {"touch", run_touch},
     {"eviction", run_eviction},
+    {"listing", run_listing},
     {"room", run_room},
     {"huge", run_huge},
     {"instructions", run_instructions},

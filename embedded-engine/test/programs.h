@@ -12,6 +12,7 @@ int run_destroyed(int count, char **arguments);
 int run_overwritten(int count, char **arguments);
 int run_touch(int count, char **arguments);
 int run_eviction(int count, char **arguments);
+int run_listing(int count, char **arguments);
 int run_room(int count, char **arguments);
 int run_huge(int count, char **arguments);
 int run_instructions(int count, char **arguments);

@@ -115,6 +115,10 @@ describe('the embedded engine', () => {
     });
   });
 
+  it('lists the keys of the pool in pages, and counts its bytes, objects and evictions', async () => {
+    await passes('listing');
+  });
+
   it('survives a death after any number of instructions', async () => {
     await passes('instructions', '797');
   });
