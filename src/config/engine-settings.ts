@@ -3,6 +3,7 @@ import { devices } from './devices.ts';
 import {
   choice,
   gibibyte,
+  httpUrl,
   integer,
   mebibyte,
   path,
@@ -51,6 +52,12 @@ export const engineSettings = {
     poolName(),
     undefined,
     'Name of the pool of the embedded engine. Other programs of the same user that set MMC_EMBEDDED_POOL to this name share its objects. Without a name, only this gateway uses the pool.',
+  ),
+  metaUrl: setting(
+    'Engine',
+    httpUrl(),
+    undefined,
+    'HTTP address of the meta service of the distributed engine (ock.mmc.meta_service.metrics_url). The gateway asks it what the pool holds, for /v1/cluster, /v1/keys and /metrics. The embedded engine reports this by itself.',
   ),
   callSlots: setting(
     'Engine',

@@ -186,6 +186,28 @@ export function poolName(): Kind<string | undefined> {
   };
 }
 
+/** The address of an HTTP server, without a path: the gateway adds its own. Undefined when not given. */
+export function httpUrl(): Kind<string | undefined> {
+  const accepts = '`http://HOST:PORT` or `https://HOST:PORT`';
+  return {
+    placeholder: 'URL',
+    accepts,
+    read(given) {
+      const url = URL.canParse(given) ? new URL(given) : undefined;
+      const isPlain =
+        url !== undefined &&
+        /^https?:$/.test(url.protocol) &&
+        `${url.username}${url.password}${url.search}${url.hash}` === '' &&
+        url.pathname === '/';
+      if (isPlain) return { value: url.origin };
+      return {
+        fault: 'is no address of an HTTP server; give http://HOST:PORT or https://HOST:PORT',
+      };
+    },
+    write: (value) => value ?? '',
+  };
+}
+
 /** Several words, separated by commas, or the flag several times. `check` returns the fault of a word. */
 export function list(
   placeholder: string,

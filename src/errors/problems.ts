@@ -211,6 +211,11 @@ export const problemKinds = {
     'The transfer coding is not supported',
     'Send the body with Content-Length, or with Transfer-Encoding: chunked.',
   ),
+  'no-pool-source': kind(
+    501,
+    'The gateway cannot see what the pool holds',
+    'The distributed engine cannot report its figures and keys; its meta service can. Start the gateway with --meta-url, the HTTP address of the meta service (ock.mmc.meta_service.metrics_url, by default http://127.0.0.1:8000). The embedded engine needs no setting.',
+  ),
   'http-version-not-supported': kind(
     505,
     'The HTTP version is not supported',
@@ -273,6 +278,12 @@ export const problemKinds = {
     503,
     'A part of the pool is locked',
     'Another process of this pool holds a lock that the operation needs, and is not running: SIGSTOP or a debugger may have stopped it. The engine stopped waiting and did nothing. Try again. If the problem persists, let that process continue, or end it.',
+    1,
+  ),
+  'meta-service-unavailable': kind(
+    503,
+    'The meta service did not report',
+    'The meta service at --meta-url did not respond in time, or responded with an error; the detail says what it did. Requests for objects are not affected, since they do not use this address. Check that the address is its metrics_url, and that it serves.',
     1,
   ),
   'not-ready': kind(

@@ -299,6 +299,93 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/cluster/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the service behind the pool works
+         * @description With the embedded engine the pool has no service, and `status` is `ok` while the engine is in its
+         *     pool. With the distributed engine the gateway asks the meta service (`--meta-url`). `status` is
+         *     `degraded` if the meta service responds but does not serve. If it does not respond, the response is
+         *     503. Members that the meta service does not know are absent.
+         */
+        get: operations["getClusterHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The memory that each service contributes to the pool */
+        get: operations["getClusterSegments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cluster/capacity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the pool holds, in numbers
+         * @description The bytes of each medium in the whole pool, the number of objects and the number of evictions. A
+         *     number that is not known is absent.
+         */
+        get: operations["getClusterCapacity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the keys of the pool
+         * @description Returns one page of the keys that begin with `prefix`, sorted by their bytes. `cursor` leads to the
+         *     next page, with the same prefix; the last page has none. Objects that are being written are listed.
+         *     A key that exists during the whole listing is listed once. One that is stored or removed meanwhile
+         *     may or may not be listed.
+         *
+         *     The engine accepts keys that this API cannot name: with control bytes, with bytes that are not
+         *     UTF-8, or of 256 bytes. They are in `binaryKeys` in base64, and count for `limit`.
+         */
+        get: operations["listKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -575,6 +662,76 @@ export interface components {
             /** @description Milliseconds since the start of its process; 0 while there is no process. */
             uptimeMs: number;
         };
+        /** @enum {string} */
+        Medium: "HBM" | "DRAM" | "SSD";
+        /** @description The meta service of the distributed engine. */
+        MetaService: {
+            /** @description Whether it responds in time. */
+            reachable: boolean;
+            /** @description Its role, such as `leader` or `standby`. */
+            role?: string;
+            /** @description Its state among several meta services, such as `serving`. */
+            haState?: string;
+            /** @description Whether it serves clients of the pool. */
+            serviceReady?: boolean;
+            /** @description The address of the leader. */
+            leaderAddress?: string;
+            /** @description The version of its view of the pool. */
+            viewVersion?: number;
+        };
+        ClusterHealth: {
+            /** @enum {string} */
+            status: "ok" | "degraded";
+            metaService?: components["schemas"]["MetaService"];
+        };
+        ClusterSegments: {
+            segments: components["schemas"]["ClusterSegment"][];
+        };
+        ClusterSegment: {
+            /** @description The service that contributes the memory, as in `prefer`. */
+            serviceId: number;
+            medium: components["schemas"]["Medium"];
+            /** Format: int64 */
+            totalBytes: number;
+            /** Format: int64 */
+            usedBytes: number;
+        };
+        ClusterCapacity: {
+            /** @description The media of which the pool has bytes. */
+            media: components["schemas"]["MediumBytes"][];
+            /**
+             * Format: int64
+             * @description Objects in the pool, those that are being written included.
+             */
+            objects?: number;
+            /**
+             * Format: int64
+             * @description With the embedded engine, objects evicted since the pool was created. With the distributed
+             *     engine, eviction runs of the meta service since its start.
+             */
+            evictions?: number;
+        };
+        MediumBytes: {
+            medium: components["schemas"]["Medium"];
+            /** Format: int64 */
+            totalBytes: number;
+            /**
+             * Format: int64
+             * @description Objects occupy whole units of allocation, so this is more than the sum of their sizes.
+             */
+            usedBytes: number;
+            /** Format: int64 */
+            freeBytes: number;
+        };
+        KeyPage: {
+            /** @description Sorted by their bytes. */
+            keys: components["schemas"]["Key"][];
+            /** @description Keys of this page that this API cannot name, in base64, sorted by their bytes. Absent if there are none. */
+            binaryKeys?: components["schemas"]["BinaryKey"][];
+            /** @description Leads to the next page. Absent on the last page. */
+            cursor?: string;
+        };
+        BinaryKey: string;
         /** @description 1 to 255 bytes of UTF-8 without control characters. */
         Key: string;
         BatchKeys: {
@@ -839,6 +996,7 @@ export interface components {
              */
             limitBytes?: number;
             clients?: components["schemas"]["ClientList"];
+            metaService?: components["schemas"]["MetaService"];
         };
     };
     responses: {
@@ -965,6 +1123,8 @@ export interface components {
          *     The response has these layers in this order; without `select` it has all layers.
          */
         Select: string;
+        /** @description Only keys that begin with this text, percent-encoded UTF-8 of at most 255 bytes. All keys without it. */
+        Prefix: string;
         /**
          * @description `*`: the request requires that no object has this key; otherwise it gets 412, and 304 for GET and
          *     HEAD. Objects have no entity tags, so a tag here never matches.
@@ -1951,6 +2111,129 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Clients"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getClusterHealth: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The health of the pool, at most one second old. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterHealth"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getClusterSegments: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All segments, ordered by service and medium, at most one second old. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterSegments"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getClusterCapacity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The numbers of the whole pool, at most one second old. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterCapacity"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listKeys: {
+        parameters: {
+            query?: {
+                /** @description Only keys that begin with this text, percent-encoded UTF-8 of at most 255 bytes. All keys without it. */
+                prefix?: components["parameters"]["Prefix"];
+                /** @description Maximum number of keys of the page. */
+                limit?: number;
+                /** @description The `cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of keys. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyPage"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -3,6 +3,7 @@ import type { Layout } from '../config/layouts.ts';
 import type { ProblemSlug } from '../errors/problems.ts';
 import type { BatchStore } from '../store/batch/batch-store.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import type { PoolSource } from '../store/pool/pool-source.ts';
 import type { BodyReceiver } from './body/body-receiver.ts';
 import type { HeldBytes } from './body/held-bytes.ts';
 import type { ConnectionState } from './connection/connection-state.ts';
@@ -18,6 +19,8 @@ export type RouteTemplate =
   | '/v1/layers/{key}'
   | `/v1/batch/${BatchOperation}`
   | '/v1/clients'
+  | `/v1/cluster/${'health' | 'segments' | 'capacity'}`
+  | '/v1/keys'
   | '/livez'
   | '/readyz'
   | '/metrics'
@@ -32,6 +35,8 @@ export type RouteTemplate =
 export interface Gateway {
   readonly store: ObjectStore;
   readonly batches: BatchStore;
+  /** What the whole pool holds; undefined if neither the engine nor a meta service reports it. */
+  readonly pool: PoolSource | undefined;
   /** JSON bodies and headers that are held on the JavaScript side, all together. */
   readonly heldText: HeldBytes;
   readonly limits: Limits;

@@ -69,6 +69,7 @@ export type DrainStage = 'requests' | 'engine';
 export interface MetricJson {
   readonly name: string;
   readonly type?: unknown;
+  readonly aggregator?: unknown;
 }
 
 const toWorkerShapes = {

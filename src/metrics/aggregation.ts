@@ -36,9 +36,15 @@ const withExactCounters = (metrics: readonly MetricJson[]): MetricJson[] =>
     return { ...metric, values: values.map((each) => ({ ...each, value: exact(each) })) };
   });
 
-/** Metrics that only grow: they stay true when the worker that counted them has ended. */
+/**
+ * Metrics that only grow: they stay true when the worker that counted them has ended. Not the figures of the
+ * pool (pool.ts), which no worker counts: another worker has newer ones.
+ */
 const counted = (metrics: readonly MetricJson[]): MetricJson[] =>
-  metrics.filter(({ type }) => type === 'counter' || type === 'histogram');
+  metrics.filter(
+    ({ type, aggregator }) =>
+      aggregator !== 'first' && (type === 'counter' || type === 'histogram'),
+  );
 
 /** Created for each scrape: the supervisor counts in plain numbers, and loads prom-client late. */
 function ownRegistry(own: PoolNumbers): Registry {

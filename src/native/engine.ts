@@ -1,5 +1,6 @@
 import type { Arena, CallObserver } from './abi/types.ts';
 import type { NativeCalls } from './calls/native-calls.ts';
+import type { PoolCalls } from './calls/pool-calls.ts';
 import type { DirectCalls } from './calls/sync-calls.ts';
 import type { Probe } from './start/self-test.ts';
 
@@ -20,6 +21,8 @@ export interface Engine {
   readonly probes: readonly Probe[];
   /** Calls on the JavaScript thread; present only if the engine exports `mmc_embedded_nonblocking`. */
   readonly sync: DirectCalls | undefined;
+  /** What the pool holds; present only if the engine exports `mmc_embedded_stats` and `mmc_embedded_list`. */
+  readonly pool?: PoolCalls | undefined;
   /** Called after every engine call, including those on the JavaScript thread; optional. */
   onCall: CallObserver | undefined;
   /**

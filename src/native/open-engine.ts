@@ -3,6 +3,7 @@ import { spareCalls, threadsFor } from './abi/limits.ts';
 import { CallMemoryPool } from './calls/call-memory-pool.ts';
 import type { CallMemory, EngineContext } from './calls/engine-context.ts';
 import { NativeCalls } from './calls/native-calls.ts';
+import { PoolCalls } from './calls/pool-calls.ts';
 import { DirectCalls } from './calls/sync-calls.ts';
 import type { Engine } from './engine.ts';
 import { checkOptions, type EngineOptions } from './engine-options.ts';
@@ -135,6 +136,7 @@ async function equip(options: EngineOptions, opening: Opening, entered: Entered)
     calls: slots.calls,
     batchCalls: new NativeCalls(context, slots.pool, 'batch'),
     probes: slots.probes,
+    pool: library.pool && new PoolCalls(library.pool, slots.pool, context),
     sync: library.nonblocking ? directCalls(library, context, slots.syncMemory) : undefined,
     get onCall() {
       return context.onCall;

@@ -33,6 +33,29 @@ export const isRefusing = (arena: Arena, arenaWaitMs: number): boolean =>
 const CHECK_MS = 250;
 
 /**
+ * Runs a task for a client. The signal is aborted with ClientGoneError once the client has disconnected.
+ */
+export async function whileConnected<T>(
+  caller: Caller,
+  task: (left: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const left = new AbortController();
+  const leave = () => left.abort(new ClientGoneError());
+  // Checked now too: without Node's help, a descriptor can only be found while the connection exists.
+  if (hasLeft(caller)) leave();
+  caller.once('close', leave);
+  const checking = setInterval(() => {
+    if (hasLeft(caller) || caller.hasEndedEarly?.() === true) leave();
+  }, CHECK_MS);
+  try {
+    return await task(left.signal);
+  } finally {
+    clearInterval(checking);
+    caller.off('close', leave);
+  }
+}
+
+/**
  * Waits for memory, in order of request. A client that disconnects loses its place at once, so that no
  * request waits behind it. @throws ArenaFullError, ClientGoneError
  */
@@ -44,18 +67,5 @@ export async function waitForRoom(
 ): Promise<Block> {
   if (caller === undefined) return arena.allocate(bytes, { deadlineMs });
   const peer = peerOf(caller);
-  const left = new AbortController();
-  const leave = () => left.abort(new ClientGoneError());
-  // Checked now too: without Node's help, a descriptor can only be found while the connection exists.
-  if (hasLeft(caller)) leave();
-  caller.once('close', leave);
-  const checking = setInterval(() => {
-    if (hasLeft(caller) || caller.hasEndedEarly?.() === true) leave();
-  }, CHECK_MS);
-  try {
-    return await arena.allocate(bytes, { deadlineMs, signal: left.signal, peer });
-  } finally {
-    clearInterval(checking);
-    caller.off('close', leave);
-  }
+  return whileConnected(caller, (signal) => arena.allocate(bytes, { deadlineMs, signal, peer }));
 }

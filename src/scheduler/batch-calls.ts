@@ -82,8 +82,8 @@ export class BatchQueues {
   }
 
   /** Makes any other call, in turn with those that move no values. */
-  ask<Result>(call: (engine: NativeCalls) => Promise<Result>): Promise<Result> {
-    return this.#inTurn(this.#asking, undefined, () => call(this.#engine));
+  ask<Result>(call: (engine: NativeCalls) => Promise<Result>, caller?: Caller): Promise<Result> {
+    return this.#inTurn(this.#asking, caller, () => call(this.#engine));
   }
 
   #queue(quota: number): CallQueue<PendingBatch> {

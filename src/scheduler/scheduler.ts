@@ -1,6 +1,8 @@
 import type { Arena } from '../native/abi/types.ts';
+import type { KeyPage, KeyRange, PoolCalls } from '../native/calls/pool-calls.ts';
 import type { Engine } from '../native/engine.ts';
 import type { Address } from '../os/libc.ts';
+import type { Caller } from './arena-room.ts';
 import { BatchQueues } from './batch-calls.ts';
 import type { CallQueue } from './call-queue.ts';
 import { type CallCounts, Dispatcher } from './dispatcher.ts';
@@ -66,6 +68,11 @@ export class Scheduler {
 
   unregisterMemory(address: Address, bytes: number): Promise<number> {
     return this.batches.ask((engine) => engine.unregister(address, bytes));
+  }
+
+  /** One page of keys, from the embedded engine, in turn with batches that move no values. */
+  listKeys(pool: PoolCalls, range: KeyRange, caller?: Caller): Promise<KeyPage> {
+    return this.batches.ask(() => pool.list(range), caller);
   }
 
   /**

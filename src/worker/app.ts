@@ -1,7 +1,8 @@
 import type { RequestListener } from 'node:http';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
+import { ClientGoneError } from '../errors/client-gone.ts';
 import { ProblemError } from '../errors/problems.ts';
-import { exchangeOf, type Gateway, type RouteTemplate } from '../http/exchange.ts';
+import { abandon, exchangeOf, type Gateway, type RouteTemplate } from '../http/exchange.ts';
 import { announcesBody, bodyNotTaken } from '../http/request/framing.ts';
 import { parseTarget } from '../http/request/target.ts';
 import { methodNotAllowed } from '../http/response/problem.ts';
@@ -9,10 +10,12 @@ import { respondError } from '../http/response/respond.ts';
 import { serveData } from '../routes/data.ts';
 import type { Handler } from '../routes/handler.ts';
 import { docsRoutes } from '../routes/pages/docs.ts';
+import { clusterCapacity, clusterHealth, clusterSegments } from '../routes/pool/cluster.ts';
 import type { Operations } from '../routes/pool/health.ts';
+import { listKeys } from '../routes/pool/list-keys.ts';
 
 /**
- * The Express application: the data routes, /v1/clients, /livez, /readyz, /metrics, the pages for people, and an
+ * The Express application: the data routes, /v1/clients, /v1/cluster, /v1/keys, /livez, /readyz, /metrics, the pages for people, and an
  * application/problem+json for everything else. It only wires; every exchange is begun and counted
  * by the server.
  */
@@ -44,6 +47,10 @@ export async function createApp(
     });
   };
   operation('/v1/clients', clients);
+  operation('/v1/cluster/health', clusterHealth);
+  operation('/v1/cluster/segments', clusterSegments);
+  operation('/v1/cluster/capacity', clusterCapacity);
+  operation('/v1/keys', listKeys);
   operation('/livez', livez);
   operation('/readyz', readyz);
   operation('/metrics', metrics);
@@ -79,7 +86,9 @@ function pageTemplate(path: string): RouteTemplate {
 
 /** Express recognizes an error handler by its four parameters. */
 const answerError: ErrorRequestHandler = (error, req, _res, _next) => {
-  respondError(exchangeOf(req), malformedPath(error) ?? error);
+  const exchange = exchangeOf(req);
+  if (error instanceof ClientGoneError) abandon(exchange);
+  else respondError(exchange, malformedPath(error) ?? error);
 };
 
 /** Express refuses a path parameter that is not percent-encoded UTF-8 with an error of status 400. */

@@ -13,6 +13,7 @@ import type { CallHealth } from '../messages/heartbeat.ts';
 import type { MetricJson } from '../messages/protocol.ts';
 import { engineMetrics } from '../metrics/engine.ts';
 import { nodeFeatureMetrics } from '../metrics/node-features.ts';
+import { poolMetrics } from '../metrics/pool.ts';
 import { createRegistry } from '../metrics/registry.ts';
 import { storeMetrics } from '../metrics/store.ts';
 import { textMetrics } from '../metrics/text.ts';
@@ -153,10 +154,11 @@ export class GatewayServer implements RunningGateway {
 
   #registerMetrics(): void {
     const { config, scheduler } = this.#options;
-    const { store, batches, heldText } = this.#gateway;
+    const { store, batches, pool, heldText } = this.#gateway;
     engineMetrics(this.#registry, scheduler, () => isRefusing(scheduler.arena, config.arenaWaitMs));
     nodeFeatureMetrics(this.#registry, nodeFeatures);
     storeMetrics(this.#registry, store, batches);
+    poolMetrics(this.#registry, pool);
     textMetrics(this.#registry, heldText);
   }
 

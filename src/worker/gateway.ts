@@ -6,6 +6,7 @@ import type { Gateway } from '../http/exchange.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import { batchStore } from '../store/batch/batch-store.ts';
 import { EngineStore } from '../store/engine-store.ts';
+import { openPool } from '../store/pool/open-pool.ts';
 
 /** Puts together what the routes of a worker work with. */
 export function createGateway(
@@ -29,6 +30,7 @@ export function createGateway(
   return {
     store,
     batches: batchStore(scheduler.batches, store, config),
+    pool: openPool(config, scheduler),
     heldText: new HeldBytes(textBudgetBytes(config)),
     limits: {
       maxObjectBytes: Math.min(config.maxObjectBytes, arena.maxBlockBytes),

@@ -115,4 +115,5 @@ export type EngineOperation =
   | 'batch_put'
   | 'batch_query'
   | 'batch_exist'
-  | 'batch_remove';
+  | 'batch_remove'
+  | 'list';

@@ -13,6 +13,7 @@ import {
   textFunction,
 } from '../abi/abi.ts';
 import { EngineLoadError } from '../abi/errors.ts';
+import { type PoolFunctions, poolFunctions } from '../abi/pool-functions.ts';
 import { buildEngineCommand, embeddedLibraryPath } from './built-libraries.ts';
 
 export interface EngineLibrary {
@@ -26,6 +27,8 @@ export interface EngineLibrary {
   readonly isMember: (() => number) | undefined;
   /** The text of the engine's last warning since its initialisation began, empty without one; undefined if not exported. */
   readonly lastWarning: (() => string) | undefined;
+  /** What the pool holds; undefined if the engine cannot tell, like the distributed engine. */
+  readonly pool: PoolFunctions | undefined;
 }
 
 export interface LibraryOptions {
@@ -58,6 +61,7 @@ export function loadEngineLibrary({ engine, preload }: LibraryOptions): EngineLi
     limitLockWaits: optionalFunction(library, 'mmc_embedded_lock_wait_us', ['uint32_t']),
     isMember: optionalFunction(library, 'mmc_embedded_is_member', []),
     lastWarning: textFunction(library, 'mmc_embedded_last_warning'),
+    pool: poolFunctions(library),
   };
 }
 

@@ -344,6 +344,30 @@ describe('the name of a pool', () => {
   });
 });
 
+describe('the address of the meta service', () => {
+  it('is that of an HTTP server, without a path, a user or a query', () => {
+    for (const url of ['http://127.0.0.1:8000', 'http://[::1]:8000', 'https://meta.example']) {
+      assert.equal(configOf(['--meta-url', url]).metaUrl, url);
+      assert.equal(configOf(['--meta-url', `${url}/`]).metaUrl, url);
+    }
+    assert.equal(configOf([]).metaUrl, undefined);
+    const wrong = [
+      '127.0.0.1:8000',
+      'ftp://a',
+      'http://',
+      'http://a/b',
+      'http://u:p@a',
+      'http://a?b',
+    ];
+    for (const url of wrong) {
+      assert.match(
+        onlyFault(['--meta-url', url]),
+        /^--meta-url: is no address of an HTTP server; /,
+      );
+    }
+  });
+});
+
 describe('a fault in a list', () => {
   it('is reported for each word', () => {
     const faults = faultsOf(['--listen', 'a,127.0.0.1:1', '--listen', 'b']);

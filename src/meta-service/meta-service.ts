@@ -1,0 +1,140 @@
+import { chunksOf, MetaServiceError, membersOf, readText } from './request.ts';
+import { type Samples, samplesIn } from './samples.ts';
+
+/** Every number is asked of the meta service, and absent where it does not know it. */
+export interface MetaHealth {
+  readonly role?: string;
+  readonly haState?: string;
+  readonly serviceReady?: boolean;
+  readonly leaderAddress?: string;
+  readonly viewVersion?: number;
+}
+
+export type MetaMedium = 'HBM' | 'DRAM' | 'SSD';
+
+export interface MetaBytes {
+  readonly medium: MetaMedium;
+  readonly totalBytes: number;
+  readonly usedBytes: number;
+}
+
+export type MetaSegment = MetaBytes & { readonly serviceId: number };
+
+/** Queries of single segments at a time. */
+const SEGMENT_QUERIES = 8;
+
+/** The read-only part of the meta service's HTTP (docs/engine-facts.md §11). Each method rejects with MetaServiceError. */
+export class MetaService {
+  readonly #url: string;
+  readonly #deadlineMs: number;
+
+  constructor(url: string, deadlineMs: number) {
+    this.#url = url;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /** 1.0.x says only that it runs. */
+  async health(): Promise<MetaHealth> {
+    const members = membersOf(await this.#text('/health')) ?? {};
+    const { role, ha_state: haState, service_ready: serviceReady } = members;
+    const { leader_address: leaderAddress, view_version: viewVersion } = members;
+    return {
+      ...(isKnown(role) ? { role } : {}),
+      ...(isKnown(haState) ? { haState } : {}),
+      ...(typeof serviceReady === 'boolean' ? { serviceReady } : {}),
+      ...(isKnown(leaderAddress) ? { leaderAddress } : {}),
+      ...(isCount(viewVersion) ? { viewVersion } : {}),
+    };
+  }
+
+  async samples(): Promise<Samples> {
+    return samplesIn(await this.#text('/metrics'));
+  }
+
+  /** The bytes of HBM and DRAM. */
+  async usage(): Promise<readonly MetaBytes[]> {
+    const members = membersOf(await this.#text('/api/v1/capacity/usage'));
+    if (members === undefined || members['data_source_ready'] === false) {
+      throw new MetaServiceError('it does not know its capacity yet');
+    }
+    const found = [bytesOf(members['npu'], 'HBM'), bytesOf(members['cpu'], 'DRAM')];
+    const known = found.filter((bytes) => bytes !== undefined);
+    if (known.length === 0) throw new MetaServiceError('it does not say its capacity');
+    return known;
+  }
+
+  /** One request for each segment. */
+  async segments(): Promise<readonly MetaSegment[]> {
+    const names = (await this.#text('/get_all_segments')).split('\n').filter(Boolean);
+    const segments: MetaSegment[] = [];
+    for (let from = 0; from < names.length; from += SEGMENT_QUERIES) {
+      const some = names.slice(from, from + SEGMENT_QUERIES);
+      segments.push(...(await Promise.all(some.map((name) => this.#segment(name)))));
+    }
+    return segments;
+  }
+
+  /** Calls `take` with each line of the list of all keys: bytes of a chunk, which must be copied. */
+  async eachKey(
+    deadlineMs: number,
+    take: (key: Buffer) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    let rest: Buffer | undefined;
+    for await (const chunk of chunksOf(`${this.#url}/get_all_keys`, deadlineMs, signal)) {
+      const text: Buffer = rest === undefined ? chunk : Buffer.concat([rest, chunk]);
+      let at = 0;
+      for (let end = text.indexOf(LF); end >= 0; end = text.indexOf(LF, at)) {
+        if (end > at) take(text.subarray(at, end));
+        at = end + 1;
+      }
+      if (text.length - at > MAX_LINE_BYTES)
+        throw new MetaServiceError('a line of its list is too long');
+      rest = at < text.length ? Buffer.from(text.subarray(at)) : undefined;
+    }
+    if (rest !== undefined) take(rest);
+  }
+
+  async #segment(name: string): Promise<MetaSegment> {
+    const place = placeOf(name);
+    const query = `/query_segment?segment=${encodeURIComponent(name)}`;
+    const bytes = place && bytesOf(membersOf(await this.#text(query)), place.medium);
+    if (place === undefined || bytes === undefined) {
+      throw new MetaServiceError('it describes a segment in an unknown form');
+    }
+    return { ...place, ...bytes };
+  }
+
+  #text(path: string): Promise<string> {
+    return readText(this.#url + path, this.#deadlineMs);
+  }
+}
+
+const LF = 0x0a;
+/** The engine accepts keys of at most 256 bytes. */
+const MAX_LINE_BYTES = 64 * 1024;
+const MEDIA: readonly MetaMedium[] = ['HBM', 'DRAM', 'SSD'];
+
+export const mediumOf = (name: string): MetaMedium | undefined =>
+  MEDIA.find((medium) => medium === name.toUpperCase());
+
+/** The service and the medium in the name of a segment, such as `rank-0-dram`. */
+export function placeOf(name: string): { serviceId: number; medium: MetaMedium } | undefined {
+  const [, rank, word] = /^rank-(\d{1,10})-([a-z]+)$/.exec(name) ?? [];
+  const medium = mediumOf(word ?? '');
+  return rank === undefined || medium === undefined
+    ? undefined
+    : { serviceId: Number(rank), medium };
+}
+
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0;
+/** It says `unknown` for a text that it does not know. */
+const isKnown = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && value !== 'unknown' && value.length <= 256;
+
+function bytesOf(value: unknown, medium: MetaMedium): MetaBytes | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { total_bytes: totalBytes, used_bytes: usedBytes } = value as Record<string, unknown>;
+  return isCount(totalBytes) && isCount(usedBytes) ? { medium, totalBytes, usedBytes } : undefined;
+}
