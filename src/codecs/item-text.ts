@@ -8,22 +8,23 @@ export const quoted = (key: string): string => (PLAIN.test(key) ? `"${key}"` : J
 /** The code of an item as JSON: null if there was no engine call. */
 const codeOf = ({ options }: ProblemError): number | null => options.code ?? null;
 
-/**
- * The members of a failed item without its key: status and code as for every item, and the members of
- * its problem.
- */
-function failureMembers(problem: ProblemError): string {
+/** Status and code of a failure as for every item, and the members of its problem. */
+export function problemMembers(problem: ProblemError): object {
   const { slug, options, message } = problem;
   const kind = problemKinds[slug];
-  return JSON.stringify({
+  return {
     status: kind.status,
     code: codeOf(problem),
     ...(options.name === undefined ? {} : { name: options.name }),
     type: `/problems/${slug}`,
     detail: options.detail === undefined ? kind.help : message,
     retryable: options.retryable ?? kind.retryable,
-  }).slice(1, -1);
+  };
 }
+
+/** The members of a failed item without its key. */
+const failureMembers = (problem: ProblemError): string =>
+  JSON.stringify(problemMembers(problem)).slice(1, -1);
 
 /** The texts of failures that many items share are created once. */
 export function failureTexts(): (key: string, problem: ProblemError) => string {

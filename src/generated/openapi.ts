@@ -380,7 +380,20 @@ export interface paths {
         get: operations["listKeys"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Remove all objects whose keys begin with a prefix
+         * @description Removes the objects that exist when the request begins, in batches. Objects that are stored
+         *     meanwhile may stay. With `dryRun` it only counts them.
+         *
+         *     The response is a stream of JSON texts, one in each line. After each batch of a long removal there is
+         *     a line such as `{"matched":8192,"removed":8190,"failed":0}`. The last line also has `dryRun`. If the
+         *     removal ends early, the last line has `problem` instead, with the members of a problem. `matched` is
+         *     the number of keys found, `removed` those of objects that this request has removed, `failed` those
+         *     that the engine refused. The others were removed by others before.
+         *
+         *     The removal ends when the client disconnects. Keys that are not UTF-8 are found and fail.
+         */
+        delete: operations["removeKeys"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2234,6 +2247,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["KeyPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeKeys: {
+        parameters: {
+            query?: {
+                /** @description Only keys that begin with this text, percent-encoded UTF-8 of at most 255 bytes. All keys without it. */
+                prefix?: components["parameters"]["Prefix"];
+                /** @description Removes all objects. Required without a prefix, and refused with one. */
+                all?: boolean;
+                /** @description Only counts. */
+                dryRun?: boolean;
+            };
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The progress and the result. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
                 };
             };
             default: components["responses"]["Problem"];

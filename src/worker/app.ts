@@ -8,11 +8,12 @@ import { parseTarget } from '../http/request/target.ts';
 import { methodNotAllowed } from '../http/response/problem.ts';
 import { respondError } from '../http/response/respond.ts';
 import { serveData } from '../routes/data.ts';
-import type { Handler } from '../routes/handler.ts';
+import type { Handler, Methods } from '../routes/handler.ts';
 import { docsRoutes } from '../routes/pages/docs.ts';
 import { clusterCapacity, clusterHealth, clusterSegments } from '../routes/pool/cluster.ts';
 import type { Operations } from '../routes/pool/health.ts';
 import { listKeys } from '../routes/pool/list-keys.ts';
+import { removeKeys } from '../routes/pool/remove-keys.ts';
 
 /**
  * The Express application: the data routes, /v1/clients, /v1/cluster, /v1/keys, /livez, /readyz, /metrics, the pages for people, and an
@@ -34,23 +35,25 @@ export async function createApp(
     if (!serveData(exchangeOf(req), parseTarget(req.url))) next();
   });
 
-  const operation = (path: RouteTemplate, serve: Handler): void => {
+  const route = (path: RouteTemplate, methods: Methods): void => {
+    const allow = Object.keys(methods).join(', ');
     app.all(path, (req, _res) => {
       const exchange = exchangeOf(req);
       exchange.route = path;
-      if (req.method !== 'GET' && req.method !== 'HEAD') {
-        throw methodNotAllowed(req.method, 'GET, HEAD');
-      }
+      const serve = Object.hasOwn(methods, req.method) ? methods[req.method] : undefined;
+      if (serve === undefined) throw methodNotAllowed(req.method, allow);
       if (announcesBody(req)) throw bodyNotTaken(req.method);
       exchange.query = parseTarget(req.url).query;
       return serve(exchange);
     });
   };
+  const operation = (path: RouteTemplate, serve: Handler): void =>
+    route(path, { GET: serve, HEAD: serve });
   operation('/v1/clients', clients);
   operation('/v1/cluster/health', clusterHealth);
   operation('/v1/cluster/segments', clusterSegments);
   operation('/v1/cluster/capacity', clusterCapacity);
-  operation('/v1/keys', listKeys);
+  route('/v1/keys', { GET: listKeys, HEAD: listKeys, DELETE: removeKeys });
   operation('/livez', livez);
   operation('/readyz', readyz);
   operation('/metrics', metrics);

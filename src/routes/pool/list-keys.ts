@@ -11,7 +11,7 @@ import { readCursor, writeCursor } from './key-cursor.ts';
 const MOST_KEYS = 1000;
 const DEFAULT_KEYS = 100;
 /** Bytes of the JavaScript heap for each key of a page: its bytes, its text and its part of the response. */
-const KEY_BYTES = 1024;
+export const KEY_BYTES = 1024;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /** GET /v1/keys. */
@@ -58,5 +58,5 @@ export function readPrefix(text: string | undefined, raw: string): Buffer {
 }
 
 /** Whether a path or a batch can name the key. */
-export const isNameable = (key: Buffer): boolean =>
+const isNameable = (key: Buffer): boolean =>
   key.length <= MAX_KEY_BYTES && isUtf8(key) && !CONTROL.test(key.toString('latin1'));

@@ -1,0 +1,102 @@
+import { isUtf8 } from 'node:buffer';
+import { problemMembers } from '../../codecs/item-text.ts';
+import { MMC_UNMATCHED_KEY } from '../../errors/engine-codes.ts';
+import { ProblemError } from '../../errors/problems.ts';
+import { type TextHold, withTextHold } from '../../http/body/text-hold.ts';
+import type { Exchange } from '../../http/exchange.ts';
+import { requireAcceptable } from '../../http/request/media-type.ts';
+import { invalidParameter, parseQuery, switched } from '../../http/request/query.ts';
+import { bodyHeaders } from '../../http/response/headers.ts';
+import { ResponseSender } from '../../http/response/sender.ts';
+import { whileConnected } from '../../scheduler/arena-room.ts';
+import type { Handler } from '../handler.ts';
+import { requirePool } from './cluster.ts';
+import { KEY_BYTES, readPrefix } from './list-keys.ts';
+
+const NDJSON_TYPE = 'application/x-ndjson';
+/** Keys of one batch at most: each batch costs a walk over all keys of the pool. */
+const BATCH_KEYS = 8192;
+const AHEAD_BYTES = 64 * 1024;
+
+interface Counts {
+  matched: number;
+  removed: number;
+  failed: number;
+}
+
+/** DELETE /v1/keys. */
+export const removeKeys: Handler = (exchange) => {
+  const query = parseQuery(exchange.query, ['prefix', 'all', 'dryRun']);
+  requireAcceptable(exchange.req, NDJSON_TYPE);
+  const prefix = readPrefix(query.prefix, exchange.query);
+  const dryRun = switched('dryRun', query.dryRun);
+  if (switched('all', query.all) !== (prefix.length === 0)) {
+    throw invalidParameter(
+      'Give a prefix that is not empty, or all=true without a prefix to remove all objects.',
+    );
+  }
+  return withTextHold(exchange, (hold) => remove(exchange, hold, prefix, dryRun));
+};
+
+async function remove(
+  exchange: Exchange,
+  hold: TextHold,
+  prefix: Buffer,
+  dryRun: boolean,
+): Promise<void> {
+  const { socket } = exchange.req;
+  const pool = requirePool(exchange);
+  const limit = Math.min(BATCH_KEYS, Math.floor(hold.most / 2 / KEY_BYTES));
+  hold.take(limit * KEY_BYTES);
+  let page = await pool.keys({ prefix, after: Buffer.alloc(0), limit }, socket);
+  // Nothing is removed before: until here a failure is the status of the response.
+  const headers = ['Content-Type', NDJSON_TYPE];
+  const sender = new ResponseSender(exchange, { status: 200, fixed: bodyHeaders, headers }, false);
+  const write = (value: object) => sender.write(Buffer.from(`${JSON.stringify(value)}\n`));
+  const counts: Counts = { matched: 0, removed: 0, failed: 0 };
+  try {
+    for (;;) {
+      await removeBatch(exchange, page.keys, counts, dryRun);
+      const last = page.keys.at(-1);
+      if (!page.more || last === undefined) break;
+      write(counts);
+      await sender.drained(AHEAD_BYTES);
+      requireRunning(exchange);
+      page = await whileConnected(socket, (left) => {
+        left.throwIfAborted();
+        return pool.keys({ prefix, after: last, limit }, socket);
+      });
+    }
+    write({ ...counts, dryRun });
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    exchange.problem = error.slug;
+    write({ ...counts, problem: problemMembers(error) });
+  }
+  sender.end();
+}
+
+/** A removal may last longer than a shutdown waits; the client can repeat it. */
+function requireRunning({ gateway }: Exchange): void {
+  if (gateway.draining) throw new ProblemError('not-ready', { detail: 'The gateway is stopping.' });
+}
+
+async function removeBatch(
+  { gateway }: Exchange,
+  found: readonly Buffer[],
+  counts: Counts,
+  dryRun: boolean,
+): Promise<void> {
+  counts.matched += found.length;
+  if (dryRun || found.length === 0) return;
+  const keys = found.filter((key) => isUtf8(key)).map(String);
+  counts.failed += found.length - keys.length;
+  if (keys.length === 0) return;
+  const { codes, stopped } = await gateway.batches.remove(keys);
+  const settled = stopped?.from ?? keys.length;
+  for (const code of codes.subarray(0, settled)) {
+    if (code === 0) counts.removed += 1;
+    else if (code !== MMC_UNMATCHED_KEY) counts.failed += 1;
+  }
+  if (stopped !== undefined) throw stopped.problem;
+}

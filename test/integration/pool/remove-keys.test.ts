@@ -1,0 +1,189 @@
+/** DELETE /v1/keys: removal by prefix, in batches of 128 keys because of the small text budget. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import net from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { type FakeMetaService, startMetaService, text } from '../../fixtures/meta-service.ts';
+import { createInjection, injectingLibrary, type Rule } from '../../helpers/engine/injecting.ts';
+import { clientOf } from '../../helpers/http/checked-client.ts';
+import { withGateway } from '../../helpers/http/lanes.ts';
+import { requestTo } from '../../helpers/http/requests.ts';
+import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
+import { untilIdle } from '../../helpers/process/metrics.ts';
+import { until } from '../../helpers/process/until.ts';
+
+const args = ['--batch-json-bytes', '64KiB', '--deadline-ms', '1000'];
+const batchKeys = 128;
+
+/** The helpers of one gateway. */
+function removalsOf(gateway: () => ReadyGateway) {
+  const { request, problem } = requestTo(gateway);
+  const client = clientOf(gateway);
+  return {
+    client,
+    /** The lines of a removal. */
+    async remove(query: string): Promise<Record<string, unknown>[]> {
+      const { status, headers, body } = await request('DELETE', `?${query}`, {}, '/v1/keys');
+      assert.equal(status, 200, body.toString());
+      assert.equal(headers['content-type'], 'application/x-ndjson');
+      const lines = body.toString().split('\n');
+      assert.equal(lines.pop(), '');
+      return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    },
+    refused: (query: string) => problem('DELETE', query, 400, 'invalid-parameter', {}, '/v1/keys'),
+    async store(prefix: string, count: number): Promise<string[]> {
+      const keys = Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+      for (let from = 0; from < count; from += 100) {
+        const part = keys.slice(from, from + 100).map((key) => [key, 'x'] as const);
+        for (const { ok } of await client.putMany(part)) assert.ok(ok);
+      }
+      return keys;
+    },
+  };
+}
+
+withGateway({ args }, (gateway) => {
+  const { client, remove, refused, store } = removalsOf(gateway);
+  const { request, problem } = requestTo(gateway);
+  const left = async (keys: readonly string[]) =>
+    (await client.hasMany(keys)).filter((item) => item.ok && item.exists).length;
+
+  describe('DELETE /v1/keys', () => {
+    it('removes the objects with the prefix and no others, and reports its progress', async () => {
+      const keys = await store('old/', 299);
+      const others = await store('older/', 5);
+      const lines = await remove('prefix=old/');
+      assert.deepEqual(lines, [
+        { matched: batchKeys, removed: batchKeys, failed: 0 },
+        { matched: 2 * batchKeys, removed: 2 * batchKeys, failed: 0 },
+        { matched: 299, removed: 299, failed: 0, dryRun: false },
+      ]);
+      assert.equal(await left(keys), 0);
+      assert.equal(await left(others), 5);
+      assert.deepEqual(await remove('prefix=old/'), [
+        { matched: 0, removed: 0, failed: 0, dryRun: false },
+      ]);
+    });
+
+    it('only counts with dryRun', async () => {
+      const keys = await store('counted/', batchKeys);
+      for (const query of ['dryRun', 'dryRun=true', 'dryRun=1']) {
+        assert.deepEqual(await remove(`prefix=counted/&${query}`), [
+          { matched: batchKeys, removed: 0, failed: 0, dryRun: true },
+        ]);
+      }
+      assert.equal(await left(keys), batchKeys);
+      const lines = await remove('prefix=counted/&dryRun=false');
+      assert.equal(lines.at(-1)?.['removed'], batchKeys);
+    });
+
+    it('needs a prefix, or all=true to remove all objects', async () => {
+      const keys = await store('any/', 3);
+      for (const query of ['', '?prefix=', '?all=false', '?prefix=&all=0', '?prefix=a&all=true']) {
+        assert.match(String((await refused(query)).json['detail']), /all=true/);
+      }
+      for (const query of [
+        '?all=maybe',
+        '?prefix=a&dryRun=2',
+        '?prefix=%ff',
+        '?prefix=a&limit=1',
+      ]) {
+        await refused(query);
+      }
+      assert.equal(await left(keys), 3);
+      const lines = await remove('all=true');
+      assert.equal(lines.at(-1)?.['failed'], 0);
+      assert.equal(await left(keys), 0);
+      assert.deepEqual(await remove('all=true&dryRun'), [
+        { matched: 0, removed: 0, failed: 0, dryRun: true },
+      ]);
+    });
+
+    it('names its methods, takes no body, and sends only NDJSON', async () => {
+      const { headers } = await problem('PUT', '', 405, 'method-not-allowed', {}, '/v1/keys');
+      assert.equal(headers['allow'], 'GET, HEAD, DELETE');
+      const body = { headers: { 'content-length': '1' }, body: 'x' };
+      await problem('DELETE', '?prefix=a', 400, 'invalid-parameter', body, '/v1/keys');
+      const json = { headers: { accept: 'application/json' } };
+      await problem('DELETE', '?prefix=a', 406, 'not-acceptable', json, '/v1/keys');
+      const ndjson = { headers: { accept: 'application/x-ndjson' } };
+      assert.equal((await request('DELETE', '?prefix=a', ndjson, '/v1/keys')).status, 200);
+    });
+  });
+});
+
+describe('DELETE /v1/keys with a meta service', () => {
+  const injection = createInjection();
+  let meta: FakeMetaService;
+  let gateway: ReadyGateway;
+  before(async () => {
+    meta = await startMetaService();
+    const engine = ['--engine', await injectingLibrary(), '--meta-url', meta.url];
+    gateway = await startGateway({ args: [...args, ...engine], env: injection.env });
+  });
+  after(async () => {
+    await gateway.kill();
+    await meta.close();
+    injection.dispose();
+  });
+  const { remove, store } = removalsOf(() => gateway);
+  const under = async (rules: readonly Rule[], work: () => Promise<void>) => {
+    await injection.set(rules);
+    await work().finally(() => injection.clear());
+  };
+  const list = (keys: readonly (string | Uint8Array)[]) =>
+    meta.play({
+      '/get_all_keys': text(
+        Buffer.concat(keys.flatMap((key) => [Buffer.from(key), Buffer.from('\n')])),
+      ),
+    });
+
+  it('counts keys that others have removed, that are not UTF-8, and that the engine refuses', async () => {
+    const prefix = `${randomUUID()}/`;
+    const keys = await store(prefix, 200);
+    const binary = Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]);
+    list([...keys, `${prefix}gone`, binary, 'another']);
+    await under([{ on: 'batch_remove', itemCode: -3104, prefix: `${prefix}19` }], async () => {
+      // 19 and 190 to 199 have that prefix.
+      const lines = await remove(`prefix=${prefix}`);
+      assert.deepEqual(lines.at(-1), { matched: 202, removed: 189, failed: 12, dryRun: false });
+    });
+  });
+
+  it('ends with a line that has the problem, if the engine or the list fails later', async () => {
+    const prefix = `${randomUUID()}/`;
+    list(await store(prefix, 300));
+    await under([{ on: 'batch_remove', code: -3014, after: 1 }], async () => {
+      const lines = await remove(`prefix=${prefix}`);
+      const last = lines.at(-1) ?? {};
+      assert.deepEqual([last['matched'], last['removed'], last['failed']], [300, 128, 172]);
+    });
+    await under([{ on: 'batch_remove', hang: true }], async () => {
+      const [only, ...others] = await remove(`prefix=${prefix}`);
+      assert.equal(others.length, 0);
+      const { problem } = only as { problem: Record<string, unknown> };
+      assert.equal(problem['type'], '/problems/engine-timeout');
+      assert.equal('dryRun' in (only ?? {}), false);
+    });
+    const { problem } = requestTo(() => gateway);
+    meta.play({ '/get_all_keys': (response) => void response.destroy() });
+    const unavailable = 'meta-service-unavailable';
+    await problem('DELETE', `?prefix=${prefix}`, 503, unavailable, {}, '/v1/keys');
+  });
+
+  it('stops when the client disconnects', async () => {
+    const prefix = `${randomUUID()}/`;
+    list(Array.from({ length: 100 * batchKeys }, (_, i) => `${prefix}${i}`));
+    const calls = () => injection.counters('batch_remove').started;
+    const before = calls();
+    await under([{ on: 'batch_remove', delayOutsideUs: 20_000 }], async () => {
+      const socket = net.connect(gateway.port, '127.0.0.1').on('error', () => undefined);
+      socket.write(`DELETE /v1/keys?prefix=${prefix} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+      await new Promise((resolve) => socket.once('data', resolve));
+      await until(() => calls() > before + 1);
+      socket.resetAndDestroy();
+      await untilIdle(gateway.url);
+    });
+    assert.ok(calls() - before < 90, String(calls() - before));
+  });
+});
