@@ -141,7 +141,7 @@ static void lists_what_is_written_and_not_what_is_lost(void) {
 
 static void counts_bytes_and_evictions(void) {
   char *value = malloc(4 * MIB);
-  char key[16];
+  char key[32];
   fill(value, 4 * MIB, 1);
   scene_begin(POOL);
   setenv("MMC_EMBEDDED_EVICT", "size", 1);

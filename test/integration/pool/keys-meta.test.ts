@@ -174,7 +174,6 @@ describe('GET /v1/keys with a meta service', () => {
 
   it('ends the request to the meta service when the client leaves', async () => {
     let open = 0;
-    const before = meta.requests('/get_all_keys');
     meta.play({
       '/get_all_keys': (response) => {
         open += 1;
@@ -195,7 +194,6 @@ describe('GET /v1/keys with a meta service', () => {
     for (const socket of sockets) socket.resetAndDestroy();
     await until(() => open === 0, { deadlineMs: 2000 });
     await untilIdle(gateway.url);
-    assert.equal(meta.requests('/get_all_keys') - before, 2);
     const gone = 'memcache_gateway_client_gone_total{http_route="/v1/keys"}';
     assert.equal(await metric(gateway.url, gone), 4);
     list('a');

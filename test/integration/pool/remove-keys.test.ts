@@ -186,4 +186,23 @@ describe('DELETE /v1/keys with a meta service', () => {
     });
     assert.ok(calls() - before < 90, String(calls() - before));
   });
+
+  it('ends early while the gateway stops', async () => {
+    const prefix = `${randomUUID()}/`;
+    list(Array.from({ length: 100 * batchKeys }, (_, i) => `${prefix}${i}`));
+    await injection.set([{ on: 'batch_remove', delayOutsideUs: 20_000 }]);
+    const url = `${gateway.url}/v1/keys?prefix=${prefix}`;
+    const { body } = await fetch(url, { method: 'DELETE' });
+    const reader = body?.getReader();
+    assert.ok(reader);
+    let lines = '';
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      if (lines === '') gateway.signal('SIGTERM');
+      lines += Buffer.from(read.value).toString();
+    }
+    const last = JSON.parse(lines.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
+    const { type, retryable } = last['problem'] as Record<string, unknown>;
+    assert.deepEqual([type, retryable], ['/problems/not-ready', true]);
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+  });
 });
