@@ -1136,7 +1136,10 @@ export interface components {
          *     The response has these layers in this order; without `select` it has all layers.
          */
         Select: string;
-        /** @description Only keys that begin with this text, percent-encoded UTF-8 of at most 255 bytes. All keys without it. */
+        /**
+         * @description Only keys that begin with this text, percent-encoded UTF-8 of at most 255 bytes. All keys without it.
+         * @example kv/
+         */
         Prefix: string;
         /**
          * @description `*`: the request requires that no object has this key; otherwise it gets 412, and 304 for GET and
@@ -2219,7 +2222,10 @@ export interface operations {
     listKeys: {
         parameters: {
             query?: {
-                /** @description Only keys that begin with this text, percent-encoded UTF-8 of at most 255 bytes. All keys without it. */
+                /**
+                 * @description Only keys that begin with this text, percent-encoded UTF-8 of at most 255 bytes. All keys without it.
+                 * @example kv/
+                 */
                 prefix?: components["parameters"]["Prefix"];
                 /** @description Maximum number of keys of the page. */
                 limit?: number;
@@ -2255,11 +2261,17 @@ export interface operations {
     removeKeys: {
         parameters: {
             query?: {
-                /** @description Only keys that begin with this text, percent-encoded UTF-8 of at most 255 bytes. All keys without it. */
+                /**
+                 * @description Only keys that begin with this text, percent-encoded UTF-8 of at most 255 bytes. All keys without it.
+                 * @example kv/
+                 */
                 prefix?: components["parameters"]["Prefix"];
-                /** @description Removes all objects. Required without a prefix, and refused with one. */
+                /** @description Removes all objects. Required without a prefix, and refused with one. The value may be omitted. */
                 all?: boolean;
-                /** @description Only counts. */
+                /**
+                 * @description Only counts. The value may be omitted.
+                 * @example true
+                 */
                 dryRun?: boolean;
             };
             header?: {
