@@ -139,6 +139,27 @@ static void lists_what_is_written_and_not_what_is_lost(void) {
   scene_end();
 }
 
+/* The child is client 0. A list waits for the lock of a stopped client once, and inherits that of a killed one. */
+static void gives_up_on_a_stopped_owner_of_a_lock(void) {
+  char key[32];
+  scene_begin(POOL);
+  pid_t child = spawn(ask_for_one_key, NULL);
+  wait_for_step(1);
+  CHECK_CODE(init_client(), MMC_OK);
+  for (int i = 0; i < 2000; i++) { /* in all shards */
+    snprintf(key, sizeof key, "key-%d", i);
+    put_small(key);
+  }
+  stop_while(child, child_holds_a_shard);
+  mmc_embedded_key_page page = page_of(10);
+  CHECK_CODE(mmc_embedded_list("", "", &page), MCG_LOCK_TIMEOUT);
+  CHECK(stats_now().objects == 2000); /* takes no lock */
+  kill_now(child);
+  CHECK(count_keys("", 1000) == 2000);
+  mmc_uninit();
+  scene_end();
+}
+
 static void counts_bytes_and_evictions(void) {
   char *value = malloc(4 * MIB);
   char key[32];
@@ -211,6 +232,7 @@ int run_listing(int count, char **arguments) {
   refuses_wrong_arguments();
   lists_all_keys_in_order();
   lists_what_is_written_and_not_what_is_lost();
+  gives_up_on_a_stopped_owner_of_a_lock();
   counts_bytes_and_evictions();
   finds_stable_keys_among_changes(lists);
   puts("listing: ok");
