@@ -3,6 +3,7 @@ import { renderPool } from '../../src/metrics/aggregation.ts';
 import { engineMetrics } from '../../src/metrics/engine.ts';
 import { HttpMetrics } from '../../src/metrics/http.ts';
 import { nodeFeatureMetrics } from '../../src/metrics/node-features.ts';
+import { poolMetrics } from '../../src/metrics/pool.ts';
 import { storeMetrics } from '../../src/metrics/store.ts';
 import { textMetrics } from '../../src/metrics/text.ts';
 
@@ -12,7 +13,8 @@ const head = `# Metrics
 
 \`GET /metrics\` has these metrics in the text format of Prometheus
 ([how to scrape them](getting-started.md#prometheus)). Each is the sum over all workers, unless it has the label
-\`device\`. Counters and histograms keep what ended workers have counted. No label contains a key.
+\`device\` or is one of the pool, which all workers share. Counters and histograms keep what ended workers have counted.
+No label contains a key.
 
 The unit is the suffix of the name: \`_seconds\`, \`_bytes\`, or a plain number. A name with \`_total\` is a counter.
 `;
@@ -28,6 +30,7 @@ const groups = [
   { title: 'Requests', register: (sink) => new HttpMetrics(sink, () => 0) },
   { title: 'Store', register: (sink) => storeMetrics(sink, source(), source()) },
   { title: 'Engine and arena', register: (sink) => engineMetrics(sink, source(), () => false) },
+  { title: 'Pool', register: (sink) => poolMetrics(sink, source()) },
   { title: 'Memory of texts', register: (sink) => textMetrics(sink, source()) },
   { title: 'Node features', register: (sink) => nodeFeatureMetrics(sink, () => []) },
 ];

@@ -56,11 +56,11 @@ const metrics: readonly PoolMetric[] = [
 
 /**
  * The figures of the pool. Every worker has the same ones, so the sum over workers takes those of the first
- * (aggregation.ts). While the source does not report, there are no samples but `pool_up` 0.
+ * (aggregation.ts). While the source does not report, there are no samples but `pool_up` 0; without a source
+ * there is none.
  */
 export function poolMetrics(registry: MetricSink, pool: PoolSource | undefined): void {
-  if (pool === undefined) return;
-  const ask = () => pool.capacity().catch(() => undefined);
+  const ask = async () => pool?.capacity().catch(() => undefined);
   for (const { read, ...metric } of metrics) {
     register(registry, metric, async () => {
       const capacity = await ask();
@@ -72,7 +72,9 @@ export function poolMetrics(registry: MetricSink, pool: PoolSource | undefined):
     help: '1 if the source of the figures of the pool reports, 0 if it does not.',
     type: 'gauge',
   } as const;
-  register(registry, up, async () => [{ value: (await ask()) === undefined ? 0 : 1, labels: {} }]);
+  register(registry, up, async () =>
+    pool === undefined ? [] : [{ value: (await ask()) === undefined ? 0 : 1, labels: {} }],
+  );
 }
 
 function register(
