@@ -48,6 +48,7 @@ export interface Libc {
   socketpair(domain: number, type: number, protocol: number, descriptors: Int32Array): number;
   fcntl(descriptor: number, command: number, argument: number): number;
   shutdown(descriptor: number, how: number): number;
+  flock(descriptor: number, operation: number): number;
   _exit(code: number): never;
 }
 
@@ -73,6 +74,7 @@ export function libc(): Libc {
       // Variadic in C, like ioctl.
       fcntl: library.func('fcntl', 'int', ['int', 'int', 'long']) as any,
       shutdown: library.func('shutdown', 'int', ['int', 'int']) as any,
+      flock: library.func('flock', 'int', ['int', 'int']) as any,
       _exit: library.func('_exit', 'void', ['int']) as any,
     };
   }
