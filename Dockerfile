@@ -26,8 +26,8 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/build/native ./build/native
-# A container has to listen on all its addresses to be reached at all. Without tokens that lets in
-# whoever reaches the port, so the gateway refuses to start until GATEWAY_INSECURE=1 says so.
+# A container has to listen on all its addresses to be reached at all. So the gateway refuses to start
+# until GATEWAY_TOKEN_FILE names tokens, or GATEWAY_INSECURE=1 lets in everyone who reaches the port.
 ENV NODE_ENV=production GATEWAY_HOST=0.0.0.0 GATEWAY_PORT=8080
 EXPOSE 8080
 USER node

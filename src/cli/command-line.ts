@@ -1,7 +1,7 @@
 /** Runs the command of the command line. Exit codes: 0, 1, or 2 for a fault in the configuration. */
 import { readFileSync } from 'node:fs';
 import { findFileFaults } from '../config/files.ts';
-import { metaCommand, parseCommandLine } from '../config/flags.ts';
+import { metaCommand, parseCommandLine, tokenCommand } from '../config/flags.ts';
 import { refuse } from '../config/refusal.ts';
 import { readConfig } from '../config/settings-file.ts';
 import { packageFile } from '../os/package-files.ts';
@@ -17,10 +17,8 @@ export async function runCommandLine(
   signals: EarlySignals,
   program: string,
 ): Promise<number> {
-  if (argv[0] === metaCommand) {
-    const { runMetaCommand } = await import('./meta/command.ts');
-    return runMetaCommand(argv.slice(1), env, { version: readVersion(), signals });
-  }
+  const other = await runOtherCommand(argv, env, signals);
+  if (other !== undefined) return other;
   const line = parseCommandLine(argv);
   // Every command but the server ends by a signal.
   if (line.command !== 'start') signals.handOver();
@@ -67,8 +65,25 @@ export async function runCommandLine(
     program,
     warnings,
     reserve: files.reserve,
+    tokenFile: files.tokens,
     signals,
   });
+}
+
+/** The commands with flags of their own; undefined for the gateway itself. */
+async function runOtherCommand(
+  [word, ...rest]: readonly string[],
+  env: NodeJS.ProcessEnv,
+  signals: EarlySignals,
+): Promise<number | undefined> {
+  if (word === metaCommand) {
+    const { runMetaCommand } = await import('./meta/command.ts');
+    return runMetaCommand(rest, env, { version: readVersion(), signals });
+  }
+  if (word !== tokenCommand) return undefined;
+  signals.handOver();
+  const { runTokenCommand } = await import('./token/command.ts');
+  return runTokenCommand(rest, env, readVersion());
 }
 
 function readVersion(): string {

@@ -1,10 +1,11 @@
-/** SIGHUP: its meaning, and the settings file that is read again. */
+/** SIGHUP: its meaning, and the settings file that is read again (token-file-watch.ts: the token file). */
 import type { Interpreted } from '../config/config.ts';
 import { changesOf, type Reloadable, type Sound } from '../config/reload.ts';
 import type { PoolLog } from '../log/waiting-log.ts';
 
 export interface Circumstances {
-  readonly settingsFile: string | undefined;
+  /** Whether there is a file to read again: the settings file or the token file. */
+  readonly hasFiles: boolean;
   /** Whether stdout was a terminal at the start. */
   readonly startedOnTerminal: boolean;
   /** Whether stdout is a terminal now; a closed terminal does not count. */
@@ -16,9 +17,9 @@ export interface Circumstances {
  * that kept running could not be stopped from a terminal.
  */
 export function meaningOfHangup(circumstances: Circumstances): 'stop' | 'reload' | 'nothing' {
-  const { settingsFile, startedOnTerminal, onTerminal } = circumstances;
-  if (startedOnTerminal && (settingsFile === undefined || !onTerminal)) return 'stop';
-  return settingsFile === undefined ? 'nothing' : 'reload';
+  const { hasFiles, startedOnTerminal, onTerminal } = circumstances;
+  if (startedOnTerminal && (!hasFiles || !onTerminal)) return 'stop';
+  return hasFiles ? 'reload' : 'nothing';
 }
 
 export interface ReloadOptions {

@@ -2,6 +2,7 @@
 import tty from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import type { Config, Interpreted } from '../config/config.ts';
+import type { SoundTokenFile } from '../config/files.ts';
 import { workerHeapOptions } from '../config/heap.ts';
 import type { Sound } from '../config/reload.ts';
 import { LateLog } from '../log/late-log.ts';
@@ -22,7 +23,7 @@ import { keepHeapSteady } from '../supervisor/steady-heap.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
 import type { EarlySignals } from './early-signals.ts';
 import { readyLine } from './ready-line.ts';
-import { createReload } from './reload.ts';
+import { followFiles, type RuntimeFiles } from './runtime-files.ts';
 import { handleSignals } from './signals.ts';
 
 export interface StartOptions extends Sound {
@@ -33,6 +34,8 @@ export interface StartOptions extends Sound {
   readonly program: string;
   readonly warnings: readonly string[];
   readonly reserve: { readonly library: string; readonly bytes: number } | undefined;
+  /** The token file as it is at the start, if one is named. */
+  readonly tokenFile: SoundTokenFile | undefined;
   /** Since the program began. */
   readonly signals: EarlySignals;
 }
@@ -53,21 +56,18 @@ export async function startGateway(options: StartOptions): Promise<number> {
     return 1;
   }
   const poolName = config.poolName ?? newPoolName();
-  const supervisor = createSupervisor({ options, config, log, poolName, descriptors });
-  handleSignals({
-    supervisor,
-    settingsFile: config.settingsFile,
+  const files = followFiles({
+    started: options,
+    reread: options.reread,
+    tokenFile: options.tokenFile,
     log: log.lines,
-    reload: createReload({
-      started: options,
-      reread: options.reread,
-      log: log.lines,
-      apply(settings) {
-        log.setLevel(settings.logLevel);
-        supervisor.reconfigure(settings);
-      },
-    }),
+    apply(settings) {
+      log.setLevel(settings.logLevel);
+      supervisor.reconfigure(settings);
+    },
   });
+  const supervisor = createSupervisor({ options, config, files, log, poolName, descriptors });
+  handleSignals({ supervisor, log: log.lines, reloads: files.reloads });
   options.signals.handOver();
   try {
     await supervisor.start();
@@ -107,13 +107,14 @@ type ResolvedConfig = Config & { readonly logFormat: 'json' | 'pretty' };
 interface SupervisorParts {
   readonly options: StartOptions;
   readonly config: ResolvedConfig;
+  readonly files: RuntimeFiles;
   readonly log: LateLog;
   readonly poolName: string;
   readonly descriptors: DescriptorLimit | undefined;
 }
 
 function createSupervisor(parts: SupervisorParts): Supervisor {
-  const { options, config, log, poolName, descriptors } = parts;
+  const { options, config, files, log, poolName, descriptors } = parts;
   const { version, warnings, reserve } = options;
   const isHeapGiven = options.origins.has('maxHeapBytes');
   const heap = workerHeapOptions(config, isHeapGiven, process.execArgv, process.env);
@@ -123,6 +124,8 @@ function createSupervisor(parts: SupervisorParts): Supervisor {
   const loadMetrics = () => import('../metrics/aggregation.ts');
   return new Supervisor({
     config,
+    runtime: files.settings,
+    tokenFile: files.tokenFile,
     devices: config.devices,
     program: {
       file: fileURLToPath(options.program),

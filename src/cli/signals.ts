@@ -9,13 +9,13 @@ const REPEATED_SIGNAL_MS = 100;
 
 export interface SignalOptions {
   readonly supervisor: Pick<Supervisor, 'stop' | 'stopping' | 'kill'>;
-  readonly settingsFile: string | undefined;
-  readonly reload: () => Promise<void>;
+  /** Each reads a file again; empty when no file is named. */
+  readonly reloads: readonly (() => Promise<void>)[];
   readonly log: PoolLog;
 }
 
-/** SIGTERM and SIGINT stop the gateway, a second one kills it; SIGHUP reads the settings file again. */
-export function handleSignals({ supervisor, settingsFile, reload, log }: SignalOptions): void {
+/** SIGTERM and SIGINT stop the gateway, a second one kills it; SIGHUP reads the settings file and the token file again. */
+export function handleSignals({ supervisor, reloads, log }: SignalOptions): void {
   let last: { signal: NodeJS.Signals; time: number } | undefined;
   const stop = (signal: NodeJS.Signals): void => {
     const time = performance.now();
@@ -30,9 +30,14 @@ export function handleSignals({ supervisor, settingsFile, reload, log }: SignalO
   const startedOnTerminal = tty.isatty(stdout);
   process.on('SIGHUP', () => {
     const onTerminal = tty.isatty(stdout);
-    const meaning = meaningOfHangup({ settingsFile, startedOnTerminal, onTerminal });
+    const hasFiles = reloads.length > 0;
+    const meaning = meaningOfHangup({ hasFiles, startedOnTerminal, onTerminal });
     if (meaning === 'stop') stop('SIGHUP');
-    else if (meaning === 'reload') void reload();
-    else log.warn({}, 'SIGHUP: nothing to read again, since there is no --settings-file');
+    else if (meaning === 'reload') for (const reload of reloads) void reload();
+    else
+      log.warn(
+        {},
+        'SIGHUP: nothing to read again, since there is no --settings-file or --token-file',
+      );
   });
 }

@@ -6,7 +6,7 @@ import { type CommandLine, type Given, nearestVariable } from './flags.ts';
 import { defaultHeapBytes } from './heap.ts';
 import type { Kind } from './kinds.ts';
 import { otherFormOf, shortFormFault } from './origins.ts';
-import { rules } from './rules.ts';
+import { rules, warningsAbout } from './rules.ts';
 import type { Settings } from './settings-file.ts';
 import { type Config, flagOf, type SettingName, settingNames, table, variableOf } from './table.ts';
 
@@ -65,6 +65,7 @@ export function interpretConfig(
   if (short !== undefined) faults.push(short);
   const warnings = misspeltVariables(env);
   if (faults.length > 0) return { faults, warnings };
+  warnings.push(...warningsAbout(config));
   return { config: Object.freeze(config), origins, warnings };
 }
 

@@ -6,6 +6,7 @@ import {
   embeddedLibraryPath,
   reserveLibraryPath,
 } from '../native/start/built-libraries.ts';
+import { readTokenFile, type TokenFileReading } from '../tokens/read-token-file.ts';
 import type { Config, Origins } from './config.ts';
 import { formatBytes, mebibyte } from './kinds.ts';
 
@@ -17,7 +18,13 @@ export interface FileFindings {
 }
 
 /** What findFileFaults returns: `poolBytes` of the configuration, or less if /dev/shm is smaller. */
-export type MachineFindings = FileFindings & { readonly poolBytes: number };
+export type MachineFindings = FileFindings & {
+  readonly poolBytes: number;
+  /** The token file, if one is named and has no fault. */
+  readonly tokens: SoundTokenFile | undefined;
+};
+
+export type SoundTokenFile = Extract<TokenFileReading, { tokens: unknown }>;
 
 /** All faults at once, each with its correction. */
 export async function findFileFaults(
@@ -25,7 +32,9 @@ export async function findFileFaults(
   env: NodeJS.ProcessEnv,
   origins: Origins = new Map(),
 ): Promise<MachineFindings> {
-  const faults: string[] = [];
+  const read = config.tokenFile === undefined ? undefined : await readTokenFile(config.tokenFile);
+  const tokens = read !== undefined && 'tokens' in read ? read : undefined;
+  const faults = read !== undefined && 'faults' in read ? tokenFaults(read) : [];
   const warnings: string[] = [];
   if (config.engine === 'embedded') {
     if (!existsSync(embeddedLibraryPath)) {
@@ -39,7 +48,7 @@ export async function findFileFaults(
     if ('fault' in fitted) faults.push(`--pool-bytes: ${fitted.fault}`);
     if ('warning' in fitted) warnings.push(`--pool-bytes: ${fitted.warning}`);
     const poolBytes = 'poolBytes' in fitted ? fitted.poolBytes : config.poolBytes;
-    return { faults, warnings, reserve: undefined, poolBytes };
+    return { faults, warnings, reserve: undefined, poolBytes, tokens };
   }
   const fault = fileFault(config.engine);
   if (fault !== undefined) {
@@ -54,8 +63,17 @@ export async function findFileFaults(
     warnings: [...warnings, ...local.warnings, ...lease.warnings],
     reserve: local.reserve,
     poolBytes: config.poolBytes,
+    tokens,
   };
 }
+
+const tokenFaults = (read: Extract<TokenFileReading, { faults: unknown }>): string[] =>
+  read.faults.map((fault) => {
+    const advice = read.isMissing
+      ? '; create it with memcache-gateway token create (see token --help)'
+      : '';
+    return `--token-file: ${fault}${advice}`;
+  });
 
 /** Memory of this machine, and the size of the file system in which the embedded engine keeps its pool. */
 interface MachineMemory {

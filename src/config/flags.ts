@@ -23,6 +23,8 @@ export interface CommandLine {
 
 /** The first word of the command that has flags of its own (meta/command.ts). */
 export const metaCommand = 'meta';
+/** The same, for tokens (token/command.ts). */
+export const tokenCommand = 'token';
 
 const commands: ReadonlyMap<string, Command> = new Map([
   ['--help', 'help'],
@@ -105,7 +107,8 @@ function add(
 }
 
 function unknownWord(word: string): string {
-  if (word === metaCommand) return `"${word}" is a command: give it before all flags`;
+  if (word === metaCommand || word === tokenCommand)
+    return `"${word}" is a command: give it before all flags`;
   if (!word.startsWith('-')) {
     return `"${word}" is not a flag; settings are given as --flag value (see --help)`;
   }

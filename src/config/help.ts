@@ -11,6 +11,7 @@ export function helpText(): string {
   const lines = [
     'Usage: memcache-gateway [--flag value]...',
     '       memcache-gateway meta [--flag value]...',
+    '       memcache-gateway token create|list|revoke [--flag value]...',
     '',
     ...wrap(
       'An HTTP gateway for MemCache Hybrid. Each setting is a flag, the environment variable next to it, or a line of the settings file. The flag overrides the variable, the variable overrides the file. Sizes are plain bytes, or 64k, 512MiB, 1GiB (powers of 1024). Switches take on or off; --flag alone means on, --no-flag means off.',
@@ -21,6 +22,7 @@ export function helpText(): string {
     '  --check-config      check all settings and the engine, print the effective',
     '                      configuration, exit with 0 or 2',
     '  meta                run the meta service of the engine; see meta --help',
+    '  token               manage the tokens of clients; see token --help',
   ];
   for (const group of groups) {
     lines.push('', `${group}:`);
@@ -121,10 +123,13 @@ On SIGHUP the gateway reads the file again. The flags and variables of the start
 The gateway applies \`--layout\` and \`--log-level\` to all workers at once and keeps all connections. For
 every other setting that has changed, a warning says that it takes effect at the next start. If the file
 has a fault, the gateway logs the fault and changes nothing. It logs the result before it applies a less
-verbose level. Without a settings file, SIGHUP only writes a log line.
+verbose level. SIGHUP also reads the file of \`--token-file\` again, which the gateway reads anyway within
+2 seconds after a change ([security.md](security.md#the-token-file)). With neither file, SIGHUP only writes
+a log line.
 
 A terminal that closes also sends SIGHUP. A gateway whose stdout was a terminal at start shuts down, as
-after SIGTERM, when that terminal has closed. Without a settings file, it shuts down after any SIGHUP.
+after SIGTERM, when that terminal has closed. With neither a settings file nor a token file, it shuts down
+after any SIGHUP.
 
 `;
 

@@ -1,8 +1,11 @@
-import { integer, text, toggle } from './kinds.ts';
+import { integer, list, path, text, toggle } from './kinds.ts';
 import { listenAddresses, socketFileMode } from './listen.ts';
 import { setting } from './setting.ts';
 
-/** Where the gateway listens. */
+/** What only clients with a token may see, besides everything below /v1/. */
+export const protectable = ['metrics', 'docs'] as const;
+
+/** Where the gateway listens, and for whom. */
 export const listeningSettings = {
   port: setting(
     'Listening',
@@ -14,7 +17,7 @@ export const listeningSettings = {
     'Listening',
     text('ADDRESS', 'an address or name'),
     '127.0.0.1',
-    'Address or host name to listen on. Any address but loopback needs --insecure, because clients do not authenticate.',
+    'Address or host name to listen on. Any address but loopback needs --token-file or --insecure.',
   ),
   listen: setting(
     'Listening',
@@ -32,6 +35,24 @@ export const listeningSettings = {
     'Listening',
     toggle(),
     false,
-    'Allow addresses other than loopback. Every client that can reach them can read, store and remove every object.',
+    'Allow addresses other than loopback without --token-file. Every client that can reach them can read, store and remove every object. Operations of the scope admin remain refused there.',
+  ),
+
+  tokenFile: setting(
+    'Tokens',
+    path(),
+    undefined,
+    'File of bearer tokens (memcache-gateway token create --help). Every request below `/v1/` then needs one. The gateway reads the file again within 2 seconds after a change, and on SIGHUP.',
+  ),
+  protect: setting(
+    'Tokens',
+    list('PART,…', protectable.join(', '), partFault),
+    [],
+    'What else needs a token, with any scope: metrics is `/metrics`; docs is `/docs`, `/openapi.*`, `/problems` and every other page. `/livez` and `/readyz` never need one.',
   ),
 };
+
+function partFault(word: string): string | undefined {
+  if (protectable.some((part) => part === word)) return undefined;
+  return `"${word}" cannot be protected; give some of ${protectable.join(', ')}`;
+}

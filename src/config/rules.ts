@@ -1,6 +1,5 @@
 /** The rules between settings. Each names the settings that it reads, first the one to blame. */
-import net from 'node:net';
-import { isIPv6 } from '../engine-config/host-text.ts';
+import { isLoopback } from '../engine-config/host-text.ts';
 import { leastHeapBytes, textBudgetBytes } from './heap.ts';
 import { formatBytes, mebibyte } from './kinds.ts';
 import { hostFault, writeListenAddress } from './listen.ts';
@@ -60,35 +59,45 @@ export const rules: readonly Rule[] = [
   },
   { settings: ['host'], fault: ({ host }) => hostFault(host, '127.0.0.1 or ::1') },
   {
-    settings: ['host', 'insecure'],
-    fault({ host, insecure }) {
+    settings: ['host', 'insecure', 'tokenFile'],
+    fault({ host, insecure, tokenFile }) {
       if (hostFault(host, '') !== undefined) return undefined;
-      return isLoopback(host) || insecure ? undefined : exposed([host]);
+      const isOpen = isLoopback(host) || insecure || tokenFile !== undefined;
+      return isOpen ? undefined : exposed([host]);
     },
   },
   {
-    settings: ['listen', 'insecure'],
-    fault({ listen, insecure }) {
-      // Only users of this machine who may write the file reach a socket.
-      const reachable = listen.filter((place) => 'host' in place && !isLoopback(place.host));
-      if (reachable.length === 0 || insecure) return undefined;
-      return exposed(reachable.map(writeListenAddress));
+    settings: ['listen', 'insecure', 'tokenFile'],
+    fault({ listen, insecure, tokenFile }) {
+      const reachable = reachablePlaces(listen);
+      if (reachable.length === 0 || insecure || tokenFile !== undefined) return undefined;
+      return exposed(reachable);
     },
   },
   { settings: ['listen'], fault: ({ listen }) => sharedPlaceFault(listen) },
+  {
+    settings: ['protect', 'tokenFile'],
+    fault({ protect, tokenFile }) {
+      if (protect.length === 0 || tokenFile !== undefined) return undefined;
+      return 'nothing can be protected without tokens; give --token-file as well, or omit this';
+    },
+  },
 ];
 
 const exposed = (places: readonly string[]): string =>
-  `${places.join(' and ')} can be reached from other machines, and without tokens everyone there may read, store and remove every object; listen on 127.0.0.1, or accept that with --insecure (GATEWAY_INSECURE=1)`;
+  `${places.join(' and ')} can be reached from other machines, and without tokens everyone there may read, store and remove every object; listen on 127.0.0.1, or require tokens with --token-file FILE (memcache-gateway token create --help), or accept that with --insecure (GATEWAY_INSECURE=1)`;
 
-/** Addresses that only this machine reaches. A name other than localhost is not looked up. */
-export function isLoopback(host: string): boolean {
-  if (net.isIPv4(host)) return host.startsWith('127.');
-  if (isIPv6(host)) {
-    const loopback = new net.BlockList();
-    loopback.addAddress('::1', 'ipv6');
-    loopback.addSubnet('::ffff:127.0.0.0', 104, 'ipv6');
-    return loopback.check(host, 'ipv6');
-  }
-  return host.toLowerCase() === 'localhost';
+/** Only users of this machine who may write the file reach a socket. */
+const reachablePlaces = (listen: Config['listen']): string[] =>
+  listen.filter((place) => 'host' in place && !isLoopback(place.host)).map(writeListenAddress);
+
+/** Combinations that are allowed, and that an operator should know of. */
+export function warningsAbout({ host, listen, tokenFile }: Config): string[] {
+  if (tokenFile === undefined) return [];
+  const reachable = reachablePlaces(listen);
+  if (listen.length === 0 && !isLoopback(host)) reachable.push(host);
+  if (reachable.length === 0) return [];
+  return [
+    `--token-file: tokens and objects travel unencrypted to ${reachable.join(' and ')}, because the gateway has no TLS yet; use it only in a network in which no one can listen, or behind a proxy with TLS`,
+  ];
 }

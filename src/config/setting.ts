@@ -2,6 +2,7 @@ import type { Kind } from './kinds.ts';
 
 export const groups = [
   'Listening',
+  'Tokens',
   'Engine',
   'Memory',
   'Requests',

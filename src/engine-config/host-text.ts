@@ -28,3 +28,15 @@ export function canonicalHost(host: string): string {
   const words = mapped.slice(1).map((word) => Number.parseInt(word, 16));
   return words.flatMap((word) => [word >> 8, word & 255]).join('.');
 }
+
+/** Addresses that only this machine reaches. A name other than localhost is not looked up. */
+export function isLoopback(host: string): boolean {
+  if (net.isIPv4(host)) return host.startsWith('127.');
+  if (isIPv6(host)) {
+    const loopback = new net.BlockList();
+    loopback.addAddress('::1', 'ipv6');
+    loopback.addSubnet('::ffff:127.0.0.0', 104, 'ipv6');
+    return loopback.check(host, 'ipv6');
+  }
+  return host.toLowerCase() === 'localhost';
+}

@@ -52,6 +52,26 @@ export const problemKinds = {
     'The body does not match its Content-Digest',
     'The digest of the bytes received differs from the one in the request. Nothing was stored or removed. Send the request again.',
   ),
+  'token-required': kind(
+    401,
+    'The request needs a token',
+    'Send Authorization: Bearer with a token of this gateway. An operator creates one with memcache-gateway token create.',
+  ),
+  'token-invalid': kind(
+    401,
+    'The token is not valid',
+    'The token is unknown, revoked, expired or mistyped. Ask an operator of the gateway for a new one.',
+  ),
+  'scope-missing': kind(
+    403,
+    'The request lacks the scope of the operation',
+    'The detail names the scope. read permits to get, check and describe objects, write to put and remove them, admin to administer the gateway; no scope includes another. Use a token with this scope. Without tokens, a listener beyond loopback (--insecure) never has the scope admin.',
+  ),
+  'key-not-permitted': kind(
+    403,
+    'The token does not permit the key',
+    'The token permits only keys that begin with one of its prefixes. The gateway has not looked for the object.',
+  ),
   'host-not-allowed': kind(
     403,
     'The Host header names a host that is not allowed',

@@ -98,6 +98,7 @@ const lineOf = (exchange: Recorded, status: number, durationMs: number) => ({
   bytesOut: exchange.bytesOut,
   ...(exchange.problem === undefined ? {} : { problem: exchange.problem }),
   ...(exchange.key === '' ? {} : { keyHash: hashedKey(exchange.key) }),
+  ...(exchange.grant?.id === undefined ? {} : { tokenId: exchange.grant.id }),
   ...(exchange.cutOff === undefined ? {} : { reason: exchange.cutOff }),
   ...(exchange.error === undefined ? {} : { err: exchange.error }),
 });

@@ -9,6 +9,8 @@ import type { HeldBytes } from './body/held-bytes.ts';
 import type { ConnectionState } from './connection/connection-state.ts';
 import type { TransferWatch } from './connection/transfer-watch.ts';
 import { requestIdOf } from './request/request-id.ts';
+import type { Access } from './security/access.ts';
+import { type Grant, nothing } from './security/grant.ts';
 
 export type BatchOperation = 'put' | 'get' | 'exists' | 'info' | 'remove';
 
@@ -33,6 +35,7 @@ export type RouteTemplate =
 
 /** The parts of a worker that handlers use. */
 export interface Gateway {
+  readonly access: Access;
   readonly store: ObjectStore;
   readonly batches: BatchStore;
   /** What the whole pool holds; undefined if neither the engine nor a meta service reports it. */
@@ -73,6 +76,8 @@ export interface Exchange {
   /** From performance.now(). */
   readonly startedMs: number;
   readonly method: string;
+  /** What the request may do; nothing until its head is checked. */
+  grant: Grant;
   route: RouteTemplate;
   /** The decoded key; empty for routes without one. */
   key: string;
@@ -104,6 +109,7 @@ type Outcome = 'problem' | 'error' | 'cutOff' | 'failedItems';
 
 /** The facts that the log and the metrics use. */
 export type Recorded = Pick<Exchange, Facts | Outcome> & {
+  readonly grant?: Pick<Grant, 'id'>;
   readonly res: Pick<ServerResponse, ResponseState>;
 };
 
@@ -121,6 +127,7 @@ export const newExchange = (
   requestId: requestIdOf(req.headers['x-request-id']),
   startedMs: performance.now(),
   method: req.method ?? 'GET',
+  grant: nothing,
   route: 'other',
   key: '',
   query: '',

@@ -5,7 +5,9 @@
  */
 import type { Layout } from '../config/layouts.ts';
 import { type Config, settingNames, table } from '../config/table.ts';
+import { isScope } from '../tokens/token.ts';
 import type { PoolReport } from './report.ts';
+import type { RuntimeSettings } from './runtime-settings.ts';
 
 /** The word on the command line that makes the program a worker; only the supervisor uses it. */
 export const workerRole = 'worker';
@@ -47,6 +49,20 @@ const isLayouts = (value: unknown): value is readonly Layout[] =>
       Array.isArray(layout['sizes']) &&
       layout['sizes'].every(isCount),
   );
+const isTokens = (value: unknown): value is RuntimeSettings['tokens'] =>
+  value === null ||
+  (Array.isArray(value) &&
+    value.every(
+      (token) =>
+        isRecord(token) &&
+        isString(token['id']) &&
+        isString(token['sha256']) &&
+        (token['expiresMs'] === null || isCount(token['expiresMs'])) &&
+        Array.isArray(token['scopes']) &&
+        token['scopes'].every(isScope) &&
+        Array.isArray(token['prefixes']) &&
+        token['prefixes'].every(isString),
+    ));
 const isLogLevel = (value: unknown): value is Config['logLevel'] =>
   isString(value) && 'value' in table.logLevel.kind.read(value);
 
@@ -74,7 +90,7 @@ export interface MetricJson {
 
 const toWorkerShapes = {
   /** The first message; the worker opens the engine of its device. It has inherited this number of listeners. */
-  start: { config: isConfig, device: isCount, listeners: isCount },
+  start: { config: isConfig, device: isCount, listeners: isCount, tokens: isTokens },
   /** Returns the handle of `echo`. */
   echoed: {},
   /** Carries a connection as a bare handle that must not be read yet; the response is `accept`. */
@@ -93,8 +109,8 @@ const toWorkerShapes = {
   surveyed: { id: isCount, report: isReport },
   /** A shutdown is near: readiness fails and responses close their connections, but all are served. */
   unready: {},
-  /** Settings that have changed at run time. */
-  reconfigure: { layout: isLayouts, logLevel: isLogLevel },
+  /** Settings that have changed at run time; the hashes of tokens pass only through this channel. */
+  reconfigure: { layout: isLayouts, logLevel: isLogLevel, tokens: isTokens },
   /** Finish the requests in flight within this time; `leave` follows when all workers have. */
   drain: { deadlineMs: isCount },
   /** No worker needs the objects in its memory any more: a drained worker uninitialises its engine. */

@@ -3,6 +3,7 @@ import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
 import type { MetricJson } from '../messages/protocol.ts';
 import type { PoolSamples, Rendered } from '../supervisor/scrape.ts';
 import type { PoolNumbers } from '../supervisor/supervisor-options.ts';
+import { tokenFileMetrics } from './token-file.ts';
 
 /** Sums by the rule of each metric (sum, first, average …), like the cluster support of prom-client. */
 export async function renderPool(samples: PoolSamples, own: PoolNumbers): Promise<Rendered> {
@@ -95,5 +96,6 @@ function ownRegistry(own: PoolNumbers): Registry {
   for (const [status, count] of fallbackResponses) answers.inc({ status }, count);
   waiting.set(waitingConnections);
   fallback.inc(fallbackConnections);
+  if (own.tokenFile !== undefined) tokenFileMetrics(registry, own.tokenFile);
   return registry;
 }

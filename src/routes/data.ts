@@ -6,6 +6,7 @@ import { announcesBody, bodyNotTaken } from '../http/request/framing.ts';
 import { decodeKey, type Target } from '../http/request/target.ts';
 import { methodNotAllowed } from '../http/response/problem.ts';
 import { respondError } from '../http/response/respond.ts';
+import { authorize } from '../http/security/authorize.ts';
 import { skipBody } from '../node-internals/body-tap.ts';
 import type { Handler, Methods } from './handler.ts';
 import { lazy } from './lazy.ts';
@@ -99,6 +100,7 @@ export function serveData(exchange: Exchange, { path, query }: Target): boolean 
   exchange.query = query;
   try {
     if (found.keyAt !== undefined) exchange.key = decodeKey(path.slice(found.keyAt));
+    authorize(exchange);
     const served = handler(exchange);
     if (served instanceof Promise) served.catch((error: unknown) => fail(exchange, error));
     if (method === found.takesBody) holdBody(exchange);

@@ -8,6 +8,8 @@ import { problemOfThrown, type StoreOperation } from './engine-problem.ts';
 export interface ItemCodes {
   readonly codes: Int32Array;
   readonly stopped: Stopped | undefined;
+  /** Items that the request may not use: they have no code either, for that reason. */
+  readonly refused?: { readonly problem: ProblemError; has(index: number): boolean };
 }
 
 export interface Stopped {

@@ -1,16 +1,16 @@
 /** Loads the fallback server when the supervisor first needs it, and logs and counts its responses. */
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
+import type { Access } from '../http/security/access.ts';
 import { createLineLimit } from '../log/line-limit.ts';
 import type { PoolLog } from '../log/waiting-log.ts';
+import type { RuntimeSettings } from '../messages/runtime-settings.ts';
 import type { PoolFacts } from './fallback-responses.ts';
 import type { FallbackServer, ResponseFacts } from './fallback-server.ts';
 
 export interface FallbackHostOptions extends PoolFacts {
-  readonly config: Pick<
-    Config,
-    'allowHost' | 'allowOrigin' | 'idleTimeoutMs' | 'disableNodeFeatures'
-  >;
+  readonly config: Config;
+  readonly tokens: RuntimeSettings['tokens'];
   readonly log: PoolLog;
 }
 
@@ -27,9 +27,18 @@ export class FallbackHost {
     ),
   );
   #loading: Promise<FallbackServer> | undefined;
+  #tokens: RuntimeSettings['tokens'];
+  /** Loaded together with the server. */
+  #access: Access | undefined;
 
   constructor(options: FallbackHostOptions) {
     this.#options = options;
+    this.#tokens = options.tokens;
+  }
+
+  setTokens(tokens: RuntimeSettings['tokens']): void {
+    this.#tokens = tokens;
+    this.#access?.setTokens(tokens);
   }
 
   /** Responses sent, by status. */
@@ -54,14 +63,17 @@ export class FallbackHost {
 
   async #load(): Promise<FallbackServer> {
     const { config, ...facts } = this.#options;
-    const [{ FallbackServer }] = await Promise.all([
+    const [{ FallbackServer }, { Access }] = await Promise.all([
       import('./fallback-server.ts'),
+      import('../http/security/access.ts'),
       import('../node-internals/probe-features.ts').then(({ probeServerFeatures }) =>
         probeServerFeatures(config.disableNodeFeatures),
       ),
     ]);
+    this.#access = new Access(config, this.#tokens);
     return new FallbackServer({
       ...facts,
+      access: this.#access,
       allowHosts: config.allowHost,
       allowOrigins: config.allowOrigin,
       idleTimeoutMs: config.idleTimeoutMs,

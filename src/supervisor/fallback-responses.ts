@@ -9,6 +9,8 @@ import {
   type ProblemResponse,
   problemResponse,
 } from '../http/response/problem.ts';
+import type { Access } from '../http/security/access.ts';
+import { authorize } from '../http/security/authorize.ts';
 import { checkHead, type Expectation } from '../http/security/head.ts';
 import type { BrowserGuard } from '../http/security/host.ts';
 import type { MetricsText } from '../messages/protocol.ts';
@@ -31,16 +33,25 @@ export interface FallbackRequest {
   readonly expectation: Expectation;
 }
 
+/** What judges a request before its response is made. */
+export interface FallbackGuards {
+  readonly guard: BrowserGuard;
+  readonly access: Access;
+}
+
 /** A response, with its problem and what a defect threw, for the log. */
 export type FallbackResponse = ProblemResponse & { problem?: ProblemSlug; error?: unknown };
 
 /** The operations that need no worker, with their parameters. Readiness always fails here. */
-const operations: ReadonlyMap<string, readonly 'verbose'[]> = new Map([
-  ['/livez', []],
-  ['/readyz', ['verbose']],
-  ['/metrics', []],
-  ['/v1/clients', []],
-]);
+const operations = {
+  '/livez': [],
+  '/readyz': ['verbose'],
+  '/metrics': [],
+  '/v1/clients': [],
+} as const satisfies Record<string, readonly 'verbose'[]>;
+type OperationPath = keyof typeof operations;
+
+const isOperation = (path: string): path is OperationPath => Object.hasOwn(operations, path);
 
 /**
  * The response to a request while no worker serves: 503, except that the process lives, has metrics and
@@ -48,15 +59,16 @@ const operations: ReadonlyMap<string, readonly 'verbose'[]> = new Map([
  */
 export async function fallbackResponse(
   { req, requestId, expectation }: FallbackRequest,
-  guard: BrowserGuard,
+  { guard, access }: FallbackGuards,
   { unavailability, metricsText, report }: PoolFacts,
 ): Promise<FallbackResponse> {
   try {
-    checkHead(req, expectation, guard);
+    const grant = checkHead(req, expectation, guard, access);
     checkTransferEncoding(req);
     const { path, query } = parseTarget(req.url ?? '/');
-    const parameters = operations.get(path);
-    const verbose = parameters !== undefined && requireOperation(req, query, parameters);
+    const verbose = isOperation(path) && requireOperation(req, query, operations[path]);
+    const { method = 'GET' } = req;
+    if (isOperation(path)) authorize({ gateway: { access }, grant, route: path, method, key: '' });
     if (path === '/livez') return ok('application/json', '{"status":"live"}\n', requestId);
     if (path === '/metrics') {
       const { contentType, body } = await metricsText();

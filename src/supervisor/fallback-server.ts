@@ -13,11 +13,13 @@ import { discardInput, discardRequest } from '../http/connection/linger.ts';
 import { PipelineLimit } from '../http/connection/pipeline-limit.ts';
 import { requestIdOf } from '../http/request/request-id.ts';
 import { sendLastResponse } from '../http/response/problem.ts';
+import type { Access } from '../http/security/access.ts';
 import type { Expectation } from '../http/security/head.ts';
 import { type BrowserGuard, browserGuard } from '../http/security/host.ts';
 import { fallbackResponse, type PoolFacts } from './fallback-responses.ts';
 
 export interface FallbackOptions extends PoolFacts {
+  readonly access: Access;
   readonly allowHosts: readonly string[];
   readonly allowOrigins: readonly string[];
   /** How long the head of a request may take. */
@@ -91,7 +93,8 @@ export class FallbackServer implements ConnectionHandler {
     const { method = 'GET' } = req;
     const requestId = requestIdOf(req.headers['x-request-id']);
     const request = { req, requestId, expectation };
-    void fallbackResponse(request, this.#guard, this.#options).then((response) => {
+    const guards = { guard: this.#guard, access: this.#options.access };
+    void fallbackResponse(request, guards, this.#options).then((response) => {
       const { status, headers, body, ...reasons } = response;
       this.#options.onResponse({ status, requestId, method: req.method, ...reasons });
       sendLastResponse(res, method, { status, headers, body });

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { PoolLog } from '../log/waiting-log.ts';
 import type { WorkerFacts } from '../messages/protocol.ts';
 import type { PoolReport } from '../messages/report.ts';
+import type { RuntimeSettings } from '../messages/runtime-settings.ts';
 import type { WorkerState } from '../messages/state.ts';
 import type { Listeners } from './listeners/listeners.ts';
 import type { WorkerProgram } from './processes/worker-process.ts';
@@ -23,10 +24,27 @@ export interface PoolNumbers {
   readonly fallbackConnections: number;
   /** Responses sent without a worker, by status. */
   readonly fallbackResponses: ReadonlyMap<number, number>;
+  /** Undefined without a token file. */
+  readonly tokenFile?: TokenFileNumbers | undefined;
+}
+
+/** The state of the token file, for /metrics. */
+export interface TokenFileNumbers {
+  /** Whether the gateway uses the tokens that the file has now. */
+  readonly isCurrent: boolean;
+  /** Tokens in use. */
+  readonly tokens: number;
+  /** Readings that found a new fault. */
+  readonly failures: number;
+  /** When the file was last read without faults, in milliseconds since 1970. */
+  readonly readMs: number;
 }
 
 export interface SupervisorOptions {
   readonly config: Config;
+  /** The settings that may change, as they are at the start. */
+  readonly runtime: RuntimeSettings;
+  readonly tokenFile?: () => TokenFileNumbers | undefined;
   readonly devices: readonly number[];
   readonly program: WorkerProgram;
   readonly env: (device: number) => NodeJS.ProcessEnv;

@@ -3,9 +3,9 @@
  * everything in order. It loads no native code and survives uncaught errors (guard.ts), so that
  * only a signal ends it.
  */
-import type { Reloadable } from '../config/reload.ts';
 import type { MetricsText, WorkerFacts } from '../messages/protocol.ts';
 import { type PoolReport, reportPool } from '../messages/report.ts';
+import type { RuntimeSettings } from '../messages/runtime-settings.ts';
 import { takesConnections } from '../messages/state.ts';
 import { Accepting } from './accepting.ts';
 import { Dispatch } from './dispatch/dispatch.ts';
@@ -51,6 +51,7 @@ export class Supervisor {
     this.#progress = createProgress({ log: options.log, clients });
     this.#fallback = new FallbackHost({
       config: options.config,
+      tokens: options.runtime.tokens,
       log: options.log,
       unavailability: () => this.#unavailability(),
       metricsText: () => this.metricsText(),
@@ -117,8 +118,9 @@ export class Supervisor {
     void this.#shutdown.begin(reason, this.#startup.ever);
   }
 
-  /** Gives these settings to all workers, also to those that start later. */
-  reconfigure(settings: Reloadable): void {
+  /** Gives these settings to all workers, also to those that start later, and to the fallback server. */
+  reconfigure(settings: RuntimeSettings): void {
+    this.#fallback.setTokens(settings.tokens);
     for (const worker of this.#workers) worker.reconfigure(settings);
   }
 
@@ -175,13 +177,15 @@ export class Supervisor {
       waitingConnections: this.#dispatch.waitingConnections,
       fallbackConnections: this.#dispatch.fallbackConnections,
       fallbackResponses: this.#fallback.responses,
+      tokenFile: this.#options.tokenFile?.(),
     };
   }
 
   #createWorker(device: number): ManagedWorker {
-    const { config, program, env, log } = this.#options;
+    const { config, runtime, program, env, log } = this.#options;
     const worker: ManagedWorker = new ManagedWorker({
       config,
+      runtime,
       device,
       program,
       env: env(device),

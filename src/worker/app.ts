@@ -7,6 +7,7 @@ import { announcesBody, bodyNotTaken } from '../http/request/framing.ts';
 import { parseTarget } from '../http/request/target.ts';
 import { methodNotAllowed } from '../http/response/problem.ts';
 import { respondError } from '../http/response/respond.ts';
+import { authorize } from '../http/security/authorize.ts';
 import { serveData } from '../routes/data.ts';
 import type { Handler, Methods } from '../routes/handler.ts';
 import { docsRoutes } from '../routes/pages/docs.ts';
@@ -43,6 +44,7 @@ export async function createApp(
       const serve = Object.hasOwn(methods, req.method) ? methods[req.method] : undefined;
       if (serve === undefined) throw methodNotAllowed(req.method, allow);
       if (announcesBody(req)) throw bodyNotTaken(req.method);
+      authorize(exchange);
       exchange.query = parseTarget(req.url).query;
       return serve(exchange);
     });
@@ -72,6 +74,7 @@ const asPage =
   (req, res, next) => {
     const exchange = exchangeOf(req);
     exchange.route = pageTemplate(req.path);
+    authorize(exchange);
     res.setHeader('X-Request-Id', exchange.requestId);
     if (gateway.draining) res.setHeader('Connection', 'close');
     res.once('finish', () => {

@@ -1,6 +1,5 @@
 import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Reloadable } from '../config/reload.ts';
 import { handleConnections } from '../http/connection/connection-handler.ts';
 import { createConnectionServer } from '../http/connection/connection-server.ts';
 import {
@@ -8,9 +7,11 @@ import {
   type LiveConnections,
 } from '../http/connection/live-connections.ts';
 import type { Gateway } from '../http/exchange.ts';
+import { Access } from '../http/security/access.ts';
 import type { LateLog } from '../log/late-log.ts';
 import type { CallHealth } from '../messages/heartbeat.ts';
 import type { MetricJson } from '../messages/protocol.ts';
+import type { RuntimeSettings } from '../messages/runtime-settings.ts';
 import { engineMetrics } from '../metrics/engine.ts';
 import { nodeFeatureMetrics } from '../metrics/node-features.ts';
 import { poolMetrics } from '../metrics/pool.ts';
@@ -32,7 +33,7 @@ import { RequestServer } from './request-server.ts';
 import type { GatewayStart, RunningGateway } from './running-gateway.ts';
 
 export interface GatewayServerOptions
-  extends Pick<GatewayStart, 'config' | 'metricsText' | 'poolReport'> {
+  extends Pick<GatewayStart, 'config' | 'tokens' | 'metricsText' | 'poolReport'> {
   readonly scheduler: Scheduler;
   readonly log: LateLog;
 }
@@ -51,7 +52,10 @@ export class GatewayServer implements RunningGateway {
     const { config, scheduler } = options;
     const logger = options.log.lines;
     this.#recorder = new ExchangeRecorder(this.#registry, logger, config);
-    this.#gateway = createGateway(config, scheduler, (exchange) => this.#recorder.end(exchange));
+    const access = new Access(config, options.tokens);
+    this.#gateway = createGateway(config, access, scheduler, (exchange) =>
+      this.#recorder.end(exchange),
+    );
     this.#registerMetrics();
     this.#circuit = createCircuitBreaker({
       scheduler,
@@ -131,8 +135,9 @@ export class GatewayServer implements RunningGateway {
     this.#gateway.store.endWaits();
   }
 
-  reconfigure({ layout, logLevel }: Reloadable): void {
+  reconfigure({ layout, logLevel, tokens }: RuntimeSettings): void {
     this.#gateway.layouts = layout;
+    this.#gateway.access.setTokens(tokens);
     this.#options.log.setLevel(logLevel);
   }
 

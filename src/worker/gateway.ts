@@ -3,6 +3,7 @@ import { textBudgetBytes } from '../config/heap.ts';
 import { HeldBytes } from '../http/body/held-bytes.ts';
 import { TransferWatch } from '../http/connection/transfer-watch.ts';
 import type { Gateway } from '../http/exchange.ts';
+import type { Access } from '../http/security/access.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import { batchStore } from '../store/batch/batch-store.ts';
 import { EngineStore } from '../store/engine-store.ts';
@@ -11,6 +12,7 @@ import { openPool } from '../store/pool/open-pool.ts';
 /** Puts together what the routes of a worker work with. */
 export function createGateway(
   config: Config,
+  access: Access,
   scheduler: Scheduler,
   onEnd: Gateway['onEnd'],
 ): Gateway {
@@ -28,6 +30,7 @@ export function createGateway(
     sizeCacheKeys: config.sizeCacheKeys,
   });
   return {
+    access,
     store,
     batches: batchStore(scheduler.batches, store, config),
     pool: openPool(config, scheduler),

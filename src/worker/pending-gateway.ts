@@ -1,5 +1,5 @@
 import { setTimeout as elapse } from 'node:timers/promises';
-import type { Reloadable } from '../config/reload.ts';
+import type { RuntimeSettings } from '../messages/runtime-settings.ts';
 import type { RunningGateway } from './running-gateway.ts';
 
 /** The gateway of a worker, which may still be opening. Changes that arrive earlier apply once it is open. */
@@ -7,7 +7,7 @@ export class PendingGateway {
   #opening: Promise<RunningGateway> | undefined;
   #running: RunningGateway | undefined;
   #isStopAnnounced = false;
-  #settings: Reloadable | undefined;
+  #settings: RuntimeSettings | undefined;
 
   /** Undefined until it is open. */
   get running(): RunningGateway | undefined {
@@ -28,7 +28,7 @@ export class PendingGateway {
     this.#running?.announceStop();
   }
 
-  reconfigure(settings: Reloadable): void {
+  reconfigure(settings: RuntimeSettings): void {
     this.#settings = settings;
     this.#running?.reconfigure(settings);
   }

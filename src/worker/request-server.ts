@@ -116,7 +116,7 @@ export class RequestServer implements ConnectionHandler {
   }
 
   #serve(exchange: Exchange, expectation: Expectation): void {
-    const { config } = this.#options;
+    const { config, gateway } = this.#options;
     const { req } = exchange;
     if (exchange.bodyFault instanceof ClientGoneError) {
       abandon(exchange);
@@ -124,7 +124,7 @@ export class RequestServer implements ConnectionHandler {
     }
     ignoreBodilessExpectation(exchange, config.keepAliveMs);
     try {
-      checkHead(req, expectation, this.#guard);
+      exchange.grant = checkHead(req, expectation, this.#guard, gateway.access);
       if (config.fastLane && serveData(exchange, parseTarget(req.url ?? '/'))) return;
     } catch (error) {
       respondError(exchange, error);

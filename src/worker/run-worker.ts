@@ -134,7 +134,7 @@ class Worker {
   }
 
   async #start(message: Extract<ToWorker, { type: 'start' }>): Promise<void> {
-    const { config, device, listeners } = message;
+    const { config, device, listeners, tokens } = message;
     this.#drainMs = config.drainMs;
     this.#acceptor.inherit(listeners);
     this.#maxConnections = connectionsWithin(descriptorLimit(), listeners);
@@ -142,6 +142,7 @@ class Worker {
     const opening = this.#parts.open({
       config,
       device,
+      tokens,
       metricsText: () => channel.metricsText(),
       poolReport: () => channel.poolReport(),
       echo: (handle) => channel.echo(handle),

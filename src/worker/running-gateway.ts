@@ -1,15 +1,16 @@
 import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
-import type { Reloadable } from '../config/reload.ts';
 import type { CallHealth } from '../messages/heartbeat.ts';
 import type { MetricJson, MetricsText, WorkerFacts } from '../messages/protocol.ts';
 import type { PoolReport } from '../messages/report.ts';
+import type { RuntimeSettings } from '../messages/runtime-settings.ts';
 import type { Handle } from '../node-internals/connection-handle.ts';
 
 /** The arguments of the opening of a gateway. */
 export interface GatewayStart {
   readonly config: Config;
   readonly device: number;
+  readonly tokens: RuntimeSettings['tokens'];
   /** Metrics of all workers and the supervisor. */
   readonly metricsText: () => Promise<MetricsText>;
   /** The supervisor's report on all workers. */
@@ -32,7 +33,7 @@ export interface RunningGateway {
   /** Reports from now on that it is not ready, but still serves all requests. */
   announceStop(): void;
   /** From now on requests are served and logged by these settings. */
-  reconfigure(settings: Reloadable): void;
+  reconfigure(settings: RuntimeSettings): void;
   collect(): Promise<MetricJson[]>;
   /** Uninitialises the engine; false when it had to be given up. */
   closeEngine(deadlineMs: number): Promise<boolean>;

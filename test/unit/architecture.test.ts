@@ -76,7 +76,7 @@ const layers = [
   ...['main.ts', 'cli', 'worker', 'metrics', 'supervisor', 'node-store', 'routes', 'codecs'],
   ...['http', 'store', 'scheduler', 'messages', 'config', 'native', 'engine-config'],
   ...['meta-service', 'os'],
-  ...['node-internals', 'log', 'errors', 'collections', 'generated'],
+  ...['node-internals', 'log', 'tokens', 'errors', 'collections', 'generated'],
 ];
 
 /** The imports of the client with names that no module of src has. */

@@ -119,7 +119,7 @@ describe('generated pages', () => {
 describe('the pages', () => {
   const inDocs = readdirSync(path.join(root, 'docs')).filter((name) => name.endsWith('.md'));
   const pages = [
-    ...['README.md', 'CHANGELOG.md', 'packages/client/README.md'],
+    ...['README.md', 'CHANGELOG.md', 'SECURITY.md', 'packages/client/README.md'],
     ...inDocs.map((name) => `docs/${name}`),
   ];
 

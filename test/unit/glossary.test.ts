@@ -62,7 +62,7 @@ describe('the glossary', () => {
     words.split(', ').map((word) => ({ word, better })),
   );
   const texts: [name: string, text: string][] = [
-    ...['README.md', 'CHANGELOG.md', ...filesIn('docs', '.md')]
+    ...['README.md', 'CHANGELOG.md', 'SECURITY.md', ...filesIn('docs', '.md')]
       .filter((name) => name !== page)
       .map((name): [string, string] => [name, withoutCode(read(name))]),
     ['openapi.yaml', descriptionsIn(openApiDocument as unknown as Json).join('\n')],

@@ -203,6 +203,7 @@ const RETRYABLE = new Set(
 );
 
 function headersOf(status: number): Record<string, string> {
+  if (status === 401) return { 'www-authenticate': 'Bearer realm="memcache-gateway"' };
   if (status === 405) return { allow: 'GET, HEAD' };
   if (status === 415) return { 'accept-encoding': 'identity' };
   if (status === 416) return { 'content-range': 'bytes */8994816' };

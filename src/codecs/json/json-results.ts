@@ -57,8 +57,9 @@ function results(
   };
 }
 
-/** The problem that ended the calls before this item was processed. */
-function stoppedAt({ stopped }: ItemCodes, index: number): ProblemError | undefined {
+/** Why this item has no code: the request may not use it, or a problem ended the calls before it was processed. */
+function withoutCode({ stopped, refused }: ItemCodes, index: number): ProblemError | undefined {
+  if (refused?.has(index) === true) return refused.problem;
   return stopped !== undefined && index >= stopped.from ? stopped.problem : undefined;
 }
 
@@ -69,21 +70,21 @@ export function existsResults(keys: readonly string[], answer: ItemCodes): Resul
     if (!exists && code !== MMC_UNMATCHED_KEY) return problemOfCode('exists', code);
     return `"status":200,"code":${code},"exists":${exists}`;
   });
-  return results(keys, (i) => stoppedAt(answer, i) ?? tell(answer.codes[i] as number));
+  return results(keys, (i) => withoutCode(answer, i) ?? tell(answer.codes[i] as number));
 }
 
 export function removeResults(keys: readonly string[], answer: ItemCodes): Results {
   const tell = byCode((code) =>
     code === 0 ? '"status":204,"code":0' : problemOfCode('remove', code),
   );
-  return results(keys, (i) => stoppedAt(answer, i) ?? tell(answer.codes[i] as number));
+  return results(keys, (i) => withoutCode(answer, i) ?? tell(answer.codes[i] as number));
 }
 
 export function infoResults(keys: readonly string[], answer: ItemInfos): Results {
   const problem = byCode((code) => problemOfCode('stat', code));
   const infoOf = (i: number) => answer.infos[i] as ItemInfos['infos'][number];
   const problemOf = (i: number): Told | undefined => {
-    const stopped = stoppedAt(answer, i);
+    const stopped = withoutCode(answer, i);
     if (stopped !== undefined) return stopped;
     const code = answer.codes[i] as number;
     if (code !== 0) return problem(code);

@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { ProblemError } from '../../errors/problems.ts';
 import { authorityOf, MAX_TARGET_LENGTH, parseTarget } from '../request/target.ts';
 import { methodNotAllowed } from '../response/problem.ts';
+import type { Access } from './access.ts';
+import type { Grant } from './grant.ts';
 import type { BrowserGuard } from './host.ts';
 
 /** The Expect header of a request: none, 100-continue, or an unknown one. */
@@ -10,12 +12,17 @@ export type Expectation = 'none' | 'continue' | 'unknown';
 /** 16 KiB hold 3,000 header lines, which take 300 KB of heap for as long as the request lasts. */
 const MAX_HEADER_LINES = 256;
 
-/** Checks the parts of a head that all requests have. @throws ProblemError */
+/**
+ * Checks the parts of a head that all requests have, the token among them. Returns what the request may
+ * do. Where the path needs a token, a request without a valid one gets 401 before its Host is judged: the
+ * host says nothing more then. @throws ProblemError
+ */
 export function checkHead(
   req: IncomingMessage,
   expectation: Expectation,
   guard: BrowserGuard,
-): void {
+  access: Access,
+): Grant {
   const { url = '/', headers, rawHeaders, httpVersion, httpVersionMajor } = req;
   if (httpVersionMajor !== 1) {
     throw new ProblemError('http-version-not-supported', {
@@ -24,12 +31,22 @@ export function checkHead(
   }
   if (url.length > MAX_TARGET_LENGTH) throw new ProblemError('uri-too-long');
   if (expectation === 'unknown') throw new ProblemError('expectation-failed');
+  const grant = access.identify(req);
+  const { refusal, id } = grant;
+  if (refusal !== undefined && access.needsToken(parseTarget(url).path) && !isPreflight(req)) {
+    throw refusal;
+  }
   // Only a target in absolute form has an authority.
   const authority = url.charCodeAt(0) === 0x2f ? undefined : authorityOf(url);
-  const isAllowedOrigin = guard(headers.host, headers.origin, authority);
+  const isAllowedOrigin = guard(headers.host, headers.origin, authority, id !== undefined);
   if (headers['sec-fetch-site'] !== undefined) refuseCrossSite(req, isAllowedOrigin);
   if (rawHeaders.length > 2 * MAX_HEADER_LINES) throw new ProblemError('headers-too-large');
+  return grant;
 }
+
+/** A browser sends it without credentials before the request of a page, and it has no effect. */
+const isPreflight = ({ method, headers }: IncomingMessage): boolean =>
+  method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
 
 /**
  * Refuses a request below /v1/ that a browser sends for a page of another site. A `no-cors` request
@@ -39,14 +56,12 @@ export function checkHead(
  * can set it. A preflight has no credentials and no effect, and its Origin is checked as every other.
  * @throws ProblemError `origin-not-allowed`
  */
-function refuseCrossSite(
-  { url = '/', method, headers }: IncomingMessage,
-  isAllowedOrigin: boolean,
-): void {
+function refuseCrossSite(req: IncomingMessage, isAllowedOrigin: boolean): void {
+  const { url = '/', headers } = req;
   const site = headers['sec-fetch-site'];
   if (site !== 'cross-site' && site !== 'same-site') return;
   if (isAllowedOrigin || !parseTarget(url).path.startsWith('/v1/')) return;
-  if (method === 'OPTIONS' && headers['access-control-request-method'] !== undefined) return;
+  if (isPreflight(req)) return;
   throw new ProblemError('origin-not-allowed', {
     detail: `A page of another site made this request (Sec-Fetch-Site: ${site}) without an Origin that is allowed here. Allow the page's origin with --allow-origin, and call from a script with fetch in its default mode, which sends the Origin.`,
   });

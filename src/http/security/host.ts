@@ -5,12 +5,15 @@ import { printable } from '../request/query.ts';
 /**
  * Checks the Host and Origin of each request, and the authority of its target where that has one;
  * throws `host-not-allowed`, `origin-not-allowed`, and `malformed-request` unless there is one Host.
- * Returns whether there is an Origin that is allow-listed.
+ * Returns whether there is an Origin that is allow-listed. `hasToken`: the request has a valid token, so
+ * any host is accepted. A page that reaches the gateway through DNS rebinding has no token: browsers never
+ * add one by themselves.
  */
 export type BrowserGuard = (
   host: string | undefined,
   origin: string | undefined,
   authority?: string,
+  hasToken?: boolean,
 ) => boolean;
 
 /** Verdicts are remembered for this many Host values, since clients repeat theirs on each request. */
@@ -28,15 +31,15 @@ export function browserGuard(options: {
   const hosts = new Set(options.allowHosts.map(hostName));
   const origins = new Set(options.allowOrigins.map((name) => name.toLowerCase()));
   const allowed = new Set<string>();
-  return (header, origin, authority) => {
+  return (header, origin, authority, hasToken = false) => {
     if (header === undefined) {
       throw new ProblemError('malformed-request', { detail: 'The request has no Host header.' });
     }
     const host = authority ?? header;
     // This is how node:http joins several (joinDuplicateHeaders); no host has a blank in it.
     if (host !== header && header.includes(', ')) throw severalHosts();
-    if (!allowed.has(host)) {
-      if (host.includes(', ')) throw severalHosts();
+    if (!allowed.has(host) && host.includes(', ')) throw severalHosts();
+    if (!hasToken && !allowed.has(host)) {
       const name = hostName(host);
       if (
         !(name === 'localhost' || name.endsWith('.localhost') || isAddress(name) || hosts.has(name))

@@ -24,7 +24,7 @@ import type { LayerCut } from '../../store/layers/layers.ts';
 import { judgeCut } from '../../store/layers/layers.ts';
 import type { ReadPlan, ReadWindow } from '../../store/read-objects.ts';
 import type { Handler } from '../handler.ts';
-import { withJson } from './batch-request.ts';
+import { batchesOf, withJson } from './batch-request.ts';
 import { type Cargo, encodedHeaders, releaseWindow, sendWindow } from './send-window.ts';
 
 /** POST /v1/batch/get. */
@@ -66,7 +66,7 @@ function encoderOf(
 async function sendObjects(exchange: Exchange, hold: TextHold, wanted: Wanted): Promise<void> {
   const { gateway, req, requestId } = exchange;
   const { keys, cut } = wanted;
-  const plan = await gateway.batches.planRead(keys, req.socket);
+  const plan = await batchesOf(exchange).planRead(keys, req.socket);
   if (cut !== undefined) judgeCut(plan, cut, keys.keys());
   let window = await gateway.batches.readWindow(plan, 0, req.socket);
   let sender: ResponseSender;

@@ -26,7 +26,7 @@ import { parsePutQuery } from '../../http/request/placement.ts';
 import { invalidParameter, parseQuery } from '../../http/request/query.ts';
 import type { BatchWriter } from '../../store/batch/batch-writer.ts';
 import type { Handler } from '../handler.ts';
-import { respondResults } from './batch-request.ts';
+import { batchesOf, respondResults } from './batch-request.ts';
 
 const TYPES = [JSON_TYPE, FORM_TYPE, SAFETENSORS_TYPE];
 
@@ -37,7 +37,7 @@ export const batchPut: Handler = async (exchange) => {
   refuseEncodings(req);
   const mediaType = requireMediaType(req, TYPES);
   const digest = digestOf(req);
-  const writer = gateway.batches.writer(gateway.limits, new UploadingClient(exchange));
+  const writer = batchesOf(exchange).writer(gateway.limits, new UploadingClient(exchange));
   const receive = mediaType.type === JSON_TYPE ? receiveJson : receiveStreamed;
   const put = async (hold: TextHold): Promise<void> => {
     try {

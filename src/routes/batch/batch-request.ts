@@ -3,6 +3,7 @@ import { readKeys } from '../../codecs/json/json-request.ts';
 import type { Results } from '../../codecs/json/json-results.ts';
 import { resultsText } from '../../codecs/json/json-results.ts';
 import { TimeSlices } from '../../codecs/time-slices.ts';
+import { sharedProblem } from '../../errors/problems.ts';
 import { receiveText } from '../../http/body/receive-text.ts';
 import { type TextHold, withTextHold } from '../../http/body/text-hold.ts';
 import type { Exchange } from '../../http/exchange.ts';
@@ -13,12 +14,25 @@ import { parseQuery } from '../../http/request/query.ts';
 import { negotiatedHeaders } from '../../http/response/headers.ts';
 import { respond } from '../../http/response/respond.ts';
 import { ResponseSender } from '../../http/response/sender.ts';
+import { keyNotPermitted } from '../../http/security/authorize.ts';
+import { permitsKey } from '../../http/security/grant.ts';
 import type { Caller } from '../../scheduler/arena-room.ts';
 import type { BatchStore } from '../../store/batch/batch-store.ts';
+import { permittedBatches } from '../../store/batch/permitted-keys.ts';
 import type { Handler } from '../handler.ts';
 
 /** Bytes of a response that may wait for a slow client before more of it is made (item-cost.ts). */
 const AHEAD_BYTES = 64 * 1024;
+
+/** The store of a batch request. Each key outside the prefixes of its token becomes an item with 403. */
+export function batchesOf({ gateway, grant }: Exchange): BatchStore {
+  if (grant.prefixes.length === 0) return gateway.batches;
+  const { slug, options } = keyNotPermitted(grant);
+  return permittedBatches(gateway.batches, {
+    permits: (key) => permitsKey(grant, key),
+    problem: sharedProblem(slug, options),
+  });
+}
 
 /** An operation on keys alone: JSON in, JSON out. */
 export function keysHandler(
@@ -32,7 +46,7 @@ export function keysHandler(
     return withJson(exchange, async (text, hold) => {
       const { batchKeys } = gateway.limits;
       const keys = await readKeys(text, batchKeys, itemCounter(hold, form));
-      await respondResults(exchange, await ask(gateway.batches, keys, req.socket));
+      await respondResults(exchange, await ask(batchesOf(exchange), keys, req.socket));
     });
   };
 }

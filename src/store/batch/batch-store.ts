@@ -1,3 +1,4 @@
+import type { ProblemError } from '../../errors/problems.ts';
 import type { DataInfo } from '../../native/abi/types.ts';
 import type { Caller } from '../../scheduler/arena-room.ts';
 import type { BatchQueues } from '../../scheduler/batch-calls.ts';
@@ -24,6 +25,8 @@ export interface BatchStore {
 export interface WriterLimits {
   readonly maxObjectBytes: number;
   readonly unsizedBytes: number;
+  /** The problem of a key that may not be written; undefined for others. */
+  readonly refuse?: (key: string) => ProblemError | undefined;
 }
 
 /** `store` writes the objects that the engine refuses in a batch, one by one. */
@@ -52,8 +55,8 @@ export function batchStore(
     planRead: (keys, caller) => planRead(calls.of(caller), keys),
     readWindow: (plan, from, caller) =>
       readWindow({ engine: calls.of(caller), arenaWaitMs }, plan, from, caller),
-    writer: ({ maxObjectBytes, unsizedBytes }, caller) =>
-      new BatchWriter({ engine: always, store, maxObjectBytes, unsizedBytes, caller }),
+    writer: ({ maxObjectBytes, unsizedBytes, refuse }, caller) =>
+      new BatchWriter({ engine: always, store, maxObjectBytes, unsizedBytes, refuse, caller }),
     get waiting() {
       return calls.waiting;
     },

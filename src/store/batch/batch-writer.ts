@@ -25,6 +25,8 @@ export interface WriterContext {
   readonly maxObjectBytes: number;
   /** The limit for a value whose length is not known before its end. */
   readonly unsizedBytes: number;
+  /** The problem of a key that may not be written; undefined for others. */
+  readonly refuse?: ((key: string) => ProblemError | undefined) | undefined;
   readonly caller: Caller | undefined;
 }
 
@@ -166,6 +168,8 @@ export class BatchWriter implements ValueSink {
   }
 
   #refusal(key: string, bytes: number | undefined): ProblemError | undefined {
+    const refused = this.#context.refuse?.(key);
+    if (refused !== undefined) return refused;
     if (this.#seen.has(key)) return NAMED_BEFORE;
     if (bytes === undefined) return undefined;
     if (bytes === 0) return EMPTY;

@@ -4,11 +4,14 @@ import type { Config } from '../../config/config.ts';
 import type { PoolLog } from '../../log/waiting-log.ts';
 import type { MetricJson, MetricsText, WorkerFacts } from '../../messages/protocol.ts';
 import type { PoolReport } from '../../messages/report.ts';
+import type { RuntimeSettings } from '../../messages/runtime-settings.ts';
 import type { AcceptReport } from '../dispatch/accept-windows.ts';
 import type { WorkerProgram } from './worker-process.ts';
 
 export interface ManagedWorkerOptions {
   readonly config: Config;
+  /** The settings that may change, as they are at the start. */
+  readonly runtime: RuntimeSettings;
   readonly device: number;
   readonly program: WorkerProgram;
   readonly env: NodeJS.ProcessEnv;

@@ -1,9 +1,9 @@
 /** One place in the pool, for one device: it has a worker, waits to start the next one, or has been stopped. */
 import type { Socket } from 'node:net';
-import type { Reloadable } from '../../config/reload.ts';
 import type { LogLevel } from '../../log/waiting-log.ts';
 import type { Heartbeat } from '../../messages/heartbeat.ts';
 import type { MetricJson } from '../../messages/protocol.ts';
+import type { RuntimeSettings } from '../../messages/runtime-settings.ts';
 import {
   move,
   takesConnections,
@@ -33,12 +33,12 @@ export class ManagedWorker {
   #handedOver = 0;
   #stopping = false;
   #unready = false;
-  /** Settings that have changed since the gateway was started. */
-  #reloaded: Reloadable | undefined;
+  #runtime: RuntimeSettings;
   #clean = true;
 
   constructor(options: ManagedWorkerOptions) {
     this.#options = options;
+    this.#runtime = options.runtime;
     this.device = options.device;
   }
 
@@ -103,7 +103,8 @@ export class ManagedWorker {
     this.#move('due');
     const instance: WorkerInstance = new WorkerInstance({
       managed: this.#options,
-      config: { ...this.#options.config, ...this.#reloaded },
+      config: this.#options.config,
+      runtime: this.#runtime,
       state: () => this.#state,
       log: (level, fields, message) => this.#log(level, fields, message),
       onMessage: (message) => this.#receive(message),
@@ -145,8 +146,8 @@ export class ManagedWorker {
   }
 
   /** Gives these settings to its worker and to its successors. */
-  reconfigure(settings: Reloadable): void {
-    this.#reloaded = settings;
+  reconfigure(settings: RuntimeSettings): void {
+    this.#runtime = settings;
     this.#instance?.reconfigure(settings);
   }
 

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import type { Config } from '../../config/config.ts';
-import type { Reloadable } from '../../config/reload.ts';
 import type { LogLevel } from '../../log/waiting-log.ts';
 import type { MetricJson, ToWorker } from '../../messages/protocol.ts';
+import type { RuntimeSettings } from '../../messages/runtime-settings.ts';
 import { takesConnections, type WorkerState } from '../../messages/state.ts';
 import { describeRemaining, type Remaining } from './exit-report.ts';
 import { type HeartbeatWatch, watchHeartbeat } from './heartbeat-watch.ts';
@@ -12,8 +12,9 @@ import { type Exit, type WorkerMessage, WorkerProcess } from './worker-process.t
 
 export interface WorkerInstanceOptions {
   readonly managed: ManagedWorkerOptions;
-  /** With the settings that were read again since the start. */
   readonly config: Config;
+  /** Replaces the settings of `config` that have been read again since the start. */
+  readonly runtime: RuntimeSettings;
   readonly state: () => WorkerState;
   readonly log: (level: LogLevel, fields: object, message: string) => void;
   readonly onMessage: (message: WorkerMessage) => void;
@@ -45,7 +46,9 @@ export class WorkerInstance {
 
   constructor(options: WorkerInstanceOptions) {
     this.#options = options;
-    const { managed, config, state } = options;
+    const { managed, runtime, state } = options;
+    const { tokens, ...reloaded } = runtime;
+    const config = { ...options.config, ...reloaded };
     const listeners = managed.listeners();
     this.#listeners = listeners.length;
     this.#process = new WorkerProcess({
@@ -65,7 +68,13 @@ export class WorkerInstance {
         options.onExit(exit);
       },
     });
-    this.send({ type: 'start', config, device: managed.device, listeners: listeners.length });
+    this.send({
+      type: 'start',
+      config,
+      device: managed.device,
+      listeners: listeners.length,
+      tokens,
+    });
     this.#watch = watchHeartbeat({
       managed,
       pid: this.pid,
@@ -153,7 +162,7 @@ export class WorkerInstance {
     return this.#metrics.collect(deadlineMs);
   }
 
-  reconfigure(settings: Reloadable): void {
+  reconfigure(settings: RuntimeSettings): void {
     this.#process.showOutput(showsOutput(settings));
     this.send({ type: 'reconfigure', ...settings });
   }

@@ -23,7 +23,7 @@ export interface ReceivedResponse {
 }
 
 /** Statuses that are possible before the gateway knows whether path and method exist. */
-const ANYWHERE = new Set([400, 403, 408, 414, 417, 431, 500, 501, 503, 505]);
+const ANYWHERE = new Set([400, 401, 403, 408, 414, 417, 431, 500, 501, 503, 505]);
 
 function plainHeaders(headers: HeaderValues): Map<string, string> {
   const plain = new Map<string, string>();

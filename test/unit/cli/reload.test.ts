@@ -6,25 +6,22 @@ import { parseCommandLine } from '../../../src/config/flags.ts';
 import { silentLog } from '../../../src/log/waiting-log.ts';
 
 describe('SIGHUP', () => {
-  const meaning = (
-    settingsFile: string | undefined,
-    startedOnTerminal: boolean,
-    onTerminal: boolean,
-  ) => meaningOfHangup({ settingsFile, startedOnTerminal, onTerminal });
+  const meaning = (hasFiles: boolean, startedOnTerminal: boolean, onTerminal: boolean) =>
+    meaningOfHangup({ hasFiles, startedOnTerminal, onTerminal });
 
-  it('reloads if there is a settings file', () => {
-    assert.equal(meaning('s.conf', false, false), 'reload');
-    assert.equal(meaning('s.conf', true, true), 'reload');
+  it('reloads if there is a file to read again', () => {
+    assert.equal(meaning(true, false, false), 'reload');
+    assert.equal(meaning(true, true, true), 'reload');
   });
 
   it('has no effect without one', () => {
-    assert.equal(meaning(undefined, false, false), 'nothing');
+    assert.equal(meaning(false, false, false), 'nothing');
   });
 
   it('shuts down if the terminal has closed, or must have', () => {
-    assert.equal(meaning('s.conf', true, false), 'stop');
-    assert.equal(meaning(undefined, true, false), 'stop');
-    assert.equal(meaning(undefined, true, true), 'stop');
+    assert.equal(meaning(true, true, false), 'stop');
+    assert.equal(meaning(false, true, false), 'stop');
+    assert.equal(meaning(false, true, true), 'stop');
   });
 });
 

@@ -4,8 +4,8 @@ import { type Config, interpretConfig } from '../../../src/config/config.ts';
 import { nearest, parseCommandLine } from '../../../src/config/flags.ts';
 import { helpText } from '../../../src/config/help.ts';
 import { formatBytes, gibibyte, kibibyte, mebibyte, tebibyte } from '../../../src/config/kinds.ts';
-import { isLoopback } from '../../../src/config/rules.ts';
 import { flagOf, settingNames, table, variableOf } from '../../../src/config/table.ts';
+import { isLoopback } from '../../../src/engine-config/host-text.ts';
 
 function interpret(argv: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return interpretConfig(parseCommandLine(argv), env);

@@ -7,6 +7,7 @@ import { type ProblemSlug, problemKinds } from '../../../src/errors/problems.ts'
 import { createConnectionStates } from '../../../src/http/connection/connection-state.ts';
 import type { Exchange, Gateway } from '../../../src/http/exchange.ts';
 import { exchangeLog, hashedKey } from '../../../src/http/exchange-log.ts';
+import { nothing } from '../../../src/http/security/grant.ts';
 
 const ordinary: readonly ProblemSlug[] = [
   'object-not-found',
@@ -26,6 +27,7 @@ function exchange(changes: Partial<Exchange> = {}): Exchange {
     requestId: 'r-1',
     startedMs: 0,
     method: 'GET',
+    grant: nothing,
     route: '/v1/objects/{key}',
     key: secret,
     expectsContinue: false,

@@ -18,10 +18,19 @@ const ready = {
   accepts: true,
 };
 
+const token = {
+  id: 'a1b2',
+  scopes: ['read'],
+  prefixes: ['a/'],
+  expiresMs: null,
+  sha256: '00',
+};
+const settings = { type: 'reconfigure', layout: [], logLevel: 'debug', tokens: null };
+
 describe('messages to a worker', () => {
   it('are accepted as they arrive on the channel', () => {
     const start: unknown = JSON.parse(
-      JSON.stringify({ type: 'start', config, device: 0, listeners: 1 }),
+      JSON.stringify({ type: 'start', config, device: 0, listeners: 1, tokens: [token] }),
     );
     assert.equal(parseToWorker(start), start);
     for (const message of [
@@ -30,7 +39,9 @@ describe('messages to a worker', () => {
       { type: 'collect', id: 0 },
       { type: 'metrics', id: 2, contentType: 'text/plain', body: '' },
       { type: 'unready' },
-      { type: 'reconfigure', layout: [{ name: 'a', sizes: [1, 2] }], logLevel: 'debug' },
+      { ...settings, layout: [{ name: 'a', sizes: [1, 2] }] },
+      { ...settings, tokens: [token] },
+      { ...settings, tokens: [{ ...token, prefixes: [], expiresMs: 5 }] },
       { type: 'drain', deadlineMs: 0 },
       { type: 'surveyed', id: 1, report: { ready: true, detail: '', clients: [] } },
     ]) {
@@ -39,17 +50,26 @@ describe('messages to a worker', () => {
   });
 
   it('are refused if a member is missing or has another type', () => {
+    const start = { type: 'start', config, device: 0, listeners: 1, tokens: null };
+    assert.equal(parseToWorker(start), start);
     for (const message of [
-      { type: 'start', config: { ...config, port: undefined }, device: 0, listeners: 1 },
-      { type: 'start', config: { ...config, port: '1' }, device: 0, listeners: 1 },
-      { type: 'start', config: { ...config, allowHost: 'a' }, device: 0, listeners: 1 },
-      { type: 'start', config: { ...config, devices: '0' }, device: 0, listeners: 1 },
-      { type: 'start', config, listeners: 1 },
-      { type: 'start', config, device: 0 },
+      { ...start, config: { ...config, port: undefined } },
+      { ...start, config: { ...config, port: '1' } },
+      { ...start, config: { ...config, allowHost: 'a' } },
+      { ...start, config: { ...config, devices: '0' } },
+      { ...start, device: undefined },
+      { ...start, listeners: undefined },
+      { ...start, tokens: undefined },
       { type: 'drain' },
-      { type: 'reconfigure', layout: [], logLevel: 'loud' },
-      { type: 'reconfigure', layout: [{ name: 'a', sizes: ['1'] }], logLevel: 'info' },
-      { type: 'reconfigure', logLevel: 'info' },
+      { ...settings, logLevel: 'loud' },
+      { ...settings, layout: [{ name: 'a', sizes: ['1'] }] },
+      { ...settings, layout: undefined },
+      { ...settings, tokens: undefined },
+      { ...settings, tokens: [{ ...token, id: 7 }] },
+      { ...settings, tokens: [{ ...token, scopes: ['all'] }] },
+      { ...settings, tokens: [{ ...token, prefixes: 'a/' }] },
+      { ...settings, tokens: [{ ...token, expiresMs: '5' }] },
+      { ...settings, tokens: [{ ...token, sha256: undefined }] },
       { type: 'drain', deadlineMs: -1 },
       { type: 'drain', deadlineMs: 0.5 },
       { type: 'collect', id: '1' },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { Access } from '../../../src/http/security/access.ts';
 import { FallbackServer, type ResponseFacts } from '../../../src/supervisor/fallback-server.ts';
 import { listen, type TcpListener } from '../../../src/supervisor/listeners/listener.ts';
 import { checkResponse } from '../../helpers/openapi/openapi.ts';
@@ -13,7 +14,9 @@ const clients = [
 ] as const;
 const answers: ResponseFacts[] = [];
 before(async () => {
+  const config = { host: '127.0.0.1', port: 0, listen: [], protect: [] };
   const fallback = new FallbackServer({
+    access: new Access(config, null),
     allowHosts: ['gateway.example'],
     allowOrigins: [],
     idleTimeoutMs: 30_000,

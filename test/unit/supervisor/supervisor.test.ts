@@ -84,6 +84,7 @@ function createSupervisor(
   ) as PoolLog;
   return new Supervisor({
     config,
+    runtime: { layout: config.layout, logLevel: config.logLevel, tokens: null },
     devices: each.map((_, device) => device),
     program,
     env: (device) => ({ ...process.env, POOL_WORKER: JSON.stringify(each[device]) }),
@@ -397,7 +398,7 @@ describe('a supervisor', () => {
       pool.seen.lines.some(({ message }) => message.startsWith('ERROR copy')),
       false,
     );
-    pool.supervisor.reconfigure({ layout: [], logLevel: 'debug' });
+    pool.supervisor.reconfigure({ layout: [], logLevel: 'debug', tokens: null });
     const shown = () => pool.seen.lines.find(({ message }) => message === 'the level is debug');
     await until(() => shown() !== undefined);
     assert.equal(shown()?.level, 'debug');

@@ -21,7 +21,7 @@ before(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { file, execArgv } = testProgram('pool-worker.ts');
   worker = fork(file, [workerRole], { execArgv });
-  send({ type: 'start', config: interpreted.config, device: 0, listeners: 0 });
+  send({ type: 'start', config: interpreted.config, device: 0, listeners: 0, tokens: null });
   await said('ready');
 });
 after(() => {

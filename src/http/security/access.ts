@@ -1,0 +1,98 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Config } from '../../config/config.ts';
+import { isLoopback } from '../../engine-config/host-text.ts';
+import { ProblemError } from '../../errors/problems.ts';
+import type { TokenEntry } from '../../tokens/token.ts';
+import { TokenTable } from '../../tokens/token-table.ts';
+import { challenge, everything, type Grant, invalid, nothing, overNetwork } from './grant.ts';
+
+/** Besides everything below /v1/, what an operator can protect by tokens. */
+export type ProtectedPart = 'metrics' | 'docs';
+
+type AccessConfig = Pick<Config, 'host' | 'port' | 'listen' | 'protect'>;
+
+/** Who sent a request, and which paths need a token. The supervisor and each worker have one. */
+export class Access {
+  readonly #parts: ReadonlySet<string>;
+  readonly #isLocal: (socket: Socket) => boolean;
+  /** Undefined when no request needs a token. */
+  #table: TokenTable | undefined;
+
+  constructor(config: AccessConfig, tokens: readonly TokenEntry[] | null) {
+    this.#parts = new Set(config.protect);
+    this.#isLocal = localConnections(config);
+    this.setTokens(tokens);
+  }
+
+  /** Forgets the tokens of before, with all that were verified. */
+  setTokens(tokens: readonly TokenEntry[] | null): void {
+    this.#table = tokens === null ? undefined : new TokenTable(tokens);
+  }
+
+  /** What a request may do, by its token or by its listener. */
+  identify({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): Grant {
+    if (this.#table === undefined) return this.#isLocal(socket) ? everything : overNetwork;
+    const token = bearerOf(headers.authorization);
+    if (token === undefined) return nothing;
+    const verdict = this.#table.verify(token);
+    if (verdict.entry !== undefined) return verdict.entry;
+    return verdict.expired === undefined ? invalid : expired(verdict.expired);
+  }
+
+  /** Whether this part needs a token, whatever its scopes are. */
+  protects(part: ProtectedPart): boolean {
+    return this.#table !== undefined && this.#parts.has(part);
+  }
+
+  /** Whether a path needs a token. With the documents protected, everything does that is not listed as open. */
+  needsToken(path: string): boolean {
+    if (this.#table === undefined || path === '/livez' || path === '/readyz') return false;
+    if (path === '/metrics') return this.protects('metrics');
+    return path.startsWith('/v1/') || this.protects('docs');
+  }
+}
+
+/** The token of an Authorization header; undefined for another scheme, which is no token at all. */
+function bearerOf(header: string | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  if (header.startsWith('Bearer mcg_')) return header.slice('Bearer '.length);
+  return /^bearer(?:$| +)(.*)$/is.exec(header)?.[1];
+}
+
+/** The client has proved that it knows the secret, so the reason tells it nothing about other tokens. */
+const expired = ({ id, expiresMs }: TokenEntry): Grant => ({
+  ...invalid,
+  refusal: new ProblemError('token-invalid', {
+    detail: `The token ${id} has expired at ${new Date(expiresMs ?? 0).toISOString()}.`,
+    headers: challenge('invalid_token'),
+  }),
+});
+
+const verdict = Symbol('isLocal');
+type Judged = Socket & { [verdict]?: boolean | undefined };
+
+/**
+ * Tells whether a connection has come through a loopback or Unix listener. If an address of a network
+ * could have the same port, it counts as one of the network: the scope admin is then refused, which is
+ * the safe mistake.
+ */
+function localConnections({ host, port, listen }: AccessConfig): (socket: Socket) => boolean {
+  const places = listen.length > 0 ? listen : [{ host, port }];
+  const tcp = places.flatMap((place) => ('host' in place ? [place] : []));
+  const network = tcp.filter((place) => !isLoopback(place.host));
+  if (network.length === 0) return () => true;
+  const loopback = tcp.filter((place) => isLoopback(place.host));
+  const hasUnix = tcp.length < places.length;
+  const judge = ({ destroyed, localAddress, localPort }: Socket): boolean => {
+    // A socket that is closed has no address any more.
+    if (destroyed) return false;
+    if (localAddress === undefined) return hasUnix;
+    const hasPort = (place: { port: number }) => place.port === 0 || place.port === localPort;
+    return isLoopback(localAddress) && loopback.some(hasPort) && !network.some(hasPort);
+  };
+  return (socket: Judged) => {
+    socket[verdict] ??= judge(socket);
+    return socket[verdict];
+  };
+}
