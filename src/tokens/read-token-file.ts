@@ -25,8 +25,11 @@ export type TokenFileReading =
  * Why a file with this status may not hold tokens; undefined if it may. A file of root may also be
  * readable by its group: a process of another user can read a secret of Kubernetes only in this way.
  */
-export function modeFault(file: string, { mode, uid }: FileStatus): string | undefined {
-  const user = process.getuid?.();
+export function modeFault(
+  file: string,
+  { mode, uid }: Pick<FileStatus, 'mode' | 'uid'>,
+  user = process.getuid?.(),
+): string | undefined {
   const allowed = uid === 0 && user !== undefined && user !== 0 ? 0o640 : 0o600;
   if ((mode & 0o077 & ~allowed) === 0) return undefined;
   const octal = (mode & 0o777).toString(8).padStart(4, '0');

@@ -263,6 +263,32 @@ describe('rules between settings', () => {
     }
   });
 
+  it('serve other machines with tokens, and warn that there is no TLS', () => {
+    const warningsOf = (argv: readonly string[]) => {
+      const interpreted = interpret(argv, {});
+      assert('warnings' in interpreted);
+      return interpreted.warnings.join();
+    };
+    for (const words of [
+      ['--host', '0.0.0.0'],
+      ['--listen', '127.0.0.1:1,10.0.0.1:1'],
+    ]) {
+      assert.match(onlyFault(words), /--token-file FILE .* --insecure/);
+      assert.deepEqual(faultsOf([...words, '--token-file', 't']), []);
+      assert.match(warningsOf([...words, '--token-file', 't']), /unencrypted to .*0\.0/);
+      assert.equal(warningsOf([...words, '--insecure']), '');
+    }
+    assert.equal(warningsOf(['--token-file', 't']), '');
+    assert.equal(warningsOf(['--token-file', 't', '--listen', 'unix:/g.sock,[::1]:1']), '');
+  });
+
+  it('protect only what exists, and only with tokens', () => {
+    assert.match(onlyFault(['--protect', 'metrics']), /give --token-file as well/);
+    assert.match(onlyFault(['--token-file', 't', '--protect', 'v1']), /give some of metrics, docs/);
+    const config = configOf(['--token-file', 't', '--protect', 'docs', '--protect', 'metrics']);
+    assert.deepEqual(config.protect, ['docs', 'metrics']);
+  });
+
   it('know which addresses are local to this machine', () => {
     for (const host of ['127.0.0.1', '127.1.2.3', '::1', '::ffff:127.0.0.1', 'LOCALHOST']) {
       assert.equal(isLoopback(host), true, host);
