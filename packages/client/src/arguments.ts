@@ -58,7 +58,7 @@ export function checkedEntries<Value>(
   return entries;
 }
 
-const clientOptions = ['baseUrl', 'headers', 'retries', 'retryDelayMs', 'fetch'];
+const clientOptions = ['baseUrl', 'token', 'headers', 'retries', 'retryDelayMs', 'fetch'];
 
 export function checkClientOptions(options: unknown): void {
   checkOptions(options ?? null, clientOptions);
@@ -66,9 +66,18 @@ export function checkClientOptions(options: unknown): void {
   if (typeof baseUrl !== 'string') {
     refuse('options.baseUrl', `must be a string, not ${kindOf(baseUrl)}`);
   }
-  const { retries, retryDelayMs } = options as Record<string, unknown>;
+  const { token, retries, retryDelayMs } = options as Record<string, unknown>;
+  if (token !== undefined && typeof token !== 'function') checkToken(token, 'options.token');
   checkNumber(retries, 'options.retries', 100);
   checkNumber(retryDelayMs, 'options.retryDelayMs', 3_600_000);
+}
+
+/** A bearer token (RFC 6750 §2.1). fetch would put one with a line end into the text of its error. */
+export function checkToken(token: unknown, name: string): asserts token is string {
+  if (typeof token !== 'string') refuse(name, `must be a string, not ${kindOf(token)}`);
+  if (!/^[\w.~+/-]+=*$/.test(token)) {
+    refuse(name, 'must be a token without other characters, such as a line end at its end');
+  }
 }
 
 /** A whole number from 0 to `most`, or undefined. */

@@ -1,9 +1,15 @@
+import { checkToken } from './arguments.ts';
 import { errorOf, GatewayError } from './gateway-error.ts';
 
 export interface ClientOptions {
   /** Address of the gateway, such as `http://127.0.0.1:8080`. */
   readonly baseUrl: string;
-  /** Headers of every request, such as `Authorization`. */
+  /**
+   * The token of every request, or a function that returns it, which is called before each attempt. A
+   * request with a token follows no redirect, so no other server gets the token.
+   */
+  readonly token?: string | (() => string | Promise<string>) | undefined;
+  /** Headers of every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Maximum number of retries when the gateway reports that a retry can succeed; 3 by default. */
   readonly retries?: number | undefined;
@@ -48,13 +54,23 @@ export function createTransport(options: ClientOptions): Transport {
   const send = options.fetch ?? fetch;
   const base = options.baseUrl.replace(/\/+$/, '');
 
+  const authorizationOf = async (): Promise<Record<string, string>> => {
+    const { token } = options;
+    if (token === undefined) return {};
+    const text: unknown = typeof token === 'string' ? token : await token();
+    checkToken(text, 'the result of options.token');
+    return { Authorization: `Bearer ${text}` };
+  };
+
   async function attempt<T>(
     { method, path, headers, body, safe, signal }: Call,
+    authorization: Record<string, string>,
     read: (response: Response) => T | Promise<T>,
   ): Promise<T> {
     const response = await send(base + path, {
       method,
-      headers: { ...common, ...headers },
+      headers: { ...common, ...headers, ...authorization },
+      ...(options.token === undefined ? {} : { redirect: 'error' }),
       ...(body === undefined ? {} : { body, ...(isStream(body) ? { duplex: 'half' } : {}) }),
       ...(signal === undefined ? {} : { signal }),
     });
@@ -68,8 +84,10 @@ export function createTransport(options: ClientOptions): Transport {
     // Bytes that were read from a stream cannot be sent again.
     const tries = isStream(call.body) ? 0 : retries;
     for (let tried = 0; ; tried += 1) {
+      // Outside of the attempt: a fault of the caller's function is not retried.
+      const authorization = await authorizationOf();
       try {
-        return await attempt(call, read);
+        return await attempt(call, authorization, read);
       } catch (error) {
         call.signal?.throwIfAborted();
         if (tried >= tries || !canHelp(error, call)) throw error;

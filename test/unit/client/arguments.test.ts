@@ -78,7 +78,7 @@ describe('a client', () => {
     const options = { baseUrl: 'http://gateway.test', retry: 1 };
     assert.throws(
       () => createClient(options),
-      /options\.retry is unknown; the options are baseUrl, headers, retries, retryDelayMs, fetch/,
+      /options\.retry is unknown; the options are baseUrl, token, headers, retries, retryDelayMs, fetch/,
     );
   });
 
