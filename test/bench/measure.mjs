@@ -9,9 +9,9 @@ export const MIB = 1 << 20;
 export const keys = (count, prefix, query = '') =>
   Array.from({ length: count }, (_, i) => `/v1/objects/${prefix}-${i}${query}`);
 
-export async function put(port, path, bytes) {
+export async function put(port, path, bytes, headers = {}) {
   const { promise, resolve, reject } = deferred();
-  const req = request({ port, host: '127.0.0.1', method: 'PUT', path }, (res) => {
+  const req = request({ port, host: '127.0.0.1', method: 'PUT', path, headers }, (res) => {
     res.resume().on('end', () => resolve(res.statusCode));
   });
   req.on('error', reject).setHeader('Content-Length', bytes);

@@ -1,6 +1,10 @@
 // The benchmarks with targets for resources of the gateway: processor time, memory, time to start.
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { drive } from './load.mjs';
-import { keys, MIB, perSecond, put } from './measure.mjs';
+import { keys, MIB, perSecond, put, ratio } from './measure.mjs';
 import { anonymousBytes, cpuMs, startGateway } from './processes.mjs';
 import { median } from './statistics.mjs';
 
@@ -35,6 +39,39 @@ export const resourceTargets = {
     report('their spread', figure, '<= 55 %', two.share <= 0.55);
   },
 
+  /** Processor time of a worker for each request, with tokens and without, in turn. */
+  async tokens({ report, rounds, seconds }) {
+    const folder = mkdtempSync(join(tmpdir(), 'memcache-gateway-bench-'));
+    const { file, token } = tokenFile(folder, 1000);
+    const paths = keys(64, 'small');
+    const sides = [];
+    for (const [flags, headers] of [
+      [[], {}],
+      [['--token-file', file], { Authorization: `Bearer ${token}` }],
+    ]) {
+      const gateway = await startGateway(...flags);
+      for (const path of paths) await put(gateway.port, path, 1024, headers);
+      const load = { port: gateway.port, paths, connections: 32, seconds, headers };
+      // The first seconds compile the code.
+      await drive(load);
+      sides.push({ gateway, load, costs: [] });
+    }
+    for (let round = 0; round < rounds; round++) {
+      // The order alternates, so that a machine that becomes slower does not favour one side.
+      for (const { gateway, load, costs } of round % 2 === 0 ? sides : [...sides].reverse()) {
+        const before = cpuMs(gateway.worker());
+        const rate = await drive(load);
+        costs.push(((cpuMs(gateway.worker()) - before) * 1000) / (rate * seconds));
+      }
+    }
+    const [off, on] = sides;
+    const factor = ratio(on.costs, off.costs);
+    const figure = `${median(on.costs).toFixed(1)} of ${median(off.costs).toFixed(1)} us = ${factor.toFixed(3)}`;
+    report('CPU of a 1 KiB GET with a token', figure, '<= 1.03', factor <= 1.03);
+    for (const { gateway } of sides) await gateway.stop();
+    rmSync(folder, { recursive: true });
+  },
+
   async memory({ report }) {
     const gateway = await startGateway('--arena-bytes', '1GiB', '--pool-bytes', '8GiB');
     let peak = 0;
@@ -65,3 +102,16 @@ export const resourceTargets = {
     report('process start to ready', figure, '<= 400 ms', median(times) <= 400);
   },
 };
+
+/** Writes a file of `count` tokens (docs/security.md); returns its path and the last token. */
+function tokenFile(folder, count) {
+  const file = join(folder, 'tokens.json');
+  const secret = randomBytes(32).toString('base64url');
+  const sha256 = createHash('sha256').update(secret).digest('hex');
+  const tokens = Array.from({ length: count }, (_, at) => ({
+    ...{ id: at.toString(16).padStart(12, '0'), scopes: ['read', 'write'], prefixes: ['small'] },
+    ...{ expires: null, sha256 },
+  }));
+  writeFileSync(file, JSON.stringify({ version: 1, tokens }), { mode: 0o600 });
+  return { file, token: `mcg_${tokens.at(-1).id}_${secret}` };
+}

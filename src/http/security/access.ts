@@ -4,7 +4,7 @@ import type { Config } from '../../config/config.ts';
 import { isLoopback } from '../../engine-config/host-text.ts';
 import { ProblemError } from '../../errors/problems.ts';
 import type { TokenEntry } from '../../tokens/token.ts';
-import { TokenTable } from '../../tokens/token-table.ts';
+import { hasExpired, TokenTable } from '../../tokens/token-table.ts';
 import { challenge, everything, type Grant, invalid, nothing, overNetwork } from './grant.ts';
 
 /** Besides everything below /v1/, what an operator can protect by tokens. */
@@ -18,6 +18,7 @@ export class Access {
   readonly #isLocal: (socket: Socket) => boolean;
   /** Undefined when no request needs a token. */
   #table: TokenTable | undefined;
+  #generation = 0;
 
   constructor(config: AccessConfig, tokens: readonly TokenEntry[] | null) {
     this.#parts = new Set(config.protect);
@@ -25,19 +26,36 @@ export class Access {
     this.setTokens(tokens);
   }
 
-  /** Forgets the tokens of before, with all that were verified. */
+  /** Replaces the tokens. What connections remember does not count any more. */
   setTokens(tokens: readonly TokenEntry[] | null): void {
+    this.#generation += 1;
     this.#table = tokens === null ? undefined : new TokenTable(tokens);
   }
 
   /** What a request may do, by its token or by its listener. */
   identify({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): Grant {
     if (this.#table === undefined) return this.#isLocal(socket) ? everything : overNetwork;
-    const token = bearerOf(headers.authorization);
+    const { authorization } = headers;
+    if (authorization === undefined) return nothing;
+    const entry = this.#recall(socket, authorization) ?? this.#verify(socket, authorization);
+    if (!('expiresMs' in entry) || entry.expiresMs === null) return entry;
+    return hasExpired(entry, Date.now()) ? expired(entry) : entry;
+  }
+
+  /** The entry of the last request of this connection, if it had the same header and the tokens are the same. */
+  #recall(socket: Remembering, authorization: string): TokenEntry | undefined {
+    const last = socket[remembered];
+    if (last === undefined || last.generation !== this.#generation) return undefined;
+    return sameText(last.authorization, authorization) ? last.entry : undefined;
+  }
+
+  #verify(socket: Remembering, authorization: string): TokenEntry | Grant {
+    const token = bearerOf(authorization);
     if (token === undefined) return nothing;
-    const verdict = this.#table.verify(token);
-    if (verdict.entry !== undefined) return verdict.entry;
-    return verdict.expired === undefined ? invalid : expired(verdict.expired);
+    const entry = this.#table?.verify(token);
+    if (entry === undefined) return invalid;
+    socket[remembered] = { authorization, entry, generation: this.#generation };
+    return entry;
   }
 
   /** Whether this part needs a token, whatever its scopes are. */
@@ -54,8 +72,7 @@ export class Access {
 }
 
 /** The token of an Authorization header; undefined for another scheme, which is no token at all. */
-function bearerOf(header: string | undefined): string | undefined {
-  if (header === undefined) return undefined;
+function bearerOf(header: string): string | undefined {
   if (header.startsWith('Bearer mcg_')) return header.slice('Bearer '.length);
   return /^bearer(?:$| +)(.*)$/is.exec(header)?.[1];
 }
@@ -68,6 +85,29 @@ const expired = ({ id, expiresMs }: TokenEntry): Grant => ({
     headers: challenge('invalid_token'),
   }),
 });
+
+/**
+ * The last token of each connection that was verified, so that SHA-256 is computed once for a connection
+ * and not for each request. It is on the socket, so there are no more of them than connections, and a
+ * wrong token displaces none.
+ */
+const remembered = Symbol('token');
+interface Remembered {
+  readonly authorization: string;
+  readonly entry: TokenEntry;
+  readonly generation: number;
+}
+type Remembering = Socket & { [remembered]?: Remembered };
+
+/** Takes the same time wherever texts of one length differ: a proxy may send requests of several clients on a connection. */
+function sameText(known: string, given: string): boolean {
+  if (known.length !== given.length) return false;
+  let difference = 0;
+  for (let at = 0; at < known.length; at++) {
+    difference |= known.charCodeAt(at) ^ given.charCodeAt(at);
+  }
+  return difference === 0;
+}
 
 const verdict = Symbol('isLocal');
 type Judged = Socket & { [verdict]?: boolean | undefined };

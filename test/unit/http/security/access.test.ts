@@ -5,6 +5,7 @@ import { interpretConfig } from '../../../../src/config/config.ts';
 import { parseCommandLine } from '../../../../src/config/flags.ts';
 import { Access } from '../../../../src/http/security/access.ts';
 import type { Grant } from '../../../../src/http/security/grant.ts';
+import { TokenTable } from '../../../../src/tokens/token-table.ts';
 import { type TestToken, testToken } from '../../../helpers/process/token-files.ts';
 
 function accessOf(words: string, tokens: readonly TestToken[] | null): Access {
@@ -113,6 +114,53 @@ describe('with tokens, a request', () => {
     assert.match(grant.refusal?.message ?? '', /has expired at 1970-01-01T00:00:00\.001Z/);
     assert.equal(challengeOf(grant), `${realm}, error="invalid_token"`);
     assert.deepEqual(grant.scopes, []);
+  });
+
+  it('is verified once for a connection, until another token or other tokens come', (context) => {
+    const verify = context.mock.method(TokenTable.prototype, 'verify');
+    const changing = accessOf('', [one, over]);
+    const socket = { destroyed: false };
+    const ask = (header: string) => {
+      const req = { headers: { authorization: header }, socket } as unknown as IncomingMessage;
+      return changing.identify(req).refusal?.slug ?? 'permitted';
+    };
+    const right = `Bearer ${one.token}`;
+    const wrong = [
+      `${right}x`,
+      right.slice(0, -1),
+      `Bearer ${testToken().token}`,
+      'Bearer x',
+      'Basic x',
+      '',
+    ];
+    for (let round = 0; round < 3; round += 1) assert.equal(ask(right), 'permitted');
+    assert.equal(verify.mock.callCount(), 1);
+    for (const header of wrong) {
+      assert.notEqual(ask(header), 'permitted', header);
+      assert.equal(ask(right), 'permitted');
+    }
+    assert.equal(ask(`Bearer ${over.token}`), 'token-invalid');
+    assert.equal(ask(`Bearer ${over.token}`), 'token-invalid');
+    assert.equal(ask(right), 'permitted');
+    changing.setTokens([over.entry]);
+    assert.equal(ask(right), 'token-invalid');
+    changing.setTokens([{ ...one.entry, sha256: over.entry.sha256 }]);
+    assert.equal(ask(right), 'token-invalid');
+    changing.setTokens(null);
+    assert.equal(ask(right), 'permitted');
+  });
+
+  it('of a connection that outlives its token is refused from the end on', (context) => {
+    context.mock.timers.enable({ apis: ['Date'], now: 1000 });
+    const short = testToken({ expiresMs: 1500 });
+    const access = accessOf('', [short]);
+    const socket = {};
+    const req = { headers: { authorization: `Bearer ${short.token}` }, socket } as IncomingMessage;
+    assert.equal(access.identify(req), short.entry);
+    context.mock.timers.setTime(1499);
+    assert.equal(access.identify(req), short.entry);
+    context.mock.timers.setTime(1500);
+    assert.equal(access.identify(req).refusal?.slug, 'token-invalid');
   });
 
   it('is judged by the newest tokens, also when there are none', () => {
