@@ -20,6 +20,8 @@ export interface TokenFileWatchOptions {
   readonly apply: (tokens: readonly TokenEntry[]) => void;
   readonly log: PoolLog;
   readonly pollMs?: number;
+  readonly settledMs?: number;
+  readonly read?: typeof readTokenFile;
 }
 
 export class TokenFileWatch {
@@ -72,13 +74,13 @@ export class TokenFileWatch {
   }
 
   async #readIfChanged(): Promise<void> {
-    const { file } = this.#options;
+    const { file, read: readFile = readTokenFile, settledMs = SETTLED_MS } = this.#options;
     const status = await statusOf(file);
     const isAsked = this.#isAsked;
     if (!isAsked && status.text === this.#seen) return;
     this.#isAsked = false;
-    const read = await readTokenFile(file);
-    this.#seen = Date.now() - status.changedMs > SETTLED_MS ? status.text : undefined;
+    const read = await readFile(file);
+    this.#seen = Date.now() - status.changedMs > settledMs ? status.text : undefined;
     if ('tokens' in read) this.#use(read.tokens, isAsked);
     else this.#keepOld(read, isAsked);
   }

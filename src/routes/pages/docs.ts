@@ -28,13 +28,14 @@ const page = htmlPage(
 <script src="/docs/page.js"></script>`,
 );
 
+/** Of the responses about tokens, which are the same for each operation, only the description is shown. */
 const pageStyle = makeDocument(
   'text/css; charset=utf-8',
   `html { box-sizing: border-box; overflow-y: scroll; }
 *, *::before, *::after { box-sizing: inherit; }
 body { margin: 0; background: #fafafa; }
 .swagger-ui .parameters-col_name { min-width: 9rem; }
-.swagger-ui .responses-table .highlight-code > .microlight { max-height: 8rem; }
+.swagger-ui .responses-table .highlight-code > .microlight { max-height: 7rem; }
 .swagger-ui .responses-table > tbody > tr > td { border-top: 1px solid #3b415140; }
 .swagger-ui :is(.parameters, .responses-table) > tbody > tr > td { padding-top: 4px; padding-bottom: 4px; }
 .swagger-ui .parameters .renderedMarkdown p { margin: 2px 0; }
@@ -45,6 +46,7 @@ body { margin: 0; background: #fafafa; }
 .swagger-ui .model-example .tab { padding: 0; margin: 0 0 4px; }
 .swagger-ui .responses-inner h5 { margin: 2px 0; }
 .swagger-ui .response-col_links { display: none; }
+.swagger-ui .response:is([data-code="401"], [data-code="403"]) :is(.response-controls, .model-example, .headers-wrapper) { display: none; }
 .swagger-ui .headers-wrapper table tr :is(td, th):is(:first-of-type, *) { padding: 0 .5rem 0 0; }
 .swagger-ui .headers-wrapper td p { margin: 0; }
 `,

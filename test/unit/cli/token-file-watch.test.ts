@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
-import { TokenFileWatch } from '../../../src/cli/token-file-watch.ts';
+import { TokenFileWatch, type TokenFileWatchOptions } from '../../../src/cli/token-file-watch.ts';
 import { silentLog } from '../../../src/log/waiting-log.ts';
+import { readTokenFile } from '../../../src/tokens/read-token-file.ts';
 import type { TokenEntry } from '../../../src/tokens/token.ts';
 import {
   type TestToken,
@@ -27,14 +28,19 @@ function newFile(): string {
 }
 
 /** Watches a file that has these tokens. */
-function follow(file: string, tokens: readonly TestToken[], pollMs = 5) {
+function follow(
+  file: string,
+  tokens: readonly TestToken[],
+  options: Pick<TokenFileWatchOptions, 'pollMs' | 'settledMs' | 'read'> = {},
+) {
   const applied: (readonly TokenEntry[])[] = [];
   const errors: object[] = [];
   const told: string[] = [];
   const watch = new TokenFileWatch({
     file,
     tokens: tokens.map(({ entry }) => entry),
-    pollMs,
+    pollMs: 5,
+    ...options,
     apply: (entries) => void applied.push(entries),
     log: {
       ...silentLog,
@@ -79,7 +85,9 @@ describe('a watched token file', () => {
     symlinkSync('v1', path.join(mount, '..data'));
     const file = path.join(mount, 'tokens.json');
     symlinkSync('..data/tokens.json', file);
-    const { isIn } = follow(file, [one]);
+    // Only the status of the file behind the links tells the change.
+    const { isIn, watch } = follow(file, [one], { settledMs: -1 });
+    await watch.reread();
     symlinkSync('v2', path.join(mount, 'next'));
     renameSync(path.join(mount, 'next'), path.join(mount, '..data'));
     await isIn([two]);
@@ -112,12 +120,37 @@ describe('a watched token file', () => {
   it('is read at once on request, and again for a request during a reading', async () => {
     const file = newFile();
     writeTokens(file, [one]);
-    const { watch, applied, told } = follow(file, [one], 3_600_000);
-    await watch.reread();
-    assert.deepEqual([applied.length, told.length], [0, 1]);
+    const readings: (() => void)[] = [];
+    const { watch, applied, told } = follow(file, [one], {
+      pollMs: 3_600_000,
+      read: async (name) => {
+        const read = await readTokenFile(name);
+        await new Promise<void>((resolve) => readings.push(resolve));
+        return read;
+      },
+    });
     const first = watch.reread();
+    await until(() => readings.length === 1);
     writeTokens(file, [one, two]);
-    await Promise.all([first, watch.reread()]);
+    const second = watch.reread();
+    readings[0]?.();
+    await first;
+    assert.deepEqual([applied.length, told.length], [0, 1]);
+    await until(() => readings.length === 2);
+    readings[1]?.();
+    await second;
     assert.equal(applied.at(-1)?.length, 2);
+  });
+
+  it('is read again while its status is so young that it may hide a change', async () => {
+    const file = newFile();
+    writeTokens(file, [one]);
+    let readings = 0;
+    const read: typeof readTokenFile = (name) => {
+      readings += 1;
+      return readTokenFile(name);
+    };
+    follow(file, [one], { read, settledMs: 3_600_000 });
+    await until(() => readings > 2);
   });
 });
