@@ -35,7 +35,7 @@ const pageStyle = makeDocument(
 *, *::before, *::after { box-sizing: inherit; }
 body { margin: 0; background: #fafafa; }
 .swagger-ui .parameters-col_name { min-width: 9rem; }
-.swagger-ui .responses-table .highlight-code > .microlight { max-height: 7rem; }
+.swagger-ui .responses-table .highlight-code > .microlight { max-height: 6.5rem; }
 .swagger-ui .responses-table > tbody > tr > td { border-top: 1px solid #3b415140; }
 .swagger-ui :is(.parameters, .responses-table) > tbody > tr > td { padding-top: 4px; padding-bottom: 4px; }
 .swagger-ui .parameters .renderedMarkdown p { margin: 2px 0; }
