@@ -40,7 +40,11 @@ const noWorkers = {
   fallbackResponses: new Map(),
   fallbackConnections: 0,
   waitingConnections: 0,
+  tokenFile: { isCurrent: true, tokens: 0, failures: 0, readMs: 0 },
 };
+
+/** These exist only with --token-file. */
+const isOfTokens = ({ name }) => name.startsWith('memcache_gateway_token_file_');
 
 /** The metrics of the supervisor, from the text that it renders without workers. */
 async function ownOfSupervisor() {
@@ -76,9 +80,12 @@ time, memory, descriptors, delay of the event loop, collections of the heap. The
 
 /** All sections of the page. */
 export async function metricsPage() {
-  const sections = [section('Workers and connections', await ownOfSupervisor())];
+  const own = await ownOfSupervisor();
+  const others = own.filter((metric) => !isOfTokens(metric));
+  const sections = [section('Workers and connections', others)];
   for (const { title, register } of groups) {
     sections.push(section(title, await registered(register)));
   }
+  sections.push(section('Tokens, with --token-file', own.filter(isOfTokens)));
   return `${head}${sections.join('\n')}\n${tail}`;
 }

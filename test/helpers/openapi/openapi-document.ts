@@ -21,8 +21,8 @@ export interface ResponseObject {
 export interface OperationObject {
   operationId: string;
   tags: string[];
-  /** The alternatives; that of a token names the scope of the operation. */
-  security?: readonly { readonly bearer?: readonly string[] }[];
+  /** The scope that a token needs. */
+  'x-scope'?: string;
   /** The problems that the operation can have: slugs and names of groups. */
   'x-problems': readonly string[];
   responses: Record<string, ResponseObject>;
