@@ -2215,6 +2215,8 @@ export interface operations {
                     "application/json": components["schemas"]["ClusterHealth"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             default: components["responses"]["Problem"];
         };
     };
@@ -2244,6 +2246,8 @@ export interface operations {
                     "application/json": components["schemas"]["ClusterSegments"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             default: components["responses"]["Problem"];
         };
     };
@@ -2273,6 +2277,8 @@ export interface operations {
                     "application/json": components["schemas"]["ClusterCapacity"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             default: components["responses"]["Problem"];
         };
     };
@@ -2312,6 +2318,8 @@ export interface operations {
                     "application/json": components["schemas"]["KeyPage"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             default: components["responses"]["Problem"];
         };
     };
@@ -2354,6 +2362,8 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             default: components["responses"]["Problem"];
         };
     };

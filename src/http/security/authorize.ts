@@ -12,6 +12,7 @@ type Scopes = Readonly<Partial<Record<string, Scope>>>;
 type Rule = 'open' | ProtectedPart | Scopes;
 
 const readable: Scopes = { GET: 'read', HEAD: 'read' };
+const watched: Scopes = { GET: 'admin', HEAD: 'admin' };
 
 /** Every route has its rule here, so a route without one does not compile. */
 const rules: Readonly<Record<RouteTemplate, Rule>> = {
@@ -23,7 +24,11 @@ const rules: Readonly<Record<RouteTemplate, Rule>> = {
   '/v1/batch/exists': { POST: 'read' },
   '/v1/batch/info': { POST: 'read' },
   '/v1/batch/remove': { POST: 'write' },
-  '/v1/clients': { GET: 'admin', HEAD: 'admin' },
+  '/v1/clients': watched,
+  '/v1/cluster/health': watched,
+  '/v1/cluster/segments': watched,
+  '/v1/cluster/capacity': watched,
+  '/v1/keys': { ...readable, DELETE: 'admin' },
   '/livez': 'open',
   '/readyz': 'open',
   '/metrics': 'metrics',
@@ -70,6 +75,14 @@ export function scopeMissing({ id }: Grant, scope: Scope): ProblemError {
     detail: `The operation needs the scope ${scope}, which the token ${id} does not have.`,
     headers: challenge('insufficient_scope', `, scope="${scope}"`),
   });
+}
+
+/**
+ * Permits an operation on all keys that begin with `prefix`, or throws.
+ * @throws ProblemError `key-not-permitted` unless the prefix lies in one of the token's
+ */
+export function authorizePrefix({ grant }: Pick<Asked, 'grant'>, prefix: string): void {
+  if (!permitsKey(grant, prefix)) throw keyNotPermitted(grant);
 }
 
 const SHOWN_PREFIXES = 3;

@@ -6,12 +6,13 @@ import { parseQuery } from '../../http/request/query.ts';
 import { negotiatedHeaders } from '../../http/response/headers.ts';
 import { respond } from '../../http/response/respond.ts';
 import type { Handler } from '../handler.ts';
-import { respondResults, withJson } from './batch-request.ts';
+import { batchesOf, respondResults, withJson } from './batch-request.ts';
 
 /** POST /v1/batch/exists. */
 export const batchExists: Handler = (exchange) => {
-  const { gateway, req } = exchange;
-  const { batches, limits } = gateway;
+  const { req } = exchange;
+  const { limits } = exchange.gateway;
+  const batches = batchesOf(exchange);
   parseQuery(exchange.query, []);
   negotiate(req, [JSON_TYPE]);
   return withJson(exchange, async (text, hold) => {

@@ -3,6 +3,7 @@ import { withTextHold } from '../../http/body/text-hold.ts';
 import { JSON_TYPE, requireAcceptable } from '../../http/request/media-type.ts';
 import { invalidParameter, parseQuery, wholeNumber } from '../../http/request/query.ts';
 import { respondJson } from '../../http/response/respond.ts';
+import { authorizePrefix } from '../../http/security/authorize.ts';
 import { MAX_KEY_BYTES } from '../../native/abi/limits.ts';
 import type { Handler } from '../handler.ts';
 import { requirePool } from './cluster.ts';
@@ -19,6 +20,7 @@ export const listKeys: Handler = (exchange) => {
   const query = parseQuery(exchange.query, ['prefix', 'limit', 'cursor']);
   requireAcceptable(exchange.req, JSON_TYPE);
   const prefix = readPrefix(query.prefix, exchange.query);
+  authorizePrefix(exchange, query.prefix ?? '');
   const limit =
     query.limit === undefined ? DEFAULT_KEYS : wholeNumber('limit', query.limit, 1, MOST_KEYS);
   const after = query.cursor === undefined ? Buffer.alloc(0) : readCursor(query.cursor, prefix);

@@ -8,6 +8,7 @@ import { requireAcceptable } from '../../http/request/media-type.ts';
 import { invalidParameter, parseQuery, switched } from '../../http/request/query.ts';
 import { bodyHeaders } from '../../http/response/headers.ts';
 import { ResponseSender } from '../../http/response/sender.ts';
+import { authorizePrefix } from '../../http/security/authorize.ts';
 import { whileConnected } from '../../scheduler/arena-room.ts';
 import type { Handler } from '../handler.ts';
 import { requirePool } from './cluster.ts';
@@ -29,6 +30,7 @@ export const removeKeys: Handler = (exchange) => {
   const query = parseQuery(exchange.query, ['prefix', 'all', 'dryRun']);
   requireAcceptable(exchange.req, NDJSON_TYPE);
   const prefix = readPrefix(query.prefix, exchange.query);
+  authorizePrefix(exchange, query.prefix ?? '');
   const dryRun = switched('dryRun', query.dryRun);
   if (switched('all', query.all) !== (prefix.length === 0)) {
     throw invalidParameter(

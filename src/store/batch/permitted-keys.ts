@@ -23,6 +23,11 @@ export function permittedBatches(batches: BatchStore, rule: KeyRule): BatchStore
   return {
     exists: (keys, caller) => codesOf(keys, rule, (part) => batches.exists(part, caller)),
     remove: (keys) => codesOf(keys, rule, (part) => batches.remove(part)),
+    // A run that skipped keys would have another length.
+    async countLeading(keys, caller) {
+      if (!keys.every(rule.permits)) throw rule.problem;
+      return batches.countLeading(keys, caller);
+    },
     async stat(keys, caller) {
       const permitted = permittedOf(keys, rule);
       if (permitted === undefined) return batches.stat(keys, caller);

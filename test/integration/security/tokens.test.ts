@@ -25,6 +25,7 @@ const tokens = {
   read: testToken({ scopes: ['read'] }),
   write: testToken({ scopes: ['write'] }),
   admin: testToken({ scopes: ['admin'] }),
+  cleaner: testToken({ scopes: ['admin'], prefixes: ['cleaned/'] }),
   limited: testToken({ scopes: ['read', 'write'], prefixes: ['mine/', 'ours/'] }),
   expired: testToken({ expiresMs: Date.now() - 1 }),
 };
@@ -66,7 +67,14 @@ const operationsOn = (key: string): Operation[] => [
     ...{ body: '{"layers":["aGVsbG8="]}', type: json },
   },
   { method: 'DELETE', path: `/v1/objects/${key}`, scope: 'write', status: 204 },
+  batch('exists', 'read', { ...keysOf(key), until: 'missing' }),
+  { method: 'GET', path: `/v1/keys?prefix=${key}`, scope: 'read', status: 200 },
+  { method: 'HEAD', path: `/v1/keys?prefix=${key}`, scope: 'read', status: 200 },
+  { method: 'DELETE', path: `/v1/keys?prefix=${key}&dryRun`, scope: 'admin', status: 200 },
   { method: 'GET', path: '/v1/clients', scope: 'admin', status: 200 },
+  { method: 'GET', path: '/v1/cluster/health', scope: 'admin', status: 200 },
+  { method: 'GET', path: '/v1/cluster/segments', scope: 'admin', status: 200 },
+  { method: 'GET', path: '/v1/cluster/capacity', scope: 'admin', status: 200 },
 ];
 
 withBothLanes({ args: ['--token-file', file, '--access-log'] }, (gateway) => {
@@ -142,10 +150,10 @@ withBothLanes({ args: ['--token-file', file, '--access-log'] }, (gateway) => {
       }
       for (const key of ['mine', 'min/k', 'Mine/k', 'x/mine/k', '%2Fmine/k', 'mine%252Fk']) {
         for (const operation of operationsOn(key)) {
-          if (operation.path === '/v1/clients') continue;
+          if (operation.scope === 'admin') continue;
           const answer = await sendAs(operation, tokens.limited);
           const label = `${operation.method} ${operation.path} ${answer.text}`;
-          const isBatch = operation.method === 'POST';
+          const isBatch = operation.method === 'POST' && !operation.body?.includes('until');
           assert.equal(answer.status, isBatch ? 200 : 403, label);
           if (isBatch)
             assert.match(answer.text, /"status":403.*key-not-permitted.*"failed":1/, label);
@@ -176,7 +184,8 @@ withBothLanes({ args: ['--token-file', file, '--access-log'] }, (gateway) => {
         const told: unknown[] = [];
         for (const operation of operationsOn(key)) {
           for (const token of [tokens.admin, tokens.limited, tokens.expired]) {
-            if (operation.path === '/v1/clients') continue;
+            // The scope admin may know everything.
+            if (operation.scope === 'admin') continue;
             const { status, text, headers } = await sendAs(operation, token);
             const id = String(headers['x-request-id']);
             const anonymous = text.replaceAll(id, 'id').replaceAll(key, 'key');
@@ -217,6 +226,54 @@ withBothLanes({ args: ['--token-file', file, '--access-log'] }, (gateway) => {
         assert.equal((await send(operation, {})).status, 200, target);
         assert.equal((await send(operation, authorization('nonsense'))).status, 200, target);
       }
+    });
+  });
+
+  describe('an operation on all keys with a prefix', () => {
+    it('needs a prefix that lies in one of the token, also to count leading keys', async () => {
+      for (const key of ['mine/listed', 'theirs/listed']) {
+        const put = {
+          method: 'PUT',
+          path: `/v1/objects/${key}`,
+          scope: 'write',
+          status: 201,
+        } as const;
+        await sendAs({ ...put, body: 'a' }, tokens.all);
+      }
+      const list = (query: string) =>
+        sendAs(
+          { method: 'GET', path: `/v1/keys${query}`, scope: 'read', status: 200 },
+          tokens.limited,
+        );
+      for (const query of ['', '?prefix=', '?prefix=min', '?prefix=mine', '?prefix=theirs/']) {
+        assert.equal((await list(query)).problem, 'key-not-permitted', query);
+      }
+      const { keys } = JSON.parse((await list('?prefix=mine/')).text) as { keys: string[] };
+      assert.ok(keys.includes('mine/listed'));
+      assert.ok(keys.every((key) => key.startsWith('mine/')));
+      const count = (...asked: string[]) =>
+        sendAs(batch('exists', 'read', { ...keysOf(...asked), until: 'missing' }), tokens.limited);
+      assert.equal((await count('mine/listed', 'theirs/listed')).problem, 'key-not-permitted');
+      assert.equal((await count('mine/listed', 'mine/none')).text, '{"leading":1,"of":2}\n');
+    });
+
+    it('removes nothing outside the prefixes of the token', async () => {
+      const remove = (query: string) =>
+        sendAs(
+          { method: 'DELETE', path: `/v1/keys${query}`, scope: 'admin', status: 200 },
+          tokens.cleaner,
+        );
+      for (const query of ['?all', '?prefix=theirs/', '?prefix=clean']) {
+        assert.equal((await remove(query)).problem, 'key-not-permitted', query);
+      }
+      const put = {
+        method: 'PUT',
+        path: '/v1/objects/cleaned/1',
+        scope: 'write',
+        status: 201,
+      } as const;
+      await sendAs({ ...put, body: 'a' }, tokens.all);
+      assert.match((await remove('?prefix=cleaned/')).text, /"matched":1,"removed":1/);
     });
   });
 
