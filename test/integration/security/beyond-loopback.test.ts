@@ -17,6 +17,7 @@ import {
   tokenFolder,
   writeTokens,
 } from '../../helpers/process/token-files.ts';
+import { until } from '../../helpers/process/until.ts';
 
 const folder = tokenFolder();
 const file = path.join(folder.path, 'tokens.json');
@@ -38,8 +39,11 @@ async function start(...args: string[]): Promise<ReadyGateway> {
 async function refusal(...args: string[]): Promise<string> {
   const gateway = spawnGateway({ args });
   started.push(gateway);
-  const { code } = await gateway.ended;
-  assert.equal(code, 2);
+  const isReady = () => gateway.logged().some(({ msg }) => msg === 'ready');
+  const fault = /faults? in the configuration/;
+  await until(() => fault.test(gateway.stderr()) || isReady());
+  assert.equal(isReady(), false, 'the gateway was not refused');
+  assert.equal((await gateway.ended).code, 2);
   return gateway.stderr();
 }
 
