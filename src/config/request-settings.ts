@@ -100,7 +100,7 @@ export const requestSettings = {
     'Browsers',
     list('ORIGIN,…', 'origins', originFault),
     [],
-    'Origins whose requests are accepted, such as https://console.example. The gateway sends no CORS headers yet.',
+    'Origins whose pages may use the gateway, such as https://console.example or https://*.example.com (CORS). Browsers send no cookies or other credentials of theirs; a page sends a token itself.',
   ),
 };
 
@@ -110,8 +110,14 @@ function hostNameFault(word: string): string | undefined {
 }
 
 function originFault(word: string): string | undefined {
-  const origin = URL.canParse(word) ? new URL(word).origin : undefined;
-  if (origin !== undefined && origin !== 'null' && origin === word.toLowerCase()) return undefined;
+  if (/:\/\/\*\.(?!localhost(:|$))[^.]*$/.test(word)) {
+    return `"${word}" would allow every site below a top-level domain; name a domain: https://*.example.com`;
+  }
+  // The star stands for the names below a domain, and for nothing else.
+  const plain = word.replace('://*.', '://');
+  const isUrl = URL.canParse(plain) && !plain.includes('*');
+  const origin = isUrl ? new URL(plain).origin : undefined;
+  if (origin !== undefined && origin !== 'null' && origin === plain.toLowerCase()) return undefined;
   const advice =
     origin === undefined || origin === 'null' ? 'such as https://console.example' : origin;
   return `"${word}" is not an origin; give scheme, host and port alone: ${advice}`;

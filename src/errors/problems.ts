@@ -80,7 +80,7 @@ export const problemKinds = {
   'origin-not-allowed': kind(
     403,
     'A web page of another origin may not call this gateway',
-    'Use --allow-origin to allow requests from pages of an origin. Requests without an Origin (images, scripts, frames, no-cors fetches, links) are never allowed from other sites. The gateway sends no CORS headers yet, so browsers do not let such pages read the responses, and do not send PUT or DELETE for them.',
+    'Use --allow-origin to allow the pages of an origin. Requests without an Origin (images, scripts, frames, no-cors fetches, links) are never allowed from other sites.',
   ),
   'no-such-resource': kind(
     404,

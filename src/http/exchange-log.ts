@@ -15,8 +15,11 @@ const ordinary: ReadonlySet<string | undefined> = new Set<ProblemSlug>([
 /** A coding that the gateway never offered is the client's mistake, although its status is a 5xx. */
 const refusal501: ProblemSlug = 'not-implemented';
 
-/** Statuses of an overload, in which every request may fail: their lines are limited for each problem. */
-const overloads: ReadonlySet<number> = new Set([503, 504, 507]);
+/**
+ * Statuses that every request may get: of an overload, and without a valid token. Their lines are limited
+ * for each problem.
+ */
+const limited: ReadonlySet<number> = new Set([401, 503, 504, 507]);
 
 export interface ExchangeLog {
   write(exchange: Recorded, status: number, durationMs: number): void;
@@ -27,7 +30,7 @@ export interface ExchangeLog {
 /**
  * Logs the requests that failed (5xx as errors, 4xx as information), the slow ones and those whose
  * client disconnected, the batches of which items failed, or all of them with --access-log. The ordinary responses of a cache are no failures:
- * a miss, a duplicate, a failed condition, a range past the end. Of 503, 504 and 507 a few lines are
+ * a miss, a duplicate, a failed condition, a range past the end. Of 401, 503, 504 and 507 a few lines are
  * logged for each problem, and the number of others, unless --access-log is on.
  */
 export function exchangeLog(
@@ -35,14 +38,14 @@ export function exchangeLog(
   settings: { accessLog: boolean; slowRequestMs: number },
 ): ExchangeLog {
   const { accessLog, slowRequestMs } = settings;
-  const limit = createLineLimit((problem, suppressed) =>
-    problem.startsWith(ITEMS)
-      ? logger.warn(
-          { problem, suppressed },
-          'items of more batches failed; only the number of batches is logged',
-        )
-      : logger.error({ problem, suppressed }, 'more requests failed; only their number is logged'),
-  );
+  const limit = createLineLimit((problem, suppressed) => {
+    const line = { problem, suppressed };
+    if (problem.startsWith(ITEMS)) {
+      logger.warn(line, 'items of more batches failed; only the number of batches is logged');
+    } else if (refusals.has(problem)) {
+      logger.info(line, 'more requests were refused; only their number is logged');
+    } else logger.error(line, 'more requests failed; only their number is logged');
+  });
   const write = (exchange: Recorded, status: number, durationMs: number): void => {
     const bytes = exchange.bytesIn + exchange.bytesOut;
     const slow = slowRequestMs > 0 && durationMs > slowRequestMs + bytes / TOLERATED_BYTES_PER_MS;
@@ -53,8 +56,8 @@ export function exchangeLog(
     const { cutOff } = exchange;
     const isOrdinary = !failed && !ours && !slow && !left && cutOff === undefined;
     if (isOrdinary && items === undefined && !accessLog) return;
-    const overload = overloads.has(status) ? (exchange.problem ?? String(status)) : undefined;
-    const kind = overload ?? (isOrdinary ? items?.kind : undefined);
+    const shared = limited.has(status) ? (exchange.problem ?? String(status)) : undefined;
+    const kind = shared ?? (isOrdinary ? items?.kind : undefined);
     if (kind !== undefined && !accessLog && !limit.admits(kind)) return;
     const line = {
       ...lineOf(exchange, status, durationMs),
@@ -70,6 +73,9 @@ export function exchangeLog(
   };
   return { write, flush: () => limit.flush() };
 }
+
+/** Faults of clients among the limited lines. */
+const refusals: ReadonlySet<string> = new Set<ProblemSlug>(['token-required', 'token-invalid']);
 
 /** Begins the kind of lines about failed items. */
 const ITEMS = 'items: ';

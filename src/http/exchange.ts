@@ -78,6 +78,8 @@ export interface Exchange {
   readonly method: string;
   /** What the request may do; nothing until its head is checked. */
   grant: Grant;
+  /** The Origin of a page that may read the response. */
+  allowedOrigin: string | undefined;
   route: RouteTemplate;
   /** The decoded key; empty for routes without one. */
   key: string;
@@ -128,6 +130,7 @@ export const newExchange = (
   startedMs: performance.now(),
   method: req.method ?? 'GET',
   grant: nothing,
+  allowedOrigin: undefined,
   route: 'other',
   key: '',
   query: '',

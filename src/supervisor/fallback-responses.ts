@@ -3,14 +3,21 @@ import { ProblemError, type ProblemSlug } from '../errors/problems.ts';
 import { announcesBody, bodyNotTaken, checkTransferEncoding } from '../http/request/framing.ts';
 import { parseQuery, switched } from '../http/request/query.ts';
 import { parseTarget } from '../http/request/target.ts';
-import { bodyFields } from '../http/response/headers.ts';
+import { bodyFields, noStoreFields } from '../http/response/headers.ts';
 import {
+  addFields,
   methodNotAllowed,
   type ProblemResponse,
   problemResponse,
 } from '../http/response/problem.ts';
 import type { Access } from '../http/security/access.ts';
 import { authorize } from '../http/security/authorize.ts';
+import {
+  type AllowedOrigin,
+  corsHeaders,
+  isPreflight,
+  preflightHeaders,
+} from '../http/security/cors.ts';
 import { checkHead, type Expectation } from '../http/security/head.ts';
 import type { BrowserGuard } from '../http/security/host.ts';
 import type { MetricsText } from '../messages/protocol.ts';
@@ -36,6 +43,7 @@ export interface FallbackRequest {
 /** What judges a request before its response is made. */
 export interface FallbackGuards {
   readonly guard: BrowserGuard;
+  readonly allowedOrigin: AllowedOrigin;
   readonly access: Access;
 }
 
@@ -58,12 +66,26 @@ const isOperation = (path: string): path is OperationPath => Object.hasOwn(opera
  * reports its clients. A request that a worker would refuse by its head alone is refused alike.
  */
 export async function fallbackResponse(
+  request: FallbackRequest,
+  guards: FallbackGuards,
+  facts: PoolFacts,
+): Promise<FallbackResponse> {
+  const origin = guards.allowedOrigin(request.req.headers.origin);
+  const response = await responseTo(request, guards, facts, origin);
+  if (origin === undefined || response.status === 204) return response;
+  addFields(response.headers, corsHeaders(origin));
+  return response;
+}
+
+async function responseTo(
   { req, requestId, expectation }: FallbackRequest,
   { guard, access }: FallbackGuards,
   { unavailability, metricsText, report }: PoolFacts,
+  origin: string | undefined,
 ): Promise<FallbackResponse> {
   try {
     const grant = checkHead(req, expectation, guard, access);
+    if (origin !== undefined && isPreflight(req)) return permission(origin, requestId);
     checkTransferEncoding(req);
     const { path, query } = parseTarget(req.url ?? '/');
     const verbose = isOperation(path) && requireOperation(req, query, operations[path]);
@@ -85,6 +107,13 @@ export async function fallbackResponse(
   } catch (error) {
     return refusal(req, requestId, error);
   }
+}
+
+/** The response to a preflight of an allowed origin. */
+function permission(origin: string, requestId: string): ProblemResponse {
+  const headers = { ...noStoreFields, 'X-Request-Id': requestId };
+  addFields(headers, preflightHeaders(origin));
+  return { status: 204, headers, body: '' };
 }
 
 /** Accepts GET and HEAD without a body or other parameters, as a worker does. Returns whether it is `verbose`. */

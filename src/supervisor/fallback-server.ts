@@ -14,6 +14,7 @@ import { PipelineLimit } from '../http/connection/pipeline-limit.ts';
 import { requestIdOf } from '../http/request/request-id.ts';
 import { sendLastResponse } from '../http/response/problem.ts';
 import type { Access } from '../http/security/access.ts';
+import { type AllowedOrigin, allowedOrigins } from '../http/security/cors.ts';
 import type { Expectation } from '../http/security/head.ts';
 import { type BrowserGuard, browserGuard } from '../http/security/host.ts';
 import { fallbackResponse, type PoolFacts } from './fallback-responses.ts';
@@ -50,6 +51,7 @@ const ignoredBytes = 32 * 1024 * 1024;
 export class FallbackServer implements ConnectionHandler {
   readonly #options: FallbackOptions;
   readonly #guard: BrowserGuard;
+  readonly #allowedOrigin: AllowedOrigin;
   readonly #server: Server;
   readonly #pipelines = new PipelineLimit({ heldText: new HeldBytes(ignoredBytes) }, () => {});
   /** Connections that have had their request. */
@@ -59,6 +61,7 @@ export class FallbackServer implements ConnectionHandler {
   constructor(options: FallbackOptions) {
     this.#options = options;
     this.#guard = browserGuard(options);
+    this.#allowedOrigin = allowedOrigins(options.allowOrigins);
     this.#server = createConnectionServer({ idleTimeoutMs: options.idleTimeoutMs });
     handleConnections(this.#server, this);
   }
@@ -93,7 +96,8 @@ export class FallbackServer implements ConnectionHandler {
     const { method = 'GET' } = req;
     const requestId = requestIdOf(req.headers['x-request-id']);
     const request = { req, requestId, expectation };
-    const guards = { guard: this.#guard, access: this.#options.access };
+    const { access } = this.#options;
+    const guards = { guard: this.#guard, allowedOrigin: this.#allowedOrigin, access };
     void fallbackResponse(request, guards, this.#options).then((response) => {
       const { status, headers, body, ...reasons } = response;
       this.#options.onResponse({ status, requestId, method: req.method, ...reasons });

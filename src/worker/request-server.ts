@@ -19,7 +19,8 @@ import {
 } from '../http/exchange.ts';
 import { announcesBody, ignoreBodilessExpectation } from '../http/request/framing.ts';
 import { parseTarget } from '../http/request/target.ts';
-import { respondError } from '../http/response/respond.ts';
+import { respondError, respondPreflight } from '../http/response/respond.ts';
+import { type AllowedOrigin, allowedOrigins, isPreflight } from '../http/security/cors.ts';
 import { checkHead, type Expectation } from '../http/security/head.ts';
 import { type BrowserGuard, browserGuard } from '../http/security/host.ts';
 import type { Logger } from '../log/types.ts';
@@ -47,6 +48,7 @@ export interface RequestServerOptions {
 export class RequestServer implements ConnectionHandler {
   readonly #options: RequestServerOptions;
   readonly #guard: BrowserGuard;
+  readonly #allowedOrigin: AllowedOrigin;
   readonly #pipelines: PipelineLimit;
   readonly #states = createConnectionStates();
 
@@ -54,6 +56,7 @@ export class RequestServer implements ConnectionHandler {
     this.#options = options;
     const { config, gateway, logger } = options;
     this.#guard = browserGuard({ allowHosts: config.allowHost, allowOrigins: config.allowOrigin });
+    this.#allowedOrigin = allowedOrigins(config.allowOrigin);
     this.#pipelines = new PipelineLimit(gateway, (waiting) =>
       logger.info(
         { waiting, problem: 'arena-full' },
@@ -123,8 +126,14 @@ export class RequestServer implements ConnectionHandler {
       return;
     }
     ignoreBodilessExpectation(exchange, config.keepAliveMs);
+    const { origin } = req.headers;
+    if (origin !== undefined) exchange.allowedOrigin = this.#allowedOrigin(origin);
     try {
       exchange.grant = checkHead(req, expectation, this.#guard, gateway.access);
+      if (exchange.allowedOrigin !== undefined && isPreflight(req)) {
+        respondPreflight(exchange, exchange.allowedOrigin);
+        return;
+      }
       if (config.fastLane && serveData(exchange, parseTarget(req.url ?? '/'))) return;
     } catch (error) {
       respondError(exchange, error);

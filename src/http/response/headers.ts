@@ -1,5 +1,6 @@
 import { type FixedHeaders, fixedHeaders } from '../../node-internals/one-write.ts';
 import type { Exchange } from '../exchange.ts';
+import { corsHeaders } from '../security/cors.ts';
 
 /** Header names and values in turn, as writeHead takes them: cheaper than an object. */
 export type HeaderList = string[];
@@ -30,8 +31,14 @@ export const bodyFields: Readonly<Record<string, string>> = {
   ...isolationFields,
 };
 
+/** Headers of every response without a body. */
+export const noStoreFields: Readonly<Record<string, string>> = {
+  'Cache-Control': 'no-store',
+  ...isolationFields,
+};
+
 // Fixed headers are joined once: to join them for each response costs as much as an engine call.
-const noStore = ['Cache-Control', 'no-store', ...Object.entries(isolationFields).flat()];
+const noStore = Object.entries(noStoreFields).flat();
 const body = Object.entries(bodyFields).flat();
 const negotiated = ['Vary', 'Accept', ...body];
 
@@ -48,7 +55,9 @@ export const objectHeaders = fixedHeaders([
 ]);
 
 /** Adds the headers that depend on the exchange. While the gateway drains, connections close. */
-export function addExchangeHeaders({ gateway, requestId }: Exchange, headers: HeaderList): void {
+export function addExchangeHeaders(exchange: Exchange, headers: HeaderList): void {
+  const { gateway, requestId, allowedOrigin } = exchange;
   headers.push('X-Request-Id', requestId);
+  if (allowedOrigin !== undefined) headers.push(...corsHeaders(allowedOrigin));
   if (gateway.draining) headers.push('Connection', 'close');
 }

@@ -80,6 +80,14 @@ export function sendLastResponse(
   res.end(method === 'HEAD' ? undefined : body);
 }
 
+/** Adds names and values in turn; a name that is there gets one more value. */
+export function addFields(fields: Record<string, string>, list: readonly string[]): void {
+  for (let at = 0; at + 1 < list.length; at += 2) {
+    const [name = '', value = ''] = list.slice(at, at + 2);
+    fields[name] = fields[name] === undefined ? value : `${fields[name]}, ${value}`;
+  }
+}
+
 export const methodNotAllowed = (method: string, allow: string): ProblemError =>
   new ProblemError('method-not-allowed', {
     detail: `${method} is not a method of this resource; it has ${allow}.`,

@@ -4,8 +4,9 @@ import type { Block } from '../../native/abi/types.ts';
 import { noHeaders, ONE_WRITE_BYTES, sendInOneWrite } from '../../node-internals/one-write.ts';
 import { type Exchange, endExchange } from '../exchange.ts';
 import { announcesBody } from '../request/framing.ts';
-import { addExchangeHeaders, bodyHeaders, type ResponseHead } from './headers.ts';
-import { problemResponse, sendLastResponse } from './problem.ts';
+import { corsHeaders, preflightHeaders } from '../security/cors.ts';
+import { addExchangeHeaders, bodyHeaders, emptyHeaders, type ResponseHead } from './headers.ts';
+import { addFields, problemResponse, sendLastResponse } from './problem.ts';
 import { ResponseSender } from './sender.ts';
 
 /** Sends a complete text, or a response without a body. */
@@ -14,6 +15,12 @@ export function respond(exchange: Exchange, head: ResponseHead, body = ''): void
   if (text !== '') exchange.bytesOut += Buffer.byteLength(text);
   addExchangeHeaders(exchange, head.headers);
   sendWhole(exchange, head, text, 'utf8');
+}
+
+/** Permits what a page of an allowed origin is about to request. */
+export function respondPreflight(exchange: Exchange, origin: string): void {
+  exchange.allowedOrigin = undefined;
+  respond(exchange, { status: 204, fixed: emptyHeaders, headers: preflightHeaders(origin) });
 }
 
 /** Sends a complete text with status 200. */
@@ -97,9 +104,10 @@ export function respondError(exchange: Exchange, error: unknown): void {
 }
 
 function respondProblem(exchange: Exchange, slug: ProblemSlug, options: ProblemOptions): void {
-  const { req, res, method, gateway, requestId } = exchange;
+  const { req, res, method, gateway, requestId, allowedOrigin } = exchange;
   exchange.problem = slug;
   const response = problemResponse(slug, { ...options, requestId, instance: req.url ?? '/' });
+  if (allowedOrigin !== undefined) addFields(response.headers, corsHeaders(allowedOrigin));
   const text = method === 'HEAD' ? '' : response.body;
   exchange.bytesOut += Buffer.byteLength(text);
   if (!req.complete && announcesBody(req)) {

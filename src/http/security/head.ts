@@ -3,6 +3,7 @@ import { ProblemError } from '../../errors/problems.ts';
 import { authorityOf, MAX_TARGET_LENGTH, parseTarget } from '../request/target.ts';
 import { methodNotAllowed } from '../response/problem.ts';
 import type { Access } from './access.ts';
+import { isPreflight } from './cors.ts';
 import type { Grant } from './grant.ts';
 import type { BrowserGuard } from './host.ts';
 
@@ -43,10 +44,6 @@ export function checkHead(
   if (rawHeaders.length > 2 * MAX_HEADER_LINES) throw new ProblemError('headers-too-large');
   return grant;
 }
-
-/** A browser sends it without credentials before the request of a page, and it has no effect. */
-const isPreflight = ({ method, headers }: IncomingMessage): boolean =>
-  method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
 
 /**
  * Refuses a request below /v1/ that a browser sends for a page of another site. A `no-cors` request

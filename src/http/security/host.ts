@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { ProblemError } from '../../errors/problems.ts';
 import { printable } from '../request/query.ts';
+import { allowedOrigins } from './cors.ts';
 
 /**
  * Checks the Host and Origin of each request, and the authority of its target where that has one;
@@ -29,7 +30,7 @@ export function browserGuard(options: {
   allowOrigins: readonly string[];
 }): BrowserGuard {
   const hosts = new Set(options.allowHosts.map(hostName));
-  const origins = new Set(options.allowOrigins.map((name) => name.toLowerCase()));
+  const allowedOrigin = allowedOrigins(options.allowOrigins);
   const allowed = new Set<string>();
   return (header, origin, authority, hasToken = false) => {
     if (header === undefined) {
@@ -51,7 +52,7 @@ export function browserGuard(options: {
       if (allowed.size < REMEMBERED) allowed.add(host);
     }
     if (origin === undefined) return false;
-    if (origins.has(origin.toLowerCase())) return true;
+    if (allowedOrigin(origin) !== undefined) return true;
     if (sameOrigin(origin, host)) return false;
     throw new ProblemError('origin-not-allowed', {
       detail: `The origin '${printable(origin)}' is not allowed here; allow it with --allow-origin.`,

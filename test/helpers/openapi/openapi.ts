@@ -161,7 +161,8 @@ function endpointOf(origin: string) {
   return { host: hostname.replace(/^\[|\]$/g, ''), port };
 }
 
-function requestRaw(origin: string, raw: RawRequest): Promise<RawResponse> {
+/** Sends a request whose response openapi.yaml does not describe. */
+export function requestRaw(origin: string, raw: RawRequest): Promise<RawResponse> {
   const method = raw.method ?? 'GET';
   return new Promise((fulfil, reject) => {
     const request = httpRequest(

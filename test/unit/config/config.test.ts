@@ -214,7 +214,14 @@ describe('lists', () => {
       onlyFault(['--allow-origin', 'https://a.example/x']),
       /alone: https:\/\/a\.example$/,
     );
-    assert.deepEqual(faultsOf(['--allow-origin', 'https://a.example,http://b:8080']), []);
+    const origins = 'https://a.example,http://b:8080,https://*.a.example:444,http://*.localhost:1';
+    assert.deepEqual(faultsOf(['--allow-origin', origins]), []);
+    for (const wide of ['https://*.com', 'https://*.example', 'https://*.com:443']) {
+      assert.match(onlyFault(['--allow-origin', wide]), /every site below a top-level domain/);
+    }
+    for (const wrong of ['*', 'https://*', 'https://a.*.example.com', '*.example.com']) {
+      assert.match(onlyFault(['--allow-origin', wrong]), /is not an origin/);
+    }
   });
 });
 

@@ -28,6 +28,7 @@ function exchange(changes: Partial<Exchange> = {}): Exchange {
     startedMs: 0,
     method: 'GET',
     grant: nothing,
+    allowedOrigin: undefined,
     route: '/v1/objects/{key}',
     key: secret,
     expectsContinue: false,
@@ -196,6 +197,7 @@ describe('exchangeLog in an overload', () => {
       if (i < 100) log.write(exchange({ problem: 'arena-full' }), 503, 1);
       if (i < 10) log.write(exchange({ problem: 'not-ready' }), 503, 1);
       if (i < 20) log.write(exchange({ problem: 'engine-timeout' }), 504, 1);
+      if (i < 30) log.write(exchange({ problem: 'token-invalid' }), 401, 1);
     }
     const of = (problem: string) => {
       const found = lines.filter((line) => line['problem'] === problem);
@@ -203,18 +205,24 @@ describe('exchangeLog in an overload', () => {
       const suppressed = counted.reduce((sum, line) => sum + Number(line['suppressed']), 0);
       return { lines: found.length - counted.length, counts: counted.length, suppressed };
     };
-    return { log, of };
+    const levelOf = (problem: string) =>
+      lines.find((line) => line['problem'] === problem && line['suppressed'] !== undefined)?.[
+        'level'
+      ];
+    return { log, of, levelOf };
   }
 
   it('writes ten lines of each problem, and one with the number of the others', (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
-    const { log, of } = flooded(false);
+    const { log, of, levelOf } = flooded(false);
     assert.deepEqual(of('no-room'), { lines: 10, counts: 0, suppressed: 0 });
     t.mock.timers.tick(10_000);
     assert.deepEqual(of('no-room'), { lines: 10, counts: 1, suppressed: 490 });
     assert.deepEqual(of('arena-full'), { lines: 10, counts: 1, suppressed: 90 });
     assert.deepEqual(of('not-ready'), { lines: 10, counts: 0, suppressed: 0 });
     assert.deepEqual(of('engine-timeout'), { lines: 10, counts: 1, suppressed: 10 });
+    assert.deepEqual(of('token-invalid'), { lines: 10, counts: 1, suppressed: 20 });
+    assert.deepEqual([levelOf('no-room'), levelOf('token-invalid')], [50, 30]);
     log.write(exchange({ problem: 'no-room' }), 507, 1);
     assert.equal(of('no-room').lines, 11, 'a new window has begun');
     t.mock.timers.tick(10_000);
