@@ -2,11 +2,13 @@
 
 const container =
   'needs a container engine; scripts/check-dockerfile-steps.mjs runs the steps of the Dockerfile';
+const promtool = 'needs promtool; the matrix entry prometheus runs it';
 const engine = 'needs the library of the distributed engine';
 
 /** `begins` is the start of the code. */
 export const notPlayed = [
   { page: 'README.md', begins: 'npm ci && npm test\n', reason: 'runs the tests themselves' },
+  { page: 'docs/deployment.md', begins: 'promtool check', reason: promtool },
   { page: 'docs/docker.md', begins: 'docker build -t memcache-gateway .\n', reason: container },
   { page: 'docs/docker.md', begins: 'docker run --rm --name', reason: container },
   { page: 'docs/docker.md', begins: 'docker run --rm -p', reason: container },
