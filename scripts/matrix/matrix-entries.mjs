@@ -80,7 +80,11 @@ export const entries = [
     files: ['--test-timeout=410000', 'test/matrix/newcomer.test.ts'],
     minutes: 7,
   },
-  { name: 'prometheus', files: ['test/matrix/prometheus.test.ts'], minutes: 4 },
+  {
+    name: 'prometheus',
+    files: ['test/matrix/prometheus.test.ts', 'test/matrix/prometheus-deploy.test.ts'],
+    minutes: 5,
+  },
   // How connections are served does not depend on the layout.
   {
     name: 'http-layout128',

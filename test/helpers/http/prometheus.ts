@@ -99,6 +99,12 @@ export function checkConfig(text: string): void {
   }
 }
 
+/** Fails with what `promtool check rules` finds in a file, and then with each of its tests that fails. */
+export function checkRules(file: string, tests: string): void {
+  promtool(['check', 'rules', file]);
+  promtool(['test', 'rules', tests]);
+}
+
 function promtool(args: readonly string[], input = ''): void {
   requireCommands();
   try {
