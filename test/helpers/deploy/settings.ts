@@ -1,0 +1,52 @@
+/** The settings in the files of deploy/, read as the gateway reads them. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { readDockerfile } from '../../../scripts/build/dockerfile.mjs';
+import { type Config, interpretConfig } from '../../../src/config/config.ts';
+import { parseCommandLine } from '../../../src/config/flags.ts';
+import { mebibyte } from '../../../src/config/kinds.ts';
+import { table } from '../../../src/config/table.ts';
+import { root } from '../process/packed.ts';
+
+/** The variables of the image. */
+export const imageEnvironment = readDockerfile(
+  readFileSync(path.join(root, 'Dockerfile'), 'utf8'),
+).at(-1)?.env;
+
+/** The setting of the files of tokens. A gateway without it is started with GATEWAY_INSECURE instead. */
+export const tokenVariable = 'GATEWAY_TOKEN_FILE';
+export const hasTokens = Object.hasOwn(table, 'tokenFile');
+
+export interface ContainerSettings {
+  readonly values: Config;
+  /** Those of the image and of the container. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** Interprets what a container is started with. Fails with the faults and warnings of the gateway. */
+export function settingsIn(
+  env: readonly { readonly name: string; readonly value: string }[],
+  args: readonly string[] = [],
+): ContainerSettings {
+  const own = Object.fromEntries(env.map(({ name, value }) => [name, value]));
+  const variables = withoutTokens({ ...imageEnvironment, ...own });
+  const interpreted = interpretConfig(parseCommandLine(args), variables);
+  assert.deepEqual(interpreted.warnings, []);
+  if ('faults' in interpreted) assert.fail(interpreted.faults.join('\n'));
+  return { values: interpreted.config, variables };
+}
+
+function withoutTokens(variables: Readonly<Record<string, string>>): Record<string, string> {
+  const { [tokenVariable]: file, ...others } = variables;
+  if (file === undefined) return others;
+  return hasTokens ? { ...variables } : { ...others, GATEWAY_INSECURE: '1' };
+}
+
+/** The memory of a gateway and, with the embedded engine, of its pool, as docs/deployment.md counts it. */
+export function memoryNeeded(config: Config): number {
+  const { devices, engine, arenaBytes, maxHeapBytes, poolBytes } = config;
+  const reserve = Math.min(arenaBytes / 16, 64 * mebibyte);
+  const pool = engine === 'embedded' ? poolBytes : 0;
+  return devices.length * (arenaBytes + reserve + maxHeapBytes + pool + 200 * mebibyte);
+}
