@@ -2,13 +2,22 @@
 
 const container =
   'needs a container engine; scripts/check-dockerfile-steps.mjs runs the steps of the Dockerfile';
+const cluster = 'needs a cluster; tests check the manifests';
 const promtool = 'needs promtool; the matrix entry prometheus runs it';
 const engine = 'needs the library of the distributed engine';
 
 /** `begins` is the start of the code. */
 export const notPlayed = [
   { page: 'README.md', begins: 'npm ci && npm test\n', reason: 'runs the tests themselves' },
+  { page: 'docs/deployment.md', begins: 'npm start -- token create', reason: cluster },
+  { page: 'docs/deployment.md', begins: 'docker compose', reason: container },
+  { page: 'docs/deployment.md', begins: 'useradd', reason: 'needs root and a running systemd' },
   { page: 'docs/deployment.md', begins: 'promtool check', reason: promtool },
+  {
+    page: 'docs/deployment.md',
+    begins: '{\n  printf',
+    reason: 'needs the folder of the checkout; a test runs it',
+  },
   { page: 'docs/docker.md', begins: 'docker build -t memcache-gateway .\n', reason: container },
   { page: 'docs/docker.md', begins: 'docker run --rm --name', reason: container },
   { page: 'docs/docker.md', begins: 'docker run --rm -p', reason: container },

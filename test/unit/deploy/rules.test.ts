@@ -1,8 +1,10 @@
 /** The alerts of deploy/prometheus/rules.yaml; the matrix entry `prometheus` runs them. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { parse } from 'yaml';
 import { engineCodes } from '../../../src/errors/engine-codes.ts';
 import { problemKinds } from '../../../src/errors/problems.ts';
 import { alerts, metricsIn } from '../../helpers/deploy/rules.ts';
@@ -46,6 +48,19 @@ describe('the alerts', () => {
       return problemKinds[problem].status < 500;
     });
     assert.deepEqual([...excluded].sort(), harmless.map(({ code }) => code).sort());
+  });
+});
+
+describe('docs/deployment.md', () => {
+  it('puts all rules into a PrometheusRule', () => {
+    const page = readFileSync(path.join(root, 'docs/deployment.md'), 'utf8');
+    const [, script = ''] = /^```sh\n(\{.*?)^```$/ms.exec(page) ?? [];
+    const toOutput = script.replace(/> prometheus-rule\.yaml$/m, '');
+    const output = execFileSync('sh', ['-eu'], { cwd: root, input: toOutput, encoding: 'utf8' });
+    const rule = parse(output) as { kind: string; spec: unknown };
+    assert.equal(rule.kind, 'PrometheusRule');
+    const file = readFileSync(path.join(root, 'deploy/prometheus/rules.yaml'), 'utf8');
+    assert.deepEqual(rule.spec, parse(file));
   });
 });
 
