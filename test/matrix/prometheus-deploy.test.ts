@@ -10,6 +10,12 @@ import { alerts, metricsIn, recordings } from '../helpers/deploy/rules.ts';
 import { checkRules, type Prometheus, startPrometheus } from '../helpers/http/prometheus.ts';
 import { childrenOf, type ReadyGateway, startGateway } from '../helpers/process/gateway.ts';
 import { root } from '../helpers/process/packed.ts';
+import {
+  authorization,
+  testToken,
+  tokenFolder,
+  writeTokens,
+} from '../helpers/process/token-files.ts';
 import { until } from '../helpers/process/until.ts';
 
 const rulesFile = path.join(root, 'deploy/prometheus/rules.yaml');
@@ -41,11 +47,19 @@ const job = (name: string, port: number) => ({
 });
 
 describe('the rules and the dashboard', { timeout: 200_000 }, () => {
+  const tokens = tokenFolder();
+  const reader = testToken();
+  const headers = authorization(reader.token);
   let gateway: ReadyGateway;
   let meta: Server;
   let prometheus: Prometheus;
   before(async () => {
-    gateway = await startGateway({ args: ['--devices', '0-1', '--ready-when', 'all'] });
+    // The metrics of the token file exist only with one.
+    const file = path.join(tokens.path, 'tokens.json');
+    writeTokens(file, [reader]);
+    gateway = await startGateway({
+      args: ['--devices', '0-1', '--ready-when', 'all', '--token-file', file],
+    });
     meta = await startMetaMetrics();
     const metaPort = (meta.address() as AddressInfo).port;
     prometheus = await startPrometheus(
@@ -61,6 +75,7 @@ describe('the rules and the dashboard', { timeout: 200_000 }, () => {
     await (prometheus as Prometheus | undefined)?.stop();
     (meta as Server | undefined)?.close();
     await (gateway as ReadyGateway | undefined)?.kill();
+    tokens.remove();
   });
 
   const countOf = async (query: string) => (await prometheus.query(query)).length;
@@ -70,14 +85,14 @@ describe('the rules and the dashboard', { timeout: 200_000 }, () => {
   /** Requests with each kind of result that a chart needs. */
   async function makeTraffic(round: number): Promise<void> {
     const url = `${gateway.url}/v1/objects/charted-${round}`;
-    await fetch(url, { method: 'PUT', body: 'value' });
-    await (await fetch(url)).text();
-    await (await fetch(`${gateway.url}/v1/info/charted-${round}`)).text();
-    await (await fetch(`${gateway.url}/v1/objects/absent`)).text();
+    await fetch(url, { method: 'PUT', body: 'value', headers });
+    await (await fetch(url, { headers })).text();
+    await (await fetch(`${gateway.url}/v1/info/charted-${round}`, { headers })).text();
+    await (await fetch(`${gateway.url}/v1/objects/absent`, { headers })).text();
     await fetch(`${gateway.url}/v1/batch/get`, {
       method: 'POST',
       body: JSON.stringify({ keys: ['absent'] }),
-      headers: { 'Content-Type': 'application/json' },
+      headers: { ...headers, 'Content-Type': 'application/json' },
     });
   }
 

@@ -6,17 +6,12 @@ import { readDockerfile } from '../../../scripts/build/dockerfile.mjs';
 import { type Config, interpretConfig } from '../../../src/config/config.ts';
 import { parseCommandLine } from '../../../src/config/flags.ts';
 import { mebibyte } from '../../../src/config/kinds.ts';
-import { table } from '../../../src/config/table.ts';
 import { root } from '../process/packed.ts';
 
 /** The variables of the image. */
-export const imageEnvironment = readDockerfile(
-  readFileSync(path.join(root, 'Dockerfile'), 'utf8'),
-).at(-1)?.env;
-
-/** The setting of the files of tokens. A gateway without it is started with GATEWAY_INSECURE instead. */
-export const tokenVariable = 'GATEWAY_TOKEN_FILE';
-export const hasTokens = Object.hasOwn(table, 'tokenFile');
+const imageEnvironment = readDockerfile(readFileSync(path.join(root, 'Dockerfile'), 'utf8')).at(
+  -1,
+)?.env;
 
 export interface ContainerSettings {
   readonly values: Config;
@@ -30,16 +25,10 @@ export function settingsIn(
   args: readonly string[] = [],
 ): ContainerSettings {
   const own = Object.fromEntries(env.map(({ name, value }) => [name, value]));
-  const variables = withoutTokens({ ...imageEnvironment, ...own });
+  const variables = { ...imageEnvironment, ...own };
   const interpreted = interpretConfig(parseCommandLine(args), variables);
   if ('faults' in interpreted) assert.fail(interpreted.faults.join('\n'));
   return { values: interpreted.config, variables };
-}
-
-function withoutTokens(variables: Readonly<Record<string, string>>): Record<string, string> {
-  const { [tokenVariable]: file, ...others } = variables;
-  if (file === undefined) return others;
-  return hasTokens ? { ...variables } : { ...others, GATEWAY_INSECURE: '1' };
 }
 
 /** The memory of a gateway and, with the embedded engine, of its pool, as docs/deployment.md counts it. */

@@ -1,15 +1,15 @@
 /** Starts the gateway with exactly the settings of the files in deploy/. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { composed, composedEnvironment } from '../../helpers/deploy/compose.ts';
 import { containersOf, render } from '../../helpers/deploy/kustomize.ts';
-import { hasTokens, settingsIn, tokenVariable } from '../../helpers/deploy/settings.ts';
-import { gatewayCommand, type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
+import { settingsIn } from '../../helpers/deploy/settings.ts';
+import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
 import { root } from '../../helpers/process/packed.ts';
+import { testToken, writeTokens } from '../../helpers/process/token-files.ts';
 
 const temporary = mkdtempSync(path.join(tmpdir(), 'deploy-'));
 after(() => rmSync(temporary, { recursive: true }));
@@ -17,13 +17,12 @@ after(() => rmSync(temporary, { recursive: true }));
 /** An empty variable counts as absent, so that those of the tests do not replace those of a file. */
 const noVariables = { GATEWAY_POOL_BYTES: '', GATEWAY_ARENA_BYTES: '', GATEWAY_ENGINE: '' };
 
-/** Creates the file of tokens, where the gateway knows them, and names it in the variables. */
+/** Creates a file of tokens, where the variables name one. */
 function withTokenFile(variables: Readonly<Record<string, string>>): Record<string, string> {
-  if (!hasTokens || variables[tokenVariable] === undefined) return { ...variables };
+  if (variables['GATEWAY_TOKEN_FILE'] === undefined) return { ...variables };
   const file = path.join(temporary, 'tokens.json');
-  const create = ['token', 'create', '--scopes', 'read,write', '--token-file', file];
-  execFileSync(process.execPath, [...gatewayCommand(), ...create], { cwd: root });
-  return { ...variables, [tokenVariable]: file };
+  writeTokens(file, [testToken()]);
+  return { ...variables, GATEWAY_TOKEN_FILE: file };
 }
 
 /** Fails unless the gateway is ready; it listens on any port. */

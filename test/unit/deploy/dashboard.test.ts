@@ -15,7 +15,7 @@ describe('the dashboard', () => {
     assert.deepEqual(
       rows.map(({ title }) => title),
       [
-        ...['Traffic', 'Latency', 'Hit ratio', 'Engine', 'Arena', 'Workers'],
+        ...['Traffic', 'Latency', 'Hit ratio', 'Engine', 'Arena', 'Pool', 'Workers'],
         'Meta service of the distributed engine',
       ],
     );

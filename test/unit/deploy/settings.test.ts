@@ -4,7 +4,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { flagOf, settingNames, variableOf } from '../../../src/config/table.ts';
-import { hasTokens, tokenVariable } from '../../helpers/deploy/settings.ts';
 import { root } from '../../helpers/process/packed.ts';
 
 const inDeploy = readdirSync(path.join(root, 'deploy'), { recursive: true, withFileTypes: true })
@@ -34,9 +33,8 @@ describe('the files of deploy', () => {
   it('name only variables of the gateway that exist', () => {
     const named = found(/\bGATEWAY_[A-Z_]+\b/g);
     assert.ok(named.length >= 10);
-    const coming = hasTokens ? [] : [tokenVariable];
     assert.deepEqual(
-      named.filter(({ name }) => !variables.has(name) && !coming.includes(name)),
+      named.filter(({ name }) => !variables.has(name)),
       [],
     );
   });
@@ -44,8 +42,7 @@ describe('the files of deploy', () => {
   it('name only flags of the gateway that exist', () => {
     const named = found(/(?<![\w-])--[a-z]+(?:-[a-z]+)*\b/g);
     assert.ok(named.length >= 10);
-    const coming = hasTokens ? [] : ['--token-file'];
-    const known = [...flags, ...others, ...coming];
+    const known = [...flags, ...others];
     assert.deepEqual(
       named.filter(({ name }) => !known.includes(name)),
       [],
