@@ -3,6 +3,12 @@ import { ProblemError, type ProblemSlug } from '../errors/problems.ts';
 import { announcesBody, bodyNotTaken, checkTransferEncoding } from '../http/request/framing.ts';
 import { parseQuery, switched } from '../http/request/query.ts';
 import { parseTarget } from '../http/request/target.ts';
+import {
+  type AllowedOrigin,
+  corsHeaders,
+  isPreflight,
+  preflightHeaders,
+} from '../http/response/cors.ts';
 import { bodyFields, noStoreFields } from '../http/response/headers.ts';
 import {
   addFields,
@@ -12,12 +18,6 @@ import {
 } from '../http/response/problem.ts';
 import type { Access } from '../http/security/access.ts';
 import { authorize } from '../http/security/authorize.ts';
-import {
-  type AllowedOrigin,
-  corsHeaders,
-  isPreflight,
-  preflightHeaders,
-} from '../http/security/cors.ts';
 import { checkHead, type Expectation } from '../http/security/head.ts';
 import type { BrowserGuard } from '../http/security/host.ts';
 import type { MetricsText } from '../messages/protocol.ts';

@@ -12,9 +12,9 @@ import { createConnectionServer } from '../http/connection/connection-server.ts'
 import { discardInput, discardRequest } from '../http/connection/linger.ts';
 import { PipelineLimit } from '../http/connection/pipeline-limit.ts';
 import { requestIdOf } from '../http/request/request-id.ts';
+import { type AllowedOrigin, allowedOrigins } from '../http/response/cors.ts';
 import { sendLastResponse } from '../http/response/problem.ts';
 import type { Access } from '../http/security/access.ts';
-import { type AllowedOrigin, allowedOrigins } from '../http/security/cors.ts';
 import type { Expectation } from '../http/security/head.ts';
 import { type BrowserGuard, browserGuard } from '../http/security/host.ts';
 import { fallbackResponse, type PoolFacts } from './fallback-responses.ts';

@@ -19,8 +19,8 @@ import {
 } from '../http/exchange.ts';
 import { announcesBody, ignoreBodilessExpectation } from '../http/request/framing.ts';
 import { parseTarget } from '../http/request/target.ts';
+import { type AllowedOrigin, allowedOrigins, isPreflight } from '../http/response/cors.ts';
 import { respondError, respondPreflight } from '../http/response/respond.ts';
-import { type AllowedOrigin, allowedOrigins, isPreflight } from '../http/security/cors.ts';
 import { checkHead, type Expectation } from '../http/security/head.ts';
 import { type BrowserGuard, browserGuard } from '../http/security/host.ts';
 import type { Logger } from '../log/types.ts';

@@ -1,6 +1,6 @@
 import { type FixedHeaders, fixedHeaders } from '../../node-internals/one-write.ts';
 import type { Exchange } from '../exchange.ts';
-import { corsHeaders } from '../security/cors.ts';
+import { corsHeaders } from './cors.ts';
 
 /** Header names and values in turn, as writeHead takes them: cheaper than an object. */
 export type HeaderList = string[];

@@ -4,7 +4,7 @@ import type { Block } from '../../native/abi/types.ts';
 import { noHeaders, ONE_WRITE_BYTES, sendInOneWrite } from '../../node-internals/one-write.ts';
 import { type Exchange, endExchange } from '../exchange.ts';
 import { announcesBody } from '../request/framing.ts';
-import { corsHeaders, preflightHeaders } from '../security/cors.ts';
+import { corsHeaders, preflightHeaders } from './cors.ts';
 import { addExchangeHeaders, bodyHeaders, emptyHeaders, type ResponseHead } from './headers.ts';
 import { addFields, problemResponse, sendLastResponse } from './problem.ts';
 import { ResponseSender } from './sender.ts';

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { ProblemError } from '../../errors/problems.ts';
 import { authorityOf, MAX_TARGET_LENGTH, parseTarget } from '../request/target.ts';
+import { isPreflight } from '../response/cors.ts';
 import { methodNotAllowed } from '../response/problem.ts';
 import type { Access } from './access.ts';
-import { isPreflight } from './cors.ts';
 import type { Grant } from './grant.ts';
 import type { BrowserGuard } from './host.ts';
 

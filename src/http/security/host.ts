@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { ProblemError } from '../../errors/problems.ts';
 import { printable } from '../request/query.ts';
-import { allowedOrigins } from './cors.ts';
+import { allowedOrigins } from '../response/cors.ts';
 
 /**
  * Checks the Host and Origin of each request, and the authority of its target where that has one;

@@ -7,7 +7,7 @@ import {
   ALLOWED_METHODS,
   allowedOrigins,
   EXPOSED_HEADERS,
-} from '../../../../src/http/security/cors.ts';
+} from '../../../../src/http/response/cors.ts';
 
 describe('a list of origins', () => {
   it('allows each origin as it is, in any case, and no other', () => {
