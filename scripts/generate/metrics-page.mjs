@@ -36,6 +36,7 @@ const groups = [
 ];
 
 const noWorkers = {
+  version: '1.2.3',
   workers: [],
   fallbackResponses: new Map(),
   fallbackConnections: 0,

@@ -146,7 +146,8 @@ function createSupervisor(parts: SupervisorParts): Supervisor {
       setTimeout(() => void loadMetrics(), metricsDelayMs).unref();
     },
     complain,
-    renderMetrics: async (samples, own) => (await loadMetrics()).renderPool(samples, own),
+    renderMetrics: async (samples, own) =>
+      (await loadMetrics()).renderPool(samples, { ...own, version }),
   });
 }
 

@@ -5,8 +5,11 @@ import type { PoolSamples, Rendered } from '../supervisor/scrape.ts';
 import type { PoolNumbers } from '../supervisor/supervisor-options.ts';
 import { tokenFileMetrics } from './token-file.ts';
 
+/** The numbers of the supervisor, and the version of the gateway. */
+export type OwnNumbers = PoolNumbers & { readonly version: string };
+
 /** Sums by the rule of each metric (sum, first, average …), like the cluster support of prom-client. */
-export async function renderPool(samples: PoolSamples, own: PoolNumbers): Promise<Rendered> {
+export async function renderPool(samples: PoolSamples, own: OwnNumbers): Promise<Rendered> {
   const registry = ownRegistry(own);
   const registryOfEnded = addUp(samples.ended.map(counted));
   const ended = (await registryOfEnded.getMetricsAsJSON()) as unknown as MetricJson[];
@@ -48,10 +51,17 @@ const counted = (metrics: readonly MetricJson[]): MetricJson[] =>
   );
 
 /** Created for each scrape: the supervisor counts in plain numbers, and loads prom-client late. */
-function ownRegistry(own: PoolNumbers): Registry {
+function ownRegistry(own: OwnNumbers): Registry {
   const { workers, fallbackResponses, fallbackConnections, waitingConnections } = own;
   const registry = new Registry();
   const registers = [registry];
+  const build = new Gauge({
+    name: 'memcache_gateway_build_info',
+    help: 'Always 1; the labels have the versions of the gateway and of Node.',
+    labelNames: ['version', 'node_version'],
+    registers,
+  });
+  build.set({ version: own.version, node_version: process.versions.node }, 1);
   const labelNames = ['device'];
   const up = new Gauge({
     name: 'memcache_gateway_worker_up',

@@ -66,6 +66,14 @@ withSharedGateway(smallLimits, (gateway) => {
   });
 
   describe('/metrics', () => {
+    it('names the version of the gateway', async () => {
+      const text = await (await fetch(`${gateway().url}/metrics`)).text();
+      const { version } = gateway().ready;
+      assert.ok(
+        text.includes(`\nmemcache_gateway_build_info{version="${String(version)}",node_version="`),
+      );
+    });
+
     it('has the metrics of docs/metrics.md, and those of the process', async () => {
       const text = await (await fetch(`${gateway().url}/metrics`)).text();
       const names = [...text.matchAll(/^# TYPE (\S+) (\S+)/gm)].map(

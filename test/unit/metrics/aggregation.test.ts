@@ -6,6 +6,7 @@ import { poolMetrics } from '../../../src/metrics/pool.ts';
 import type { PoolSource } from '../../../src/store/pool/pool-source.ts';
 
 const own = {
+  version: '1.2.3',
   workers: [],
   waitingConnections: 0,
   fallbackConnections: 0,

@@ -7,6 +7,7 @@ import { registerPolled } from '../../../src/metrics/polled.ts';
 import { createRegistry } from '../../../src/metrics/registry.ts';
 
 const noPool = {
+  version: '1.2.3',
   workers: [],
   waitingConnections: 0,
   fallbackConnections: 0,
