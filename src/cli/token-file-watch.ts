@@ -80,7 +80,9 @@ export class TokenFileWatch {
     if (!isAsked && status.text === this.#seen) return;
     this.#isAsked = false;
     const read = await readFile(file);
-    this.#seen = Date.now() - status.changedMs > settledMs ? status.text : undefined;
+    const isSettled = Date.now() - status.changedMs > settledMs;
+    const isUnread = 'faults' in read && read.isUnread === true;
+    this.#seen = isSettled && !isUnread ? status.text : undefined;
     if ('tokens' in read) this.#use(read.tokens, isAsked);
     else this.#keepOld(read, isAsked);
   }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ProblemSlug } from '../errors/problems.ts';
+import { type ProblemSlug, problemKinds } from '../errors/problems.ts';
 import { createLineLimit } from '../log/line-limit.ts';
 import type { Logger } from '../log/types.ts';
 import { clientHasLeft, type Recorded } from './exchange.ts';
@@ -16,10 +16,11 @@ const ordinary: ReadonlySet<string | undefined> = new Set<ProblemSlug>([
 const refusal501: ProblemSlug = 'not-implemented';
 
 /**
- * Statuses that every request may get: of an overload, and without a valid token. Their lines are limited
- * for each problem.
+ * Whether every request may get a status: a refusal, which any client can provoke, or that of an overload.
+ * Such lines are limited for each problem.
  */
-const limited: ReadonlySet<number> = new Set([401, 503, 504, 507]);
+const isLimited = (status: number): boolean =>
+  (status >= 400 && status < 500) || status === 503 || status === 504 || status === 507;
 
 export interface ExchangeLog {
   write(exchange: Recorded, status: number, durationMs: number): void;
@@ -30,7 +31,7 @@ export interface ExchangeLog {
 /**
  * Logs the requests that failed (5xx as errors, 4xx as information), the slow ones and those whose
  * client disconnected, the batches of which items failed, or all of them with --access-log. The ordinary responses of a cache are no failures:
- * a miss, a duplicate, a failed condition, a range past the end. Of 401, 503, 504 and 507 a few lines are
+ * a miss, a duplicate, a failed condition, a range past the end. Of refusals, 503, 504 and 507 a few lines are
  * logged for each problem, and the number of others, unless --access-log is on.
  */
 export function exchangeLog(
@@ -42,7 +43,7 @@ export function exchangeLog(
     const line = { problem, suppressed };
     if (problem.startsWith(ITEMS)) {
       logger.warn(line, 'items of more batches failed; only the number of batches is logged');
-    } else if (refusals.has(problem)) {
+    } else if (isRefusal(problem)) {
       logger.info(line, 'more requests were refused; only their number is logged');
     } else logger.error(line, 'more requests failed; only their number is logged');
   });
@@ -56,7 +57,7 @@ export function exchangeLog(
     const { cutOff } = exchange;
     const isOrdinary = !failed && !ours && !slow && !left && cutOff === undefined;
     if (isOrdinary && items === undefined && !accessLog) return;
-    const shared = limited.has(status) ? (exchange.problem ?? String(status)) : undefined;
+    const shared = failed && isLimited(status) ? (exchange.problem ?? String(status)) : undefined;
     const kind = shared ?? (isOrdinary ? items?.kind : undefined);
     if (kind !== undefined && !accessLog && !limit.admits(kind)) return;
     const line = {
@@ -74,8 +75,11 @@ export function exchangeLog(
   return { write, flush: () => limit.flush() };
 }
 
-/** Faults of clients among the limited lines. */
-const refusals: ReadonlySet<string> = new Set<ProblemSlug>(['token-required', 'token-invalid']);
+/** Whether a limited problem is a fault of clients. */
+function isRefusal(problem: string): boolean {
+  const kinds: Readonly<Record<string, { readonly status: number }>> = problemKinds;
+  return (kinds[problem]?.status ?? Number(problem)) < 500;
+}
 
 /** Begins the kind of lines about failed items. */
 const ITEMS = 'items: ';

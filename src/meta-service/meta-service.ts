@@ -1,4 +1,4 @@
-import { chunksOf, MetaServiceError, membersOf, readText } from './request.ts';
+import { chunksOf, MetaServiceError, membersOf, readText, tooLate } from './request.ts';
 import { type Samples, samplesIn } from './samples.ts';
 
 /** Every number is asked of the meta service, and absent where it does not know it. */
@@ -22,6 +22,8 @@ export type MetaSegment = MetaBytes & { readonly serviceId: number };
 
 /** Queries of single segments at a time. */
 const SEGMENT_QUERIES = 8;
+/** Several times the services and media of the largest pool. */
+const MAX_SEGMENTS = 4096;
 
 /** The read-only part of the meta service's HTTP (docs/engine-facts.md §11). Each method rejects with MetaServiceError. */
 export class MetaService {
@@ -63,13 +65,18 @@ export class MetaService {
     return known;
   }
 
-  /** One request for each segment. */
+  /** One request for each segment, all of them within the deadline. */
   async segments(): Promise<readonly MetaSegment[]> {
-    const names = (await this.#text('/get_all_segments')).split('\n').filter(Boolean);
+    const endMs = performance.now() + this.#deadlineMs;
+    const names = new Set((await this.#text('/get_all_segments')).split('\n').filter(Boolean));
+    if (names.size > MAX_SEGMENTS) throw new MetaServiceError('it lists too many segments');
+    const left = [...names];
     const segments: MetaSegment[] = [];
-    for (let from = 0; from < names.length; from += SEGMENT_QUERIES) {
-      const some = names.slice(from, from + SEGMENT_QUERIES);
-      segments.push(...(await Promise.all(some.map((name) => this.#segment(name)))));
+    while (left.length > 0) {
+      const remainingMs = endMs - performance.now();
+      if (remainingMs <= 0) throw tooLate(this.#deadlineMs);
+      const some = left.splice(0, SEGMENT_QUERIES);
+      segments.push(...(await Promise.all(some.map((name) => this.#segment(name, remainingMs)))));
     }
     return segments;
   }
@@ -85,20 +92,21 @@ export class MetaService {
       const text: Buffer = rest === undefined ? chunk : Buffer.concat([rest, chunk]);
       let at = 0;
       for (let end = text.indexOf(LF); end >= 0; end = text.indexOf(LF, at)) {
+        if (end - at > MAX_LINE_BYTES) throw lineTooLong();
         if (end > at) take(text.subarray(at, end));
         at = end + 1;
       }
-      if (text.length - at > MAX_LINE_BYTES)
-        throw new MetaServiceError('a line of its list is too long');
+      if (text.length - at > MAX_LINE_BYTES) throw lineTooLong();
       rest = at < text.length ? Buffer.from(text.subarray(at)) : undefined;
     }
     if (rest !== undefined) take(rest);
   }
 
-  async #segment(name: string): Promise<MetaSegment> {
+  async #segment(name: string, deadlineMs: number): Promise<MetaSegment> {
     const place = placeOf(name);
     const query = `/query_segment?segment=${encodeURIComponent(name)}`;
-    const bytes = place && bytesOf(membersOf(await this.#text(query)), place.medium);
+    const text = await readText(this.#url + query, deadlineMs);
+    const bytes = place && bytesOf(membersOf(text), place.medium);
     if (place === undefined || bytes === undefined) {
       throw new MetaServiceError('it describes a segment in an unknown form');
     }
@@ -110,9 +118,11 @@ export class MetaService {
   }
 }
 
+const lineTooLong = () => new MetaServiceError('a line of its list is too long');
+
 const LF = 0x0a;
-/** The engine accepts keys of at most 256 bytes. */
-const MAX_LINE_BYTES = 64 * 1024;
+/** The engine accepts no longer keys. The memory of a page depends on it. */
+const MAX_LINE_BYTES = 256;
 const MEDIA: readonly MetaMedium[] = ['HBM', 'DRAM', 'SSD'];
 
 export const mediumOf = (name: string): MetaMedium | undefined =>

@@ -89,7 +89,7 @@ function send(url: string, deadlineMs: number, signal?: AbortSignal) {
   return { request, response, isLate: () => late };
 }
 
-const tooLate = (deadlineMs: number): MetaServiceError =>
+export const tooLate = (deadlineMs: number): MetaServiceError =>
   new MetaServiceError(`it sent no complete response in ${deadlineMs} ms`);
 
 async function textOf(response: IncomingMessage): Promise<string> {

@@ -89,6 +89,8 @@ export class FallbackHost {
     else if (status >= 500) {
       if (this.#limit.admits(problem ?? String(status)))
         log.warn(response, 'no worker for a request');
-    } else if (status >= 400) log.info(response, 'request refused');
+    } else if (status >= 400 && this.#limit.admits(problem ?? String(status))) {
+      log.info(response, 'request refused');
+    }
   }
 }

@@ -19,6 +19,8 @@ export type TokenFileReading =
       /** Each names the file and its correction. */
       readonly faults: readonly string[];
       readonly isMissing: boolean;
+      /** Whether the system has refused to read it, which may pass without a change of the file. */
+      readonly isUnread?: boolean;
     };
 
 /**
@@ -60,7 +62,8 @@ export async function readTokenFile(file: string): Promise<TokenFileReading> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return { faults: [`${file}: does not exist`], isMissing: true };
-    return fault(`${file}: cannot be read (${code ?? String(error)})`);
+    const text = `${file}: cannot be read (${code ?? String(error)})`;
+    return { faults: [text], isMissing: false, isUnread: true };
   }
 }
 

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, realpath, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { withDirectoryLock } from '../../os/directory-lock.ts';
+import { withFileLock } from '../../os/file-lock.ts';
 import { type FileStatus, readTokenFile } from '../../tokens/read-token-file.ts';
 import type { TokenEntry } from '../../tokens/token.ts';
 import { formatTokenFile } from '../../tokens/token-file.ts';
@@ -30,7 +30,7 @@ export async function changeTokenFile(
 ): Promise<void> {
   const file = await realFile(named);
   try {
-    await withDirectoryLock(path.dirname(file), async () => {
+    await withFileLock(`${file}.lock`, async () => {
       const { tokens, status } = await currentTokens(file, creates);
       await replaceFile(file, formatTokenFile(change(tokens)), status);
     });

@@ -1,6 +1,6 @@
 /** `memcache-gateway token`: creates, lists and revokes the tokens of a file. */
 import { readTokenFile } from '../../tokens/read-token-file.ts';
-import { newToken, type TokenEntry } from '../../tokens/token.ts';
+import { idOf, newToken, secretStart, type TokenEntry } from '../../tokens/token.ts';
 import { MAX_TOKENS } from '../../tokens/token-file.ts';
 import { changeTokenFile, TokenFileError } from './change-token-file.ts';
 import { type NewToken, parseTokenCommandLine } from './command-line.ts';
@@ -66,7 +66,10 @@ async function list(file: string): Promise<number> {
   return 0;
 }
 
-async function revoke(file: string, id: string): Promise<number> {
+/** Also takes a whole token, whose secret must not reach the output. */
+async function revoke(file: string, given: string): Promise<number> {
+  const start = secretStart(given);
+  const id = start === undefined ? given : idOf(given, start);
   await changeTokenFile(file, false, (tokens) => {
     const left = tokens.filter((entry) => entry.id !== id);
     if (left.length === tokens.length) {

@@ -10,7 +10,7 @@ change within 2 seconds.
 create  prints a new token on stdout, once: the file has only the SHA-256 of its secret.
         Creates the file if there is none, with mode 0600.
 list    prints id, state, scopes, prefixes and end of each token, and never a secret.
-revoke  removes the token with this id.
+revoke  removes the token with this id. A whole token may be given instead.
 
   --help, --version      print this text, or the version
   --token-file FILE      the file of tokens                              GATEWAY_TOKEN_FILE

@@ -60,5 +60,5 @@ export function readPrefix(text: string | undefined, raw: string): Buffer {
 }
 
 /** Whether a path or a batch can name the key. */
-const isNameable = (key: Buffer): boolean =>
+export const isNameable = (key: Buffer): boolean =>
   key.length <= MAX_KEY_BYTES && isUtf8(key) && !CONTROL.test(key.toString('latin1'));

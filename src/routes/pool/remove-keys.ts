@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { problemMembers } from '../../codecs/item-text.ts';
 import { MMC_UNMATCHED_KEY } from '../../errors/engine-codes.ts';
 import { ProblemError } from '../../errors/problems.ts';
@@ -12,7 +11,7 @@ import { authorizePrefix } from '../../http/security/authorize.ts';
 import { whileConnected } from '../../scheduler/arena-room.ts';
 import type { Handler } from '../handler.ts';
 import { requirePool } from './cluster.ts';
-import { KEY_BYTES, readPrefix } from './list-keys.ts';
+import { isNameable, KEY_BYTES, readPrefix } from './list-keys.ts';
 
 const NDJSON_TYPE = 'application/x-ndjson';
 /** Keys of one batch at most: each batch costs a walk over all keys of the pool. */
@@ -91,7 +90,7 @@ async function removeBatch(
 ): Promise<void> {
   counts.matched += found.length;
   if (dryRun || found.length === 0) return;
-  const keys = found.filter((key) => isUtf8(key)).map(String);
+  const keys = found.filter(isNameable).map(String);
   counts.failed += found.length - keys.length;
   if (keys.length === 0) return;
   const { codes, stopped } = await gateway.batches.remove(keys);

@@ -19,6 +19,7 @@ const FIGURES_MS = 1000;
 const FRESH_MS = 1000;
 /** Lists of keys at a time: each reads the names of all objects. */
 const LISTS = 2;
+const BUSY = new MetaServiceError('other lists of keys take too long');
 
 const TOTAL_BYTES = 'memcache_total_capacity_bytes';
 const USED_BYTES = 'memcache_allocated_bytes';
@@ -52,9 +53,13 @@ export function metaPool(url: string, listDeadlineMs: number): PoolSource {
       return { status, metaService: { reachable: true, ...found } };
     },
     keys: (range, caller) =>
-      whileConnected(caller, (left) =>
-        lists.take(left, () => listKeys(service, range, listDeadlineMs, left)),
-      ),
+      whileConnected(caller, async (left) => {
+        const late = AbortSignal.timeout(listDeadlineMs);
+        const turn = lists.take(AbortSignal.any([left, late]), () =>
+          listKeys(service, range, listDeadlineMs, left),
+        );
+        return turn.catch((error: unknown) => (error === late.reason ? fail(BUSY) : fail(error)));
+      }),
   };
 }
 

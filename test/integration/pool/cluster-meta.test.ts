@@ -141,6 +141,36 @@ describe('/v1/cluster with a meta service', () => {
     await refusal('segments');
   });
 
+  it('asks for each segment once, within the deadline of one request', async () => {
+    const listed = (count: number) =>
+      text(
+        Array.from({ length: count }, (_, at) => `rank-${at % 2}-dram\nrank-${at}-dram\n`).join(''),
+      );
+    const only = (answer: Play, segment: Play) => ({
+      '/metrics': failure('none'),
+      '/get_all_segments': answer,
+      '/query_segment': segment,
+    });
+    const one = json({ cpu: 0, total_bytes: 10, used_bytes: 1 });
+    await play(only(listed(20), one));
+    const { segments } = (await report('segments')) as { segments: unknown[] };
+    assert.equal(segments.length, 20);
+    await play(only(listed(2000), (response) => void setTimeout(() => response.destroy(), 900)));
+    assert.match(String((await refusal('segments')).json['detail']), /not report/);
+    await play(
+      only(
+        listed(2000),
+        (response, query) => void setTimeout(() => void one(response, query), 300),
+      ),
+    );
+    assert.match(
+      String((await refusal('segments')).json['detail']),
+      /no complete response in \d+ ms/,
+    );
+    await play(only(listed(5000), one));
+    assert.match(String((await refusal('segments')).json['detail']), /too many segments/);
+  });
+
   it('is in the metrics, without samples while the meta service fails', async () => {
     await play({});
     const found = await metricsOf(gateway.url);

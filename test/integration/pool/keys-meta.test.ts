@@ -168,8 +168,26 @@ describe('GET /v1/keys with a meta service', () => {
       },
     });
     await isRefused(/aborted|ECONNRESET|closed/);
-    meta.play({ '/get_all_keys': text('x'.repeat(100_000)) });
-    await isRefused(/line of its list is too long/);
+    for (const line of ['x'.repeat(257), `${'x'.repeat(257)}\n`, `a\n${'x'.repeat(100_000)}\n`]) {
+      meta.play({ '/get_all_keys': text(line) });
+      await isRefused(/line of its list is too long/);
+    }
+    list('x'.repeat(256));
+    assert.deepEqual(await page({}), { keys: [], binaryKeys: [btoa('x'.repeat(256))] });
+  });
+
+  it('lets a list wait for others no longer than for the meta service', async () => {
+    meta.play({ '/get_all_keys': silent });
+    const asked = performance.now();
+    const details = await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const { json } = await problem('GET', '', 503, 'meta-service-unavailable', {}, '/v1/keys');
+        return String(json['detail']);
+      }),
+    );
+    assert.ok(details.some((detail) => detail.includes('other lists of keys take too long')));
+    // Six lists in turn would take 9 s.
+    assert.ok(performance.now() - asked < 8_500);
   });
 
   it('ends the request to the meta service when the client leaves', async () => {

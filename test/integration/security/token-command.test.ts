@@ -62,7 +62,7 @@ describe('token create', () => {
     assert.equal(new TokenTable([entry]).verify(token), entry);
   });
 
-  it('loses nothing when many run at the same time, and leaves no other file', async () => {
+  it('loses nothing when many run at the same time, and leaves only the lock file', async () => {
     const many = placeOf('many');
     const shared = path.join(folder.path, 'many.json');
     const runs = await Promise.all(
@@ -76,7 +76,7 @@ describe('token create', () => {
     assert.equal(tokensIn(shared).length, 8);
     assert.deepEqual(
       readdirSync(folder.path).filter((name) => placeOf(name).startsWith(many)),
-      ['many.json'],
+      ['many.json', 'many.json.lock'],
     );
   });
 
@@ -151,6 +151,19 @@ describe('token list and revoke', () => {
     const again = await run('revoke', id, '--token-file', file);
     assert.equal(again.code, 1);
     assert.match(again.stderr, new RegExp(`has no token with the id "${id}"`));
+  });
+
+  it('revoke takes a whole token too, and never prints its secret', async () => {
+    const file = placeOf('whole.json');
+    const { stdout } = await run('create', '--scopes', 'read', '--token-file', file);
+    const token = stdout.trim();
+    const secret = token.slice(token.lastIndexOf('_', 17) + 1);
+    for (const code of [0, 1]) {
+      const revoked = await run('revoke', token, '--token-file', file);
+      assert.equal(revoked.code, code);
+      assert.ok(!(revoked.stdout + revoked.stderr).includes(secret));
+    }
+    assert.deepEqual(tokensIn(file), []);
   });
 
   it('report a file that does not exist', async () => {

@@ -117,6 +117,22 @@ describe('a watched token file', () => {
     assert.equal(errors.length, 3);
   });
 
+  it('is read again after an error of the system, although its status is the same', async () => {
+    const file = newFile();
+    writeTokens(file, [one, two]);
+    let isFailing = true;
+    const followed = follow(file, [one], {
+      settledMs: -1,
+      read: async (name) =>
+        isFailing
+          ? { faults: ['cannot be read (EMFILE)'], isMissing: false, isUnread: true }
+          : readTokenFile(name),
+    });
+    await until(() => followed.errors.length === 1);
+    isFailing = false;
+    await followed.isIn([one, two]);
+  });
+
   it('is read at once on request, and again for a request during a reading', async () => {
     const file = newFile();
     writeTokens(file, [one]);
