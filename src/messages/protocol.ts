@@ -57,7 +57,8 @@ const isTokens = (value: unknown): value is RuntimeSettings['tokens'] =>
         isRecord(token) &&
         isString(token['id']) &&
         isString(token['sha256']) &&
-        (token['expiresMs'] === null || isCount(token['expiresMs'])) &&
+        // Negative before 1970: the token file accepts every time.
+        (token['expiresMs'] === null || Number.isSafeInteger(token['expiresMs'])) &&
         Array.isArray(token['scopes']) &&
         token['scopes'].every(isScope) &&
         Array.isArray(token['prefixes']) &&

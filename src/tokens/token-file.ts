@@ -121,7 +121,10 @@ function readEntry(value: unknown): TokenEntry | string {
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/;
 
+/** Undefined also for days such as February 31, which Date.parse reads as a day of March. */
 function timeOf(text: unknown): number | undefined {
-  const time = typeof text === 'string' && TIME.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(time) ? undefined : time;
+  if (typeof text !== 'string' || !TIME.test(text)) return undefined;
+  const time = Date.parse(text);
+  const isReal = !Number.isNaN(time) && new Date(time).toISOString().startsWith(text.slice(0, 19));
+  return isReal ? time : undefined;
 }

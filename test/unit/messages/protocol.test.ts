@@ -42,6 +42,9 @@ describe('messages to a worker', () => {
       { ...settings, layout: [{ name: 'a', sizes: [1, 2] }] },
       { ...settings, tokens: [token] },
       { ...settings, tokens: [{ ...token, prefixes: [], expiresMs: 5 }] },
+      ...['0000-01-01T00:00:00Z', '1969-12-31T23:59:59.999Z', '9999-12-31T23:59:59Z'].map(
+        (time) => ({ ...settings, tokens: [{ ...token, expiresMs: Date.parse(time) }] }),
+      ),
       { type: 'drain', deadlineMs: 0 },
       { type: 'surveyed', id: 1, report: { ready: true, detail: '', clients: [] } },
     ]) {
@@ -69,6 +72,7 @@ describe('messages to a worker', () => {
       { ...settings, tokens: [{ ...token, scopes: ['all'] }] },
       { ...settings, tokens: [{ ...token, prefixes: 'a/' }] },
       { ...settings, tokens: [{ ...token, expiresMs: '5' }] },
+      { ...settings, tokens: [{ ...token, expiresMs: 0.5 }] },
       { ...settings, tokens: [{ ...token, sha256: undefined }] },
       { type: 'drain', deadlineMs: -1 },
       { type: 'drain', deadlineMs: 0.5 },

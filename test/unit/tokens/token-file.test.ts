@@ -53,6 +53,8 @@ describe('a token file', () => {
         /prefixes/,
       ],
       ['expires', [undefined, '', 'soon', 0, '2027-01-31', '2027-13-01T00:00:00Z'], /"expires"/],
+      ['expires', ['2027-02-29T00:00:00Z', '2027-04-31T00:00:00Z'], /"expires"/],
+      ['expires', ['2027-01-31T24:00:00Z', '2027-01-31T23:59:60Z'], /"expires"/],
     ];
     for (const [name, values, pattern] of faulty) {
       for (const value of values) {
