@@ -118,13 +118,16 @@ export function lingerClose(socket: Socket): void {
 
 /**
  * Waits for the end of the client's side without the cost of discarding: nothing is expected to arrive.
- * If something does, it is discarded as ever.
+ * If something does, it is discarded as ever. The parser skips empty lines without an event, and each
+ * postpones the timeout of the socket, so the total has a limit of its own.
  */
 function awaitEnd(socket: Lingering): void {
   socket[silent] = true;
   endPauses(socket);
   // The server destroys a silent connection on which no request is served.
   socket.setTimeout(MAX_IDLE_MS);
+  const total = setTimeout(() => socket.destroy(), MAX_LINGER_MS);
+  socket.once('close', () => clearTimeout(total));
 }
 
 /**
