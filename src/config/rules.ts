@@ -85,7 +85,7 @@ export const rules: readonly Rule[] = [
 ];
 
 const exposed = (places: readonly string[]): string =>
-  `${places.join(' and ')} can be reached from other machines, and without tokens everyone there may read, store and remove every object; listen on 127.0.0.1, or require tokens with --token-file FILE (memcache-gateway token create --help), or accept that with --insecure (GATEWAY_INSECURE=1)`;
+  `${places.join(' and ')} can be reached from other machines, and without tokens every client there may read, store and remove every object; listen on 127.0.0.1, or require tokens with --token-file FILE (memcache-gateway token create --help), or accept that with --insecure (GATEWAY_INSECURE=1)`;
 
 /** Only users of this machine who may write the file reach a socket. */
 const reachablePlaces = (listen: Config['listen']): string[] =>
@@ -98,6 +98,6 @@ export function warningsAbout({ host, listen, tokenFile }: Config): string[] {
   if (listen.length === 0 && !isLoopback(host)) reachable.push(host);
   if (reachable.length === 0) return [];
   return [
-    `--token-file: tokens and objects travel unencrypted to ${reachable.join(' and ')}, because the gateway has no TLS yet; use it only in a network in which no one can listen, or behind a proxy with TLS`,
+    `--token-file: tokens and objects travel unencrypted to ${reachable.join(' and ')}, because the gateway has no TLS yet; use it only in a network in which no other program can listen, or behind a proxy with TLS`,
   ];
 }

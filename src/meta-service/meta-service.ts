@@ -1,7 +1,7 @@
 import { chunksOf, MetaServiceError, membersOf, readText, tooLate } from './request.ts';
 import { type Samples, samplesIn } from './samples.ts';
 
-/** Every number is asked of the meta service, and absent where it does not know it. */
+/** A member that the meta service does not know is absent. */
 export interface MetaHealth {
   readonly role?: string;
   readonly haState?: string;

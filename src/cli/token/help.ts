@@ -15,7 +15,8 @@ revoke  removes the token with this id. A whole token may be given instead.
   --help, --version      print this text, or the version
   --token-file FILE      the file of tokens                              GATEWAY_TOKEN_FILE
   --scopes SCOPE,...     what the token permits, each scope by itself: read (get, exists,
-                         info), write (put, remove), admin (clients)
+                         info, list keys), write (put, remove), admin (clients, cluster,
+                         remove by prefix)
   --prefix PREFIX        the token permits only keys that begin with PREFIX, such as
                          model-a/; can be given several times. Without it: all keys
   --expires DURATION     the token ends after this time: 30m, 12h, 90d. Without it: never

@@ -8,7 +8,7 @@ import { challenge, type Grant, permitsKey } from './grant.ts';
 /** The scope that each method of a route needs. */
 type Scopes = Readonly<Partial<Record<string, Scope>>>;
 
-/** Open to everyone; open unless protected, then to any token; or by scope. */
+/** `open`: no token is needed. A part: a token is needed if the part is protected. Otherwise a scope is needed. */
 type Rule = 'open' | ProtectedPart | Scopes;
 
 const readable: Scopes = { GET: 'read', HEAD: 'read' };

@@ -8,7 +8,7 @@ const FORM = /^[A-Za-z0-9_-]+$/;
 
 /**
  * Names the last key of a page, so that any worker, and any gateway of the pool, finds the next page. The
- * check covers the prefix too. A cursor grants nothing: its client has got the key in the page before.
+ * check covers the prefix too. A cursor grants nothing: the page before has shown the key to the client.
  */
 export function writeCursor(prefix: Buffer, lastKey: Buffer): string {
   const head = Buffer.from([VERSION]);
