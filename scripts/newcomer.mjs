@@ -39,7 +39,8 @@ const made = ['.git', 'build', 'coverage', 'dist', 'node_modules', 'results'];
 /** The files of the repository, changed or not, and nothing that was built or installed. */
 function freshCheckout() {
   const folder = folderFor('checkout');
-  const filter = (file) => !made.includes(path.basename(file));
+  const filter = (file) =>
+    !made.includes(path.relative(root, file).replace(/^packages\/[^/]+\//, ''));
   fs.cpSync(root, folder, { recursive: true, filter });
   return folder;
 }

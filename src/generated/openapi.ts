@@ -329,7 +329,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The memory that each service contributes to the pool */
+        /**
+         * The memory that each service contributes to the pool
+         * @description One segment for each service and medium: the bytes that the service contributes, and those in use.
+         */
         get: operations["getClusterSegments"];
         put?: never;
         post?: never;

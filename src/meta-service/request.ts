@@ -90,7 +90,7 @@ function send(url: string, deadlineMs: number, signal?: AbortSignal) {
 }
 
 export const tooLate = (deadlineMs: number): MetaServiceError =>
-  new MetaServiceError(`it sent no complete response in ${deadlineMs} ms`);
+  new MetaServiceError(`it sent no complete response in ${Math.round(deadlineMs)} ms`);
 
 async function textOf(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
