@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { invalidParameter } from '../../http/request/query.ts';
+import { MAX_KEY_BYTES } from '../../native/abi/limits.ts';
 
 const VERSION = 1;
 const CHECK_BYTES = 8;
 const HEAD_BYTES = 1 + CHECK_BYTES;
+/** The engine has keys of one byte more than this API accepts. */
+const MAX_CURSOR_KEY_BYTES = MAX_KEY_BYTES + 1;
 const FORM = /^[A-Za-z0-9_-]+$/;
 
 /**
@@ -21,6 +24,7 @@ export function readCursor(text: string, prefix: Buffer): Buffer {
   const key = bytes.subarray(HEAD_BYTES);
   const isOurs =
     bytes.length > HEAD_BYTES &&
+    key.length <= MAX_CURSOR_KEY_BYTES &&
     bytes[0] === VERSION &&
     checkOf(prefix, key).equals(bytes.subarray(1, HEAD_BYTES)) &&
     bytes.toString('base64url') === text;

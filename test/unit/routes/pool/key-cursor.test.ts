@@ -23,6 +23,7 @@ describe('a cursor', () => {
       refused(cursor.slice(at + 1));
     }
     for (const text of [`${cursor}A`, `${cursor}=`, ` ${cursor}`, '', 'AQ']) refused(text);
+    refused(writeCursor(prefix, randomBytes(257)));
     refused(cursor, Buffer.from('kv'));
     refused(cursor, Buffer.alloc(0));
     assert.equal(
