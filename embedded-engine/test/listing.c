@@ -203,7 +203,7 @@ static void count_stable(const char *key) {
   taken += strncmp(key, "stable", 6) == 0;
 }
 
-/* Keys that do not change are in every list, whatever happens to others meanwhile. */
+/* Keys that do not change are in every list, while other keys are stored and removed. */
 static void finds_stable_keys_among_changes(int lists) {
   pthread_t threads[2];
   char key[32];

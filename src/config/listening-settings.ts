@@ -5,7 +5,7 @@ import { setting } from './setting.ts';
 /** What only clients with a token may see, besides everything below /v1/. */
 export const protectable = ['metrics', 'docs'] as const;
 
-/** Where the gateway listens, and for whom. */
+/** The addresses on which the gateway listens, and the tokens of its clients. */
 export const listeningSettings = {
   port: setting(
     'Listening',

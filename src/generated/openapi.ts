@@ -374,8 +374,8 @@ export interface paths {
          * List the keys of the pool
          * @description Returns one page of the keys that begin with `prefix`, sorted by their bytes. `cursor` leads to the
          *     next page, with the same prefix; the last page has none. Objects that are being written are listed.
-         *     A key that exists during the whole listing is listed once. One that is stored or removed meanwhile
-         *     may or may not be listed.
+         *     A key that exists during the whole listing is listed once. A key that is stored or removed during
+         *     the listing may or may not be listed.
          *
          *     The engine accepts keys that this API cannot name: with control bytes, with bytes that are not
          *     UTF-8, or of 256 bytes. They are in `binaryKeys` in base64, and count for `limit`.
@@ -386,7 +386,7 @@ export interface paths {
         /**
          * Remove all objects whose keys begin with a prefix
          * @description Removes the objects that exist when the request begins, in batches. Objects that are stored
-         *     meanwhile may stay. With `dryRun` it only counts them.
+         *     during the removal may stay. With `dryRun` it only counts them.
          *
          *     The response is a stream of JSON texts, one in each line. After each batch of a long removal there is
          *     a line such as `{"matched":8192,"removed":8190,"failed":0}`. The last line also has `dryRun`. If the

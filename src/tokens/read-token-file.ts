@@ -42,7 +42,7 @@ export function modeFault(
 const quoted = (file: string): string =>
   /^[\w@%+=:,./-]+$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;
 
-/** Checks and reads one and the same file, even if another one replaces it meanwhile. */
+/** Checks and reads one and the same file, even if another file replaces it between the two. */
 export async function readTokenFile(file: string): Promise<TokenFileReading> {
   try {
     // Opening a pipe would wait for its writer.

@@ -118,7 +118,7 @@ export function lingerClose(socket: Socket): void {
 
 /**
  * Waits for the end of the client's side without the cost of discarding: nothing is expected to arrive.
- * If something does, it is discarded as ever. The parser skips empty lines without an event, and each
+ * Bytes that arrive all the same are discarded. The parser skips empty lines without an event, and each
  * postpones the timeout of the socket, so the total has a limit of its own.
  */
 function awaitEnd(socket: Lingering): void {

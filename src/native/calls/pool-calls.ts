@@ -61,7 +61,7 @@ export class PoolCalls {
   readonly #memory: CallMemoryPool;
   readonly #context: EngineContext;
 
-  /** Each list in flight occupies a piece of `memory`, so that the engine is not left meanwhile. */
+  /** Each list in flight occupies a piece of `memory`, so that the gateway does not uninitialise the engine before the list returns. */
   constructor(functions: PoolFunctions, memory: CallMemoryPool, context: EngineContext) {
     this.#functions = functions;
     this.#memory = memory;

@@ -1,5 +1,5 @@
 /**
- * The same function, called at most once in `freshMs`: calls meanwhile get the same result, a failure too.
+ * The same function, called at most once in `freshMs`: further calls get the same result, also a failure.
  * Calls while it runs wait for it.
  */
 export function remembered<T>(freshMs: number, load: () => Promise<T>): () => Promise<T> {
