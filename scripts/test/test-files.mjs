@@ -101,12 +101,16 @@ const waiting = [
     ...['integration/objects/http-engine-faults', 'integration/connections/unix-sockets'],
     ...['integration/pool/pool-end', 'integration/pool/pool-stuck'],
     ...['integration/batch/http-batch-faults', 'unit/supervisor/fallback-server'],
+    ...['integration/pool/cluster-meta', 'integration/pool/keys-meta'],
+    ...['integration/security/token-reload', 'integration/security/cors'],
     ...['integration/connections/http-slow-clients', 'integration/connections/http-clients-gone'],
     ...['unit/native/start/engine-process', 'integration/program/lifecycle'],
     ...['integration/program/lifecycle-stuck', 'unit/node-store/open-store-faults'],
     ...['unit/node-store/store-faults', 'integration/objects/http-coalescing'],
     ...['integration/connections/listeners', 'integration/program/reload'],
-    ...['integration/program/meta', 'conformance/half-written'],
+    ...['integration/program/meta', 'integration/security/beyond-loopback'],
+    ...['integration/security/tokens', 'integration/connections/http-held-bodies'],
+    'conformance/half-written',
   ]),
   ...['native-arena', 'scheduler'].map((group) => groupFile(group)),
 ];
@@ -123,7 +127,7 @@ const longest = [
 ];
 
 /**
- * Two lanes, with five files at a time in both: with more, the tests would measure the machine instead of
+ * Two lanes, with six files at a time in both: with more, the tests would measure the machine instead of
  * the code, because each starts gateways, engines or browsers of its own.
  */
 export function lanesOf(files) {
@@ -134,7 +138,7 @@ export function lanesOf(files) {
   const waits = files.filter((file) => waiting.includes(file));
   const computes = files.filter((file) => !waiting.includes(file));
   return [
-    { files: inOrder(waiting, waits), concurrency: 3 },
+    { files: inOrder(waiting, waits), concurrency: 4 },
     { files: inOrder(longest, computes), concurrency: 2 },
   ].filter((lane) => lane.files.length > 0);
 }

@@ -3,6 +3,7 @@
  * middle of a large put, which works with every library.
  */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import {
   newPool,
@@ -19,6 +20,12 @@ import { until } from '../helpers/process/until.ts';
 const mebibyte = 2 ** 20;
 const large = { length: 32 * mebibyte, fill: 0x77 };
 const notReadable = -3007;
+
+/** SIGSTOP stops each thread on its own, and only then is it certain that a put does not go on. */
+const isStopped = (pid: number): boolean =>
+  readdirSync(`/proc/${pid}/task`).every((thread) =>
+    /^State:\s+T/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8')),
+  );
 
 const skip =
   withOwnPool && 'needs 50 MiB in each service, which this engine may be configured without';
@@ -48,6 +55,7 @@ describe('a key that another client is still writing', { skip }, () => {
       };
       await until(begun, { deadlineMs: 30_000 });
       writer.signal('SIGSTOP');
+      await until(() => isStopped(writer.pid));
       if (seen === notReadable && (await engine.exist(key)) === notReadable) {
         return { writer, key, put };
       }
