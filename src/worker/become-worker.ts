@@ -3,10 +3,12 @@ import { removePool } from '../messages/environment.ts';
 import { allocateYoung } from './allocation.ts';
 import { openGateway } from './open-gateway.ts';
 import { runWorker } from './run-worker.ts';
+import { keepTicksFast } from './ticks.ts';
 
 /** Makes this process a worker of its supervisor. */
 export function becomeWorker(): void {
   allocateYoung();
+  keepTicksFast();
   const log = new LateLog();
   runWorker({
     open: (start) => openGateway(start, log),
