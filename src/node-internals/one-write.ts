@@ -1,4 +1,5 @@
 import { createServer, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import { nodeFeature } from './node-features.ts';
 import { streamPair } from './stream-pair.ts';
 
@@ -26,14 +27,15 @@ export function fixedHeaders(list: readonly string[]): FixedHeaders {
 
 export const noHeaders = fixedHeaders([]);
 
-/** libuv takes a string of up to 16 KiB with one system call and no memory of its own. */
+/** Bytes of a body that one system call takes together with its head. */
 export const ONE_WRITE_BYTES = 14 * 1024;
 
 /**
- * Sends a complete response as one string with one write, and ends it. node:http validates and
- * joins each header and writes head and body through writev, which together cost as much as an
- * engine call, a dozen times over; for a small response that is a quarter of all its time
- * (docs/decisions/0002-one-write.md). The caller's header values must have no line breaks.
+ * Sends a complete response with one write, and ends it: the body must write the head and itself to
+ * the socket. node:http validates and joins each header and writes head and body
+ * through writev, which together cost as much as an engine call, a dozen times over; for a small
+ * response that is a quarter of all its time (docs/decisions/0002-one-write.md). The caller's header
+ * values must have no line breaks.
  *
  * Returns false, without effect, when the response is not that simple: it has a Connection header of
  * its own, earlier bytes still wait for a slow reader, or this Node keeps its state elsewhere.
@@ -44,13 +46,11 @@ export function sendInOneWrite(
   fixed: FixedHeaders,
   headers: readonly string[],
   keepAliveMs: number,
-  body: string,
-  encoding: 'latin1' | 'utf8',
+  body: { write(socket: Socket, head: string): void },
 ): boolean {
   const { socket } = res;
   if (socket === null || socket.writableLength > 0 || res.headersSent) return false;
-  if (res.hasHeader('Connection')) return false;
-  if (body.length > ONE_WRITE_BYTES || !feature.enabled) return false;
+  if (res.hasHeader('Connection') || !feature.enabled) return false;
   let head = statusLine(status) + fixed.text;
   for (let at = 0; at < headers.length; at += 2) {
     head += `${headers[at]}: ${headers[at + 1]}\r\n`;
@@ -59,8 +59,7 @@ export function sendInOneWrite(
   head += lastHeaders(keepAliveMs, isLast);
   res.statusCode = status;
   pretendHeadWasSent(res, isLast);
-  // Heads are ASCII, for which latin1 is the cheaper name.
-  socket.write(head + body, body === '' ? 'latin1' : encoding);
+  body.write(socket, head);
   res.end();
   return true;
 }

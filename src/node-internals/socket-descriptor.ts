@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { describeDescriptor, lookUpDescriptor } from './descriptor-lookup.ts';
 import { nodeFeature } from './node-features.ts';
 
@@ -16,6 +17,15 @@ interface DescriptorHolder {
  */
 export function descriptorOf(socket: object): number {
   return feature.enabled ? read(socket) : lookUpDescriptor(socket);
+}
+
+/**
+ * The descriptor of a socket whose bytes go to the kernel as they are written, or −1: bytes written to
+ * the descriptor of a TLS connection would not be encrypted.
+ */
+export function plainDescriptorOf(socket: Socket): number {
+  const isPlain = (socket as Partial<TLSSocket>).encrypted === undefined;
+  return feature.enabled && isPlain && socket.writable ? read(socket) : -1;
 }
 
 const read = (socket: object): number => (socket as DescriptorHolder)._handle?.fd ?? -1;

@@ -49,6 +49,7 @@ export interface Libc {
   fcntl(descriptor: number, command: number, argument: number): number;
   shutdown(descriptor: number, how: number): number;
   flock(descriptor: number, operation: number): number;
+  sendmsg(descriptor: number, message: number, flags: number): number;
   _exit(code: number): never;
 }
 
@@ -75,6 +76,7 @@ export function libc(): Libc {
       fcntl: library.func('fcntl', 'int', ['int', 'int', 'long']) as any,
       shutdown: library.func('shutdown', 'int', ['int', 'int']) as any,
       flock: library.func('flock', 'int', ['int', 'int']) as any,
+      sendmsg: library.func('sendmsg', 'int64_t', ['int', pointer, 'int']) as any,
       _exit: library.func('_exit', 'void', ['int']) as any,
     };
   }
@@ -85,3 +87,6 @@ export function libc(): Libc {
 export function lastErrno(): number {
   return koffi.errno();
 }
+
+/** The address of bytes that are not on the JavaScript heap; they have it as long as they exist. */
+export const addressOf = (bytes: Buffer): Address => Number(koffi.address(bytes)) as Address;

@@ -8,13 +8,12 @@ import { corsHeaders, preflightHeaders } from './cors.ts';
 import { addExchangeHeaders, bodyHeaders, emptyHeaders, type ResponseHead } from './headers.ts';
 import { addFields, problemResponse, sendLastResponse } from './problem.ts';
 import { ResponseSender } from './sender.ts';
+import { blockBody, textBody, type WholeBody } from './whole-body.ts';
 
 /** Sends a complete text, or a response without a body. */
 export function respond(exchange: Exchange, head: ResponseHead, body = ''): void {
-  const text = exchange.method === 'HEAD' ? '' : body;
-  if (text !== '') exchange.bytesOut += Buffer.byteLength(text);
   addExchangeHeaders(exchange, head.headers);
-  sendWhole(exchange, head, text, 'utf8');
+  sendWhole(exchange, head, textBody(exchange.method === 'HEAD' ? '' : body));
 }
 
 /** Permits what a page of an allowed origin is about to request. */
@@ -46,11 +45,9 @@ export function respondBlock(
 ): void {
   head.headers.push('Content-Length', String(end - start));
   if (end - start <= ONE_WRITE_BYTES && !exchange.res.closed) {
-    const text = block.view.toString('latin1', start, end);
-    block.release();
-    exchange.bytesOut += end - start;
     addExchangeHeaders(exchange, head.headers);
-    sendWhole(exchange, head, text, 'latin1');
+    sendWhole(exchange, head, blockBody(block, start, end));
+    block.release();
     return;
   }
   const sender = new ResponseSender(exchange, head, block.length > SMALL_BLOCK_BYTES);
@@ -63,17 +60,18 @@ export function respondBlock(
 function sendWhole(
   exchange: Exchange,
   { status, fixed, headers }: ResponseHead,
-  body: string,
-  encoding: 'latin1' | 'utf8',
+  body: WholeBody,
 ): void {
   const { res, gateway } = exchange;
   const { draining, limits } = gateway;
+  exchange.bytesOut += body.bytes;
   if (
     draining ||
-    !sendInOneWrite(res, status, fixed, headers, limits.keepAliveMs, body, encoding)
+    body.bytes > ONE_WRITE_BYTES ||
+    !sendInOneWrite(res, status, fixed, headers, limits.keepAliveMs, body)
   ) {
     res.writeHead(status, [...fixed.list, ...headers]);
-    res.end(body, encoding);
+    body.end(res);
   }
   endExchange(exchange);
 }
@@ -108,14 +106,14 @@ function respondProblem(exchange: Exchange, slug: ProblemSlug, options: ProblemO
   exchange.problem = slug;
   const response = problemResponse(slug, { ...options, requestId, instance: req.url ?? '/' });
   if (allowedOrigin !== undefined) addFields(response.headers, corsHeaders(allowedOrigin));
-  const text = method === 'HEAD' ? '' : response.body;
-  exchange.bytesOut += Buffer.byteLength(text);
   if (!req.complete && announcesBody(req)) {
+    if (method !== 'HEAD') exchange.bytesOut += Buffer.byteLength(response.body);
     sendLastResponse(res, method, response);
     endExchange(exchange);
     return;
   }
   if (gateway.draining) response.headers['Connection'] = 'close';
   const headers = Object.entries(response.headers).flat();
-  sendWhole(exchange, { status: response.status, fixed: noHeaders, headers }, text, 'utf8');
+  const body = textBody(method === 'HEAD' ? '' : response.body);
+  sendWhole(exchange, { status: response.status, fixed: noHeaders, headers }, body);
 }
