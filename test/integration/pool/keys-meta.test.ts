@@ -22,21 +22,17 @@ interface Page {
   readonly cursor?: string;
 }
 
+const gatewayWith = async (...args: string[]): Promise<ReadyGateway> =>
+  startGateway({
+    args: ['--engine', await injectingLibrary(), '--meta-url', `${meta.url}/`, ...args],
+    env: { MMC_LOCAL_CONFIG_PATH: 'none' },
+  });
+
 let meta: FakeMetaService;
 let gateway: ReadyGateway;
 before(async () => {
   meta = await startMetaService();
-  gateway = await startGateway({
-    args: [
-      '--engine',
-      await injectingLibrary(),
-      '--meta-url',
-      `${meta.url}/`,
-      '--deadline-ms',
-      '3000',
-    ],
-    env: { MMC_LOCAL_CONFIG_PATH: 'none' },
-  });
+  gateway = await gatewayWith('--deadline-ms', '3000');
 });
 after(async () => {
   await gateway.kill();
@@ -44,8 +40,8 @@ after(async () => {
 });
 
 const { request, problem } = requestTo(() => gateway);
-async function page(query: Record<string, string>): Promise<Page> {
-  const { status, body } = await request('GET', `?${new URLSearchParams(query)}`, {}, '/v1/keys');
+async function page(query: Record<string, string>, ask = request): Promise<Page> {
+  const { status, body } = await ask('GET', `?${new URLSearchParams(query)}`, {}, '/v1/keys');
   assert.equal(status, 200, body.toString());
   return JSON.parse(body.toString()) as Page;
 }
@@ -110,7 +106,11 @@ describe('GET /v1/keys with a meta service', () => {
     );
   });
 
-  it('keeps only the page of a long list, in any order', async () => {
+  it('keeps only the page of a long list, in any order', async (t) => {
+    // A busy machine takes seconds to make and to send the list.
+    const patient = await gatewayWith();
+    t.after(() => patient.kill());
+    const ask = requestTo(() => patient).request;
     const count = 300_000;
     const name = (i: number) => `model@tp0@${String(i).padStart(8, '0')}@${'f'.repeat(64)}`;
     for (const order of [(i: number) => i, (i: number) => count - 1 - i]) {
@@ -126,14 +126,14 @@ describe('GET /v1/keys with a meta service', () => {
           response.end();
         },
       });
-      const before = anonymousBytes(gateway.workerPid());
-      const found = await page({ limit: '1000' });
+      const before = anonymousBytes(patient.workerPid());
+      const found = await page({ limit: '1000' }, ask);
       assert.deepEqual(
         found.keys,
         Array.from({ length: 1000 }, (_, i) => name(i)),
       );
       assert.ok(found.cursor);
-      assert.ok(anonymousBytes(gateway.workerPid()) - before < 64 << 20);
+      assert.ok(anonymousBytes(patient.workerPid()) - before < 64 << 20);
     }
   });
 
