@@ -4,6 +4,7 @@ import { stopReadingDirectly } from '../../node-internals/direct-read.ts';
 import { ignoreEnd } from '../../node-internals/linger-close.ts';
 import { takeParserOff } from '../../node-internals/parser-removal.ts';
 import { pendingResponses } from '../../node-internals/pending-responses.ts';
+import { closesWithoutLoss } from '../../os/unsent-bytes.ts';
 import { endPauses, pauseReading } from '../body/read-pause.ts';
 import { isFinished } from './last-request.ts';
 
@@ -104,12 +105,17 @@ export const isClosing = (socket: Socket): boolean =>
  * without a byte, 30 s in all, or 1 GiB. Closing with unread bytes would make the kernel reset the
  * connection, and drop the responses that the client has not received yet. Calling it again has no
  * effect. Written bytes that have not reached the kernel after 30 s are lost. The connection of a client
- * that has announced its last request costs less, as long as nothing arrives behind it.
+ * that has announced its last request, and gets a small response, is closed at once, unless something has
+ * arrived behind the request.
  */
 export function lingerClose(socket: Socket): void {
   if (socket.destroyed || isClosing(socket)) return;
-  (socket as Lingering)[closing] = true;
   const isSilent = isFinished(socket) && (socket as Lingering)[discarding] === undefined;
+  if (isSilent && closesWithoutLoss(socket)) {
+    socket.destroy();
+    return;
+  }
+  (socket as Lingering)[closing] = true;
   if (isSilent) awaitEnd(socket);
   else linger(socket, () => socket.destroy(), MAX_IDLE_MS);
   socket.end();

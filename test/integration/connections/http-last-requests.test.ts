@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout as elapse } from 'node:timers/promises';
 import { smallLimits, withSharedGateway } from '../../helpers/http/lanes.ts';
 import { chunked, onConnection, requestHead, slugOf } from '../../helpers/http/raw-connection.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
@@ -229,6 +230,33 @@ withSharedGateway(smallLimits, (gateway) => {
         assert.deepEqual(await closed(), { reset: false, rest: Buffer.alloc(0) });
       });
       assert.equal(await isStored(behind), false);
+    });
+
+    it('is whole when it is small, and the client requested a close and sent more with the request', async () => {
+      const object = `/v1/objects/${await store('small')}`;
+      for (let turn = 0; turn < 20; turn += 1) {
+        await onConnection(gateway().port, async ({ send, next, closed }) => {
+          send(requestHead('GET', object, { Connection: 'close' }) + 'x'.repeat(turn * 1000));
+          assert.equal((await next({ path: object })).body.toString(), 'small');
+          assert.deepEqual(await closed(), { reset: false, rest: Buffer.alloc(0) });
+        });
+      }
+    });
+
+    it('closes the connection at once if the client requested that and sent nothing else', async () => {
+      const object = `/v1/objects/${await store('small')}`;
+      await onConnection(gateway().port, async ({ send, next, closed, socket }) => {
+        send(requestHead('GET', object, { Connection: 'close' }));
+        assert.equal((await next({ path: object })).body.toString(), 'small');
+        assert.equal((await closed()).reset, false);
+        // The gateway has closed both directions: the kernel answers what arrives now with a reset.
+        const broken = new Promise<Error>((resolve) => socket.once('error', resolve));
+        while (!socket.destroyed) {
+          socket.write('x');
+          await elapse(10);
+        }
+        assert.match(String(await broken), /EPIPE|ECONNRESET/);
+      });
     });
 
     for (const [name, head, status] of [

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { before, describe, it } from 'node:test';
+import { TLSSocket } from 'node:tls';
+import { plainDescriptorOf } from '../../../src/node-internals/socket-descriptor.ts';
 import { socketPair } from '../../../src/os/socket-pair.ts';
-import { unsentBytes } from '../../../src/os/unsent-bytes.ts';
+import { writeToSocket } from '../../../src/os/socket-write.ts';
+import { closesWithoutLoss, unsentBytes } from '../../../src/os/unsent-bytes.ts';
 import { probeFeatures } from '../../helpers/process/node-features.ts';
 import { until } from '../../helpers/process/until.ts';
 
@@ -91,5 +94,30 @@ describe('unsentBytes', () => {
     const { writer } = await connected(t);
     writer.destroy();
     assert.equal(unsentBytes(writer), undefined);
+  });
+});
+
+describe('closesWithoutLoss', () => {
+  before(() => probeFeatures());
+
+  for (const [kind, connect] of [
+    ['TCP', connected],
+    ['a Unix socket', paired],
+  ] as const) {
+    it(`is true on ${kind} until a byte arrives that is not read, or one is written through the socket`, async (t) => {
+      const { reader, writer } = await connect(t);
+      writeToSocket(plainDescriptorOf(writer), 'head', 'body', 'utf8');
+      assert.equal(closesWithoutLoss(writer), true);
+      reader.write('x');
+      await until(() => !closesWithoutLoss(writer));
+      assert.equal(closesWithoutLoss(reader), false);
+    });
+  }
+
+  it('is false for a TLS connection, and for a closed socket', async (t) => {
+    const { writer } = await connected(t);
+    assert.equal(closesWithoutLoss(new TLSSocket(writer, { isServer: true })), false);
+    writer.destroy();
+    assert.equal(closesWithoutLoss(writer), false);
   });
 });
