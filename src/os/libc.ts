@@ -88,5 +88,8 @@ export function lastErrno(): number {
   return koffi.errno();
 }
 
-/** The address of bytes that are not on the JavaScript heap; they have it as long as they exist. */
-export const addressOf = (bytes: Buffer): Address => Number(koffi.address(bytes)) as Address;
+/** The address of bytes. Materialises the ArrayBuffer first; otherwise V8 may move it. */
+export function addressOf(bytes: Uint8Array): Address {
+  if (bytes.buffer.byteLength === 0) throw new RangeError('an empty buffer has no address');
+  return Number(koffi.address(bytes)) as Address;
+}

@@ -232,9 +232,3 @@ export function intFunction(library: LibraryHandle, name: string): () => number 
 export function viewMemory(address: Address, bytes: number): Buffer {
   return Buffer.from(koffi.view(address, bytes));
 }
-
-/** The address of a Buffer's bytes. Materialises the ArrayBuffer first; otherwise V8 may move it. */
-export function addressOf(bytes: Uint8Array): Address {
-  if (bytes.buffer.byteLength === 0) throw new RangeError('an empty buffer has no address');
-  return Number(koffi.address(bytes)) as Address;
-}

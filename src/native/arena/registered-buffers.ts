@@ -1,5 +1,5 @@
 import type { Address } from '../../os/libc.ts';
-import { addressOf } from '../abi/abi.ts';
+import { addressOf } from '../../os/libc.ts';
 import type { Block } from '../abi/types.ts';
 import { permanentBlock } from './native-block.ts';
 

@@ -1,6 +1,6 @@
 import { MMC_OK } from '../../errors/engine-codes.ts';
 import type { Address } from '../../os/libc.ts';
-import { addressOf } from '../abi/abi.ts';
+import { addressOf } from '../../os/libc.ts';
 import { MmcError } from '../abi/errors.ts';
 import type { PoolFunctions } from '../abi/pool-functions.ts';
 import type { Medium } from '../abi/types.ts';

@@ -5,6 +5,7 @@ import {
   MMC_OK,
   UNTRUSTED_READ,
 } from '../../errors/engine-codes.ts';
+import type { Address } from '../../os/libc.ts';
 import type {
   Block,
   DataInfo,
@@ -97,22 +98,25 @@ export class DirectCalls implements SyncCalls {
   }
 
   exist(key: string): number | undefined {
-    const refusal = this.#begin(key);
-    if (refusal !== MMC_OK) return refusal;
-    const since = this.#now();
-    const code = this.#context.functions.mmcc_exist(this.#args.keys, 0);
-    if (code === LOCK_TIMEOUT) return undefined;
-    this.#report('exist', code, since);
-    return code;
+    return this.#call('exist', this.#context.functions.mmcc_exist, key);
   }
 
   remove(key: string): number | undefined {
+    return this.#call('remove', this.#context.functions.mmcc_remove, key);
+  }
+
+  /** A call that takes only a key. */
+  #call(
+    operation: 'exist' | 'remove',
+    engineCall: (key: Address, flags: number) => number,
+    key: string,
+  ): number | undefined {
     const refusal = this.#begin(key);
     if (refusal !== MMC_OK) return refusal;
     const since = this.#now();
-    const code = this.#context.functions.mmcc_remove(this.#args.keys, 0);
+    const code = engineCall(this.#args.keys, 0);
     if (code === LOCK_TIMEOUT) return undefined;
-    this.#report('remove', code, since);
+    this.#report(operation, code, since);
     return code;
   }
 

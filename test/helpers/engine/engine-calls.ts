@@ -4,10 +4,11 @@
  * the library itself. Every call runs on libuv's pool.
  */
 
-import { addressOf, type NativeFunction } from '../../../src/native/abi/abi.ts';
+import type { NativeFunction } from '../../../src/native/abi/abi.ts';
 import { loadEngineLibrary } from '../../../src/native/start/library.ts';
 import { releaseReservation } from '../../../src/native/start/reservation.ts';
 import type { Address } from '../../../src/os/libc.ts';
+import { addressOf } from '../../../src/os/libc.ts';
 import {
   decodeInfos,
   decodeResults,

@@ -1,5 +1,5 @@
 /** Converts values to the engine's structs and back (docs/engine-facts.md §1). */
-import { addressOf } from '../../../src/native/abi/abi.ts';
+import { addressOf } from '../../../src/os/libc.ts';
 
 /** A string is sent as UTF-8, a Buffer unchanged, so that a key may be any bytes. */
 export type Key = string | Buffer;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { addressOf } from '../../../../src/native/abi/abi.ts';
 import { MemoryArena } from '../../../../src/native/arena/arena.ts';
 import { discardMemory, MAX_VIEW_BYTES, mapMemory } from '../../../../src/native/arena/memory.ts';
 import { Canaries } from '../../../../src/native/calls/canaries.ts';
+import { addressOf } from '../../../../src/os/libc.ts';
 
 const GIB = 2 ** 30;
 
