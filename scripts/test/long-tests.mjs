@@ -33,9 +33,10 @@ const namesOfEntry = {
   ],
   /** The packed packages, installed elsewhere. */
   packages: ['integration/program/client-package', 'integration/program/package'],
-  /** The scripts and helpers of the tests. */
+  /** The scripts and helpers of the tests, and the guides in other languages. */
   tools: [
     ...['unit/generate', 'unit/undocumented-node', 'unit/helpers/conformance'],
+    'integration/program/guides',
     ...['unit/helpers/injecting', 'unit/scripts/bench-commit-tree', 'unit/scripts/build-engine'],
     ...['unit/scripts/load-typescript', 'unit/scripts/node-versions', 'unit/scripts/test-runner'],
     ...['unit/scripts/typescript-tree', 'unit/scripts/typescript-versions'],
