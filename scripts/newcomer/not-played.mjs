@@ -18,6 +18,8 @@ export const notPlayed = [
     begins: '{\n  printf',
     reason: 'needs the folder of the checkout; a test runs it',
   },
+  { page: 'README.md', begins: 'docker build', reason: container },
+  { page: 'README.md', begins: 'kubectl apply', reason: cluster },
   { page: 'docs/docker.md', begins: 'docker build -t memcache-gateway .\n', reason: container },
   { page: 'docs/docker.md', begins: 'docker run --rm --name', reason: container },
   { page: 'docs/docker.md', begins: 'docker run --rm -p', reason: container },
