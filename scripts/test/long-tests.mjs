@@ -24,7 +24,8 @@ const namesOfEntry = {
     ...['integration/pool/pool-stopped-lock', 'integration/program/lifecycle-engine'],
     ...['integration/program/lifecycle-stuck', 'integration/connections/new-connections'],
     ...['integration/program/lifecycle', 'integration/connections/http-slow-clients'],
-    ...['unit/native/start/engine-process', 'unit/supervisor/supervisor'],
+    ...['integration/program/log-level', 'unit/native/start/engine-process'],
+    'unit/supervisor/supervisor',
   ],
   /** Processor time and memory for each byte, item and request. */
   costs: [

@@ -26,14 +26,15 @@ export interface ReloadOptions {
   readonly started: Sound;
   /** Interprets flags, environment and file again. */
   readonly reread: () => Promise<Interpreted>;
+  /** The settings that the gateway has now; a request may have changed the log level. */
+  readonly running: () => Reloadable;
   readonly apply: (settings: Reloadable) => void;
   readonly log: PoolLog;
 }
 
 /** Returns a function that reads the settings again; a call during a reading starts another one after it. */
 export function createReload(options: ReloadOptions): () => Promise<void> {
-  const { started, reread, apply, log } = options;
-  let running: Reloadable = started.config;
+  const { started, reread, running, apply, log } = options;
   let asked = false;
   let working: Promise<void> | undefined;
 
@@ -44,8 +45,7 @@ export function createReload(options: ReloadOptions): () => Promise<void> {
       log.error({ faults }, 'the settings were read again and have faults; nothing is changed');
       return;
     }
-    const { settings, applied, postponed, quieter } = changesOf(started, running, next);
-    running = settings;
+    const { settings, applied, postponed, quieter } = changesOf(started, running(), next);
     const tell = () => {
       log.info({ applied }, 'the settings were read again');
       if (postponed.length > 0) {

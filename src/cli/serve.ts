@@ -63,7 +63,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
     log: log.lines,
     apply(settings) {
       log.setLevel(settings.logLevel);
-      supervisor.reconfigure(settings);
+      return supervisor.reconfigure(settings);
     },
   });
   const supervisor = createSupervisor({ options, config, files, log, poolName, descriptors });
@@ -126,6 +126,7 @@ function createSupervisor(parts: SupervisorParts): Supervisor {
     config,
     runtime: files.settings,
     tokenFile: files.tokenFile,
+    setLogLevel: files.setLogLevel,
     devices: config.devices,
     program: {
       file: fileURLToPath(options.program),

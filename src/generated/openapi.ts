@@ -299,6 +299,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/log-level": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The log level
+         * @description The least level that the gateway logs. All processes have the same.
+         */
+        get: operations["getLogLevel"];
+        /**
+         * Set the log level
+         * @description Sets the level of all processes, also of workers that start later. It holds until the gateway ends,
+         *     or until SIGHUP reads the settings again. At `debug` the log also has the engine's own lines, which
+         *     may contain keys. The response follows once all ready workers have the level.
+         */
+        put: operations["setLogLevel"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/cluster/health": {
         parameters: {
             query?: never;
@@ -653,6 +679,16 @@ export interface components {
             usedBytes: number;
             /** @description Requests that wait for memory now. */
             waiting: number;
+        };
+        /** @enum {string} */
+        LogLevelName: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+        LogLevel: {
+            level: components["schemas"]["LogLevelName"];
+        };
+        PendingLogLevel: {
+            level: components["schemas"]["LogLevelName"];
+            /** @description Devices whose worker has not confirmed the level. */
+            pendingDevices: number[];
         };
         Clients: {
             clients: components["schemas"]["ClientList"];
@@ -2185,6 +2221,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Clients"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getLogLevel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The level. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLevel"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    setLogLevel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+                 *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+                 *     other algorithms, but refuses a request without any digest that it can verify.
+                 *
+                 *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+                 *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+                 *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+                 *     read if the length is known.
+                 */
+                "Content-Digest"?: components["parameters"]["ContentDigest"];
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogLevel"];
+            };
+        };
+        responses: {
+            /** @description All ready workers have the level. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLevel"];
+                };
+            };
+            /**
+             * @description The level is set, but ready workers of some devices have not confirmed it within 2 s. They get it
+             *     as soon as they respond.
+             */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PendingLogLevel"];
                 };
             };
             401: components["responses"]["Unauthorized"];

@@ -23,6 +23,7 @@ export type RouteTemplate =
   | '/v1/clients'
   | `/v1/cluster/${'health' | 'segments' | 'capacity'}`
   | '/v1/keys'
+  | '/v1/admin/log-level'
   | '/livez'
   | '/readyz'
   | '/metrics'

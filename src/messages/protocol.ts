@@ -26,6 +26,8 @@ const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && Number(value) >= 0;
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCounts = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) && value.every(isCount);
 const isStage = (value: unknown): value is DrainStage => value === 'requests' || value === 'engine';
 const isMetrics = (value: unknown): value is MetricJson[] =>
   Array.isArray(value) && value.every((metric) => isRecord(metric) && isString(metric['name']));
@@ -43,11 +45,7 @@ const isConfig = (value: unknown): value is Config =>
 const isLayouts = (value: unknown): value is readonly Layout[] =>
   Array.isArray(value) &&
   value.every(
-    (layout) =>
-      isRecord(layout) &&
-      isString(layout['name']) &&
-      Array.isArray(layout['sizes']) &&
-      layout['sizes'].every(isCount),
+    (layout) => isRecord(layout) && isString(layout['name']) && isCounts(layout['sizes']),
   );
 const isTokens = (value: unknown): value is RuntimeSettings['tokens'] =>
   value === null ||
@@ -110,8 +108,13 @@ const toWorkerShapes = {
   surveyed: { id: isCount, report: isReport },
   /** A shutdown is near: readiness fails and responses close their connections, but all are served. */
   unready: {},
-  /** Settings that have changed at run time; the hashes of tokens pass only through this channel. */
-  reconfigure: { layout: isLayouts, logLevel: isLogLevel, tokens: isTokens },
+  /**
+   * Settings that have changed at run time; the response is `reconfigured`. The hashes of tokens pass only
+   * through this channel.
+   */
+  reconfigure: { id: isCount, layout: isLayouts, logLevel: isLogLevel, tokens: isTokens },
+  /** The response to `setLogLevel`: devices whose ready worker has not confirmed the level in time. */
+  logLevelSet: { id: isCount, pendingDevices: isCounts },
   /** Finish the requests in flight within this time; `leave` follows when all workers have. */
   drain: { deadlineMs: isCount },
   /** No worker needs the objects in its memory any more: a drained worker uninitialises its engine. */
@@ -150,6 +153,10 @@ const fromWorkerShapes = {
   scrape: { id: isCount },
   /** The worker requests the state of the whole pool. */
   survey: { id: isCount },
+  /** Requests this log level for all processes. */
+  setLogLevel: { id: isCount, level: isLogLevel },
+  /** The worker uses the settings of `reconfigure`. */
+  reconfigured: { id: isCount },
   /** The worker got SIGTERM from outside, perhaps together with the whole process group. */
   asked: {},
   /** Sent when a drain begins, for any reason, and repeatedly during it. */

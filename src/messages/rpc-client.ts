@@ -1,17 +1,17 @@
 /** Calls of one kind to the process at the other end of the channel. A response repeats the id of its call. */
-export class RpcClient<Reply> {
-  readonly #send: (id: number) => void;
+export class RpcClient<Reply, Request = void> {
+  readonly #send: (id: number, request: Request) => void;
   readonly #pending = new Map<number, (response: Reply | undefined) => void>();
   #nextId = 1;
   #hasEnded = false;
 
   /** `send` sends a call with this id. */
-  constructor(send: (id: number) => void) {
+  constructor(send: (id: number, request: Request) => void) {
     this.#send = send;
   }
 
   /** Resolves with the response, or with undefined when there is none within `deadlineMs`. */
-  call(deadlineMs: number): Promise<Reply | undefined> {
+  call(deadlineMs: number, request: Request): Promise<Reply | undefined> {
     if (this.#hasEnded) return Promise.resolve(undefined);
     const id = this.#nextId;
     this.#nextId += 1;
@@ -21,7 +21,7 @@ export class RpcClient<Reply> {
         clearTimeout(timer);
         resolve(response);
       });
-      this.#send(id);
+      this.#send(id, request);
     });
   }
 

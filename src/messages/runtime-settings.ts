@@ -1,6 +1,13 @@
 import type { Reloadable } from '../config/reload.ts';
 import type { TokenEntry } from '../tokens/token.ts';
 
+export type LogLevelSetting = Reloadable['logLevel'];
+
+/** The outcome of a new log level: all processes have it, except the workers of these devices, which get it once they respond. */
+export interface LogLevelOutcome {
+  readonly pendingDevices: readonly number[];
+}
+
 /** Everything that changes while the gateway runs: the supervisor reads it, and gives it to all workers as a whole. */
 export interface RuntimeSettings extends Reloadable {
   /** Null when no token file is named: then no request needs a token. */

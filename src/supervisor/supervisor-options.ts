@@ -3,7 +3,11 @@ import type { Config } from '../config/config.ts';
 import type { PoolLog } from '../log/waiting-log.ts';
 import type { WorkerFacts } from '../messages/protocol.ts';
 import type { PoolReport } from '../messages/report.ts';
-import type { RuntimeSettings } from '../messages/runtime-settings.ts';
+import type {
+  LogLevelOutcome,
+  LogLevelSetting,
+  RuntimeSettings,
+} from '../messages/runtime-settings.ts';
 import type { WorkerState } from '../messages/state.ts';
 import type { Listeners } from './listeners/listeners.ts';
 import type { WorkerProgram } from './processes/worker-process.ts';
@@ -51,6 +55,8 @@ export interface SupervisorOptions {
   readonly log: PoolLog;
   /** Called once, when the gateway is ready, with the facts of the worker that made it so. */
   readonly onReady: (facts: WorkerFacts, listeners: Listeners, report: PoolReport) => void;
+  /** Changes the log level of all processes. */
+  readonly setLogLevel: (level: LogLevelSetting) => Promise<LogLevelOutcome>;
   /** Reports to the operator, besides the log, why the program ends. */
   readonly complain: (message: string) => void;
   readonly renderMetrics: (samples: PoolSamples, own: PoolNumbers) => Promise<Rendered>;

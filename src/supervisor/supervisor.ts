@@ -5,7 +5,7 @@
  */
 import type { MetricsText, WorkerFacts } from '../messages/protocol.ts';
 import { type PoolReport, reportPool } from '../messages/report.ts';
-import type { RuntimeSettings } from '../messages/runtime-settings.ts';
+import type { LogLevelOutcome, RuntimeSettings } from '../messages/runtime-settings.ts';
 import { takesConnections } from '../messages/state.ts';
 import { Accepting } from './accepting.ts';
 import { Dispatch } from './dispatch/dispatch.ts';
@@ -21,6 +21,8 @@ import { type Unavailability, unavailableReason } from './unavailable-reason.ts'
 
 /** A worker that does not send its metrics in this time is counted with those that it sent last. */
 const collectMs = 2000;
+/** A worker that does not confirm new settings in this time is reported. */
+const confirmMs = 2000;
 const maxWaitMs = 10_000;
 const acceptMs = 2000;
 
@@ -118,10 +120,17 @@ export class Supervisor {
     void this.#shutdown.begin(reason, this.#startup.ever);
   }
 
-  /** Gives these settings to all workers, also to those that start later, and to the fallback server. */
-  reconfigure(settings: RuntimeSettings): void {
+  /**
+   * Gives these settings to all workers, also to those that start later, and to the fallback server. Resolves
+   * with the devices whose ready worker has not confirmed them in time.
+   */
+  async reconfigure(settings: RuntimeSettings): Promise<LogLevelOutcome> {
     this.#fallback.setTokens(settings.tokens);
-    for (const worker of this.#workers) worker.reconfigure(settings);
+    const confirmed = await Promise.all(
+      this.#workers.map((worker) => worker.reconfigure(settings, confirmMs)),
+    );
+    const pending = this.#workers.filter((_, at) => confirmed[at] !== true);
+    return { pendingDevices: pending.map(({ device }) => device) };
   }
 
   /** Removes socket files too. The process must end at once. */
@@ -196,6 +205,7 @@ export class Supervisor {
       onReady: (facts) => this.#ready(facts),
       onPermanentFailure: (message) => this.#failPermanently(device, message),
       onSurvey: () => this.report(),
+      onSetLogLevel: this.#options.setLogLevel,
       onScrape: (reply) => {
         this.#scrape
           .text()

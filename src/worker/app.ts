@@ -17,13 +17,13 @@ import { listKeys } from '../routes/pool/list-keys.ts';
 import { removeKeys } from '../routes/pool/remove-keys.ts';
 
 /**
- * The Express application: the data routes, /v1/clients, /v1/cluster, /v1/keys, /livez, /readyz, /metrics, the pages for people, and an
- * application/problem+json for everything else. It only wires; every exchange is begun and counted
+ * The Express application: the data routes, /v1/clients, /v1/cluster, /v1/keys, /v1/admin, /livez, /readyz,
+ * /metrics, the pages for people, and an application/problem+json for everything else. It only wires; every exchange is begun and counted
  * by the server.
  */
 export async function createApp(
   gateway: Gateway,
-  { clients, livez, readyz, metrics }: Operations,
+  { clients, livez, readyz, metrics, getLogLevel, setLogLevel }: Operations,
 ): Promise<RequestListener> {
   const app = express();
   app.disable('x-powered-by');
@@ -36,14 +36,14 @@ export async function createApp(
     if (!serveData(exchangeOf(req), parseTarget(req.url))) next();
   });
 
-  const route = (path: RouteTemplate, methods: Methods): void => {
+  const route = (path: RouteTemplate, methods: Methods, takesBody?: 'PUT'): void => {
     const allow = Object.keys(methods).join(', ');
     app.all(path, (req, _res) => {
       const exchange = exchangeOf(req);
       exchange.route = path;
       const serve = Object.hasOwn(methods, req.method) ? methods[req.method] : undefined;
       if (serve === undefined) throw methodNotAllowed(req.method, allow);
-      if (announcesBody(req)) throw bodyNotTaken(req.method);
+      if (req.method !== takesBody && announcesBody(req)) throw bodyNotTaken(req.method);
       authorize(exchange);
       exchange.query = parseTarget(req.url).query;
       return serve(exchange);
@@ -56,6 +56,8 @@ export async function createApp(
   operation('/v1/cluster/segments', clusterSegments);
   operation('/v1/cluster/capacity', clusterCapacity);
   route('/v1/keys', { GET: listKeys, HEAD: listKeys, DELETE: removeKeys });
+  const level = { GET: getLogLevel, HEAD: getLogLevel, PUT: setLogLevel };
+  route('/v1/admin/log-level', level, 'PUT');
   operation('/livez', livez);
   operation('/readyz', readyz);
   operation('/metrics', metrics);

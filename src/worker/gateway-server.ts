@@ -11,7 +11,7 @@ import { Access } from '../http/security/access.ts';
 import type { LateLog } from '../log/late-log.ts';
 import type { CallHealth } from '../messages/heartbeat.ts';
 import type { MetricJson } from '../messages/protocol.ts';
-import type { RuntimeSettings } from '../messages/runtime-settings.ts';
+import type { LogLevelSetting, RuntimeSettings } from '../messages/runtime-settings.ts';
 import { engineMetrics } from '../metrics/engine.ts';
 import { nodeFeatureMetrics } from '../metrics/node-features.ts';
 import { poolMetrics } from '../metrics/pool.ts';
@@ -33,7 +33,7 @@ import { RequestServer } from './request-server.ts';
 import type { GatewayStart, RunningGateway } from './running-gateway.ts';
 
 export interface GatewayServerOptions
-  extends Pick<GatewayStart, 'config' | 'tokens' | 'metricsText' | 'poolReport'> {
+  extends Pick<GatewayStart, 'config' | 'tokens' | 'metricsText' | 'poolReport' | 'setLogLevel'> {
   readonly scheduler: Scheduler;
   readonly log: LateLog;
 }
@@ -46,10 +46,12 @@ export class GatewayServer implements RunningGateway {
   readonly #registry = createRegistry();
   readonly #circuit: CircuitBreaker;
   readonly #connections: LiveConnections;
+  #logLevel: LogLevelSetting;
 
   constructor(options: GatewayServerOptions) {
     this.#options = options;
     const { config, scheduler } = options;
+    this.#logLevel = config.logLevel;
     const logger = options.log.lines;
     this.#recorder = new ExchangeRecorder(this.#registry, logger, config);
     const access = new Access(config, options.tokens);
@@ -138,6 +140,7 @@ export class GatewayServer implements RunningGateway {
   reconfigure({ layout, logLevel, tokens }: RuntimeSettings): void {
     this.#gateway.layouts = layout;
     this.#gateway.access.setTokens(tokens);
+    this.#logLevel = logLevel;
     this.#options.log.setLevel(logLevel);
   }
 
@@ -174,6 +177,7 @@ export class GatewayServer implements RunningGateway {
       ...options,
       circuit: this.#circuit,
       arenaWaitMs: config.arenaWaitMs,
+      logLevel: () => this.#logLevel,
       needsAll: config.readyWhen === 'all' && config.devices.length > 1,
     });
     return lazy(async () => {

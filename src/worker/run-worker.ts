@@ -112,11 +112,15 @@ class Worker {
       case 'surveyed':
         this.#channel.surveys.responded(message.id, message.report);
         break;
+      case 'logLevelSet':
+        this.#channel.logLevels.responded(message.id, message);
+        break;
       case 'unready':
         this.#gateway.announceStop();
         break;
       case 'reconfigure':
         this.#gateway.reconfigure(message);
+        this.#channel.send({ type: 'reconfigured', id: message.id });
         break;
       case 'leave':
         this.#shutdown.permitLeave();
@@ -145,6 +149,7 @@ class Worker {
       tokens,
       metricsText: () => channel.metricsText(),
       poolReport: () => channel.poolReport(),
+      setLogLevel: (level) => channel.setLogLevel(level),
       echo: (handle) => channel.echo(handle),
     });
     try {

@@ -3,7 +3,11 @@ import type { Config } from '../config/config.ts';
 import type { CallHealth } from '../messages/heartbeat.ts';
 import type { MetricJson, MetricsText, WorkerFacts } from '../messages/protocol.ts';
 import type { PoolReport } from '../messages/report.ts';
-import type { RuntimeSettings } from '../messages/runtime-settings.ts';
+import type {
+  LogLevelOutcome,
+  LogLevelSetting,
+  RuntimeSettings,
+} from '../messages/runtime-settings.ts';
 import type { Handle } from '../node-internals/connection-handle.ts';
 
 /** The arguments of the opening of a gateway. */
@@ -15,6 +19,8 @@ export interface GatewayStart {
   readonly metricsText: () => Promise<MetricsText>;
   /** The supervisor's report on all workers. */
   readonly poolReport: () => Promise<PoolReport>;
+  /** Sets the log level of all processes. */
+  readonly setLogLevel: (level: LogLevelSetting) => Promise<LogLevelOutcome>;
   /** Sends a handle to the supervisor and back; undefined when it was lost. One at a time. */
   readonly echo: (handle: Handle) => Promise<Handle | Socket | undefined>;
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { FromWorker, MetricsText } from '../messages/protocol.ts';
 import type { PoolReport } from '../messages/report.ts';
 import { RpcClient } from '../messages/rpc-client.ts';
+import type { LogLevelOutcome, LogLevelSetting } from '../messages/runtime-settings.ts';
 import type { Handle } from '../node-internals/connection-handle.ts';
 
 const responseMs = 5000;
@@ -11,6 +12,9 @@ const responseMs = 5000;
 export class SupervisorChannel {
   readonly scrapes = new RpcClient<MetricsText>((id) => this.send({ type: 'scrape', id }));
   readonly surveys = new RpcClient<PoolReport>((id) => this.send({ type: 'survey', id }));
+  readonly logLevels = new RpcClient<LogLevelOutcome, LogLevelSetting>((id, level) =>
+    this.send({ type: 'setLogLevel', id, level }),
+  );
   #onEchoed: (passed: Handle | Socket | undefined) => void = () => undefined;
 
   /** Metrics of all workers and the supervisor. Rejects without a response. */
@@ -21,6 +25,11 @@ export class SupervisorChannel {
   /** The supervisor's report on all workers. Rejects without a response. */
   async poolReport(): Promise<PoolReport> {
     return (await this.surveys.call(responseMs)) ?? noResponse();
+  }
+
+  /** Sets the log level of all processes. Rejects without a response. */
+  async setLogLevel(level: LogLevelSetting): Promise<LogLevelOutcome> {
+    return (await this.logLevels.call(responseMs, level)) ?? noResponse();
   }
 
   /** `sent` is called once the message was sent, or at once without a supervisor. */
@@ -38,10 +47,11 @@ export class SupervisorChannel {
     });
   }
 
-  /** The supervisor has ended: requests for metrics or a report fail at once. */
+  /** The supervisor has ended: calls fail at once. */
   end(): void {
     this.scrapes.end();
     this.surveys.end();
+    this.logLevels.end();
   }
 
   /** Call this for each `echoed` of the supervisor. */

@@ -22,15 +22,20 @@ export function respondPreflight(exchange: Exchange, origin: string): void {
   respond(exchange, { status: 204, fixed: emptyHeaders, headers: preflightHeaders(origin) });
 }
 
-/** Sends a complete text with status 200. */
-export function respondText(exchange: Exchange, contentType: string, text: string): void {
+/** Sends a complete text. */
+export function respondText(
+  exchange: Exchange,
+  contentType: string,
+  text: string,
+  status = 200,
+): void {
   const length = String(Buffer.byteLength(text));
   const headers = ['Content-Type', contentType, 'Content-Length', length];
-  respond(exchange, { status: 200, fixed: bodyHeaders, headers }, text);
+  respond(exchange, { status, fixed: bodyHeaders, headers }, text);
 }
 
-export const respondJson = (exchange: Exchange, value: unknown): void =>
-  respondText(exchange, 'application/json', `${JSON.stringify(value)}\n`);
+export const respondJson = (exchange: Exchange, value: unknown, status = 200): void =>
+  respondText(exchange, 'application/json', `${JSON.stringify(value)}\n`, status);
 
 /**
  * Sends the bytes of a block from `start` to before `end`, and releases the block once they are sent or

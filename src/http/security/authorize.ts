@@ -29,6 +29,7 @@ const rules: Readonly<Record<RouteTemplate, Rule>> = {
   '/v1/cluster/segments': watched,
   '/v1/cluster/capacity': watched,
   '/v1/keys': { ...readable, DELETE: 'admin' },
+  '/v1/admin/log-level': { ...watched, PUT: 'admin' },
   '/livez': 'open',
   '/readyz': 'open',
   '/metrics': 'metrics',

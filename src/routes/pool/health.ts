@@ -9,6 +9,7 @@ import type { CircuitBreaker } from '../../scheduler/circuit-breaker.ts';
 import type { Scheduler } from '../../scheduler/scheduler.ts';
 import { problemOfCode, problemOfThrown } from '../../store/engine-problem.ts';
 import type { Handler } from '../handler.ts';
+import { type LogLevels, readLogLevel, writeLogLevel } from './log-level.ts';
 
 /** Longest wait for the engine, shorter than the few seconds that a health check usually allows. */
 const PROBE_DEADLINE_MS = 2_000;
@@ -21,7 +22,7 @@ interface PoolReport {
   readonly clients: readonly object[];
 }
 
-export interface OperationsDeps {
+export interface OperationsDeps extends LogLevels {
   readonly scheduler: Pick<Scheduler, 'probe' | 'arena' | 'engine'>;
   readonly circuit: Pick<CircuitBreaker, 'openReason'>;
   readonly arenaWaitMs: number;
@@ -32,9 +33,11 @@ export interface OperationsDeps {
   readonly needsAll: boolean;
 }
 
-export type Operations = Readonly<Record<'livez' | 'readyz' | 'metrics' | 'clients', Handler>>;
+export type Operations = Readonly<
+  Record<'livez' | 'readyz' | 'metrics' | 'clients' | 'getLogLevel' | 'setLogLevel', Handler>
+>;
 
-/** /livez, /readyz, /metrics and /v1/clients. */
+/** /livez, /readyz, /metrics, /v1/clients and /v1/admin/log-level. */
 export const operations = (deps: OperationsDeps): Operations => ({
   livez(exchange) {
     parseQuery(exchange.query, []);
@@ -42,6 +45,8 @@ export const operations = (deps: OperationsDeps): Operations => ({
     respondJson(exchange, { status: 'live' });
   },
   readyz: readiness(deps),
+  getLogLevel: readLogLevel(deps),
+  setLogLevel: writeLogLevel(deps, noReport),
   async clients(exchange) {
     parseQuery(exchange.query, []);
     requireAcceptable(exchange.req, 'application/json');

@@ -4,7 +4,11 @@ import type { Config } from '../../config/config.ts';
 import type { PoolLog } from '../../log/waiting-log.ts';
 import type { MetricJson, MetricsText, WorkerFacts } from '../../messages/protocol.ts';
 import type { PoolReport } from '../../messages/report.ts';
-import type { RuntimeSettings } from '../../messages/runtime-settings.ts';
+import type {
+  LogLevelOutcome,
+  LogLevelSetting,
+  RuntimeSettings,
+} from '../../messages/runtime-settings.ts';
 import type { AcceptReport } from '../dispatch/accept-windows.ts';
 import type { WorkerProgram } from './worker-process.ts';
 
@@ -27,6 +31,8 @@ export interface ManagedWorkerOptions {
   readonly onPermanentFailure: (message: string) => void;
   readonly onScrape: (reply: (text: MetricsText) => void) => void;
   readonly onSurvey: () => PoolReport;
+  /** The worker requests this log level for all processes. */
+  readonly onSetLogLevel: (level: LogLevelSetting) => Promise<LogLevelOutcome>;
   readonly onRevoked: (socket: Socket) => void;
   /** The worker can take another connection, or has stopped taking connections. */
   readonly onCapacityChange: () => void;

@@ -145,10 +145,14 @@ export class ManagedWorker {
     this.#instance?.send({ type: 'unready' });
   }
 
-  /** Gives these settings to its worker and to its successors. */
-  reconfigure(settings: RuntimeSettings): void {
+  /**
+   * Gives these settings to its worker and to its successors. False when a worker that serves has not
+   * confirmed them within `deadlineMs`; it gets them once it responds.
+   */
+  async reconfigure(settings: RuntimeSettings, deadlineMs: number): Promise<boolean> {
     this.#runtime = settings;
-    this.#instance?.reconfigure(settings);
+    const confirmed = this.#instance?.reconfigure(settings, deadlineMs);
+    return !takesConnections(this.#state) || (await confirmed) !== false;
   }
 
   /** Drains the worker and starts no other; `onStopped` follows when it has ended. */

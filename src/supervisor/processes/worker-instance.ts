@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import type { Config } from '../../config/config.ts';
 import type { LogLevel } from '../../log/waiting-log.ts';
 import type { MetricJson, ToWorker } from '../../messages/protocol.ts';
-import type { RuntimeSettings } from '../../messages/runtime-settings.ts';
+import { RpcClient } from '../../messages/rpc-client.ts';
+import type { LogLevelSetting, RuntimeSettings } from '../../messages/runtime-settings.ts';
 import { takesConnections, type WorkerState } from '../../messages/state.ts';
 import { describeRemaining, type Remaining } from './exit-report.ts';
 import { type HeartbeatWatch, watchHeartbeat } from './heartbeat-watch.ts';
@@ -36,6 +37,9 @@ export class WorkerInstance {
   readonly #process: WorkerProcess;
   readonly #watch: HeartbeatWatch;
   readonly #metrics = new LastMetrics((id) => this.send({ type: 'collect', id }));
+  readonly #reconfigurations = new RpcClient<true, RuntimeSettings>((id, settings) =>
+    this.send({ type: 'reconfigure', id, ...settings }),
+  );
   readonly #listeners: number;
   #accepts = false;
   #accepted = 0;
@@ -162,9 +166,10 @@ export class WorkerInstance {
     return this.#metrics.collect(deadlineMs);
   }
 
-  reconfigure(settings: RuntimeSettings): void {
+  /** False when the worker has not confirmed the settings within `deadlineMs`; it gets them once it responds. */
+  async reconfigure(settings: RuntimeSettings, deadlineMs: number): Promise<boolean> {
     this.#process.showOutput(showsOutput(settings));
-    this.send({ type: 'reconfigure', ...settings });
+    return (await this.#reconfigurations.call(deadlineMs, settings)) === true;
   }
 
   kill(): void {
@@ -179,8 +184,9 @@ export class WorkerInstance {
     return describeRemaining(worker, state(), this.#remaining);
   }
 
-  /** The worker has ended: requests for its metrics end. Returns the last metrics that it sent. */
+  /** The worker has ended: calls to it end. Returns the last metrics that it sent. */
   end(): MetricJson[] | undefined {
+    this.#reconfigurations.end();
     return this.#metrics.end();
   }
 
@@ -198,7 +204,9 @@ export class WorkerInstance {
       this.#accepted = message.accepted;
       this.#metrics.collected(message.id, message.metrics);
     }
-    if (message.type === 'scrape') this.#scrape(message.id);
+    if (message.type === 'reconfigured') this.#reconfigurations.responded(message.id, true);
+    else if (message.type === 'setLogLevel') void this.#setLogLevel(message.id, message.level);
+    else if (message.type === 'scrape') this.#scrape(message.id);
     else if (message.type === 'survey') {
       this.send({ type: 'surveyed', id: message.id, report: this.#options.managed.onSurvey() });
     }
@@ -215,6 +223,10 @@ export class WorkerInstance {
       {},
       'worker has as many connections as its limit of open files (ulimit -n) allows; it accepts none until one ends',
     );
+  }
+
+  async #setLogLevel(id: number, level: LogLevelSetting): Promise<void> {
+    this.send({ type: 'logLevelSet', id, ...(await this.#options.managed.onSetLogLevel(level)) });
   }
 
   #scrape(id: number): void {

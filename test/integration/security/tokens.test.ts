@@ -72,6 +72,12 @@ const operationsOn = (key: string): Operation[] => [
   { method: 'HEAD', path: `/v1/keys?prefix=${key}`, scope: 'read', status: 200 },
   { method: 'DELETE', path: `/v1/keys?prefix=${key}&dryRun`, scope: 'admin', status: 200 },
   { method: 'GET', path: '/v1/clients', scope: 'admin', status: 200 },
+  { method: 'GET', path: '/v1/admin/log-level', scope: 'admin', status: 200 },
+  { method: 'HEAD', path: '/v1/admin/log-level', scope: 'admin', status: 200 },
+  {
+    ...{ method: 'PUT', path: '/v1/admin/log-level', scope: 'admin', status: 200 },
+    ...{ body: '{"level":"info"}', type: json },
+  },
   { method: 'GET', path: '/v1/cluster/health', scope: 'admin', status: 200 },
   { method: 'GET', path: '/v1/cluster/segments', scope: 'admin', status: 200 },
   { method: 'GET', path: '/v1/cluster/capacity', scope: 'admin', status: 200 },

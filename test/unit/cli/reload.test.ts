@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { createReload, meaningOfHangup } from '../../../src/cli/reload.ts';
 import { type Interpreted, interpretConfig } from '../../../src/config/config.ts';
 import { parseCommandLine } from '../../../src/config/flags.ts';
+import type { Reloadable } from '../../../src/config/reload.ts';
 import { silentLog } from '../../../src/log/waiting-log.ts';
 
 describe('SIGHUP', () => {
@@ -37,6 +38,7 @@ describe('a reload', () => {
     const reload = createReload({
       started,
       reread: () => new Promise((resolve) => readings.push(resolve)),
+      running: () => started.config,
       apply: ({ logLevel }) => void levels.push(logLevel),
       log: silentLog,
     });
@@ -56,10 +58,13 @@ describe('a reload', () => {
   it('applies nothing if there is a fault, or no change', async () => {
     let next = interpreted('--log-level', 'loud', '--layout', 'a=1');
     let applied = 0;
+    let running: Reloadable = started.config;
     const reload = createReload({
       started,
       reread: () => Promise.resolve(next),
-      apply: () => {
+      running: () => running,
+      apply: (settings) => {
+        running = settings;
         applied += 1;
       },
       log: silentLog,
@@ -73,14 +78,28 @@ describe('a reload', () => {
     assert.equal(applied, 1);
   });
 
+  it('returns to the level of the settings, after a request has set another', async () => {
+    const levels: string[] = [];
+    const reload = createReload({
+      started,
+      reread: () => Promise.resolve(interpreted()),
+      running: () => ({ ...started.config, logLevel: 'debug' }),
+      apply: ({ logLevel }) => void levels.push(logLevel),
+      log: silentLog,
+    });
+    await reload();
+    assert.deepEqual(levels, ['info']);
+  });
+
   it('is logged at the more verbose of the old and the new level', async () => {
-    let level = 'info';
+    let level: Reloadable['logLevel'] = 'info';
     let next = interpreted('--log-level', 'silent', '--keep-alive-ms', '1000');
     const reported: string[] = [];
     const tell = (_: object, message: string) => void reported.push(`${level}: ${message}`);
     const reload = createReload({
       started,
       reread: () => Promise.resolve(next),
+      running: () => ({ layout: [], logLevel: level }),
       apply: ({ logLevel }) => {
         level = logLevel;
       },

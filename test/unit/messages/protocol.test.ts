@@ -25,7 +25,7 @@ const token = {
   expiresMs: null,
   sha256: '00',
 };
-const settings = { type: 'reconfigure', layout: [], logLevel: 'debug', tokens: null };
+const settings = { type: 'reconfigure', id: 1, layout: [], logLevel: 'debug', tokens: null };
 
 describe('messages to a worker', () => {
   it('are accepted as they arrive on the channel', () => {
@@ -47,6 +47,8 @@ describe('messages to a worker', () => {
       ),
       { type: 'drain', deadlineMs: 0 },
       { type: 'surveyed', id: 1, report: { ready: true, detail: '', clients: [] } },
+      { type: 'logLevelSet', id: 1, pendingDevices: [] },
+      { type: 'logLevelSet', id: 1, pendingDevices: [0, 3] },
     ]) {
       assert.equal(parseToWorker(message), message);
     }
@@ -65,6 +67,9 @@ describe('messages to a worker', () => {
       { ...start, tokens: undefined },
       { type: 'drain' },
       { ...settings, logLevel: 'loud' },
+      { ...settings, id: undefined },
+      { type: 'logLevelSet', id: 1, pendingDevices: [-1] },
+      { type: 'logLevelSet', id: 1 },
       { ...settings, layout: [{ name: 'a', sizes: ['1'] }] },
       { ...settings, layout: undefined },
       { ...settings, tokens: undefined },
@@ -95,6 +100,8 @@ describe('messages from a worker', () => {
       { type: 'accepted', epoch: 1, connections: 2, total: 3, isFull: false },
       { type: 'scrape', id: 1 },
       { type: 'survey', id: 1 },
+      { type: 'setLogLevel', id: 1, level: 'debug' },
+      { type: 'reconfigured', id: 1 },
       { type: 'draining', stage: 'engine', requests: 0, calls: 0 },
     ]) {
       assert.equal(parseFromWorker(message), message);
@@ -119,6 +126,9 @@ describe('messages from a worker', () => {
       { type: 'collected', id: 1, metrics: [1], accepted: 0 },
       { type: 'collected', id: 1, metrics: {}, accepted: 0 },
       { type: 'draining', stage: 'all', requests: 0, calls: 0 },
+      { type: 'setLogLevel', id: 1, level: 'loud' },
+      { type: 'setLogLevel', id: 1 },
+      { type: 'reconfigured' },
     ]) {
       assert.equal(parseFromWorker(message), undefined);
     }

@@ -16,6 +16,18 @@ describe('a call to the other process', () => {
     assert.deepEqual(await Promise.all([first, second]), ['first', 'second']);
   });
 
+  it('carries its request', () => {
+    const sent: [number, string][] = [];
+    const client = new RpcClient<string, string>((id, request) => void sent.push([id, request]));
+    void client.call(5000, 'a');
+    void client.call(5000, 'b');
+    assert.deepEqual(sent, [
+      [1, 'a'],
+      [2, 'b'],
+    ]);
+    client.end();
+  });
+
   it('gets no response after its deadline', async (t) => {
     mock.timers.enable({ apis: ['setTimeout'] });
     t.after(() => mock.timers.reset());

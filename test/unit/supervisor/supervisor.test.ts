@@ -93,6 +93,7 @@ function createSupervisor(
       seen.ready += 1;
     },
     complain: (message) => void seen.complaints.push(message),
+    setLogLevel: () => Promise.resolve({ pendingDevices: [] }),
     ...times,
     renderMetrics: (
       { live, silent, ended },
@@ -398,7 +399,10 @@ describe('a supervisor', () => {
       pool.seen.lines.some(({ message }) => message.startsWith('ERROR copy')),
       false,
     );
-    pool.supervisor.reconfigure({ layout: [], logLevel: 'debug', tokens: null });
+    const { pendingDevices } = await pool.supervisor.reconfigure({
+      ...{ layout: [], logLevel: 'debug', tokens: null },
+    });
+    assert.deepEqual(pendingDevices, []);
     const shown = () => pool.seen.lines.find(({ message }) => message === 'the level is debug');
     await until(() => shown() !== undefined);
     assert.equal(shown()?.level, 'debug');
