@@ -82,12 +82,12 @@ function ownRegistry(own: OwnNumbers): Registry {
     registers,
   });
   const fallback = new Counter({
-    name: 'memcache_gateway_standby_connections_total',
+    name: 'memcache_gateway_fallback_connections_total',
     help: 'Connections served by the supervisor itself, because no worker was ready or accepted them in time.',
     registers,
   });
-  const answers = new Counter({
-    name: 'memcache_gateway_standby_answers_total',
+  const responses = new Counter({
+    name: 'memcache_gateway_fallback_responses_total',
     help: 'Responses sent by the supervisor itself, by status.',
     labelNames: ['status'],
     registers,
@@ -103,7 +103,7 @@ function ownRegistry(own: OwnNumbers): Registry {
     restarts.inc(labels, worker.restarts);
     connections.inc(labels, worker.handedOver);
   }
-  for (const [status, count] of fallbackResponses) answers.inc({ status }, count);
+  for (const [status, count] of fallbackResponses) responses.inc({ status }, count);
   waiting.set(waitingConnections);
   fallback.inc(fallbackConnections);
   if (own.tokenFile !== undefined) tokenFileMetrics(registry, own.tokenFile);

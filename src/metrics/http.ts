@@ -53,7 +53,7 @@ export class HttpMetrics {
       read: inFlight,
     });
     registerPolled(registry, {
-      name: 'memcache_gateway_client_gone_total',
+      name: 'memcache_gateway_client_disconnects_total',
       help: 'Requests whose client disconnected before it had received the whole response.',
       type: 'counter',
       read: () =>

@@ -101,7 +101,7 @@ describe('Prometheus', { timeout: 200_000 }, () => {
       const reader = (await fetch(url)).body?.getReader();
       await reader?.read();
       await reader?.cancel();
-      return /^memcache_gateway_client_gone_total\{/m.test(await scrape());
+      return /^memcache_gateway_client_disconnects_total\{/m.test(await scrape());
     });
   }
 

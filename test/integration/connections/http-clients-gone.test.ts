@@ -15,7 +15,7 @@ import { until } from '../../helpers/process/until.ts';
 
 /** Longer than the time from the request to the reset on a busy machine. */
 const deadlineMs = 1500;
-const gone = 'memcache_gateway_client_gone_total';
+const gone = 'memcache_gateway_client_disconnects_total';
 const late = 'memcache_gateway_engine_calls{state="late"}';
 const injections: ReturnType<typeof createInjection>[] = [];
 after(() => {

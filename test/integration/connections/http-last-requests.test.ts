@@ -293,7 +293,7 @@ withSharedGateway(smallLimits, (gateway) => {
 
     it('is counted as disconnected when it ends inside a body', async () => {
       const route = '/v1/objects/{key}';
-      const name = `memcache_gateway_client_gone_total{http_route="${route}"}`;
+      const name = `memcache_gateway_client_disconnects_total{http_route="${route}"}`;
       const count = async () => {
         const text = await (await fetch(`${gateway().url}/metrics`)).text();
         const line = text.split('\n').find((one) => one.startsWith(name));

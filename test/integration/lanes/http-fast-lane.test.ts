@@ -122,7 +122,7 @@ describe('the same with and without the fast lane:', () => {
   it('the counters of requests, and no block is allocated at the end', async () => {
     for (const { url } of pair()) await untilIdle(url);
     const counters =
-      /^(http_server_request_duration_seconds_count|memcache_gateway_client_gone_total)/;
+      /^(http_server_request_duration_seconds_count|memcache_gateway_client_disconnects_total)/;
     const counted = async ({ url }: ReadyGateway) =>
       [...(await metricsOf(url))]
         .filter(([name]) => counters.test(name) && !name.includes('/metrics'))

@@ -212,7 +212,7 @@ describe('GET /v1/keys with a meta service', () => {
     for (const socket of sockets) socket.resetAndDestroy();
     await until(() => open === 0, { deadlineMs: 2000 });
     await untilIdle(gateway.url);
-    const gone = 'memcache_gateway_client_gone_total{http_route="/v1/keys"}';
+    const gone = 'memcache_gateway_client_disconnects_total{http_route="/v1/keys"}';
     assert.equal(await metric(gateway.url, gone), 4);
     list('a');
     assert.deepEqual(await page({}), { keys: ['a'] });

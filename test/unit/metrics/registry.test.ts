@@ -54,7 +54,7 @@ describe('the metrics of a worker', () => {
       'seen_total 10',
       'took_seconds_bucket{le="1",code="0"} 2',
       'took_seconds_count{code="0"} 2',
-      'memcache_gateway_standby_answers_total{status="503"} 2',
+      'memcache_gateway_fallback_responses_total{status="503"} 2',
       '# TYPE process_cpu_seconds_total counter',
       '# TYPE nodejs_eventloop_lag_seconds gauge',
     ]) {
