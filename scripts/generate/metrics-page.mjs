@@ -3,9 +3,11 @@ import { renderPool } from '../../src/metrics/aggregation.ts';
 import { engineMetrics } from '../../src/metrics/engine.ts';
 import { HttpMetrics } from '../../src/metrics/http.ts';
 import { nodeFeatureMetrics } from '../../src/metrics/node-features.ts';
+import { OutcomeMetrics } from '../../src/metrics/outcomes.ts';
 import { poolMetrics } from '../../src/metrics/pool.ts';
 import { storeMetrics } from '../../src/metrics/store.ts';
 import { textMetrics } from '../../src/metrics/text.ts';
+import { workerMetrics } from '../../src/metrics/worker.ts';
 
 const head = `# Metrics
 
@@ -28,8 +30,10 @@ const source = () => {
 /** In the order of the page: the function that registers each group. */
 const groups = [
   { title: 'Requests', register: (sink) => new HttpMetrics(sink, () => 0) },
+  { title: 'Items and problems', register: (sink) => new OutcomeMetrics(sink, () => 0) },
   { title: 'Store', register: (sink) => storeMetrics(sink, source(), source()) },
   { title: 'Engine and arena', register: (sink) => engineMetrics(sink, source(), () => false) },
+  { title: 'Worker', register: (sink) => workerMetrics(sink, source()) },
   { title: 'Pool', register: (sink) => poolMetrics(sink, source()) },
   { title: 'Memory of texts', register: (sink) => textMetrics(sink, source()) },
   { title: 'Node features', register: (sink) => nodeFeatureMetrics(sink, () => []) },
@@ -41,6 +45,7 @@ const noWorkers = {
   fallbackResponses: new Map(),
   fallbackConnections: 0,
   waitingConnections: 0,
+  descriptorShare: 0,
   tokenFile: { isCurrent: true, tokens: 0, failures: 0, readMs: 0 },
 };
 

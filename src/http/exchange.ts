@@ -102,13 +102,15 @@ export interface Exchange {
   error: unknown;
   /** Why the gateway broke off the response. */
   cutOff?: string;
-  /** Of a batch: the number of failed items with each problem. */
+  /** Of a batch, once its keys are read: the number of its items. */
+  itemCount?: number;
+  /** Of a batch, once the outcome of each item is known: the number of failed items with each problem. */
   failedItems?: ReadonlyMap<ProblemSlug, number>;
 }
 
 type ResponseState = 'statusCode' | 'headersSent' | 'destroyed' | 'writableFinished';
 type Facts = 'requestId' | 'startedMs' | 'method' | 'route' | 'key' | 'bytesIn' | 'bytesOut';
-type Outcome = 'problem' | 'error' | 'cutOff' | 'failedItems';
+type Outcome = 'problem' | 'error' | 'cutOff' | 'itemCount' | 'failedItems';
 
 /** The facts that the log and the metrics use. */
 export type Recorded = Pick<Exchange, Facts | Outcome> & {

@@ -1,6 +1,7 @@
 /** /metrics for all workers: the sums of their metrics, and the supervisor's own. */
 import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
 import type { MetricJson } from '../messages/protocol.ts';
+import type { WorkerState } from '../messages/state.ts';
 import type { PoolSamples, Rendered } from '../supervisor/scrape.ts';
 import type { PoolNumbers } from '../supervisor/supervisor-options.ts';
 import { tokenFileMetrics } from './token-file.ts';
@@ -50,9 +51,13 @@ const counted = (metrics: readonly MetricJson[]): MetricJson[] =>
       aggregator !== 'first' && (type === 'counter' || type === 'histogram'),
   );
 
+/** So that each state has a series, also without a worker in it. */
+const noWorkers: Readonly<Record<WorkerState, number>> = {
+  ...{ starting: 0, ready: 0, degraded: 0, draining: 0, dead: 0, stopped: 0 },
+};
+
 /** Created for each scrape: the supervisor counts in plain numbers, and loads prom-client late. */
 function ownRegistry(own: OwnNumbers): Registry {
-  const { workers, fallbackResponses, fallbackConnections, waitingConnections } = own;
   const registry = new Registry();
   const registers = [registry];
   const build = new Gauge({
@@ -62,6 +67,28 @@ function ownRegistry(own: OwnNumbers): Registry {
     registers,
   });
   build.set({ version: own.version, node_version: process.versions.node }, 1);
+  workersOf(registry, own);
+  connectionsOf(registry, own);
+  if (own.descriptorShare !== undefined) {
+    new Gauge({
+      name: 'memcache_gateway_supervisor_descriptors_ratio',
+      help: 'Part of its file descriptors (ulimit -n) that the supervisor has open, from 0 to 1. Connections use them while no worker is ready.',
+      registers,
+    }).set(own.descriptorShare);
+  }
+  if (own.tokenFile !== undefined) tokenFileMetrics(registry, own.tokenFile);
+  return registry;
+}
+
+function workersOf(registry: Registry, { workers }: OwnNumbers): void {
+  const registers = [registry];
+  const states = new Gauge({
+    name: 'memcache_gateway_workers',
+    help: 'Workers by state: starting, ready, degraded (engine calls hang), draining, dead (the next one is due), stopped.',
+    labelNames: ['state'],
+    registers,
+  });
+  for (const [state, none] of Object.entries(noWorkers)) states.set({ state }, none);
   const labelNames = ['device'];
   const up = new Gauge({
     name: 'memcache_gateway_worker_up',
@@ -81,6 +108,19 @@ function ownRegistry(own: OwnNumbers): Registry {
     labelNames,
     registers,
   });
+  for (const worker of workers) {
+    const labels = { device: worker.device };
+    states.inc({ state: worker.state });
+    up.set(labels, worker.serving && worker.state === 'ready' ? 1 : 0);
+    restarts.inc(labels, worker.restarts);
+    connections.inc(labels, worker.handedOver);
+  }
+}
+
+/** Connections of the supervisor. */
+function connectionsOf(registry: Registry, own: OwnNumbers): void {
+  const { fallbackResponses, fallbackConnections, waitingConnections } = own;
+  const registers = [registry];
   const fallback = new Counter({
     name: 'memcache_gateway_fallback_connections_total',
     help: 'Connections served by the supervisor itself, because no worker was ready or accepted them in time.',
@@ -97,15 +137,7 @@ function ownRegistry(own: OwnNumbers): Registry {
     help: 'Connections that the supervisor has accepted and that wait for a worker.',
     registers,
   });
-  for (const worker of workers) {
-    const labels = { device: worker.device };
-    up.set(labels, worker.serving && worker.state === 'ready' ? 1 : 0);
-    restarts.inc(labels, worker.restarts);
-    connections.inc(labels, worker.handedOver);
-  }
   for (const [status, count] of fallbackResponses) responses.inc({ status }, count);
   waiting.set(waitingConnections);
   fallback.inc(fallbackConnections);
-  if (own.tokenFile !== undefined) tokenFileMetrics(registry, own.tokenFile);
-  return registry;
 }

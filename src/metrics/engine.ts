@@ -28,6 +28,12 @@ export function engineMetrics(
       return { in_flight: inFlight, late, queued };
     },
   );
+  registerNumber(registry, {
+    name: 'memcache_gateway_engine_call_slots',
+    help: 'Engine calls that may be in flight (--call-slots).',
+    type: 'gauge',
+    read: () => scheduler.calls().slots,
+  });
   registerPolled(registry, {
     name: 'memcache_gateway_engine_call_limit',
     help: 'Engine calls that each kind of small operation may have in flight: the number that served most requests per second.',

@@ -20,9 +20,8 @@ const KNOWN_METHODS = [
 /** Requests by method, route template and status, and the bytes of their bodies. No metric contains a key. */
 export class HttpMetrics {
   readonly #durations: HotHistogram;
-  readonly #series = new Map<string, Map<string, Series[]>>();
+  readonly #series = new Map<string, Map<string, (Series | undefined)[]>>();
   readonly #clientsGone = new Map<string, number>();
-  readonly #failedItems = new Map<string, Map<string, number>>();
   #received = 0;
   #sent = 0;
 
@@ -59,18 +58,6 @@ export class HttpMetrics {
       read: () =>
         [...this.#clientsGone].map(([route, value]) => ({ value, labels: { http_route: route } })),
     });
-    registerPolled(registry, {
-      name: 'memcache_gateway_batch_failed_items_total',
-      help: 'Items of batches that failed, by the problem of the item.',
-      type: 'counter',
-      read: () =>
-        [...this.#failedItems].flatMap(([route, problems]) =>
-          [...problems].map(([problem, value]) => ({
-            value,
-            labels: { http_route: route, problem },
-          })),
-        ),
-    });
   }
 
   /** A request that ended: `status` 0 when its connection closed before there was one. */
@@ -94,15 +81,17 @@ export class HttpMetrics {
     this.#clientsGone.set(route, (this.#clientsGone.get(route) ?? 0) + 1);
   }
 
-  /** Items of one batch that failed: their number for each problem. */
-  itemsFailed(route: string, failed: ReadonlyMap<string, number>): void {
-    const counts = this.#failedItems.get(route) ?? new Map<string, number>();
-    this.#failedItems.set(route, counts);
-    for (const [problem, count] of failed) counts.set(problem, (counts.get(problem) ?? 0) + count);
+  /** Requests of a route that have ended, whatever their status. */
+  requests(route: string, method: string): number {
+    let total = 0;
+    for (const series of this.#series.get(route)?.get(method) ?? []) {
+      for (const count of series?.counts ?? []) total += count;
+    }
+    return total;
   }
 
   #seriesOf(route: string, method: string, status: number): Series {
-    const methods = this.#series.get(route) ?? new Map<string, Series[]>();
+    const methods = this.#series.get(route) ?? new Map<string, (Series | undefined)[]>();
     this.#series.set(route, methods);
     const name = KNOWN_METHODS.includes(method) ? method : '_OTHER';
     const statuses = methods.get(name) ?? [];

@@ -21,6 +21,13 @@ const metrics: readonly ['counter' | 'gauge', string, keyof StoreCounts, string]
     'waiting',
     'Operations that wait for the next shared engine call.',
   ],
+  ['gauge', 'room_waiters', 'roomWaiters', 'Puts that wait for room in a full pool.'],
+  [
+    'counter',
+    'room_waits_total',
+    'roomWaits',
+    'Puts that have waited for room in a full pool (--put-wait-ms).',
+  ],
   [
     'counter',
     'shared_reads_total',

@@ -2,7 +2,7 @@
  * File descriptors and their limit (`ulimit -n`). With fewer than it needs, the gateway does not start:
  * a process that runs out of descriptors while it loads modules may hang instead of failing.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Open in a supervisor without workers and listeners, including modules and log (measured: 18), plus a margin. */
 const SUPERVISOR_DESCRIPTORS = 30;
@@ -37,6 +37,16 @@ export function descriptorLimit(file = LIMITS_FILE): number | undefined {
   if (soft === 'unlimited') return Number.POSITIVE_INFINITY;
   const limit = Number(soft);
   return Number.isInteger(limit) ? limit : undefined;
+}
+
+/** The part of its descriptors that this process has open, from 0 to 1. Undefined if it cannot be read. */
+export function descriptorShare(limit = descriptorLimit()): number | undefined {
+  if (limit === undefined) return undefined;
+  try {
+    return readdirSync('/proc/self/fd').length / limit;
+  } catch {
+    return undefined;
+  }
 }
 
 export interface DescriptorUse {

@@ -168,6 +168,8 @@ export class EngineStore implements ObjectStore {
   counts(): StoreCounts {
     return {
       ...this.#scheduler.single.counts(),
+      roomWaiters: this.#roomWait.waiting,
+      roomWaits: this.#roomWait.waits,
       sharedReads: this.#shared?.count ?? 0,
       sizedReads: this.#sizedReads,
       staleReads: this.#staleReads,

@@ -61,6 +61,9 @@ export interface StoreCounts {
   readonly calls: number;
   /** Operations that wait for a call now. */
   readonly waiting: number;
+  /** Puts that wait for room in the pool now, and those that have waited. */
+  readonly roomWaiters: number;
+  readonly roomWaits: number;
   /** Reads that received the block of another read. */
   readonly sharedReads: number;
   /** Reads that used a remembered size, and those of them whose object had another size. */

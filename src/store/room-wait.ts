@@ -13,6 +13,8 @@ export class RoomWait {
   readonly #waitMs: number;
   readonly #maxBytes: number;
   #heldBytes = 0;
+  #waiting = 0;
+  #waits = 0;
   #isOver = false;
 
   constructor(waitMs: number, maxBytes: number) {
@@ -23,6 +25,16 @@ export class RoomWait {
   /** Bytes of the values that wait. */
   get heldBytes(): number {
     return this.#heldBytes;
+  }
+
+  /** Puts that wait. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Puts that have begun to wait. */
+  get waits(): number {
+    return this.#waits;
   }
 
   /** From now on no put waits: the gateway shuts down. */
@@ -41,6 +53,8 @@ export class RoomWait {
   ): Promise<void> {
     if (this.#endsFor(client) || this.#heldBytes + bytes > this.#maxBytes) return;
     this.#heldBytes += bytes;
+    this.#waiting += 1;
+    this.#waits += 1;
     try {
       const endMs = performance.now() + this.#waitMs;
       for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
@@ -52,6 +66,7 @@ export class RoomWait {
       }
     } finally {
       this.#heldBytes -= bytes;
+      this.#waiting -= 1;
     }
   }
 

@@ -28,6 +28,8 @@ export interface PoolNumbers {
   readonly fallbackConnections: number;
   /** Responses sent without a worker, by status. */
   readonly fallbackResponses: ReadonlyMap<number, number>;
+  /** The part of its file descriptors that the supervisor has open; absent where it is not known. */
+  readonly descriptorShare?: number | undefined;
   /** Undefined without a token file. */
   readonly tokenFile?: TokenFileNumbers | undefined;
 }

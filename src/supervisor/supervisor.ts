@@ -7,6 +7,7 @@ import type { MetricsText, WorkerFacts } from '../messages/protocol.ts';
 import { type PoolReport, reportPool } from '../messages/report.ts';
 import type { LogLevelOutcome, RuntimeSettings } from '../messages/runtime-settings.ts';
 import { takesConnections } from '../messages/state.ts';
+import { descriptorShare } from '../os/descriptors.ts';
 import { Accepting } from './accepting.ts';
 import { Dispatch } from './dispatch/dispatch.ts';
 import { FallbackHost } from './fallback-host.ts';
@@ -186,6 +187,7 @@ export class Supervisor {
       waitingConnections: this.#dispatch.waitingConnections,
       fallbackConnections: this.#dispatch.fallbackConnections,
       fallbackResponses: this.#fallback.responses,
+      descriptorShare: descriptorShare(),
       tokenFile: this.#options.tokenFile?.(),
     };
   }

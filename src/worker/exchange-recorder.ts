@@ -1,13 +1,16 @@
+import { ProblemError } from '../errors/problems.ts';
 import { dismiss } from '../http/connection/connection-state.ts';
 import { clientHasLeft, type Exchange, type Recorded } from '../http/exchange.ts';
 import { type ExchangeLog, exchangeLog } from '../http/exchange-log.ts';
 import type { Logger } from '../log/types.ts';
 import { HttpMetrics } from '../metrics/http.ts';
+import { type ItemOutcome, OutcomeMetrics } from '../metrics/outcomes.ts';
 import type { MetricSink } from '../metrics/registry.ts';
 
 /** Counts, measures and logs each exchange once: every `begin` is followed by exactly one `end`. */
 export class ExchangeRecorder {
   readonly #metrics: HttpMetrics;
+  readonly #outcomes: OutcomeMetrics;
   readonly #log: ExchangeLog;
   #inFlight = 0;
 
@@ -17,6 +20,9 @@ export class ExchangeRecorder {
     settings: { accessLog: boolean; slowRequestMs: number },
   ) {
     this.#metrics = new HttpMetrics(registry, () => this.#inFlight);
+    this.#outcomes = new OutcomeMetrics(registry, (route, method) =>
+      this.#metrics.requests(route, method),
+    );
     this.#log = exchangeLog(logger, settings);
   }
 
@@ -44,12 +50,29 @@ export class ExchangeRecorder {
     const status = res.headersSent ? res.statusCode : 0;
     this.#metrics.observe(route, method, status, durationMs / 1000, bytesIn, bytesOut);
     if (clientHasLeft(exchange)) this.#metrics.clientGone(route);
-    if (exchange.failedItems !== undefined) this.#metrics.itemsFailed(route, exchange.failedItems);
+    this.#countOutcome(exchange, status);
     this.#log.write(exchange, status, durationMs);
+  }
+
+  /** A single request that succeeds is counted by its duration alone. */
+  #countOutcome(exchange: Recorded, status: number): void {
+    const { problem, route, method, itemCount, failedItems } = exchange;
+    if (problem !== undefined) this.#outcomes.problem(problem);
+    const outcome = outcomeOf(exchange, status);
+    if (itemCount !== undefined) {
+      this.#outcomes.batch(route, itemCount, failedItems ?? outcome ?? 'aborted');
+    } else if (outcome !== undefined) this.#outcomes.singleFailed(route, method, outcome);
   }
 
   /** Logs the counts of lines that were dropped; call this before the worker ends. */
   flush(): void {
     this.#log.flush();
   }
+}
+
+/** Undefined for a success. A failure after the head is known only by its error. */
+function outcomeOf({ problem, error }: Recorded, status: number): ItemOutcome | undefined {
+  if (problem !== undefined) return problem;
+  if (error !== undefined) return error instanceof ProblemError ? error.slug : 'internal-error';
+  return status === 0 ? 'aborted' : undefined;
 }

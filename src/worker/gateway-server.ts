@@ -18,9 +18,11 @@ import { poolMetrics } from '../metrics/pool.ts';
 import { createRegistry } from '../metrics/registry.ts';
 import { storeMetrics } from '../metrics/store.ts';
 import { textMetrics } from '../metrics/text.ts';
+import { workerMetrics } from '../metrics/worker.ts';
 import { canPassHandles } from '../node-internals/connection-handle.ts';
 import { canShareListeners } from '../node-internals/listener-descriptor.ts';
 import { nodeFeatures } from '../node-internals/node-features.ts';
+import { descriptorShare } from '../os/descriptors.ts';
 import { loadBulk } from '../routes/data.ts';
 import { lazy } from '../routes/lazy.ts';
 import { operations } from '../routes/pool/health.ts';
@@ -164,6 +166,11 @@ export class GatewayServer implements RunningGateway {
     const { config, scheduler } = this.#options;
     const { store, batches, pool, heldText } = this.#gateway;
     engineMetrics(this.#registry, scheduler, () => isRefusing(scheduler.arena, config.arenaWaitMs));
+    workerMetrics(this.#registry, {
+      device: scheduler.engine.device,
+      descriptorShare,
+      isCircuitOpen: () => this.#circuit.openReason !== undefined,
+    });
     nodeFeatureMetrics(this.#registry, nodeFeatures);
     storeMetrics(this.#registry, store, batches);
     poolMetrics(this.#registry, pool);

@@ -18,12 +18,16 @@ export const batchExists: Handler = (exchange) => {
   return withJson(exchange, async (text, hold) => {
     const counter = itemCounter(hold, 'key');
     const { keys, untilMissing } = await readExists(text, limits.batchKeys, counter);
+    exchange.itemCount = keys.length;
     if (!untilMissing) {
       const found = await batches.exists(keys, req.socket);
       await respondResults(exchange, existsResults(keys, found));
       return;
     }
     const leading = await batches.countLeading(keys, req.socket);
+    // The keys behind the first missing one are not checked.
+    exchange.itemCount = Math.min(leading + 1, keys.length);
+    exchange.failedItems = new Map();
     const body = `{"leading":${leading},"of":${keys.length}}\n`;
     const headers = ['Content-Type', JSON_TYPE, 'Content-Length', String(body.length)];
     respond(exchange, { status: 200, fixed: negotiatedHeaders, headers }, body);

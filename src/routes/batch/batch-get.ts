@@ -35,6 +35,7 @@ export const batchGet: Handler = (exchange) => {
   return withJson(exchange, async (text, hold) => {
     const { batchKeys } = gateway.limits;
     const { keys, layers } = await readGet(text, batchKeys, itemCounter(hold, 'get'));
+    exchange.itemCount = keys.length;
     const cut = layers === undefined ? undefined : layerCutOf(layers, gateway.layouts);
     if (type === SAFETENSORS_TYPE) await requireTensorNames(keys, gateway.limits.batchKeys, cut);
     await sendObjects(exchange, hold, { keys, type, cut });

@@ -63,6 +63,7 @@ async function receiveJson(exchange: Exchange, { digest, writer, hold }: BatchPu
   const text = await receiveText(exchange, hold, digest);
   const { batchKeys } = exchange.gateway.limits;
   const { put, items } = await readPut(text, batchKeys, itemCounter(hold, 'put'));
+  exchange.itemCount = items.length;
   writer.place(put.options, put.ifExists);
   await decodeItems(items, writer);
 }

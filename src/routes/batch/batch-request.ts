@@ -46,6 +46,7 @@ export function keysHandler(
     return withJson(exchange, async (text, hold) => {
       const { batchKeys } = gateway.limits;
       const keys = await readKeys(text, batchKeys, itemCounter(hold, form));
+      exchange.itemCount = keys.length;
       await respondResults(exchange, await ask(batchesOf(exchange), keys, req.socket));
     });
   };
@@ -67,6 +68,7 @@ export function withJson(
 
 /** Sends the results of a batch: as one text when they are short, else in pieces as the client reads them. */
 export async function respondResults(exchange: Exchange, results: Results): Promise<void> {
+  exchange.itemCount = results.count;
   exchange.failedItems = results.failures;
   const headers = ['Content-Type', JSON_TYPE, 'Batch-Failed', String(results.failed)];
   const head = { status: 200, fixed: negotiatedHeaders, headers };

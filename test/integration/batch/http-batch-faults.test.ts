@@ -62,10 +62,10 @@ withGateway(failingEngine, (gateway) => {
   describe('items that fail', () => {
     it('are logged in one line, and counted, by their problem', async () => {
       const keys = await stored(3);
-      const name = 'memcache_gateway_batch_failed_items_total{http_route=';
+      const name = 'memcache_gateway_items_total{http_route=';
       const counter = async (operation: string, problem: string) =>
         (await metricsOf(gateway().url)).get(
-          `${name}"/v1/batch/${operation}",problem="${problem}"}`,
+          `${name}"/v1/batch/${operation}",operation="${operation}",outcome="${problem}"}`,
         ) ?? 0;
       for (const [operation, on, accept] of [
         ['get', 'batch_get', asMixed],

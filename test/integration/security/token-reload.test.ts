@@ -118,6 +118,8 @@ describe('a token file that changes', () => {
     writeTokens(file, [admin, old]);
     await until(async () => (await metric(gateway.url, ok)) === 1, { deadlineMs: DEADLINE_MS });
     assert.equal(await metric(gateway.url, 'memcache_gateway_token_file_failures_total'), 3);
+    const readAt = await metric(gateway.url, 'memcache_gateway_token_file_read_timestamp_seconds');
+    assert.ok(Math.abs(readAt - Date.now() / 1000) < 60, String(readAt));
   });
 
   it('is read at once on SIGHUP', async () => {

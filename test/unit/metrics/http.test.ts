@@ -28,23 +28,6 @@ describe('HttpMetrics', () => {
     }
   });
 
-  it('counts the failed items of batches by their problem', async () => {
-    const registry = new Registry();
-    const metrics = new HttpMetrics(registry, () => 0);
-    metrics.itemsFailed('/v1/batch/get', new Map([['no-room', 2]]));
-    metrics.itemsFailed(
-      '/v1/batch/get',
-      new Map([
-        ['no-room', 1],
-        ['object-not-found', 5],
-      ]),
-    );
-    const text = await registry.metrics();
-    const name = 'memcache_gateway_batch_failed_items_total{http_route="/v1/batch/get",problem=';
-    assert.ok(text.includes(`${name}"no-room"} 3\n`), text);
-    assert.ok(text.includes(`${name}"object-not-found"} 5\n`), text);
-  });
-
   it('returns the same numbers in two scrapes', async () => {
     const registry = new Registry();
     new HttpMetrics(registry, () => 0).observe(route, 'GET', 200, 0.02, 1, 2);

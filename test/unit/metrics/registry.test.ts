@@ -9,7 +9,7 @@ import { createRegistry } from '../../../src/metrics/registry.ts';
 const noPool = {
   version: '1.2.3',
   workers: [],
-  waitingConnections: 0,
+  waitingConnections: 4,
   fallbackConnections: 0,
   fallbackResponses: new Map([[503, 2]]),
 };
@@ -55,6 +55,7 @@ describe('the metrics of a worker', () => {
       'took_seconds_bucket{le="1",code="0"} 2',
       'took_seconds_count{code="0"} 2',
       'memcache_gateway_fallback_responses_total{status="503"} 2',
+      'memcache_gateway_waiting_connections 4',
       '# TYPE process_cpu_seconds_total counter',
       '# TYPE nodejs_eventloop_lag_seconds gauge',
     ]) {

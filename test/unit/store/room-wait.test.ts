@@ -42,6 +42,7 @@ describe('a put that waits for room', () => {
     assert.equal(beyond.made(), 0);
     const within = wait.retry(40, present, () => Promise.resolve(succeeds));
     assert.equal(wait.heldBytes, 100);
+    assert.deepEqual([wait.waiting, wait.waits], [2, 2]);
     succeeds = true;
     await Promise.all([first, within]);
     assert.equal(wait.heldBytes, 0);
