@@ -97,6 +97,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
   const code = await supervisor.finished;
   // A worker that was killed could not remove its pool.
   removePool(poolName);
+  log.lines.info({ code, uptimeMs: Math.round(process.uptime() * 1000) }, 'stopped');
   await log.close();
   return code;
 }

@@ -1,5 +1,15 @@
 import { featureNameFault } from '../node-internals/feature-names.ts';
-import { choice, integer, list, path, toggle } from './kinds.ts';
+import {
+  choice,
+  integer,
+  kibibyte,
+  list,
+  mebibyte,
+  path,
+  size,
+  tebibyte,
+  toggle,
+} from './kinds.ts';
 import { logLevels, setting } from './setting.ts';
 
 /** The processes of the gateway, and what they log. */
@@ -53,6 +63,12 @@ export const processSettings = {
     'Logs',
     integer(0, 3_600_000, 'MS'),
     1000,
-    'Requests that take longer are logged; each 100 MiB of their bodies allow one more second. 0 turns this off.',
+    'Requests that take longer are logged; the bytes of their bodies allow more, at --slow-rate-bytes. 0 turns this off.',
+  ),
+  slowRateBytes: setting(
+    'Logs',
+    size(kibibyte, tebibyte),
+    100 * mebibyte,
+    'Bytes that a request which is not slow transfers in a second, in both directions together: each of them adds one second to --slow-request-ms.',
   ),
 };

@@ -22,6 +22,14 @@ const refusal501: ProblemSlug = 'not-implemented';
 const isLimited = (status: number): boolean =>
   (status >= 400 && status < 500) || status === 503 || status === 504 || status === 507;
 
+export interface ExchangeLogSettings {
+  readonly accessLog: boolean;
+  /** 0: no request is slow. */
+  readonly slowRequestMs: number;
+  /** Bytes of both bodies together that add a second to `slowRequestMs`. */
+  readonly slowRateBytes: number;
+}
+
 export interface ExchangeLog {
   write(exchange: Recorded, status: number, durationMs: number): void;
   /** Logs the counts of lines that were dropped; call this before the worker ends. */
@@ -36,9 +44,9 @@ export interface ExchangeLog {
  */
 export function exchangeLog(
   logger: Logger,
-  settings: { accessLog: boolean; slowRequestMs: number },
+  { accessLog, slowRequestMs, slowRateBytes }: ExchangeLogSettings,
 ): ExchangeLog {
-  const { accessLog, slowRequestMs } = settings;
+  const bytesPerMs = slowRateBytes / 1000;
   const limit = createLineLimit((problem, suppressed) => {
     const line = { problem, suppressed };
     if (problem.startsWith(ITEMS)) {
@@ -49,7 +57,7 @@ export function exchangeLog(
   });
   const write = (exchange: Recorded, status: number, durationMs: number): void => {
     const bytes = exchange.bytesIn + exchange.bytesOut;
-    const slow = slowRequestMs > 0 && durationMs > slowRequestMs + bytes / TOLERATED_BYTES_PER_MS;
+    const slow = slowRequestMs > 0 && durationMs > slowRequestMs + bytes / bytesPerMs;
     const items = failuresOf(exchange.failedItems);
     const failed = status >= 400 && !ordinary.has(exchange.problem);
     const ours = exchange.error !== undefined || (status >= 500 && exchange.problem !== refusal501);
@@ -83,9 +91,6 @@ function isRefusal(problem: string): boolean {
 
 /** Begins the kind of lines about failed items. */
 const ITEMS = 'items: ';
-
-/** Of a value, besides --slow-request-ms: 100 MiB in a second, which a fast network exceeds tenfold. */
-const TOLERATED_BYTES_PER_MS = (100 * 1024 * 1024) / 1000;
 
 /** The failed items with each problem that is a failure, and the kind of their line for its limit. */
 function failuresOf(

@@ -5,6 +5,7 @@
  */
 import { once } from 'node:events';
 import { pino } from 'pino';
+import { shortRequest } from './short-request.ts';
 
 export type Logger = pino.Logger;
 
@@ -68,7 +69,7 @@ async function prettyStream(destination: pino.DestinationStream): Promise<pino.D
   });
   return {
     write(line) {
-      destination.write(format(line));
+      destination.write(format(shortRequest(line)));
     },
   };
 }

@@ -1,7 +1,7 @@
 import { ProblemError } from '../errors/problems.ts';
 import { dismiss } from '../http/connection/connection-state.ts';
 import { clientHasLeft, type Exchange, type Recorded } from '../http/exchange.ts';
-import { type ExchangeLog, exchangeLog } from '../http/exchange-log.ts';
+import { type ExchangeLog, type ExchangeLogSettings, exchangeLog } from '../http/exchange-log.ts';
 import type { Logger } from '../log/types.ts';
 import { HttpMetrics } from '../metrics/http.ts';
 import { type ItemOutcome, OutcomeMetrics } from '../metrics/outcomes.ts';
@@ -14,11 +14,7 @@ export class ExchangeRecorder {
   readonly #log: ExchangeLog;
   #inFlight = 0;
 
-  constructor(
-    registry: MetricSink,
-    logger: Logger,
-    settings: { accessLog: boolean; slowRequestMs: number },
-  ) {
+  constructor(registry: MetricSink, logger: Logger, settings: ExchangeLogSettings) {
     this.#metrics = new HttpMetrics(registry, () => this.#inFlight);
     this.#outcomes = new OutcomeMetrics(registry, (route, method) =>
       this.#metrics.requests(route, method),

@@ -165,6 +165,13 @@ describe('a client that pipelines and breaks its connection', () => {
   });
 });
 
+/** The last line of the log is that of the end. */
+function assertStopped(gateway: GatewayProcess, code: number): void {
+  const { msg, level, code: logged, uptimeMs, pid } = gateway.logged().at(-1) ?? {};
+  assert.deepEqual([msg, level, logged, pid], ['stopped', 'info', code, gateway.pid]);
+  assert.ok(Number(uptimeMs) > 100 && Number(uptimeMs) < 600_000, String(uptimeMs));
+}
+
 describe('a stop', () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     it(`by ${signal} lets a request in flight finish, removes the pool, and exits with 0`, async () => {
@@ -182,6 +189,7 @@ describe('a stop', () => {
       assert.equal(await put.answer, 201);
       assert.deepEqual(await gateway.ended, { code: 0, signal: null });
       assert.equal(gateway.stderr(), '');
+      assertStopped(gateway, 0);
       assert.equal(isAlive(worker ?? 0), false);
       assert.equal(poolExists(pool), false);
     });
@@ -214,6 +222,7 @@ describe('a stop', () => {
       /a second signal, SIGTERM.*requests in flight: 1, engine calls: 0/,
     );
     await assert.rejects(put.answer);
+    assertStopped(gateway, 1);
     assert.equal(poolExists(pool), false);
   });
 
@@ -223,6 +232,7 @@ describe('a stop', () => {
     gateway.signal('SIGTERM');
     assert.deepEqual(await gateway.ended, { code: 1, signal: null });
     assert.match(gateway.stderr(), /cut off: the worker of device 0 .*requests in flight: 1, /);
+    assertStopped(gateway, 1);
     await assert.rejects(put.answer);
   });
 

@@ -152,6 +152,11 @@ describe('sizes', () => {
     );
     assert.deepEqual(faultsOf(['--batch-json-bytes', '64MiB']), []);
     assert.match(onlyFault(['--batch-json-bytes', '67108865']), /give 64KiB to 64MiB/);
+    for (const rate of ['1KiB', '1TiB'])
+      assert.deepEqual(faultsOf(['--slow-rate-bytes', rate]), []);
+    for (const rate of ['0', '1023', '1099511627777']) {
+      assert.match(onlyFault(['--slow-rate-bytes', rate]), /give 1KiB to 1TiB/);
+    }
     for (const text of ['', 'much', '-1', '1q', '1 GiB GiB', '1.5', 'GiB', '1,5g']) {
       assert.equal(faultsOf(['--arena-bytes', text]).length, 1, text);
     }

@@ -6,7 +6,11 @@ import { pino } from 'pino';
 import { type ProblemSlug, problemKinds } from '../../../src/errors/problems.ts';
 import { createConnectionStates } from '../../../src/http/connection/connection-state.ts';
 import type { Exchange, Gateway } from '../../../src/http/exchange.ts';
-import { exchangeLog, hashedKey } from '../../../src/http/exchange-log.ts';
+import {
+  type ExchangeLogSettings,
+  exchangeLog,
+  hashedKey,
+} from '../../../src/http/exchange-log.ts';
 import { nothing } from '../../../src/http/security/grant.ts';
 
 const ordinary: readonly ProblemSlug[] = [
@@ -15,6 +19,8 @@ const ordinary: readonly ProblemSlug[] = [
   'precondition-failed',
   'range-not-satisfiable',
 ];
+const mebibyte = 1 << 20;
+const defaults = { accessLog: false, slowRequestMs: 1000, slowRateBytes: 100 * mebibyte };
 const secret = 'users/42/a question nobody should read';
 
 function exchange(changes: Partial<Exchange> = {}): Exchange {
@@ -48,7 +54,7 @@ function logged(
   status: number,
   durationMs: number,
   changes: Partial<Exchange> = {},
-  settings = { accessLog: false, slowRequestMs: 1000 },
+  settings: ExchangeLogSettings = defaults,
 ) {
   const lines: string[] = [];
   const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
@@ -92,13 +98,21 @@ describe('exchangeLog', () => {
     assert.equal(line?.['level'], 40);
     assert.equal(line?.['msg'], 'slow request');
     assert.equal(logged(404, 2000, { problem: 'object-not-found' })?.['msg'], 'slow request');
-    assert.equal(logged(200, 1e9, {}, { accessLog: false, slowRequestMs: 0 }), undefined);
+    assert.equal(logged(200, 1e9, {}, { ...defaults, slowRequestMs: 0 }), undefined);
   });
 
-  it('allows one more second for each 100 MiB of the bodies', () => {
-    const large = { bytesIn: 150 * 1024 * 1024, bytesOut: 50 * 1024 * 1024 };
-    assert.equal(logged(200, 3000, large), undefined);
-    assert.equal(logged(200, 3001, large)?.['msg'], 'slow request');
+  it('allows one more second for the bytes of --slow-rate-bytes, in either direction', () => {
+    const batch = { route: '/v1/batch/get', key: '' } as const;
+    for (const [slowRateBytes, bytes] of [
+      [100 * mebibyte, { bytesIn: 150 * mebibyte, bytesOut: 50 * mebibyte }],
+      [mebibyte, { bytesIn: 0, bytesOut: 2 * mebibyte }],
+      [mebibyte, { bytesIn: 2 * mebibyte, bytesOut: 0, ...batch }],
+      [1024, { bytesIn: 1024, bytesOut: 1024 }],
+    ] as const) {
+      const settings = { ...defaults, slowRateBytes };
+      assert.equal(logged(200, 3000, bytes, settings), undefined);
+      assert.equal(logged(200, 3000.1, bytes, settings)?.['msg'], 'slow request');
+    }
   });
 
   it('logs the items of a batch that failed, by problem, without those of an ordinary cache', () => {
@@ -117,7 +131,7 @@ describe('exchangeLog', () => {
   it('logs ten lines about failed items in a window, then their number', () => {
     const lines: string[] = [];
     const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
-    const log = exchangeLog(logger, { accessLog: false, slowRequestMs: 1000 });
+    const log = exchangeLog(logger, defaults);
     const failedItems = new Map<ProblemSlug, number>([['no-room', 1]]);
     for (let at = 0; at < 15; at += 1) log.write(exchange({ failedItems }), 200, 1);
     assert.equal(lines.length, 10);
@@ -152,7 +166,7 @@ describe('exchangeLog', () => {
   });
 
   it('logs every request with --access-log', () => {
-    const settings = { accessLog: true, slowRequestMs: 1000 };
+    const settings = { ...defaults, accessLog: true };
     assert.equal(logged(200, 1, {}, settings)?.['msg'], 'request');
     assert.equal(logged(404, 1, { problem: 'object-not-found' }, settings)?.['msg'], 'request');
     assert.equal(logged(400, 1, {}, settings)?.['msg'], 'request refused');
@@ -191,7 +205,7 @@ describe('exchangeLog in an overload', () => {
       { level: 'trace' },
       { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
     );
-    const log = exchangeLog(logger, { accessLog, slowRequestMs: 0 });
+    const log = exchangeLog(logger, { ...defaults, accessLog, slowRequestMs: 0 });
     for (let i = 0; i < 500; i++) {
       log.write(exchange({ problem: 'no-room' }), 507, 1);
       if (i < 100) log.write(exchange({ problem: 'arena-full' }), 503, 1);

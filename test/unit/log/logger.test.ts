@@ -52,6 +52,16 @@ describe('the log', () => {
     assert.match(text, /^.*INFO.*hello.*a.*:.*1.*\n$/, 'one line');
   });
 
+  it('has a short line for a request, as text', async () => {
+    const request = { requestId: 'r-1', method: 'PUT', route: '/v1/objects/{key}', status: 201 };
+    const sizes = { durationMs: 2, bytesIn: 5, bytesOut: 0 };
+    const text = await written({ format: 'pretty' }, ({ logger }) =>
+      logger.info({ ...request, ...sizes }, 'request'),
+    );
+    assert.match(text, /INFO.*PUT \/v1\/objects\/\{key\} 201, 2.0 ms, 5 B in, 0 B out/);
+    assert.doesNotMatch(text, /r-1/);
+  });
+
   it('keeps an error with its stack and cause', async () => {
     const cause = new Error('inner');
     const text = await written({}, ({ logger }) => {
