@@ -461,7 +461,8 @@ export interface paths {
          * @description Puts, gets and removes a small object of its own, with a deadline. The response is 503 while no
          *     worker is ready or responds, while the engine does not respond, while engine calls hang and new
          *     ones are refused, and after the shutdown has begun. The detail gives the reason. With
-         *     `--ready-when all` it is also 503 until the worker of every device is ready.
+         *     `--ready-when all` it is also 503 until the worker of every device is ready. Only `verbose` needs a
+         *     token, with the scope `admin`.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -2422,7 +2423,7 @@ export interface operations {
                  * @example kv/
                  */
                 prefix?: components["parameters"]["Prefix"];
-                /** @description Maximum number of keys of the page. */
+                /** @description Maximum number of keys of the page. A page may be shorter, although `cursor` leads to more keys. */
                 limit?: number;
                 /** @description The `cursor` of the page before. */
                 cursor?: string;
@@ -2560,6 +2561,8 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             default: components["responses"]["Problem"];
         };
     };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type ProblemSlug, problemKinds } from '../errors/problems.ts';
 import { createLineLimit } from '../log/line-limit.ts';
 import type { Logger } from '../log/types.ts';
+import type { MalformedRequest } from './connection/client-error.ts';
 import { clientHasLeft, type Recorded } from './exchange.ts';
 
 /** Problems that are not failures. Their status is not enough: the engine's -3101 is a 409 as well. */
@@ -32,6 +33,8 @@ export interface ExchangeLogSettings {
 
 export interface ExchangeLog {
   write(exchange: Recorded, status: number, durationMs: number): void;
+  /** Bytes that are no request; limited like a refusal with the same problem. */
+  malformed(malformed: MalformedRequest): void;
   /** Logs the counts of lines that were dropped; call this before the worker ends. */
   flush(): void;
 }
@@ -80,7 +83,10 @@ export function exchangeLog(
     else if (items !== undefined && !failed) logger.warn(line, 'items of a batch failed');
     else logger.info(line, failed ? 'request refused' : 'request');
   };
-  return { write, flush: () => limit.flush() };
+  const malformed = (request: MalformedRequest): void => {
+    if (accessLog || limit.admits(request.problem)) logger.info(request, 'malformed request');
+  };
+  return { write, malformed, flush: () => limit.flush() };
 }
 
 /** Whether a limited problem is a fault of clients. */

@@ -17,7 +17,7 @@ import {
   problemResponse,
 } from '../http/response/problem.ts';
 import type { Access } from '../http/security/access.ts';
-import { authorize } from '../http/security/authorize.ts';
+import { authorize, authorizeVerbose } from '../http/security/authorize.ts';
 import { checkHead, type Expectation } from '../http/security/head.ts';
 import type { BrowserGuard } from '../http/security/host.ts';
 import type { MetricsText } from '../messages/protocol.ts';
@@ -91,6 +91,7 @@ async function responseTo(
     const verbose = isOperation(path) && requireOperation(req, query, operations[path]);
     const { method = 'GET' } = req;
     if (isOperation(path)) authorize({ gateway: { access }, grant, route: path, method, key: '' });
+    if (verbose) authorizeVerbose({ grant });
     if (path === '/livez') return ok('application/json', '{"status":"live"}\n', requestId);
     if (path === '/metrics') {
       const { contentType, body } = await metricsText();

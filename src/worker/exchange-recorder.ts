@@ -1,4 +1,5 @@
 import { ProblemError } from '../errors/problems.ts';
+import type { MalformedRequest } from '../http/connection/client-error.ts';
 import { dismiss } from '../http/connection/connection-state.ts';
 import { clientHasLeft, type Exchange, type Recorded } from '../http/exchange.ts';
 import { type ExchangeLog, type ExchangeLogSettings, exchangeLog } from '../http/exchange-log.ts';
@@ -48,6 +49,12 @@ export class ExchangeRecorder {
     if (clientHasLeft(exchange)) this.#metrics.clientGone(route);
     this.#countOutcome(exchange, status);
     this.#log.write(exchange, status, durationMs);
+  }
+
+  /** Bytes that never became a request. */
+  malformed(malformed: MalformedRequest): void {
+    this.#outcomes.problem(malformed.problem);
+    this.#log.malformed(malformed);
   }
 
   /** A single request that succeeds is counted by its duration alone. */

@@ -3,7 +3,11 @@ import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
 import { ClientGoneError } from '../errors/client-gone.ts';
 import { BodyReceiver, holdBody } from '../http/body/body-receiver.ts';
-import { type ClientError, respondToClientError } from '../http/connection/client-error.ts';
+import {
+  type ClientError,
+  type MalformedRequest,
+  respondToClientError,
+} from '../http/connection/client-error.ts';
 import { refuseConnect } from '../http/connection/connect.ts';
 import type { ConnectionHandler } from '../http/connection/connection-handler.ts';
 import { admit, createConnectionStates } from '../http/connection/connection-state.ts';
@@ -99,8 +103,10 @@ export class RequestServer implements ConnectionHandler {
   }
 
   clientError(error: ClientError, socket: Socket): void {
-    const { logger, config } = this.#options;
-    respondToClientError(logger, error, socket, this.#states.of(socket), config.idleTimeoutMs);
+    const { recorder, config } = this.#options;
+    const connection = this.#states.of(socket);
+    const report = (malformed: MalformedRequest) => recorder.malformed(malformed);
+    respondToClientError(report, error, socket, connection, config.idleTimeoutMs);
   }
 
   /** Whether a request of the connection is being served. */

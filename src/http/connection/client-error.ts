@@ -2,7 +2,6 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { ClientGoneError } from '../../errors/client-gone.ts';
 import { ProblemError, type ProblemOptions, type ProblemSlug } from '../../errors/problems.ts';
-import type { Logger } from '../../log/types.ts';
 import { isReadingPaused } from '../body/read-pause.ts';
 import { requestIdOf } from '../request/request-id.ts';
 import { problemResponse } from '../response/problem.ts';
@@ -19,6 +18,14 @@ export type ClientError = Error & {
   bytesParsed?: number;
 };
 
+/** Bytes that are no request, for the log and the metrics. */
+export interface MalformedRequest {
+  readonly requestId: string;
+  /** The code of node:http, or its message. */
+  readonly error: string;
+  readonly problem: ProblemSlug;
+}
+
 /** The code of node:http for a head that took too long. */
 const HEAD_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
 
@@ -29,7 +36,7 @@ const HEAD_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
  * its own. A client that ends its side inside a body counts as disconnected.
  */
 export function respondToClientError(
-  logger: Logger,
+  report: (malformed: MalformedRequest) => void,
   error: ClientError,
   socket: Socket,
   connection: ConnectionState,
@@ -37,7 +44,7 @@ export function respondToClientError(
 ): void {
   if (error.code === HEAD_TIMEOUT && isReadingPaused(socket)) {
     postponeHeadTimeout(socket, connection, headTimeoutMs, () =>
-      respondToClientError(logger, error, socket, connection, headTimeoutMs),
+      respondToClientError(report, error, socket, connection, headTimeoutMs),
     );
     return;
   }
@@ -62,10 +69,7 @@ export function respondToClientError(
     return;
   }
   const requestId = connection.serving?.requestId ?? requestIdOf(undefined);
-  logger.info(
-    { requestId, error: error.code ?? error.message, problem: fault.slug },
-    'malformed request',
-  );
+  report({ requestId, error: error.code ?? error.message, problem: fault.slug });
   const respond = (): void => {
     if (!socket.destroyed && !isClosing(socket)) writeProblem(socket, fault, requestId);
   };

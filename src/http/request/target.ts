@@ -10,7 +10,10 @@ export interface Target {
   readonly query: string;
 }
 
-/** Cuts a request target, in origin or absolute form (RFC 9112 §3.2), as the client sent it. */
+/**
+ * Cuts a request target, in origin or absolute form (RFC 9112 §3.2), as the client sent it. The scheme is
+ * ignored, as Express does: otherwise a check of the path would miss a path that Express serves.
+ */
 export function parseTarget(target: string): Target {
   const origin = target.charCodeAt(0) === 0x2f ? target : withoutAuthority(target);
   const mark = origin.indexOf('?');
@@ -27,7 +30,7 @@ export const authorityOf = (target: string): string | undefined =>
   /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(target)?.[1];
 
 function withoutAuthority(target: string): string {
-  const match = /^https?:\/\/[^/?#]*/i.exec(target);
+  const match = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target);
   if (match === null) return target;
   const rest = target.slice(match[0].length);
   return rest.startsWith('/') ? rest : `/${rest}`;

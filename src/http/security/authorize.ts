@@ -59,14 +59,22 @@ export function authorize({ gateway, grant, route, method, key }: Asked): void {
     if (!isOpen && grant.refusal !== undefined) throw grant.refusal;
     return;
   }
-  if (grant.refusal !== undefined) throw grant.refusal;
   // A method that the table lacks needs the scope that fewest have.
-  const scope = rule[method] ?? 'admin';
-  if (!grant.scopes.includes(scope)) throw scopeMissing(grant, scope);
+  authorizeScope({ grant }, rule[method] ?? 'admin');
   if (key !== '' && !permitsKey(grant, key)) throw keyNotPermitted(grant);
 }
 
-export function scopeMissing({ id }: Grant, scope: Scope): ProblemError {
+/** @throws ProblemError `token-required`, `token-invalid`, `scope-missing` */
+export function authorizeScope({ grant }: Pick<Asked, 'grant'>, scope: Scope): void {
+  if (grant.refusal !== undefined) throw grant.refusal;
+  if (!grant.scopes.includes(scope)) throw scopeMissing(grant, scope);
+}
+
+/** What `/readyz?verbose` adds is that of `/v1/clients`, so it needs the same scope. */
+export const authorizeVerbose = (asked: Pick<Asked, 'grant'>): void =>
+  authorizeScope(asked, 'admin');
+
+function scopeMissing({ id }: Grant, scope: Scope): ProblemError {
   if (id === undefined) {
     return new ProblemError('scope-missing', {
       detail: `The operation needs the scope ${scope}. Without tokens, only loopback and Unix listeners have it: start the gateway with --token-file, or use such a listener.`,

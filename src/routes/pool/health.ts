@@ -2,6 +2,7 @@ import { ProblemError } from '../../errors/problems.ts';
 import { requireAcceptable } from '../../http/request/media-type.ts';
 import { parseQuery, switched } from '../../http/request/query.ts';
 import { respondJson, respondText } from '../../http/response/respond.ts';
+import { authorizeVerbose } from '../../http/security/authorize.ts';
 import { MmcError } from '../../native/abi/errors.ts';
 import type { Arena } from '../../native/abi/types.ts';
 import { isRefusing } from '../../scheduler/arena-room.ts';
@@ -81,6 +82,7 @@ function readiness({
   }
   return async (exchange) => {
     const verbose = switched('verbose', parseQuery(exchange.query, ['verbose']).verbose);
+    if (verbose) authorizeVerbose(exchange);
     requireAcceptable(exchange.req, 'application/json');
     const pool = verbose || needsAll ? await poolReport().catch(noReport) : undefined;
     try {

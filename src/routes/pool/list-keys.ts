@@ -26,8 +26,11 @@ export const listKeys: Handler = (exchange) => {
   const after = query.cursor === undefined ? Buffer.alloc(0) : readCursor(query.cursor, prefix);
   const pool = requirePool(exchange);
   return withTextHold(exchange, async (hold) => {
-    hold.take(limit * KEY_BYTES);
-    const { keys, more } = await pool.keys({ prefix, after, limit }, exchange.req.socket);
+    // A page that does not fit into the memory of one client is shorter; the cursor leads to the rest.
+    const most = Math.min(limit, Math.floor(hold.most / KEY_BYTES));
+    hold.take(most * KEY_BYTES);
+    const page = { prefix, after, limit: most };
+    const { keys, more } = await pool.keys(page, exchange.req.socket);
     const texts: string[] = [];
     const binaryKeys: string[] = [];
     for (const key of keys) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { withGateway } from '../../helpers/http/lanes.ts';
+import { connectRaw, requestHead } from '../../helpers/http/raw-connection.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
 import { requestRaw } from '../../helpers/openapi/openapi.ts';
 import { metricsOf } from '../../helpers/process/metrics.ts';
@@ -44,6 +45,10 @@ withGateway({ args: ['--allow-origin', listed] }, (gateway) => {
         }
         await problem('GET', '', 403, 'origin-not-allowed', from(site), '/v1/clients');
         await problem('GET', '', 403, 'origin-not-allowed', from(site), '/v1/nothing');
+        const { send, next, destroy } = await connectRaw(gateway().port);
+        send(requestHead('GET', `foo://127.0.0.1/v1/clients`, { 'Sec-Fetch-Site': site }));
+        assert.equal((await next()).status, 403);
+        destroy();
       }
       assert.equal(await engineCalls(), before);
       assert.equal((await request('GET', key)).status, 200);

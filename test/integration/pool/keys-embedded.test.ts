@@ -106,3 +106,23 @@ describe('GET /v1/keys on the embedded engine', () => {
     assert.deepEqual((await page({ limit: '1', prefix: 'kv/' })).keys, next);
   });
 });
+
+describe('a page that exceeds the memory of one client', () => {
+  it('is shorter than its limit, and its cursor leads to the rest', async () => {
+    const names = Array.from({ length: 300 }, (_, i) => `long/${String(i).padStart(3, '0')}`);
+    // One client may hold 256 KiB of texts, and a page takes 1 KiB for each key.
+    const own = await startGateway({ args: ['--batch-json-bytes', '64KiB'] });
+    const ask = async (query: string): Promise<Page> => {
+      const response = await fetch(`${own.url}/v1/keys?limit=1000&prefix=long/${query}`);
+      assert.equal(response.status, 200);
+      return (await response.json()) as Page;
+    };
+    for (const name of names) {
+      await fetch(`${own.url}/v1/objects/${name}`, { method: 'PUT', body: 'x' });
+    }
+    const { keys, cursor } = await ask('');
+    assert.deepEqual(keys, names.slice(0, 256));
+    assert.deepEqual(await ask(`&cursor=${cursor}`), { keys: names.slice(256) });
+    await own.kill();
+  });
+});

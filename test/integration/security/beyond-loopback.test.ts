@@ -78,7 +78,8 @@ describe('a listener beyond loopback', () => {
       assert.equal(status, 403);
       assert.equal(headers['www-authenticate'], undefined);
       assert.match(body.toString(), /scope-missing.*only loopback and Unix listeners/);
-      assert.equal(await statusOf(url, '/readyz?verbose'), 200);
+      assert.equal(await statusOf(url, '/readyz?verbose'), 403);
+      assert.equal(await statusOf(url, '/readyz'), 200);
     }
   });
 

@@ -220,7 +220,6 @@ withBothLanes({ args: ['--token-file', file, '--access-log'] }, (gateway) => {
       for (const target of [
         '/livez',
         '/readyz',
-        '/readyz?verbose',
         '/metrics',
         '/',
         '/docs',
@@ -232,6 +231,22 @@ withBothLanes({ args: ['--token-file', file, '--access-log'] }, (gateway) => {
         assert.equal((await send(operation, {})).status, 200, target);
         assert.equal((await send(operation, authorization('nonsense'))).status, 200, target);
       }
+    });
+
+    it('needs the scope admin for the details of /readyz', async () => {
+      const verbose = {
+        method: 'GET',
+        path: '/readyz?verbose',
+        scope: 'admin',
+        status: 200,
+      } as const;
+      assert.equal((await send(verbose, {})).problem, 'token-required');
+      assert.equal((await send(verbose, authorization('nonsense'))).problem, 'token-invalid');
+      assert.equal((await sendAs(verbose, tokens.expired)).problem, 'token-invalid');
+      assert.equal((await sendAs(verbose, tokens.read)).problem, 'scope-missing');
+      assert.equal((await sendAs(verbose, tokens.admin)).status, 200);
+      const plain = { ...verbose, path: '/readyz?verbose=off' };
+      assert.equal((await send(plain, {})).status, 200);
     });
   });
 

@@ -243,6 +243,20 @@ describe('exchangeLog in an overload', () => {
     assert.equal(of('no-room').counts, 1, 'a window that left out nothing says nothing');
   });
 
+  it('limits the lines about bytes that are no request, unless --access-log is on', () => {
+    for (const accessLog of [false, true]) {
+      const lines: string[] = [];
+      const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
+      const log = exchangeLog(logger, { ...defaults, accessLog });
+      const problem = 'malformed-request';
+      for (let i = 0; i < 40; i++) log.malformed({ requestId: `r-${i}`, error: 'HPE', problem });
+      assert.equal(lines.length, accessLog ? 40 : 10);
+      log.flush();
+      const suppressed = lines.filter((line) => /"suppressed":30/.test(line));
+      assert.equal(suppressed.length, accessLog ? 0 : 1);
+    }
+  });
+
   it('writes the counts at once when the worker ends', () => {
     const { log, of } = flooded(false);
     log.flush();

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import type { Server, ServerResponse } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { pino } from 'pino';
 import { pauseReading, resumeReading } from '../../../../src/http/body/read-pause.ts';
 import { respondToClientError } from '../../../../src/http/connection/client-error.ts';
 import { createConnectionServer } from '../../../../src/http/connection/connection-server.ts';
@@ -26,7 +25,7 @@ describe('the time limit of a head behind a connection that is not read', {
   before(async () => {
     await probeFeatures();
     const states = createConnectionStates();
-    const logger = pino({ level: 'silent' });
+    const report = () => undefined;
     server = createConnectionServer({ idleTimeoutMs });
     server.on('request', (req, res) => {
       if (!admit(states.of(req.socket), req, res)) return;
@@ -39,7 +38,7 @@ describe('the time limit of a head behind a connection that is not read', {
     });
     server.on('clientError', (error: Error, socket: Socket) => {
       timeouts += 1;
-      respondToClientError(logger, error, socket, states.of(socket), idleTimeoutMs);
+      respondToClientError(report, error, socket, states.of(socket), idleTimeoutMs);
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -199,13 +199,14 @@ describe('parseTarget', () => {
     const path = '/v1/objects/a';
     assert.deepEqual(parseTarget(`http://h:80${path}?x`), { path, query: 'x' });
     assert.deepEqual(parseTarget(`HTTPS://[::1]:80${path}`), { path, query: '' });
+    assert.deepEqual(parseTarget(`foo://h${path}?x`), { path, query: 'x' });
     assert.deepEqual(parseTarget('http://h'), { path: '/', query: '' });
     assert.deepEqual(parseTarget('http://h?x'), { path: '/', query: 'x' });
     assert.deepEqual(parseTarget('http://h//a'), { path: '//a', query: '' });
   });
 
   it('does not change forms that name no resource', () => {
-    for (const path of ['*', 'host:443', 'ftp://h/v1/objects/a', 'v1/objects/a', '']) {
+    for (const path of ['*', 'host:443', '://h/v1/objects/a', 'v1/objects/a', '']) {
       assert.deepEqual(parseTarget(path), { path, query: '' });
     }
   });
