@@ -13,6 +13,7 @@ export function becomeWorker(): void {
   runWorker({
     open: (start) => openGateway(start, log),
     explain,
+    warn: (fields, message) => log.lines.warn(fields, message),
     exit: (code) => void log.close().finally(() => leave(code)),
   });
 }

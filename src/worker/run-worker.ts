@@ -15,6 +15,8 @@ export interface WorkerParts {
   open(start: GatewayStart): Promise<RunningGateway>;
   /** Why `open` or anything later failed: for the operator; `permanent` when a restart cannot help. */
   explain(error: unknown): { message: string; permanent: boolean };
+  /** For the log, which the supervisor does not write. */
+  warn(fields: object, message: string): void;
   /**
    * Ends the process at once, with the log written but no exit handler run (docs/engine-facts.md
    * §3).
@@ -134,7 +136,21 @@ class Worker {
         break;
       case undefined:
         if (passed !== undefined) closePassed(passed);
+        this.#dropped(value);
     }
+  }
+
+  /** Without a valid `start` the worker would wait for ever, and the log would not say why. */
+  #dropped(value: unknown): void {
+    const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : '';
+    if (type === 'start') {
+      this.fail(new Error('the supervisor sent an invalid start message'));
+      return;
+    }
+    this.#parts.warn(
+      { type: String(type).slice(0, 64) },
+      'the supervisor sent an invalid message, which was dropped',
+    );
   }
 
   async #start(message: Extract<ToWorker, { type: 'start' }>): Promise<void> {

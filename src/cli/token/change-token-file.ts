@@ -1,6 +1,6 @@
 /** Changes the token file as a whole: a reader gets the old or the new one, and changes at the same time lose nothing. */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, realpath, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { withFileLock } from '../../os/file-lock.ts';
 import { type FileStatus, readTokenFile } from '../../tokens/read-token-file.ts';
@@ -36,7 +36,7 @@ export async function changeTokenFile(
     });
   } catch (error) {
     if (error instanceof TokenFileError) throw error;
-    throw new TokenFileError([explain(file, error)]);
+    throw new TokenFileError([await explain(file, error)]);
   }
 }
 
@@ -90,9 +90,27 @@ async function keepOwner(handle: FileHandle, { uid, gid, mode }: FileStatus): Pr
   await handle.chmod(mode & 0o777);
 }
 
-function explain(file: string, error: unknown): string {
+async function explain(file: string, error: unknown): Promise<string> {
   const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'EACCES' || code === 'EPERM') {
+    // Only the owner may open the lock file, and only root may keep the owner of a file of another user.
+    for (const each of [file, `${file}.lock`]) {
+      const owner = await stat(each).catch(() => undefined);
+      const fault = owner === undefined ? undefined : ownerFault(each, owner.uid);
+      if (fault !== undefined) return fault;
+    }
+  }
   if (code === 'ENOENT') return `${path.dirname(file)}: does not exist; create the directory first`;
   if (code === undefined) return message;
   return `${file}: cannot be changed (${code}); it needs a directory in which this user may create files`;
+}
+
+/** Why this user cannot change a file of the user `owner`; undefined if both are the same. */
+export function ownerFault(
+  file: string,
+  owner: number,
+  user = process.geteuid?.(),
+): string | undefined {
+  if (user === undefined || user === owner) return undefined;
+  return `${file}: belongs to the user ${owner}, and this command runs as the user ${user}; run it as the owner (sudo -u '#${owner}') or as root`;
 }

@@ -90,3 +90,29 @@ describe('a worker', () => {
     assert.equal(await textOf(client), '');
   });
 });
+
+describe('a worker that gets an invalid message', () => {
+  it('logs it, and ends with a reason if it is the start', async () => {
+    const { file, execArgv } = testProgram('pool-worker.ts');
+    const child = fork(file, [workerRole], {
+      execArgv,
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    });
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    const failed: unknown[] = [];
+    child.on('message', (message: { type: string }) => {
+      if (message.type === 'failed') failed.push(message);
+    });
+    child.send({ type: 'reconfigure', id: 1, layout: [], logLevel: 'loud', tokens: null });
+    child.send(7);
+    child.send({ type: 'start', device: 0 });
+    const [code] = (await once(child, 'close')) as [number];
+    assert.equal(code, 1);
+    assert.match(output, /\{"type":"reconfigure"\} the supervisor sent an invalid message/);
+    assert.match(output, /\{"type":""\} the supervisor sent an invalid message/);
+    assert.match(JSON.stringify(failed), /invalid start message/);
+  });
+});
