@@ -8,6 +8,9 @@ import { HttpMetrics } from '../metrics/http.ts';
 import { type ItemOutcome, OutcomeMetrics } from '../metrics/outcomes.ts';
 import type { MetricSink } from '../metrics/registry.ts';
 
+/** For the benchmark of the cost (test/bench): a worker without figures and log lines of requests. */
+const isOff = process.env['MCG_RECORDING'] === 'off';
+
 /** Counts, measures and logs each exchange once: every `begin` is followed by exactly one `end`. */
 export class ExchangeRecorder {
   readonly #metrics: HttpMetrics;
@@ -42,6 +45,7 @@ export class ExchangeRecorder {
 
   /** Also for a refusal that never was in flight. */
   record(exchange: Recorded): void {
+    if (isOff) return;
     const { route, method, bytesIn, bytesOut, res } = exchange;
     const durationMs = performance.now() - exchange.startedMs;
     const status = res.headersSent ? res.statusCode : 0;
