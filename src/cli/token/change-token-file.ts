@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import type { FileStatus } from '../../files/read-file.ts';
 import { withFileLock } from '../../os/file-lock.ts';
-import { type FileStatus, readTokenFile } from '../../tokens/read-token-file.ts';
+import { readTokenFile } from '../../tokens/read-token-file.ts';
 import type { TokenEntry } from '../../tokens/token.ts';
 import { formatTokenFile } from '../../tokens/token-file.ts';
 
