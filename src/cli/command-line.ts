@@ -66,6 +66,7 @@ export async function runCommandLine(
     warnings,
     reserve: files.reserve,
     tokenFile: files.tokens,
+    tls: files.tls,
     signals,
   });
 }

@@ -22,7 +22,7 @@ export function readyLine(facts: ReadyFacts): string {
 }
 
 function jsonLine({ version, worker, listeners, report, descriptors }: ReadyFacts): string {
-  const { addresses, tcp } = listeners;
+  const { addresses, adminAddresses, tcp } = listeners;
   const ready = report.clients.filter(({ state }) => state === 'ready');
   return JSON.stringify({
     level: 'info',
@@ -31,6 +31,7 @@ function jsonLine({ version, worker, listeners, report, descriptors }: ReadyFact
     // With socket files alone there is no URL for a browser.
     address: tcp?.address ?? addresses[0],
     addresses,
+    ...(adminAddresses.length > 0 ? { adminAddresses } : {}),
     docs: tcp && docsUrl(tcp),
     host: tcp?.host,
     port: tcp?.port,

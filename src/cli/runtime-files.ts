@@ -1,7 +1,7 @@
 /** The settings that change while the gateway runs, from the files that it reads again. */
 
 import type { Interpreted } from '../config/config.ts';
-import type { SoundTokenFile } from '../config/files.ts';
+import { type SoundTokenFile, tlsPathsOf } from '../config/files.ts';
 import type { Sound } from '../config/reload.ts';
 import { logLevels } from '../config/setting.ts';
 import type { PoolLog } from '../log/waiting-log.ts';
@@ -10,8 +10,11 @@ import type {
   LogLevelSetting,
   RuntimeSettings,
 } from '../messages/runtime-settings.ts';
-import type { TokenFileNumbers } from '../supervisor/supervisor-options.ts';
+import type { TlsFilesNumbers, TokenFileNumbers } from '../supervisor/supervisor-options.ts';
+import type { TlsMaterial } from '../tls/material.ts';
+import type { SoundTlsFiles } from '../tls/tls-files.ts';
 import { createReload } from './reload.ts';
+import type { TlsFilesWatch } from './tls-files-watch.ts';
 import { TokenFileWatch } from './token-file-watch.ts';
 
 export interface RuntimeFilesOptions {
@@ -20,6 +23,10 @@ export interface RuntimeFilesOptions {
   readonly reread: () => Promise<Interpreted>;
   /** The token file as it is at the start. */
   readonly tokenFile: SoundTokenFile | undefined;
+  /** The files of TLS as they are at the start, and the watch for them, which is loaded only for TLS. */
+  readonly tls?:
+    | { readonly files: SoundTlsFiles; readonly TlsFilesWatch: typeof TlsFilesWatch }
+    | undefined;
   /** Gets all settings, whichever of them has changed. */
   readonly apply: (settings: RuntimeSettings) => Promise<LogLevelOutcome>;
   readonly log: PoolLog;
@@ -28,18 +35,17 @@ export interface RuntimeFilesOptions {
 export interface RuntimeFiles {
   /** As they are at the start. */
   readonly settings: RuntimeSettings;
-  /** Reads the settings file and the token file again, those of them that are named. */
+  /** Each reads again what is named: the settings file, the token file, the files of TLS. */
   readonly reloads: readonly (() => Promise<void>)[];
   readonly tokenFile: () => TokenFileNumbers | undefined;
   /** Changes the log level until the settings file is read again, or the program ends. */
   readonly setLogLevel: (level: LogLevelSetting) => Promise<LogLevelOutcome>;
+  readonly tlsFiles: () => TlsFilesNumbers | undefined;
 }
 
 export function followFiles(options: RuntimeFilesOptions): RuntimeFiles {
   const { started, reread, tokenFile, log } = options;
   const { layout, logLevel, settingsFile, tokenFile: file } = started.config;
-  const settings: RuntimeSettings = { layout, logLevel, tokens: tokenFile?.tokens ?? null };
-  let current = settings;
   const change = (part: Partial<RuntimeSettings>): Promise<LogLevelOutcome> => {
     current = { ...current, ...part };
     return options.apply(current);
@@ -53,6 +59,14 @@ export function followFiles(options: RuntimeFilesOptions): RuntimeFiles {
           apply: (tokens) => void change({ tokens }),
           log,
         });
+  const certificates = watchTls(options, (tls) => void change({ tls }));
+  const settings: RuntimeSettings = {
+    layout,
+    logLevel,
+    tokens: tokenFile?.tokens ?? null,
+    tls: certificates?.material ?? null,
+  };
+  let current = settings;
   const reload = createReload({
     ...{ started, reread, log },
     running: () => current,
@@ -62,7 +76,7 @@ export function followFiles(options: RuntimeFilesOptions): RuntimeFiles {
     settings,
     reloads: [
       ...(settingsFile === undefined ? [] : [reload]),
-      ...(watch === undefined ? [] : [() => watch.reread()]),
+      ...[watch, certificates].flatMap((each) => (each === undefined ? [] : [() => each.reread()])),
     ],
     tokenFile: () => watch?.numbers,
     setLogLevel(level) {
@@ -75,5 +89,15 @@ export function followFiles(options: RuntimeFilesOptions): RuntimeFiles {
       if (!isQuieter) tell();
       return outcome;
     },
+    tlsFiles: () => certificates?.numbers,
   };
+}
+
+function watchTls(
+  { started, tls, log }: RuntimeFilesOptions,
+  apply: (material: TlsMaterial) => void,
+): TlsFilesWatch | undefined {
+  const paths = tlsPathsOf(started.config);
+  if (tls === undefined || paths === undefined) return undefined;
+  return new tls.TlsFilesWatch({ paths, files: tls.files, apply, log });
 }

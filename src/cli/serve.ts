@@ -21,6 +21,7 @@ import { guardAgainstErrors } from '../supervisor/guard.ts';
 import { ListenError } from '../supervisor/listeners/open-server.ts';
 import { keepHeapSteady } from '../supervisor/steady-heap.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
+import type { SoundTlsFiles } from '../tls/tls-files.ts';
 import type { EarlySignals } from './early-signals.ts';
 import { readyLine } from './ready-line.ts';
 import { followFiles, type RuntimeFiles } from './runtime-files.ts';
@@ -36,6 +37,8 @@ export interface StartOptions extends Sound {
   readonly reserve: { readonly library: string; readonly bytes: number } | undefined;
   /** The token file as it is at the start, if one is named. */
   readonly tokenFile: SoundTokenFile | undefined;
+  /** The files of TLS as they are at the start, if they are named. */
+  readonly tls: SoundTlsFiles | undefined;
   /** Since the program began. */
   readonly signals: EarlySignals;
 }
@@ -60,6 +63,7 @@ export async function startGateway(options: StartOptions): Promise<number> {
     started: options,
     reread: options.reread,
     tokenFile: options.tokenFile,
+    tls: options.tls && { files: options.tls, ...(await import('./tls-files-watch.ts')) },
     log: log.lines,
     apply(settings) {
       log.setLevel(settings.logLevel);
@@ -128,6 +132,7 @@ function createSupervisor(parts: SupervisorParts): Supervisor {
     runtime: files.settings,
     tokenFile: files.tokenFile,
     setLogLevel: files.setLogLevel,
+    tlsFiles: files.tlsFiles,
     devices: config.devices,
     program: {
       file: fileURLToPath(options.program),

@@ -14,7 +14,7 @@ export interface SignalOptions {
   readonly log: PoolLog;
 }
 
-/** SIGTERM and SIGINT stop the gateway, a second one kills it; SIGHUP reads the settings file and the token file again. */
+/** SIGTERM and SIGINT stop the gateway, a second one kills it; SIGHUP reads the files again that are named. */
 export function handleSignals({ supervisor, reloads, log }: SignalOptions): void {
   let last: { signal: NodeJS.Signals; time: number } | undefined;
   const stop = (signal: NodeJS.Signals): void => {
@@ -37,7 +37,7 @@ export function handleSignals({ supervisor, reloads, log }: SignalOptions): void
     else
       log.warn(
         {},
-        'SIGHUP: nothing to read again, since there is no --settings-file or --token-file',
+        'SIGHUP: nothing to read again, since there is no --settings-file, --token-file or --tls-cert',
       );
   });
 }

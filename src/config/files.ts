@@ -1,11 +1,13 @@
 /** Checks the files of the configuration, before a worker starts that would fail on them. */
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import os from 'node:os';
+import type { FileFaults } from '../files/read-file.ts';
 import {
   buildEngineCommand,
   embeddedLibraryPath,
   reserveLibraryPath,
 } from '../native/start/built-libraries.ts';
+import type { SoundTlsFiles, TlsFilesReading, TlsPaths } from '../tls/tls-files.ts';
 import { readTokenFile, type TokenFileReading } from '../tokens/read-token-file.ts';
 import type { Config, Origins } from './config.ts';
 import { formatBytes, mebibyte } from './kinds.ts';
@@ -22,6 +24,8 @@ export type MachineFindings = FileFindings & {
   readonly poolBytes: number;
   /** The token file, if one is named and has no fault. */
   readonly tokens: SoundTokenFile | undefined;
+  /** The files of TLS, if they are named and have no fault. */
+  readonly tls: SoundTlsFiles | undefined;
 };
 
 export type SoundTokenFile = Extract<TokenFileReading, { tokens: unknown }>;
@@ -35,7 +39,12 @@ export async function findFileFaults(
   const read = config.tokenFile === undefined ? undefined : await readTokenFile(config.tokenFile);
   const tokens = read !== undefined && 'tokens' in read ? read : undefined;
   const faults = read !== undefined && 'faults' in read ? tokenFaults(read) : [];
-  const warnings: string[] = [];
+  const tlsRead = await readTls(config);
+  const tls = tlsRead !== undefined && 'texts' in tlsRead ? tlsRead : undefined;
+  if (tlsRead !== undefined && 'faults' in tlsRead) {
+    faults.push(...tlsRead.faults.map((fault) => `TLS: ${fault}`));
+  }
+  const warnings = (tls?.warnings ?? []).map((warning) => `TLS: ${warning}`);
   if (config.engine === 'embedded') {
     if (!existsSync(embeddedLibraryPath)) {
       faults.push(
@@ -48,7 +57,7 @@ export async function findFileFaults(
     if ('fault' in fitted) faults.push(`--pool-bytes: ${fitted.fault}`);
     if ('warning' in fitted) warnings.push(`--pool-bytes: ${fitted.warning}`);
     const poolBytes = 'poolBytes' in fitted ? fitted.poolBytes : config.poolBytes;
-    return { faults, warnings, reserve: undefined, poolBytes, tokens };
+    return { faults, warnings, reserve: undefined, poolBytes, tokens, tls };
   }
   const fault = fileFault(config.engine);
   if (fault !== undefined) {
@@ -64,10 +73,24 @@ export async function findFileFaults(
     reserve: local.reserve,
     poolBytes: config.poolBytes,
     tokens,
+    tls,
   };
 }
 
-const tokenFaults = (read: Extract<TokenFileReading, { faults: unknown }>): string[] =>
+/** The files of TLS. The code for them is loaded only where it is needed. */
+export function tlsPathsOf({ tlsCert, tlsKey, tlsClientCa }: Config): TlsPaths | undefined {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  return { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa };
+}
+
+async function readTls(config: Config): Promise<TlsFilesReading | undefined> {
+  const paths = tlsPathsOf(config);
+  if (paths === undefined) return undefined;
+  const { readTlsFiles } = await import('../tls/tls-files.ts');
+  return readTlsFiles(paths);
+}
+
+const tokenFaults = (read: FileFaults): string[] =>
   read.faults.map((fault) => {
     const advice = read.isMissing
       ? '; create it with memcache-gateway token create (see token --help)'

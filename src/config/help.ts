@@ -123,13 +123,13 @@ On SIGHUP the gateway reads the file again. The flags and variables of the start
 The gateway applies \`--layout\` and \`--log-level\` to all workers at once and keeps all connections. For
 every other setting that has changed, a warning says that it takes effect at the next start. If the file
 has a fault, the gateway logs the fault and changes nothing. It logs the result before it applies a less
-verbose level. A level that \`PUT /v1/admin/log-level\` has set ([getting-started.md](getting-started.md#log-level)) ends then. SIGHUP also reads the file of \`--token-file\` again, which the gateway reads anyway within
-2 seconds after a change ([security.md](security.md#the-token-file)). With neither file, SIGHUP only writes
-a log line.
+verbose level. A level that \`PUT /v1/admin/log-level\` has set ([getting-started.md](getting-started.md#log-level))
+ends then. SIGHUP also reads the files of \`--token-file\`, \`--tls-cert\`, \`--tls-key\` and \`--tls-client-ca\`
+again, which the gateway reads anyway within 2 seconds after a change
+([security.md](security.md#the-token-file)). With none of these files, SIGHUP only writes a log line.
 
 A terminal that closes also sends SIGHUP. A gateway whose stdout was a terminal at start shuts down, as
-after SIGTERM, when that terminal has closed. With neither a settings file nor a token file, it shuts down
-after any SIGHUP.
+after SIGTERM, when that terminal has closed. With none of these files, it shuts down after any SIGHUP.
 
 `;
 

@@ -3,10 +3,31 @@ import path from 'node:path';
 import { isIPv6, isNameOrIPv4, isPlainIPv6 } from '../engine-config/host-text.ts';
 import { type Kind, list, type Reading } from './kinds.ts';
 
+/** What a port serves other than plain HTTP: `tls` the same over TLS, `admin` health and metrics alone. */
+export type Scheme = 'tls' | 'admin';
+
 /** An address or name of this machine with a port, or a socket file. */
 export type ListenAddress =
-  | { readonly host: string; readonly port: number }
+  | { readonly host: string; readonly port: number; readonly scheme?: Scheme }
   | { readonly path: string };
+
+type Places = {
+  readonly host: string;
+  readonly port: number;
+  readonly listen: readonly ListenAddress[];
+};
+
+/** All places, in the order of the listeners. `--host` and `--port` are short for one. */
+export const placesOf = ({ host, port, listen }: Places): readonly ListenAddress[] =>
+  listen.length > 0 ? listen : [{ host, port }];
+
+export const schemeOf = (
+  place: { readonly scheme?: Scheme | undefined } | { readonly path: string },
+): Scheme | undefined => ('path' in place ? undefined : place.scheme);
+
+/** The places on which the workers serve: all but those of `admin:`, which the supervisor serves. */
+export const workerPlaces = (places: Places): readonly ListenAddress[] =>
+  placesOf(places).filter((place) => schemeOf(place) !== 'admin');
 
 /** The kernel takes 107 bytes (unix(7)); the file is created under a name that is 7 longer (unix-listener.ts). */
 const longestPathBytes = 100;
@@ -15,10 +36,14 @@ const examples = '127.0.0.1:8080, [::1]:8080 or unix:/run/gateway.sock';
 
 /** Several places, separated by commas, or the flag several times. */
 export function listenAddresses(): Kind<readonly ListenAddress[]> {
-  const words = list('ADDRESS:PORT|unix:PATH', 'addresses with ports, socket files', (word) => {
-    const reading = readListenAddress(word);
-    return 'fault' in reading ? reading.fault : undefined;
-  });
+  const words = list(
+    '[tls:|admin:]ADDRESS:PORT|unix:PATH',
+    'addresses with ports, socket files',
+    (word) => {
+      const reading = readListenAddress(word);
+      return 'fault' in reading ? reading.fault : undefined;
+    },
+  );
   return {
     ...words,
     read(text) {
@@ -35,13 +60,16 @@ export function listenAddresses(): Kind<readonly ListenAddress[]> {
 /** The text that reads back as `address`. */
 export function writeListenAddress(address: ListenAddress): string {
   if ('path' in address) return `unix:${address.path}`;
-  const { host, port } = address;
-  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  const { host, port, scheme } = address;
+  const prefix = scheme === undefined ? '' : `${scheme}:`;
+  return `${prefix}${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 function readListenAddress(word: string): Reading<ListenAddress> {
   if (/[\x00-\x1f\x7f]/.test(word)) return { fault: 'contains control characters' };
   if (word.startsWith('unix:')) return readPath(word);
+  const [, prefix, rest] = /^(tls|admin):(.*)$/.exec(word) ?? [];
+  if (prefix !== undefined && rest !== undefined) return readScheme(prefix as Scheme, rest);
   const [, host, port] = /^(\[[^[\]]*\]|[^:[\]]*):([^:/]*)$/.exec(word) ?? [];
   if (host === undefined || port === undefined) return { fault: misshapen(word) };
   if (host === '' || host === '*') {
@@ -57,6 +85,23 @@ function readListenAddress(word: string): Reading<ListenAddress> {
     return { fault: `"${word}" has no port from 0 to ${maxPort}; 0 takes any free one` };
   }
   return { value: { host: bare, port: Number(port) } };
+}
+
+function readScheme(scheme: Scheme, rest: string): Reading<ListenAddress> {
+  if (/^\d*$/.test(rest)) {
+    return {
+      fault: `"${scheme}:${rest}" has no address; write ${scheme}:127.0.0.1:${rest || '8443'} for this machine alone, or ${scheme}:0.0.0.0:${rest || '8443'} for every IPv4 address of it`,
+    };
+  }
+  if (/^(tls|admin|unix):/.test(rest)) {
+    return {
+      fault: `"${scheme}:${rest}" has two prefixes; ${scheme}: takes an address with a port, and a socket file always serves plain HTTP`,
+    };
+  }
+  const reading = readListenAddress(rest);
+  return 'value' in reading && 'host' in reading.value
+    ? { value: { ...reading.value, scheme } }
+    : reading;
 }
 
 /** The fault of a host, without brackets, with advice. */

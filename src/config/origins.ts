@@ -36,8 +36,9 @@ export function sharedPlaceFault(listen: readonly ListenAddress[]): string | und
   return faults.length === 0 ? undefined : faults.join('; ');
 }
 
+/** Without its prefix, since a port serves either plain HTTP or TLS. */
 function canonical(place: ListenAddress): ListenAddress {
-  return 'path' in place ? place : { ...place, host: canonicalHost(place.host) };
+  return 'path' in place ? place : { host: canonicalHost(place.host), port: place.port };
 }
 
 /** `[::]` beside IPv4 addresses takes those of IPv6 alone. */

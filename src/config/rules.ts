@@ -2,15 +2,11 @@
 import { isLoopback } from '../engine-config/host-text.ts';
 import { leastHeapBytes, textBudgetBytes } from './heap.ts';
 import { formatBytes, mebibyte } from './kinds.ts';
-import { hostFault, writeListenAddress } from './listen.ts';
+import { hostFault, type ListenAddress, schemeOf, writeListenAddress } from './listen.ts';
 import { sharedPlaceFault } from './origins.ts';
-import type { Config, SettingName } from './table.ts';
-
-export interface Rule {
-  readonly settings: readonly [SettingName, ...SettingName[]];
-  /** The fault with advice, or undefined. */
-  fault(config: Config): string | undefined;
-}
+import type { Config } from './table.ts';
+import type { Rule } from './tls/rule.ts';
+import { tlsRules } from './tls/tls-rules.ts';
 
 /** The largest copy that the distributed engine's transport survives (docs/engine-facts.md §5). */
 export const hugeObjectBytes = 499 * mebibyte;
@@ -67,37 +63,48 @@ export const rules: readonly Rule[] = [
     },
   },
   {
-    settings: ['listen', 'insecure', 'tokenFile'],
-    fault({ listen, insecure, tokenFile }) {
-      const reachable = reachablePlaces(listen);
-      if (reachable.length === 0 || insecure || tokenFile !== undefined) return undefined;
-      return exposed(reachable);
+    settings: ['listen', 'insecure', 'tokenFile', 'tlsClientCa'],
+    fault({ listen, insecure, tokenFile, tlsClientCa }) {
+      if (insecure || tokenFile !== undefined) return undefined;
+      const isProtected = (place: ListenAddress): boolean =>
+        schemeOf(place) === 'tls' && tlsClientCa !== undefined;
+      const open = reachablePlaces(listen).filter((place) => !isProtected(place));
+      return open.length === 0 ? undefined : exposed(open.map(writeListenAddress));
     },
   },
   { settings: ['listen'], fault: ({ listen }) => sharedPlaceFault(listen) },
   {
-    settings: ['protect', 'tokenFile'],
-    fault({ protect, tokenFile }) {
-      if (protect.length === 0 || tokenFile !== undefined) return undefined;
-      return 'nothing can be protected without tokens; give --token-file as well, or omit this';
+    settings: ['protect', 'tokenFile', 'tlsClientCa'],
+    fault({ protect, tokenFile, tlsClientCa }) {
+      if (protect.length === 0 || tokenFile !== undefined || tlsClientCa !== undefined) {
+        return undefined;
+      }
+      return 'nothing can be protected without tokens or client certificates; give --token-file or --tls-client-ca as well, or omit this';
     },
   },
+  ...tlsRules,
 ];
 
 const exposed = (places: readonly string[]): string =>
-  `${places.join(' and ')} can be reached from other machines, and without tokens every client there may read, store and remove every object; listen on 127.0.0.1, or require tokens with --token-file FILE (memcache-gateway token create --help), or accept that with --insecure (GATEWAY_INSECURE=1)`;
+  `${places.join(' and ')} can be reached from other machines, and without tokens every client there may read, store and remove every object; listen on 127.0.0.1, or require tokens with --token-file FILE (memcache-gateway token create --help), or require client certificates with --listen tls:HOST:PORT and --tls-client-ca FILE, or accept that with --insecure (GATEWAY_INSECURE=1)`;
 
-/** Only users of this machine who may write the file reach a socket. */
-const reachablePlaces = (listen: Config['listen']): string[] =>
-  listen.filter((place) => 'host' in place && !isLoopback(place.host)).map(writeListenAddress);
+/**
+ * Only users of this machine who may write the file reach a socket, and `admin:` shows nothing that
+ * needs protection.
+ */
+const reachablePlaces = (listen: Config['listen']): ListenAddress[] =>
+  listen.filter(
+    (place) => 'host' in place && schemeOf(place) !== 'admin' && !isLoopback(place.host),
+  );
 
 /** Combinations that are allowed, and that an operator should know of. */
 export function warningsAbout({ host, listen, tokenFile }: Config): string[] {
   if (tokenFile === undefined) return [];
-  const reachable = reachablePlaces(listen);
+  const plain = reachablePlaces(listen).filter((place) => schemeOf(place) !== 'tls');
+  const reachable = plain.map(writeListenAddress);
   if (listen.length === 0 && !isLoopback(host)) reachable.push(host);
   if (reachable.length === 0) return [];
   return [
-    `--token-file: tokens and objects travel unencrypted to ${reachable.join(' and ')}, because the gateway has no TLS yet; use it only in a network in which no other program can listen, or behind a proxy with TLS`,
+    `--token-file: tokens and objects travel unencrypted to ${reachable.join(' and ')}; encrypt them with --listen tls:HOST:PORT, or use this only in a network in which no other program can listen, or behind a proxy with TLS`,
   ];
 }

@@ -3,6 +3,7 @@ import type { Kind } from './kinds.ts';
 export const groups = [
   'Listening',
   'Tokens',
+  'TLS',
   'Engine',
   'Memory',
   'Requests',

@@ -62,10 +62,15 @@ export const problemKinds = {
     'The token is not valid',
     'The token is unknown, revoked, expired or mistyped. Ask an operator of the gateway for a new one.',
   ),
+  'certificate-required': kind(
+    403,
+    'The request needs a client certificate',
+    'The gateway has client certificates in the place of tokens (--tls-client-ca), and the connection has none that is valid. The detail gives the reason. Give the client a certificate that an authority of the gateway has signed, and its private key.',
+  ),
   'scope-missing': kind(
     403,
     'The request lacks the scope of the operation',
-    'The detail names the scope. read permits to get, check and describe objects, write to put and remove them, admin to administer the gateway; no scope includes another. Use a token with this scope. Without tokens, a listener beyond loopback (--insecure) never has the scope admin.',
+    'The detail names the scope. read permits to get, check and describe objects, write to put and remove them, admin to administer the gateway; no scope includes another. Use a token or a client certificate with this scope. Without tokens, a listener beyond loopback (--insecure) never has the scope admin.',
   ),
   'key-not-permitted': kind(
     403,

@@ -1087,8 +1087,8 @@ export interface components {
             };
         };
         /**
-         * @description The token does not permit the operation or the key, or a browser's page may not send the request. It
-         *     says nothing about whether the object exists.
+         * @description The token or the client certificate does not permit the operation or the key, or a browser's page may
+         *     not send the request. It says nothing about whether the object exists.
          */
         Forbidden: {
             headers: {

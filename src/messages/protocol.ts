@@ -5,6 +5,7 @@
  */
 import type { Layout } from '../config/layouts.ts';
 import { type Config, settingNames, table } from '../config/table.ts';
+import type { TlsMaterial } from '../tls/material.ts';
 import { isScope } from '../tokens/token.ts';
 import type { PoolReport } from './report.ts';
 import type { RuntimeSettings } from './runtime-settings.ts';
@@ -62,6 +63,11 @@ const isTokens = (value: unknown): value is RuntimeSettings['tokens'] =>
         Array.isArray(token['prefixes']) &&
         token['prefixes'].every(isString),
     ));
+const isTls = (value: unknown): value is TlsMaterial | null =>
+  value === null ||
+  (isRecord(value) &&
+    [value['cert'], value['key'], value['ticketKeys'], value['sessionIdContext']].every(isString) &&
+    (value['clientCa'] === null || isString(value['clientCa'])));
 const isLogLevel = (value: unknown): value is Config['logLevel'] =>
   isString(value) && 'value' in table.logLevel.kind.read(value);
 
@@ -89,13 +95,19 @@ export interface MetricJson {
 
 const toWorkerShapes = {
   /** The first message; the worker opens the engine of its device. It has inherited this number of listeners. */
-  start: { config: isConfig, device: isCount, listeners: isCount, tokens: isTokens },
+  start: {
+    config: isConfig,
+    device: isCount,
+    listeners: isCount,
+    tokens: isTokens,
+    tls: isTls,
+  },
   /** Returns the handle of `echo`. */
   echoed: {},
   /** Carries a connection as a bare handle that must not be read yet; the response is `accept`. */
   offer: { id: isCount },
-  /** The connection belongs to the worker, which may read it. Carries it if `offer` could not. */
-  commit: { id: isCount },
+  /** The connection belongs to the worker, which may read it. Carries it if `offer` could not. `tls`: its listener has TLS. */
+  commit: { id: isCount, tls: isBoolean },
   /** Another worker gets the connection: this one closes its copy and responds with `released`. */
   revoke: { id: isCount },
   /** The worker may accept until it has accepted `connections` since it got this epoch. A new epoch is confirmed with `accepted`. */
@@ -109,10 +121,16 @@ const toWorkerShapes = {
   /** A shutdown is near: readiness fails and responses close their connections, but all are served. */
   unready: {},
   /**
-   * Settings that have changed at run time; the response is `reconfigured`. The hashes of tokens pass only
-   * through this channel.
+   * Settings that have changed at run time; the response is `reconfigured`. The hashes of tokens and the private
+   * key pass only through this channel.
    */
-  reconfigure: { id: isCount, layout: isLayouts, logLevel: isLogLevel, tokens: isTokens },
+  reconfigure: {
+    id: isCount,
+    layout: isLayouts,
+    logLevel: isLogLevel,
+    tokens: isTokens,
+    tls: isTls,
+  },
   /** The response to `setLogLevel`: devices whose ready worker has not confirmed the level in time. */
   logLevelSet: { id: isCount, pendingDevices: isCounts },
   /** Finish the requests in flight within this time; `leave` follows when all workers have. */

@@ -1,4 +1,5 @@
 import type { Reloadable } from '../config/reload.ts';
+import type { TlsMaterial } from '../tls/material.ts';
 import type { TokenEntry } from '../tokens/token.ts';
 
 export type LogLevelSetting = Reloadable['logLevel'];
@@ -12,4 +13,6 @@ export interface LogLevelOutcome {
 export interface RuntimeSettings extends Reloadable {
   /** Null when no token file is named: then no request needs a token. */
   readonly tokens: readonly TokenEntry[] | null;
+  /** Null without a listener with TLS. It has a private key, so it passes only through the channel. */
+  readonly tls: TlsMaterial | null;
 }

@@ -4,6 +4,7 @@ import type { MetricJson } from '../messages/protocol.ts';
 import type { WorkerState } from '../messages/state.ts';
 import type { PoolSamples, Rendered } from '../supervisor/scrape.ts';
 import type { PoolNumbers } from '../supervisor/supervisor-options.ts';
+import { tlsFileMetrics } from './tls-files.ts';
 import { tokenFileMetrics } from './token-file.ts';
 
 /** The numbers of the supervisor, and the version of the gateway. */
@@ -77,6 +78,7 @@ function ownRegistry(own: OwnNumbers): Registry {
     }).set(own.descriptorShare);
   }
   if (own.tokenFile !== undefined) tokenFileMetrics(registry, own.tokenFile);
+  if (own.tlsFiles !== undefined) tlsFileMetrics(registry, own.tlsFiles);
   return registry;
 }
 

@@ -1,5 +1,5 @@
 import { createServer, IncomingMessage } from 'node:http';
-import { nodeFeature } from './node-features.ts';
+import { isEncrypted, nodeFeature } from './node-features.ts';
 import { streamPair } from './stream-pair.ts';
 
 const feature = nodeFeature('body-tap');
@@ -43,7 +43,7 @@ export function tapBody(req: IncomingMessage, tap: BodyInterceptor): void {
     tap.end();
     return;
   }
-  if (feature.enabled) interceptBody(req, tap);
+  if (feature.enabled && !isEncrypted(req.socket)) interceptBody(req, tap);
   else listen(req, tap);
 }
 
@@ -87,7 +87,7 @@ const streamPush = Reflect.get(IncomingMessage.prototype, 'push') as Tappable['p
  * response, and its events and queues take a thirtieth of the time of a small GET.
  */
 export function skipBody(req: IncomingMessage): void {
-  if (feature.enabled) skip(req);
+  if (feature.enabled && !isEncrypted(req.socket)) skip(req);
 }
 
 function skip(req: IncomingMessage): void {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { nodeFeature } from './node-features.ts';
+import { isEncrypted, nodeFeature } from './node-features.ts';
 
 const feature = nodeFeature('direct-read');
 
@@ -57,7 +57,7 @@ export function useSilencing(found: Silencing): void {
  * not possible, the parser passes them on.
  */
 export function readDirectly(socket: Socket, target: DirectTarget): void {
-  if (feature.enabled) beginDirectRead(socket, target, silencing);
+  if (feature.enabled && !isEncrypted(socket)) beginDirectRead(socket, target, silencing);
 }
 
 /** As `readDirectly`, whether the feature is on or not: for the probe. */

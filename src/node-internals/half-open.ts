@@ -8,10 +8,11 @@ const feature = nodeFeature('half-open');
 
 /**
  * Lets a client end its side of the connection before it has the response. The server must track its
- * responses (pending-responses.ts).
+ * responses (pending-responses.ts). `isTls`: its connections are encrypted, so that the documented way is
+ * taken (node-features.ts).
  */
-export function allowHalfOpen(server: Server): void {
-  if (feature.enabled) setFlag(server);
+export function allowHalfOpen(server: Server, isTls = false): void {
+  if (feature.enabled && !isTls) setFlag(server);
   else server.prependListener('connection', deferEnd);
 }
 

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { nodeFeature } from './node-features.ts';
+import { isEncrypted, nodeFeature } from './node-features.ts';
 import { streamPair } from './stream-pair.ts';
 
 const feature = nodeFeature('linger-close');
@@ -19,7 +19,7 @@ export interface Closing {
 /** Closes each connection of a server behind its last response. */
 export function closeConnections(server: Server, { close, defer }: Closing): void {
   server.on('connection', (socket) => {
-    if (feature.enabled) replaceClose(socket, () => close(socket));
+    if (feature.enabled && !isEncrypted(socket)) replaceClose(socket, () => close(socket));
     else deferEnd(socket, defer);
   });
 }
@@ -46,7 +46,7 @@ function replaceClose(socket: Duplex, close: () => void): void {
  * ours again. For that, Node creates an error with a stack, which is a tenth of the processor time of a connection with one request.
  */
 export function ignoreEnd(socket: Duplex): void {
-  if (!feature.enabled) return;
+  if (!feature.enabled || isEncrypted(socket)) return;
   for (const listener of socket.listeners('end') as (() => void)[]) {
     if (listener.name === 'bound socketOnEnd') socket.removeListener('end', listener);
   }

@@ -38,3 +38,10 @@ export function setFeature(name: NodeFeatureName, state: NodeFeatureState, reaso
   feature.reason = reason;
   feature.enabled = state === 'on';
 }
+
+/**
+ * Whether a socket speaks TLS (tls.TLSSocket). The features work on plain sockets, below which is the
+ * connection of the kernel; with TLS the documented way is taken, always.
+ */
+export const isEncrypted = (socket: object): boolean =>
+  (socket as { readonly encrypted?: boolean }).encrypted === true;

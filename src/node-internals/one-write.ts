@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { nodeFeature } from './node-features.ts';
+import { isEncrypted, nodeFeature } from './node-features.ts';
 import { streamPair } from './stream-pair.ts';
 
 const feature = nodeFeature('one-write');
@@ -38,7 +38,7 @@ export const ONE_WRITE_BYTES = 14 * 1024;
  * values must have no line breaks.
  *
  * Returns false, without effect, when the response is not that simple: it has a Connection header of
- * its own, earlier bytes still wait for a slow reader, or this Node keeps its state elsewhere.
+ * its own, earlier bytes still wait for a slow reader, the connection has TLS, or this Node keeps its state elsewhere.
  */
 export function sendInOneWrite(
   res: ServerResponse,
@@ -50,7 +50,7 @@ export function sendInOneWrite(
 ): boolean {
   const { socket } = res;
   if (socket === null || socket.writableLength > 0 || res.headersSent) return false;
-  if (res.hasHeader('Connection') || !feature.enabled) return false;
+  if (res.hasHeader('Connection') || !feature.enabled || isEncrypted(socket)) return false;
   let head = statusLine(status) + fixed.text;
   for (let at = 0; at < headers.length; at += 2) {
     head += `${headers[at]}: ${headers[at + 1]}\r\n`;

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { nodeFeature } from './node-features.ts';
+import { isEncrypted, nodeFeature } from './node-features.ts';
 
 const feature = nodeFeature('parser-pause');
 
@@ -12,7 +12,7 @@ const feature = nodeFeature('parser-pause');
  */
 export function pauseParser(socket: Socket): void {
   if (socket.readableFlowing !== false) socket.pause();
-  else if (feature.enabled) stop(socket);
+  else if (feature.enabled && !isEncrypted(socket)) stop(socket);
 }
 
 function stop(socket: Socket): void {

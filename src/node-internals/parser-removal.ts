@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { nodeFeature } from './node-features.ts';
+import { isEncrypted, nodeFeature } from './node-features.ts';
 
 const feature = nodeFeature('parser-removal');
 
@@ -15,9 +15,10 @@ const POLL_MS = 50;
  * detached.
  */
 export function takeParserOff(socket: Socket, onBytes: (bytes: number) => void): boolean {
-  if (feature.enabled) remove(socket, onBytes);
+  const isRemoved = feature.enabled && !isEncrypted(socket);
+  if (isRemoved) remove(socket, onBytes);
   else readOn(socket, onBytes);
-  return feature.enabled;
+  return isRemoved;
 }
 
 function remove(socket: Duplex, onBytes: (bytes: number) => void): void {

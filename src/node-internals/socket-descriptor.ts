@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { describeDescriptor, lookUpDescriptor } from './descriptor-lookup.ts';
-import { nodeFeature } from './node-features.ts';
+import { isEncrypted, nodeFeature } from './node-features.ts';
 
 const feature = nodeFeature('socket-descriptor');
 
@@ -16,7 +16,7 @@ interface DescriptorHolder {
  * the peer has disconnected.
  */
 export function descriptorOf(socket: object): number {
-  return feature.enabled ? read(socket) : lookUpDescriptor(socket);
+  return feature.enabled && !isEncrypted(socket) ? read(socket) : lookUpDescriptor(socket);
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { nodeFeature } from './node-features.ts';
+import { isEncrypted, nodeFeature } from './node-features.ts';
 
 const feature = nodeFeature('write-queue');
 
@@ -14,12 +14,12 @@ interface WriteCounters {
  * callers then count a chunk when its write callback runs, and write smaller chunks.
  */
 export function queuedBytes(socket: Socket): number | undefined {
-  return feature.enabled ? read(socket) : undefined;
+  return seesWriteQueue(socket) ? read(socket) : undefined;
 }
 
 /** Whether `queuedBytes` counts the written part of a chunk in progress. */
-export function seesWriteQueue(): boolean {
-  return feature.enabled;
+export function seesWriteQueue(socket: Socket): boolean {
+  return feature.enabled && !isEncrypted(socket);
 }
 
 function read(socket: Socket): number | undefined {

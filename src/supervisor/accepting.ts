@@ -16,6 +16,8 @@ export interface AcceptingOptions<Worker> {
   readonly workers: readonly Worker[];
   /** Takes a connection that the supervisor has accepted. */
   readonly onConnection: OnConnection;
+  /** Takes a connection of a listener of `admin:`. */
+  readonly onAdmin: OnConnection;
 }
 
 /** The listeners of the gateway, on which the workers accept, or the supervisor. */
@@ -47,9 +49,9 @@ export class Accepting<Worker extends AcceptingWorker> {
 
   /** @throws ListenError when a listener cannot be opened; no other is open then */
   async open(): Promise<Listeners> {
-    const { config, onConnection } = this.#options;
+    const { config, onConnection, onAdmin } = this.#options;
     await runProbe('listener-descriptor', probeListenerDescriptor, config.disableNodeFeatures);
-    this.#listeners = await openListeners(config, onConnection);
+    this.#listeners = await openListeners(config, onConnection, onAdmin);
     return this.#listeners;
   }
 

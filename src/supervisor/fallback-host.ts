@@ -1,19 +1,23 @@
 /** Loads the fallback server when the supervisor first needs it, and logs and counts its responses. */
+import type { Socket } from 'node:net';
 import { setTimeout as elapse } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import type { Access } from '../http/security/access.ts';
 import { createLineLimit } from '../log/line-limit.ts';
 import type { PoolLog } from '../log/waiting-log.ts';
 import type { RuntimeSettings } from '../messages/runtime-settings.ts';
+import type { AdminFacts } from './admin-responses.ts';
 import type { PoolFacts } from './fallback-responses.ts';
 import type { FallbackServer, ResponseFacts } from './fallback-server.ts';
 
-export interface FallbackHostOptions extends PoolFacts {
+export interface FallbackHostOptions extends PoolFacts, AdminFacts {
   readonly config: Config;
-  readonly tokens: RuntimeSettings['tokens'];
+  readonly runtime: RuntimeSettings;
   readonly log: PoolLog;
 }
 
+/** On all listeners of `admin:` together; a kubelet and a few monitors need few. */
+export const MAX_ADMIN_CONNECTIONS = 64;
 const lastResponsesMs = 300;
 const pollMs = 5;
 
@@ -27,18 +31,31 @@ export class FallbackHost {
     ),
   );
   #loading: Promise<FallbackServer> | undefined;
-  #tokens: RuntimeSettings['tokens'];
+  #admin: Promise<FallbackServer> | undefined;
+  #probing: Promise<void> | undefined;
+  #runtime: RuntimeSettings;
   /** Loaded together with the server. */
   #access: Access | undefined;
 
   constructor(options: FallbackHostOptions) {
     this.#options = options;
-    this.#tokens = options.tokens;
+    this.#runtime = options.runtime;
   }
 
-  setTokens(tokens: RuntimeSettings['tokens']): void {
-    this.#tokens = tokens;
+  /** The tokens and certificates apply to later requests and connections. */
+  reconfigure(runtime: RuntimeSettings): void {
+    const { tokens, tls } = runtime;
+    this.#runtime = runtime;
     this.#access?.setTokens(tokens);
+    if (tls === null) return;
+    this.#access?.setClientCa(tls.clientCa);
+    void this.#loading?.then((server) => server.setTls(tls));
+  }
+
+  /** Serves health and metrics on a paused connection. */
+  acceptAdmin(socket: Socket): void {
+    this.#admin ??= this.#loadAdmin();
+    void this.#admin.then((server) => server.accept(socket));
   }
 
   /** Responses sent, by status. */
@@ -62,23 +79,55 @@ export class FallbackHost {
   }
 
   async #load(): Promise<FallbackServer> {
-    const { config, ...facts } = this.#options;
-    const [{ FallbackServer }, { Access }] = await Promise.all([
-      import('./fallback-server.ts'),
-      import('../http/security/access.ts'),
-      import('../node-internals/probe-features.ts').then(({ probeServerFeatures }) =>
-        probeServerFeatures(config.disableNodeFeatures),
-      ),
+    const [{ FallbackServer }, { Access }, { fallbackResponse }, secure] = await Promise.all([
+      ...this.#parts(),
+      import('./fallback-responses.ts'),
+      this.#runtime.tls === null ? undefined : import('../http/connection/tls-connections.ts'),
     ]);
-    this.#access = new Access(config, this.#tokens);
+    // Read after the loading, since they may have changed meanwhile.
+    const { tokens, tls } = this.#runtime;
+    const access = new Access(this.#options.config, tokens, tls?.clientCa);
+    this.#access = access;
     return new FallbackServer({
-      ...facts,
-      access: this.#access,
-      allowHosts: config.allowHost,
-      allowOrigins: config.allowOrigin,
-      idleTimeoutMs: config.idleTimeoutMs,
-      onResponse: (response) => this.#record(response),
+      ...this.#common(access),
+      respond: (request, guards) => fallbackResponse(request, guards, this.#options),
+      ...(tls === null || secure === undefined ? {} : { tls: { ...secure, material: tls } }),
     });
+  }
+
+  async #loadAdmin(): Promise<FallbackServer> {
+    const [{ FallbackServer }, { Access }, { adminResponse }] = await Promise.all([
+      ...this.#parts(),
+      import('./admin-responses.ts'),
+    ]);
+    return new FallbackServer({
+      ...this.#common(new Access({ ...this.#options.config, protect: [] }, null)),
+      respond: (request, guards) => adminResponse(request, guards, this.#options),
+      maxConnections: MAX_ADMIN_CONNECTIONS,
+    });
+  }
+
+  #parts() {
+    const { disableNodeFeatures } = this.#options.config;
+    this.#probing ??= import('../node-internals/probe-features.ts').then(
+      ({ probeServerFeatures }) => probeServerFeatures(disableNodeFeatures),
+    );
+    const probed = this.#probing;
+    return [
+      import('./fallback-server.ts').then((loaded) => probed.then(() => loaded)),
+      import('../http/security/access.ts'),
+    ] as const;
+  }
+
+  #common(access: Access) {
+    const { allowHost, allowOrigin, idleTimeoutMs } = this.#options.config;
+    return {
+      access,
+      allowHosts: allowHost,
+      allowOrigins: allowOrigin,
+      idleTimeoutMs,
+      onResponse: (response: ResponseFacts) => this.#record(response),
+    };
   }
 
   #record({ error, ...response }: ResponseFacts): void {

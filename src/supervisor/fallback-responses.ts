@@ -118,7 +118,7 @@ function permission(origin: string, requestId: string): ProblemResponse {
 }
 
 /** Accepts GET and HEAD without a body or other parameters, as a worker does. Returns whether it is `verbose`. */
-function requireOperation(
+export function requireOperation(
   req: IncomingMessage,
   query: string,
   parameters: readonly 'verbose'[],
@@ -130,7 +130,7 @@ function requireOperation(
 }
 
 /** An error that is no problem is a defect, which the log gets. */
-function refusal(req: IncomingMessage, requestId: string, error: unknown): FallbackResponse {
+export function refusal(req: IncomingMessage, requestId: string, error: unknown): FallbackResponse {
   const problem = error instanceof ProblemError ? error : new ProblemError('internal-error');
   const options = { ...problem.options, requestId, instance: req.url ?? '/' };
   return {
@@ -140,7 +140,7 @@ function refusal(req: IncomingMessage, requestId: string, error: unknown): Fallb
   };
 }
 
-function ok(contentType: string, body: string, requestId: string): ProblemResponse {
+export function ok(contentType: string, body: string, requestId: string): ProblemResponse {
   const headers = {
     'Content-Type': contentType,
     'Content-Length': String(Buffer.byteLength(body)),

@@ -11,21 +11,35 @@ import {
 import { createConnectionServer } from '../http/connection/connection-server.ts';
 import { discardInput, discardRequest } from '../http/connection/linger.ts';
 import { PipelineLimit } from '../http/connection/pipeline-limit.ts';
+import type { TlsConnections } from '../http/connection/tls-connections.ts';
 import { requestIdOf } from '../http/request/request-id.ts';
 import { type AllowedOrigin, allowedOrigins } from '../http/response/cors.ts';
 import { sendLastResponse } from '../http/response/problem.ts';
 import type { Access } from '../http/security/access.ts';
 import type { Expectation } from '../http/security/head.ts';
 import { type BrowserGuard, browserGuard } from '../http/security/host.ts';
-import { fallbackResponse, type PoolFacts } from './fallback-responses.ts';
+import { isOverTls } from '../messages/listening.ts';
+import type { TlsMaterial } from '../tls/material.ts';
+import type { FallbackGuards, FallbackRequest, FallbackResponse } from './fallback-responses.ts';
 
-export interface FallbackOptions extends PoolFacts {
+export interface FallbackOptions {
+  readonly respond: (request: FallbackRequest, guards: FallbackGuards) => Promise<FallbackResponse>;
+  /** For the connections of listeners with TLS; without it they are closed. */
+  readonly tls?: FallbackTls | undefined;
+  /** A connection beyond this number is closed at once; undefined for no limit. */
+  readonly maxConnections?: number;
   readonly access: Access;
   readonly allowHosts: readonly string[];
   readonly allowOrigins: readonly string[];
   /** How long the head of a request may take. */
   readonly idleTimeoutMs: number;
   readonly onResponse: (response: ResponseFacts) => void;
+}
+
+/** TLS, whose code is loaded only where it is needed. */
+export interface FallbackTls {
+  readonly material: TlsMaterial;
+  readonly TlsConnections: typeof TlsConnections;
 }
 
 /** One response, for the log and the metrics. */
@@ -53,6 +67,7 @@ export class FallbackServer implements ConnectionHandler {
   readonly #guard: BrowserGuard;
   readonly #allowedOrigin: AllowedOrigin;
   readonly #server: Server;
+  readonly #tls: TlsConnections | undefined;
   readonly #pipelines = new PipelineLimit({ heldText: new HeldBytes(ignoredBytes) }, () => {});
   /** Connections that have had their request. */
   readonly #served = new WeakSet<Socket>();
@@ -64,6 +79,12 @@ export class FallbackServer implements ConnectionHandler {
     this.#allowedOrigin = allowedOrigins(options.allowOrigins);
     this.#server = createConnectionServer({ idleTimeoutMs: options.idleTimeoutMs });
     handleConnections(this.#server, this);
+    this.#tls = this.#createTls();
+  }
+
+  /** Later connections use this. */
+  setTls(material: TlsMaterial): void {
+    this.#tls?.setMaterial(material);
   }
 
   /** Connections that are open. */
@@ -73,6 +94,11 @@ export class FallbackServer implements ConnectionHandler {
 
   /** Serves one paused connection. */
   accept(socket: Socket): void {
+    const { maxConnections = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.#connections >= maxConnections) {
+      socket.destroy();
+      return;
+    }
     this.#connections += 1;
     const timer = setTimeout(() => socket.destroy(), connectionMs).unref();
     socket.once('close', () => {
@@ -80,8 +106,29 @@ export class FallbackServer implements ConnectionHandler {
       clearTimeout(timer);
     });
     socket.on('error', () => {});
+    if (isOverTls(socket)) {
+      if (this.#tls === undefined) socket.destroy();
+      else this.#tls.accept(socket);
+      return;
+    }
     this.#server.emit('connection', socket);
     socket.resume();
+  }
+
+  #createTls(): TlsConnections | undefined {
+    const { tls, idleTimeoutMs } = this.#options;
+    if (tls === undefined) return undefined;
+    const server = createConnectionServer({ idleTimeoutMs, isTls: true });
+    handleConnections(server, this);
+    return new tls.TlsConnections({
+      material: tls.material,
+      handshakeMs: idleTimeoutMs,
+      onSecure(socket) {
+        socket.on('error', () => {});
+        server.emit('connection', socket);
+      },
+      onFault: () => {},
+    });
   }
 
   /** The response is final: a client that expects a 100 is not invited to send a body. */
@@ -98,7 +145,7 @@ export class FallbackServer implements ConnectionHandler {
     const request = { req, requestId, expectation };
     const { access } = this.#options;
     const guards = { guard: this.#guard, allowedOrigin: this.#allowedOrigin, access };
-    void fallbackResponse(request, guards, this.#options).then((response) => {
+    void this.#options.respond(request, guards).then((response) => {
       const { status, headers, body, ...reasons } = response;
       this.#options.onResponse({ status, requestId, method: req.method, ...reasons });
       sendLastResponse(res, method, { status, headers, body });

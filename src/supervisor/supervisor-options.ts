@@ -32,6 +32,8 @@ export interface PoolNumbers {
   readonly descriptorShare?: number | undefined;
   /** Undefined without a token file. */
   readonly tokenFile?: TokenFileNumbers | undefined;
+  /** Undefined without TLS. */
+  readonly tlsFiles?: TlsFilesNumbers | undefined;
 }
 
 /** The state of the token file, for /metrics. */
@@ -46,11 +48,24 @@ export interface TokenFileNumbers {
   readonly readMs: number;
 }
 
+/** The state of the files of TLS, for /metrics. */
+export interface TlsFilesNumbers {
+  /** Whether the gateway uses what the files have now. */
+  readonly isCurrent: boolean;
+  /** Readings that found a new fault. */
+  readonly failures: number;
+  /** When the files were last read without faults, in milliseconds since 1970. */
+  readonly readMs: number;
+  /** When the certificate in use expires, in milliseconds since 1970. */
+  readonly expiresMs: number;
+}
+
 export interface SupervisorOptions {
   readonly config: Config;
   /** The settings that may change, as they are at the start. */
   readonly runtime: RuntimeSettings;
   readonly tokenFile?: () => TokenFileNumbers | undefined;
+  readonly tlsFiles?: () => TlsFilesNumbers | undefined;
   readonly devices: readonly number[];
   readonly program: WorkerProgram;
   readonly env: (device: number) => NodeJS.ProcessEnv;

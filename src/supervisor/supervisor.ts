@@ -9,6 +9,7 @@ import type { LogLevelOutcome, RuntimeSettings } from '../messages/runtime-setti
 import { takesConnections } from '../messages/state.ts';
 import { descriptorShare } from '../os/descriptors.ts';
 import { Accepting } from './accepting.ts';
+import type { Readiness } from './admin-responses.ts';
 import { Dispatch } from './dispatch/dispatch.ts';
 import { FallbackHost } from './fallback-host.ts';
 import type { TcpListener } from './listeners/listener.ts';
@@ -54,11 +55,12 @@ export class Supervisor {
     this.#progress = createProgress({ log: options.log, clients });
     this.#fallback = new FallbackHost({
       config: options.config,
-      tokens: options.runtime.tokens,
+      runtime: options.runtime,
       log: options.log,
       unavailability: () => this.#unavailability(),
       metricsText: () => this.metricsText(),
       report: () => this.report(),
+      readiness: () => this.#readiness(),
     });
     this.#dispatch = new Dispatch({
       workers: this.#workers,
@@ -70,6 +72,7 @@ export class Supervisor {
       log: options.log,
       workers: this.#workers,
       onConnection: (socket) => this.#dispatch.accept(socket),
+      onAdmin: (socket) => this.#fallback.acceptAdmin(socket),
     });
     this.#scrape = createScrape({
       sources: this.#workers,
@@ -126,7 +129,7 @@ export class Supervisor {
    * with the devices whose ready worker has not confirmed them in time.
    */
   async reconfigure(settings: RuntimeSettings): Promise<LogLevelOutcome> {
-    this.#fallback.setTokens(settings.tokens);
+    this.#fallback.reconfigure(settings);
     const confirmed = await Promise.all(
       this.#workers.map((worker) => worker.reconfigure(settings, confirmMs)),
     );
@@ -189,6 +192,7 @@ export class Supervisor {
       fallbackResponses: this.#fallback.responses,
       descriptorShare: descriptorShare(),
       tokenFile: this.#options.tokenFile?.(),
+      tlsFiles: this.#options.tlsFiles?.(),
     };
   }
 
@@ -268,6 +272,11 @@ export class Supervisor {
     void this.#fallback
       .lastResponses(() => this.#failed)
       .then(() => this.#finish(this.#failed ? 1 : 0));
+  }
+
+  #readiness(): Readiness {
+    if (this.#stopping) return { ready: false, detail: this.#unavailability().detail };
+    return this.report();
   }
 
   #unavailability(): Unavailability {

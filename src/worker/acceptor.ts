@@ -18,7 +18,8 @@ export interface Accepted {
 }
 
 export interface AcceptorOptions {
-  readonly onConnection: (socket: net.Socket) => void;
+  /** `listener` is its number among the inherited ones. */
+  readonly onConnection: (socket: net.Socket, listener: number) => void;
   /**
    * Whether there is a descriptor for one more connection. Without one, libuv would accept and close
    * all connections in the kernel's queue, also those that another worker could serve.
@@ -55,7 +56,7 @@ export class Acceptor {
   /** This process has inherited this number of listening sockets. */
   inherit(count: number): void {
     this.#descriptors = Array.from({ length: count }, (_, index) => FIRST_LISTENER + index);
-    this.#servers = this.#descriptors.map(() => this.#createServer());
+    this.#servers = this.#descriptors.map((_, index) => this.#createServer(index));
   }
 
   /** Accepts until it has accepted `connections` since the epoch began; a new number begins an epoch. */
@@ -87,8 +88,10 @@ export class Acceptor {
     this.end();
   }
 
-  #createServer(): net.Server {
-    const server = net.createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+  #createServer(listener: number): net.Server {
+    const server = net.createServer({ allowHalfOpen: true }, (socket) =>
+      this.#accept(socket, listener),
+    );
     // A failed accept is no reason to end, unless another process has ended listening.
     server.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EINVAL') this.end();
@@ -97,10 +100,10 @@ export class Acceptor {
     return server;
   }
 
-  #accept(socket: net.Socket): void {
+  #accept(socket: net.Socket, listener: number): void {
     this.#connections += 1;
     this.#total += 1;
-    this.#options.onConnection(socket);
+    this.#options.onConnection(socket, listener);
     this.#adjust();
     if (this.#connections < this.#reportAt) return;
     this.#report();

@@ -2,10 +2,12 @@ import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { handleConnections } from '../http/connection/connection-handler.ts';
 import { createConnectionServer } from '../http/connection/connection-server.ts';
+import { handshakeFaults } from '../http/connection/handshake-fault.ts';
 import {
   createLiveConnections,
   type LiveConnections,
 } from '../http/connection/live-connections.ts';
+import type { TlsConnections } from '../http/connection/tls-connections.ts';
 import type { Gateway } from '../http/exchange.ts';
 import { Access } from '../http/security/access.ts';
 import type { LateLog } from '../log/late-log.ts';
@@ -13,6 +15,7 @@ import type { CallHealth } from '../messages/heartbeat.ts';
 import type { MetricJson } from '../messages/protocol.ts';
 import type { LogLevelSetting, RuntimeSettings } from '../messages/runtime-settings.ts';
 import { engineMetrics } from '../metrics/engine.ts';
+import { handshakeMetrics } from '../metrics/handshakes.ts';
 import { nodeFeatureMetrics } from '../metrics/node-features.ts';
 import { poolMetrics } from '../metrics/pool.ts';
 import { createRegistry } from '../metrics/registry.ts';
@@ -35,7 +38,12 @@ import { RequestServer } from './request-server.ts';
 import type { GatewayStart, RunningGateway } from './running-gateway.ts';
 
 export interface GatewayServerOptions
-  extends Pick<GatewayStart, 'config' | 'tokens' | 'metricsText' | 'poolReport' | 'setLogLevel'> {
+  extends Pick<
+    GatewayStart,
+    'config' | 'tokens' | 'tls' | 'metricsText' | 'poolReport' | 'setLogLevel'
+  > {
+  /** The code of TLS, which is loaded only for TLS. */
+  readonly secure: { readonly TlsConnections: typeof TlsConnections } | undefined;
   readonly scheduler: Scheduler;
   readonly log: LateLog;
 }
@@ -49,6 +57,7 @@ export class GatewayServer implements RunningGateway {
   readonly #circuit: CircuitBreaker;
   readonly #connections: LiveConnections;
   #logLevel: LogLevelSetting;
+  readonly #tls: TlsConnections | undefined;
 
   constructor(options: GatewayServerOptions) {
     this.#options = options;
@@ -56,7 +65,7 @@ export class GatewayServer implements RunningGateway {
     this.#logLevel = config.logLevel;
     const logger = options.log.lines;
     this.#recorder = new ExchangeRecorder(this.#registry, logger, config);
-    const access = new Access(config, options.tokens);
+    const access = new Access(config, options.tokens, options.tls?.clientCa);
     this.#gateway = createGateway(config, access, scheduler, (exchange) =>
       this.#recorder.end(exchange),
     );
@@ -70,11 +79,6 @@ export class GatewayServer implements RunningGateway {
         ),
     });
     const loadApp = this.#appLoader();
-    const server = createConnectionServer({
-      idleTimeoutMs: config.idleTimeoutMs,
-      keepAliveTimeout: config.keepAliveMs,
-    });
-    this.#connections = createLiveConnections(server, () => this.#recorder.inFlight);
     const requests = new RequestServer({
       config,
       logger,
@@ -82,8 +86,19 @@ export class GatewayServer implements RunningGateway {
       gateway: this.#gateway,
       recorder: this.#recorder,
     });
-    handleConnections(server, requests);
-    limitSilence(server, requests, 2 * config.idleTimeoutMs);
+    const serve = (isTls: boolean): Server => {
+      const { idleTimeoutMs, keepAliveMs: keepAliveTimeout } = config;
+      const server = createConnectionServer({ idleTimeoutMs, keepAliveTimeout, isTls });
+      handleConnections(server, requests);
+      limitSilence(server, requests, 2 * idleTimeoutMs);
+      return server;
+    };
+    this.#tls = this.#createTls();
+    const secure = this.#tls && {
+      server: serve(true),
+      handshakes: () => this.#tls?.handshakes ?? 0,
+    };
+    this.#connections = createLiveConnections(serve(false), () => this.#recorder.inFlight, secure);
     // The worker reports that it is ready first: the start must not wait for code it may not need.
     setImmediate(() => {
       for (const load of [loadApp, loadBulk]) load().catch(() => undefined);
@@ -104,8 +119,10 @@ export class GatewayServer implements RunningGateway {
     };
   }
 
-  accept(socket: Socket): void {
-    this.#connections.accept(socket);
+  accept(socket: Socket, tls: boolean): void {
+    if (!tls) this.#connections.accept(socket);
+    else if (this.#tls === undefined) socket.destroy();
+    else this.#tls.accept(socket);
   }
 
   get connections(): number {
@@ -115,6 +132,7 @@ export class GatewayServer implements RunningGateway {
   async drain(deadlineMs: number): Promise<boolean> {
     this.announceStop();
     const drained = await this.#connections.drain(deadlineMs);
+    if (drained) this.#tls?.destroyAll();
     this.#recorder.flush();
     this.#gateway.watch.close();
     this.#circuit.end();
@@ -123,6 +141,7 @@ export class GatewayServer implements RunningGateway {
 
   destroyAll(): void {
     this.#connections.destroyAll();
+    this.#tls?.destroyAll();
   }
 
   remaining(): { requests: number; calls: number } {
@@ -139,11 +158,14 @@ export class GatewayServer implements RunningGateway {
     this.#gateway.store.endWaits();
   }
 
-  reconfigure({ layout, logLevel, tokens }: RuntimeSettings): void {
+  reconfigure({ layout, logLevel, tokens, tls }: RuntimeSettings): void {
     this.#gateway.layouts = layout;
     this.#gateway.access.setTokens(tokens);
     this.#logLevel = logLevel;
     this.#options.log.setLevel(logLevel);
+    if (tls === null) return;
+    this.#gateway.access.setClientCa(tls.clientCa);
+    this.#tls?.setMaterial(tls);
   }
 
   collect(): Promise<MetricJson[]> {
@@ -160,6 +182,18 @@ export class GatewayServer implements RunningGateway {
       );
     }
     return clean;
+  }
+
+  #createTls(): TlsConnections | undefined {
+    const { config, tls, secure } = this.#options;
+    if (tls === null || secure === undefined) return undefined;
+    const count = handshakeMetrics(this.#registry, handshakeFaults);
+    return new secure.TlsConnections({
+      material: tls,
+      handshakeMs: config.idleTimeoutMs,
+      onSecure: (socket) => this.#connections.accept(socket),
+      onFault: count,
+    });
   }
 
   #registerMetrics(): void {

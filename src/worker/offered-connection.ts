@@ -17,10 +17,10 @@ export class OfferedConnection {
     if (passed !== undefined) this.#offered = { id, passed };
   }
 
-  /** The connection is this worker's. `passed` is the connection where `offer` did not carry it. */
-  commit(id: number, passed: Handle | Socket | undefined): void {
-    if (passed !== undefined) this.#serve(passed);
-    else if (this.#offered?.id === id) this.#serve(this.#offered.passed);
+  /** The connection is this worker's. `tls`: its listener has TLS. `passed` is the connection where `offer` did not carry it. */
+  commit(id: number, tls: boolean, passed: Handle | Socket | undefined): void {
+    if (passed !== undefined) this.#serve(passed, tls);
+    else if (this.#offered?.id === id) this.#serve(this.#offered.passed, tls);
     this.#offered = undefined;
   }
 
@@ -30,7 +30,7 @@ export class OfferedConnection {
     this.#offered = undefined;
   }
 
-  #serve(passed: Handle | Socket): void {
+  #serve(passed: Handle | Socket, tls: boolean): void {
     const gateway = this.#gateway();
     if (gateway === undefined) {
       closePassed(passed);
@@ -39,6 +39,6 @@ export class OfferedConnection {
     const socket = passed instanceof Socket ? passed : socketOf(passed);
     // Small responses are sent at once.
     socket.setNoDelay(true);
-    gateway.accept(socket);
+    gateway.accept(socket, tls);
   }
 }

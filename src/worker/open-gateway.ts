@@ -16,10 +16,12 @@ export async function openGateway(start: GatewayStart, log: LateLog): Promise<Ru
   const opening = openEngine(engineOptions(config, device, log.lines));
   // The distributed engine needs addresses that the heap would take if it grew during the start.
   if (config.engine !== 'embedded') await opening;
-  const [engine, { GatewayServer }, { Scheduler }] = await Promise.all([
+  const [engine, { GatewayServer }, { Scheduler }, secure] = await Promise.all([
     opening,
     import('./gateway-server.ts'),
     import('../scheduler/scheduler.ts'),
+    // Only a gateway with TLS loads its code.
+    start.tls === null ? undefined : import('../http/connection/tls-connections.ts'),
     probeFeatures(config, echo),
   ]);
   logFeatures(log.lines);
@@ -37,7 +39,7 @@ export async function openGateway(start: GatewayStart, log: LateLog): Promise<Ru
     // A call on this thread returns before another request can arrive.
     coalescing: config.coalescing && engine.sync === undefined,
   });
-  return new GatewayServer({ ...parts, config, scheduler, log });
+  return new GatewayServer({ ...parts, config, secure, scheduler, log });
 }
 
 function engineOptions(config: Config, device: number, log: PoolLog): EngineOptions {

@@ -1,5 +1,6 @@
 /** A worker's life, as the supervisor's messages direct it. The engine and the HTTP side are behind `WorkerParts`. */
 import type { Socket } from 'node:net';
+import { schemeOf, workerPlaces } from '../config/listen.ts';
 import { type CallHealth, startHeartbeat } from '../messages/heartbeat.ts';
 import { parseToWorker, type ToWorker } from '../messages/protocol.ts';
 import { closePassed, type Handle } from '../node-internals/connection-handle.ts';
@@ -47,11 +48,14 @@ class Worker {
   readonly #offered = new OfferedConnection(() => this.#gateway.running);
   readonly #acceptor = new Acceptor({
     // Only a worker that is ready may accept.
-    onConnection: (socket) => this.#gateway.running?.accept(socket),
+    onConnection: (socket, listener) =>
+      this.#gateway.running?.accept(socket, this.#tlsListeners[listener] === true),
     hasRoom: () => (this.#gateway.running?.connections ?? 0) < this.#maxConnections,
     report: (accepted) => this.#channel.send({ type: 'accepted', ...accepted }),
   });
   readonly #shutdown: WorkerShutdown;
+  /** Whether each inherited listener has TLS. */
+  #tlsListeners: readonly boolean[] = [];
   #drainMs = 0;
   #maxConnections = Number.POSITIVE_INFINITY;
 
@@ -96,7 +100,7 @@ class Worker {
         this.#channel.send({ type: 'accept', id: message.id });
         break;
       case 'commit':
-        this.#offered.commit(message.id, passed);
+        this.#offered.commit(message.id, message.tls, passed);
         break;
       case 'revoke':
         this.#offered.revoke();
@@ -154,8 +158,9 @@ class Worker {
   }
 
   async #start(message: Extract<ToWorker, { type: 'start' }>): Promise<void> {
-    const { config, device, listeners, tokens } = message;
+    const { config, device, listeners, tokens, tls } = message;
     this.#drainMs = config.drainMs;
+    this.#tlsListeners = workerPlaces(config).map((place) => schemeOf(place) === 'tls');
     this.#acceptor.inherit(listeners);
     this.#maxConnections = connectionsWithin(descriptorLimit(), listeners);
     const channel = this.#channel;
@@ -163,6 +168,7 @@ class Worker {
       config,
       device,
       tokens,
+      tls,
       metricsText: () => channel.metricsText(),
       poolReport: () => channel.poolReport(),
       setLogLevel: (level) => channel.setLogLevel(level),

@@ -15,6 +15,7 @@ export interface GatewayStart {
   readonly config: Config;
   readonly device: number;
   readonly tokens: RuntimeSettings['tokens'];
+  readonly tls: RuntimeSettings['tls'];
   /** Metrics of all workers and the supervisor. */
   readonly metricsText: () => Promise<MetricsText>;
   /** The supervisor's report on all workers. */
@@ -28,8 +29,9 @@ export interface GatewayStart {
 /** A gateway on an open engine. */
 export interface RunningGateway {
   readonly facts: Omit<WorkerFacts, 'type'>;
-  accept(socket: Socket): void;
-  /** Connections that are open. */
+  /** Serves a connection of which no byte has been read; `tls`: its listener has TLS. */
+  accept(socket: Socket, tls: boolean): void;
+  /** Connections that are open, also those whose handshake is not done. */
   readonly connections: number;
   /** Lets requests in flight finish; false when some had not after `deadlineMs`. */
   drain(deadlineMs: number): Promise<boolean>;

@@ -10,12 +10,13 @@ const MAX_HEADER_BYTES = 16 * 1024;
 
 /**
  * A node:http server for connections that another server has accepted. A worker has one, and the
- * supervisor has one for the time without a worker: both accept and refuse the same bytes.
+ * supervisor has one for the time without a worker: both accept and refuse the same bytes. Each has
+ * another one for connections with TLS, whose handshakes are done (`isTls`).
  */
 export function createConnectionServer(
-  options: { idleTimeoutMs: number } & Pick<ServerOptions, 'keepAliveTimeout'>,
+  options: { idleTimeoutMs: number; isTls?: boolean } & Pick<ServerOptions, 'keepAliveTimeout'>,
 ): Server {
-  const { idleTimeoutMs, ...others } = options;
+  const { idleTimeoutMs, isTls = false, ...others } = options;
   const connectionsCheckingInterval = Math.min(1000, Math.max(10, idleTimeoutMs / 4));
   const server = createServer({
     // The gateway responds with a problem, Node with an empty 400.
@@ -33,7 +34,7 @@ export function createConnectionServer(
   server.maxHeadersCount = 0;
   closeConnections(server, { close: lingerClose, defer: lingerBeforeEnd });
   trackResponses(server);
-  allowHalfOpen(server);
+  allowHalfOpen(server, isTls);
   startConnectionChecks(server);
   return server;
 }

@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
 import { type Link, LinkedList } from '../../collections/linked-list.ts';
+import { isEncrypted } from '../../node-internals/node-features.ts';
 import { isClosing } from './linger.ts';
 
 /** How often a drain checks whether everything is sent: no event reports that for a small response. */
@@ -16,10 +17,17 @@ const GRACE_LOOKS = 20;
 /** The same for a connection without a request so far: its client is about to send one. */
 const FRESH_LOOKS = 200;
 
+/** Serves the connections with TLS. */
+export interface SecureServer {
+  readonly server: Server;
+  /** Connections whose handshake is not done. */
+  readonly handshakes: () => number;
+}
+
 export interface LiveConnections {
   /** Serves a connection that another server has accepted. */
   accept(socket: Socket): void;
-  /** Connections that are open. */
+  /** Connections that are open, also those whose handshake is not done. */
   readonly count: number;
   /** Lets requests in flight finish, and their connections close; false after the deadline. */
   drain(deadlineMs: number): Promise<boolean>;
@@ -37,17 +45,29 @@ interface Connection extends Link<Connection> {
 const own = Symbol('live connection');
 type Tracked = Socket & { [own]?: Connection };
 
-/** The connections of a server, until their last bytes are sent. */
-export function createLiveConnections(server: Server, inFlight: () => number): LiveConnections {
-  const connections = new LinkedList<Connection>();
-  const sockets = (): Socket[] => connections.toArray().map(({ socket }) => socket);
-  const someAreFresh = (): boolean => connections.toArray().some(({ isFresh }) => isFresh);
+/** Notes which connections of a server have had a request. */
+function noteRequests(server: Server): void {
   const onRequest = ({ socket }: { socket: Tracked }): void => {
     if (socket[own] !== undefined) socket[own].isFresh = false;
   };
   for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
     server.on(event, onRequest);
   }
+}
+
+/** The connections of a server, until their last bytes are sent. */
+export function createLiveConnections(
+  server: Server,
+  inFlight: () => number,
+  secure?: SecureServer,
+): LiveConnections {
+  const servers = secure === undefined ? [server] : [server, secure.server];
+  const connections = new LinkedList<Connection>();
+  const sockets = (): Socket[] => connections.toArray().map(({ socket }) => socket);
+  const handshakes = (): number => secure?.handshakes() ?? 0;
+  const someAreFresh = (): boolean =>
+    handshakes() > 0 || connections.toArray().some(({ isFresh }) => isFresh);
+  for (const each of servers) noteRequests(each);
   const hasUnsentBytes = (socket: Socket): boolean => socket.writableLength > 0;
   /** Unsent responses count, and refused uploads that the gateway still reads and discards. */
   const isBusy = (): boolean =>
@@ -56,7 +76,7 @@ export function createLiveConnections(server: Server, inFlight: () => number): L
 
   return {
     get count() {
-      return connections.size;
+      return connections.size + handshakes();
     },
     accept(socket: Tracked) {
       const connection = { socket, isFresh: true, previous: undefined, next: undefined };
@@ -68,7 +88,8 @@ export function createLiveConnections(server: Server, inFlight: () => number): L
       socket.setNoDelay(true);
       // A client may end its side before it has the response; a passed-on socket has lost this option.
       socket.allowHalfOpen = true;
-      server.emit('connection', socket);
+      const target = isEncrypted(socket) ? secure?.server : server;
+      target?.emit('connection', socket);
     },
     async drain(deadlineMs) {
       const started = performance.now();
@@ -78,8 +99,10 @@ export function createLiveConnections(server: Server, inFlight: () => number): L
         const elapsedMs = performance.now() - started;
         const graceIsOver = looks >= (someAreFresh() ? FRESH_LOOKS : GRACE_LOOKS);
         // node:http treats a connection as idle although its last response still waits for a slow reader.
-        if (graceIsOver && !sockets().some(hasUnsentBytes)) server.closeIdleConnections();
-        const finished = !isBusy() && (graceIsOver || connections.size === 0);
+        if (graceIsOver && !sockets().some(hasUnsentBytes)) {
+          for (const each of servers) each.closeIdleConnections();
+        }
+        const finished = !isBusy() && (graceIsOver || connections.size + handshakes() === 0);
         if (finished || elapsedMs >= deadlineMs) break;
         await elapse(DRAIN_LOOK_MS);
       }

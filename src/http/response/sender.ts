@@ -1,17 +1,10 @@
 import { ClientGoneError } from '../../errors/client-gone.ts';
 import type { Block } from '../../native/abi/types.ts';
-import { seesWriteQueue } from '../../node-internals/write-queue.ts';
 import { reachedBytes } from '../../os/unsent-bytes.ts';
 import type { Transfer } from '../connection/transfer-watch.ts';
 import { cutOff, type Exchange, endExchange } from '../exchange.ts';
 import { addExchangeHeaders, type ResponseHead } from './headers.ts';
-
-/** Bytes written to the socket at once: more than a few system calls, and less than would hold up other connections. */
-const SLICE_BYTES = 1 << 20;
-/** The same where a slice counts as sent only when the kernel has taken all of it. */
-const BLIND_SLICE_BYTES = 64 << 10;
-/** Slices that are handed to the socket before the kernel has taken the first. */
-const SLICES_AHEAD = 4;
+import { slicesOf } from './slices.ts';
 
 /** Text that is collected before it is written by itself. */
 const TEXT_BYTES = 64 * 1024;
@@ -191,11 +184,8 @@ export class ResponseSender {
   /** Hands bytes to the socket, as many as may be ahead of the kernel. */
   #pump(): void {
     const { res } = this.#exchange;
-    const sliceBytes = seesWriteQueue() ? SLICE_BYTES : BLIND_SLICE_BYTES;
-    while (
-      this.#queue.length > 0 &&
-      this.#handedBytes - this.#sentBytes < SLICES_AHEAD * sliceBytes
-    ) {
+    const { sliceBytes, aheadBytes } = slicesOf(res.socket);
+    while (this.#queue.length > 0 && this.#handedBytes - this.#sentBytes < aheadBytes) {
       this.#handOver(sliceBytes);
     }
     if (this.#isEnding && this.#queue.length === 0 && !res.writableEnded) res.end();

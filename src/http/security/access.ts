@@ -1,26 +1,39 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '../../config/config.ts';
+import { workerPlaces } from '../../config/listen.ts';
 import { isLoopback } from '../../engine-config/host-text.ts';
 import { ProblemError } from '../../errors/problems.ts';
 import type { TokenEntry } from '../../tokens/token.ts';
 import { hasExpired, TokenTable } from '../../tokens/token-table.ts';
+import { ClientCertificates, withoutCertificate } from './client-certificates.ts';
 import { challenge, everything, type Grant, invalid, nothing, overNetwork } from './grant.ts';
 
 /** Besides everything below /v1/, what an operator can protect by tokens. */
 export type ProtectedPart = 'metrics' | 'docs';
 
-type AccessConfig = Pick<Config, 'host' | 'port' | 'listen' | 'protect'>;
+type AccessConfig = Pick<Config, 'host' | 'port' | 'listen' | 'protect' | 'tlsClientScopes'>;
 
-/** Who sent a request, and which paths need a token. The supervisor and each worker have one. */
+/**
+ * Who sent a request, and which paths need a token or a client certificate. The supervisor and each worker
+ * have one.
+ */
 export class Access {
   readonly #parts: ReadonlySet<string>;
   readonly #isLocal: (socket: Socket) => boolean;
   /** Undefined when no request needs a token. */
   #table: TokenTable | undefined;
+  readonly #certificates: ClientCertificates | undefined;
   #generation = 0;
 
-  constructor(config: AccessConfig, tokens: readonly TokenEntry[] | null) {
+  /** `clientCa`: the authorities of client certificates, in PEM. */
+  constructor(
+    config: AccessConfig,
+    tokens: readonly TokenEntry[] | null,
+    clientCa?: string | null,
+  ) {
+    this.#certificates =
+      clientCa == null ? undefined : new ClientCertificates(config.tlsClientScopes, clientCa);
     this.#parts = new Set(config.protect);
     this.#isLocal = localConnections(config);
     this.setTokens(tokens);
@@ -32,12 +45,26 @@ export class Access {
     this.#table = tokens === null ? undefined : new TokenTable(tokens);
   }
 
-  /** What a request may do, by its token or by its listener. */
+  /** Replaces the authorities of client certificates. */
+  setClientCa(clientCa: string | null): void {
+    if (clientCa !== null) this.#certificates?.setClientCa(clientCa);
+  }
+
+  /**
+   * What a request may do, by its token, else by the certificate of its client, else by its listener. A
+   * token alone decides where there is one, also if it is not valid.
+   */
   identify({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): Grant {
-    if (this.#table === undefined) return this.#isLocal(socket) ? everything : overNetwork;
+    if (this.#table === undefined) {
+      const own = this.#certificates?.grantOf(socket);
+      return own ?? (this.#isLocal(socket) ? everything : overNetwork);
+    }
     const { authorization } = headers;
-    if (authorization === undefined) return nothing;
-    const entry = this.#recall(socket, authorization) ?? this.#verify(socket, authorization);
+    const entry =
+      authorization === undefined
+        ? nothing
+        : (this.#recall(socket, authorization) ?? this.#verify(socket, authorization));
+    if (entry === nothing) return this.#byCertificate(socket);
     if (!('expiresMs' in entry) || entry.expiresMs === null) return entry;
     return hasExpired(entry, Date.now()) ? expired(entry) : entry;
   }
@@ -47,6 +74,12 @@ export class Access {
     const last = socket[remembered];
     if (last === undefined || last.generation !== this.#generation) return undefined;
     return sameText(last.authorization, authorization) ? last.entry : undefined;
+  }
+
+  /** Of a request without a token, where there are tokens. */
+  #byCertificate(socket: Socket): Grant {
+    const own = this.#certificates?.grantOf(socket);
+    return own === undefined || own === withoutCertificate ? nothing : own;
   }
 
   #verify(socket: Remembering, authorization: string): TokenEntry | Grant {
@@ -60,12 +93,16 @@ export class Access {
 
   /** Whether this part needs a token, whatever its scopes are. */
   protects(part: ProtectedPart): boolean {
-    return this.#table !== undefined && this.#parts.has(part);
+    return this.#needsProof && this.#parts.has(part);
   }
 
-  /** Whether a path needs a token. With the documents protected, everything does that is not listed as open. */
+  get #needsProof(): boolean {
+    return this.#table !== undefined || this.#certificates !== undefined;
+  }
+
+  /** Whether a path needs a token or a certificate, unless the listener of the request needs none. With the documents protected, everything does that is not listed as open. */
   needsToken(path: string): boolean {
-    if (this.#table === undefined || path === '/livez' || path === '/readyz') return false;
+    if (!this.#needsProof || path === '/livez' || path === '/readyz') return false;
     if (path === '/metrics') return this.protects('metrics');
     return path.startsWith('/v1/') || this.protects('docs');
   }
@@ -117,8 +154,8 @@ type Judged = Socket & { [verdict]?: boolean | undefined };
  * could have the same port, it counts as one of the network: the scope admin is then refused, which is
  * the safe mistake.
  */
-function localConnections({ host, port, listen }: AccessConfig): (socket: Socket) => boolean {
-  const places = listen.length > 0 ? listen : [{ host, port }];
+function localConnections(config: AccessConfig): (socket: Socket) => boolean {
+  const places = workerPlaces(config);
   const tcp = places.flatMap((place) => ('host' in place ? [place] : []));
   const network = tcp.filter((place) => !isLoopback(place.host));
   if (network.length === 0) return () => true;

@@ -74,7 +74,12 @@ export function authorizeScope({ grant }: Pick<Asked, 'grant'>, scope: Scope): v
 export const authorizeVerbose = (asked: Pick<Asked, 'grant'>): void =>
   authorizeScope(asked, 'admin');
 
-function scopeMissing({ id }: Grant, scope: Scope): ProblemError {
+export function scopeMissing({ id, certificate }: Grant, scope: Scope): ProblemError {
+  if (certificate !== undefined) {
+    return new ProblemError('scope-missing', {
+      detail: `The operation needs the scope ${scope}, which the client certificate of '${printable(certificate)}' does not have (--tls-client-scopes).`,
+    });
+  }
   if (id === undefined) {
     return new ProblemError('scope-missing', {
       detail: `The operation needs the scope ${scope}. Without tokens, only loopback and Unix listeners have it: start the gateway with --token-file, or use such a listener.`,

@@ -8,6 +8,8 @@ export interface Grant {
   readonly scopes: readonly Scope[];
   /** The key must begin with one of these; empty permits all keys. */
   readonly prefixes: readonly string[];
+  /** The common name of its client certificate; absent without one. */
+  readonly certificate?: string;
   /** The response where a token is needed, if the request has no valid one. */
   readonly refusal?: ProblemError;
 }

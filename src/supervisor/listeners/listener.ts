@@ -1,6 +1,7 @@
 /** A port: opened once and kept as long as the supervisor runs, also while workers end and restart. */
 import { lookup } from 'node:dns/promises';
 import net from 'node:net';
+import type { Scheme } from '../../config/listen.ts';
 import { isIPv6 } from '../../engine-config/host-text.ts';
 import { ListenError, type Listener, type OnConnection, openServer } from './open-server.ts';
 
@@ -16,23 +17,25 @@ export interface PortAddress {
   readonly port: number;
   /** The host's, as the kernel writes it. */
   readonly address: string;
+  readonly scheme?: Scheme | undefined;
 }
 
 /** @throws ListenError when the name of the host is not known. */
-export async function lookUp({ host, port }: Omit<PortAddress, 'address'>): Promise<PortAddress> {
+export async function lookUp(place: Omit<PortAddress, 'address'>): Promise<PortAddress> {
+  const { host, port } = place;
   if (isIPv6(host)) {
     const { address } = new net.SocketAddress({ address: host, family: 'ipv6' });
-    return { host, port, address };
+    return { ...place, address };
   }
   const { address } = await lookup(host).catch((error: unknown) => {
     throw failure(error, host, port);
   });
-  return { host, port, address };
+  return { ...place, address };
 }
 
 /** Opens the port; with `ipv6Only`, `::` does not include the IPv4 addresses. @throws ListenError */
 export async function listen(
-  { host, port, address: where }: PortAddress,
+  { host, port, address: where, scheme }: PortAddress,
   onConnection: OnConnection,
   ipv6Only = false,
 ): Promise<TcpListener> {
@@ -43,7 +46,8 @@ export async function listen(
   );
   const address = socket.address();
   const taken = typeof address === 'object' && address !== null ? address.port : port;
-  return { host, port: taken, address: urlOf(host, taken), socket, close: () => socket.close() };
+  const url = urlOf(host, taken, scheme);
+  return { host, port: taken, address: url, socket, close: () => socket.close() };
 }
 
 function failure(error: unknown, host: string, port: number): ListenError {
@@ -71,7 +75,7 @@ function explain(error: NodeJS.ErrnoException, host: string, port: number): stri
 }
 
 /** The URL of a host and port; an unspecified address is shown as one that can be opened. */
-export function urlOf(host: string, port: number): string {
+export function urlOf(host: string, port: number, scheme?: Scheme): string {
   const shown = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `http://${isIPv6(shown) ? `[${shown}]` : shown}:${port}`;
+  return `${scheme === 'tls' ? 'https' : 'http'}://${isIPv6(shown) ? `[${shown}]` : shown}:${port}`;
 }

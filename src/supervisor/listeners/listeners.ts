@@ -1,7 +1,8 @@
 /** All places to listen on, opened together: either every one of them, or none. */
 import { setTimeout as elapse, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Config } from '../../config/config.ts';
-import type { ListenAddress } from '../../config/listen.ts';
+import { type ListenAddress, placesOf, schemeOf } from '../../config/listen.ts';
+import { noteTls } from '../../messages/listening.ts';
 import { needsIPv6Only, type Place, sharedWith } from './address-conflicts.ts';
 import { listen, lookUp, type PortAddress, type TcpListener } from './listener.ts';
 import type { DescriptorCalls } from './listening-socket.ts';
@@ -9,11 +10,13 @@ import { ListenError, type Listener, type OnConnection } from './open-server.ts'
 import { listenUnix } from './unix-listener.ts';
 
 export interface Listeners {
-  /** The address of each listener, in the order of the configuration. */
+  /** The address of each listener but those of `admin:`, in the order of the configuration. */
   readonly addresses: readonly string[];
-  /** The first listener with a port; undefined without any. */
+  /** The addresses of `admin:`, which the supervisor serves. */
+  readonly adminAddresses: readonly string[];
+  /** The first of `addresses` with a port; undefined without any. */
   readonly tcp: TcpListener | undefined;
-  /** Descriptors of all listeners, for workers to inherit; empty where one is unknown. */
+  /** Descriptors of all listeners but those of `admin:`, for workers to inherit; empty where one is unknown. */
   readonly descriptors: readonly number[];
   /** Keeps the sockets open from now on, so that workers can accept in the place of the supervisor. */
   keep(calls: DescriptorCalls): void;
@@ -29,22 +32,27 @@ export interface Listeners {
 
 type Places = Pick<Config, 'host' | 'port' | 'listen' | 'socketMode'>;
 
-/** @throws ListenError with the reason for each place that cannot be opened; then none is open. */
+/**
+ * `onAdmin` takes the connections of `admin:`.
+ * @throws ListenError with the reason for each place that cannot be opened; then none is open.
+ */
 export async function openListeners(
   config: Places,
   onConnection: OnConnection,
+  onAdmin: OnConnection = (socket) => socket.destroy(),
 ): Promise<Listeners> {
   let accepted = 0;
   const take: OnConnection = (socket) => {
     accepted += 1;
     onConnection(socket);
   };
+  const takers = { tls: notingTls(take), admin: onAdmin };
   const places = await Promise.allSettled(placesOf(config).map(find));
   const found = fulfilled(places);
   const open = (place: Place): Promise<TcpListener | Listener> =>
     'path' in place
       ? listenUnix(place.path, config.socketMode, take)
-      : listen(place, take, needsIPv6Only(place, found));
+      : listen(place, place.scheme ? takers[place.scheme] : take, needsIPv6Only(place, found));
   const results = await Promise.allSettled(found.map((place) => openWhenFree(() => open(place))));
   const opened = fulfilled(results);
   const close = () => {
@@ -62,7 +70,8 @@ export async function openListeners(
     close();
     throw failure(reasons);
   }
-  const sockets = opened.map(({ socket }) => socket);
+  const { serving, admin } = byScheme(opened, found);
+  const sockets = serving.map(({ socket }) => socket);
   return {
     get descriptors() {
       const known = sockets.flatMap(({ descriptor }) => descriptor ?? []);
@@ -75,13 +84,30 @@ export async function openListeners(
       for (const socket of sockets) socket.setAccepting(isWanted);
     },
     hasWaiting: () => sockets.some((socket) => socket.hasWaiting()),
-    addresses: opened.map(({ address }) => address),
-    tcp: opened.find((listener): listener is TcpListener => 'port' in listener),
+    addresses: serving.map(({ address }) => address),
+    adminAddresses: admin.map(({ address }) => address),
+    tcp: serving.find((listener): listener is TcpListener => 'port' in listener),
     async finish() {
       await quiet(() => accepted);
       close();
     },
     close,
+  };
+}
+
+const notingTls =
+  (take: OnConnection): OnConnection =>
+  (socket) => {
+    noteTls(socket);
+    take(socket);
+  };
+
+/** Distinguishes the listeners of the workers from those of `admin:`; both lists have the same order. */
+function byScheme(listeners: readonly (TcpListener | Listener)[], places: readonly Place[]) {
+  const isAdmin = places.map((place) => schemeOf(place) === 'admin');
+  return {
+    serving: listeners.filter((_, index) => isAdmin[index] !== true),
+    admin: listeners.filter((_, index) => isAdmin[index] === true),
   };
 }
 
@@ -126,11 +152,6 @@ async function quiet(accepted: () => number): Promise<void> {
     silent = accepted() === before ? silent + 1 : 0;
     before = accepted();
   }
-}
-
-/** `--host` and `--port` are short for one place. */
-function placesOf({ host, port, listen: places }: Places): readonly ListenAddress[] {
-  return places.length > 0 ? places : [{ host, port }];
 }
 
 async function find(place: ListenAddress): Promise<PortAddress | { readonly path: string }> {

@@ -11,6 +11,7 @@
  * begins to read when it arrives. A worker that stops between `accept` and `commit` then keeps it.
  */
 import type { Socket } from 'node:net';
+import { isOverTls } from '../../messages/listening.ts';
 import type { ToWorker } from '../../messages/protocol.ts';
 import { type Handle, handleOf } from '../../node-internals/connection-handle.ts';
 
@@ -80,12 +81,13 @@ export class SocketHandoff {
     if (this.#current?.id !== id) return;
     const { send, onAccepted, onRevoked } = this.#options;
     const { socket, isCarried } = this.#current;
+    const tls = isOverTls(socket);
     if (isCarried) {
-      send({ type: 'commit', id });
+      send({ type: 'commit', id, tls });
       socket.destroy();
     } else {
       // The supervisor closes its copy once the worker's is on its way; a connection that was not sent is unread.
-      send({ type: 'commit', id }, socket, (left) => {
+      send({ type: 'commit', id, tls }, socket, (left) => {
         if (left) socket.destroy();
         else if (!socket.destroyed) onRevoked(socket);
       });

@@ -51,7 +51,7 @@ export class WorkerInstance {
   constructor(options: WorkerInstanceOptions) {
     this.#options = options;
     const { managed, runtime, state } = options;
-    const { tokens, ...reloaded } = runtime;
+    const { tokens, tls, ...reloaded } = runtime;
     const config = { ...options.config, ...reloaded };
     const listeners = managed.listeners();
     this.#listeners = listeners.length;
@@ -78,6 +78,7 @@ export class WorkerInstance {
       device: managed.device,
       listeners: listeners.length,
       tokens,
+      tls,
     });
     this.#watch = watchHeartbeat({
       managed,

@@ -41,7 +41,8 @@ describe('a gateway that is still loading', () => {
   it('handles SIGHUP as it does later, and serves', async () => {
     const gateway = await startGateway({ env: environmentWith('SIGHUP') });
     started.push(gateway);
-    const said = 'SIGHUP: nothing to read again, since there is no --settings-file or --token-file';
+    const said =
+      'SIGHUP: nothing to read again, since there is no --settings-file, --token-file or --tls-cert';
     await until(() => gateway.logged().some(({ msg }) => msg === said));
     assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
   });

@@ -295,7 +295,10 @@ describe('rules between settings', () => {
   });
 
   it('protect only what exists, and only with tokens', () => {
-    assert.match(onlyFault(['--protect', 'metrics']), /give --token-file as well/);
+    assert.match(
+      onlyFault(['--protect', 'metrics']),
+      /give --token-file or --tls-client-ca as well/,
+    );
     assert.match(onlyFault(['--token-file', 't', '--protect', 'v1']), /give some of metrics, docs/);
     const config = configOf(['--token-file', 't', '--protect', 'docs', '--protect', 'metrics']);
     assert.deepEqual(config.protect, ['docs', 'metrics']);

@@ -25,12 +25,15 @@ const token = {
   expiresMs: null,
   sha256: '00',
 };
-const settings = { type: 'reconfigure', id: 1, layout: [], logLevel: 'debug', tokens: null };
+const settings = {
+  ...{ type: 'reconfigure', id: 1, layout: [], logLevel: 'debug', tokens: null, tls: null },
+};
+const tls = { cert: 'c', key: 'k', clientCa: null, ticketKeys: 't', sessionIdContext: 's' };
 
 describe('messages to a worker', () => {
   it('are accepted as they arrive on the channel', () => {
     const start: unknown = JSON.parse(
-      JSON.stringify({ type: 'start', config, device: 0, listeners: 1, tokens: [token] }),
+      JSON.stringify({ type: 'start', config, device: 0, listeners: 1, tokens: [token], tls }),
     );
     assert.equal(parseToWorker(start), start);
     for (const message of [
@@ -41,6 +44,9 @@ describe('messages to a worker', () => {
       { type: 'unready' },
       { ...settings, layout: [{ name: 'a', sizes: [1, 2] }] },
       { ...settings, tokens: [token] },
+      { ...settings, tls },
+      { ...settings, tls: { ...tls, clientCa: 'a' } },
+      { type: 'commit', id: 1, tls: true },
       { ...settings, tokens: [{ ...token, prefixes: [], expiresMs: 5 }] },
       ...['0000-01-01T00:00:00Z', '1969-12-31T23:59:59.999Z', '9999-12-31T23:59:59Z'].map(
         (time) => ({ ...settings, tokens: [{ ...token, expiresMs: Date.parse(time) }] }),
@@ -55,7 +61,7 @@ describe('messages to a worker', () => {
   });
 
   it('are refused if a member is missing or has another type', () => {
-    const start = { type: 'start', config, device: 0, listeners: 1, tokens: null };
+    const start = { type: 'start', config, device: 0, listeners: 1, tokens: null, tls: null };
     assert.equal(parseToWorker(start), start);
     for (const message of [
       { ...start, config: { ...config, port: undefined } },
@@ -73,6 +79,11 @@ describe('messages to a worker', () => {
       { ...settings, layout: [{ name: 'a', sizes: ['1'] }] },
       { ...settings, layout: undefined },
       { ...settings, tokens: undefined },
+      { ...settings, tls: undefined },
+      { ...settings, tls: { ...tls, key: undefined } },
+      { ...settings, tls: { ...tls, clientCa: undefined } },
+      { ...settings, tls: { ...tls, ticketKeys: 7 } },
+      { type: 'commit', id: 1 },
       { ...settings, tokens: [{ ...token, id: 7 }] },
       { ...settings, tokens: [{ ...token, scopes: ['all'] }] },
       { ...settings, tokens: [{ ...token, prefixes: 'a/' }] },

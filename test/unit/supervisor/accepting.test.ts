@@ -18,6 +18,7 @@ describe('the listeners that a starting worker has inherited', () => {
       log: silentLog,
       workers: [],
       onConnection: (socket) => socket.destroy(),
+      onAdmin: (socket) => socket.destroy(),
     });
     const listeners = await accepting.open();
     // As the fork of a worker does.

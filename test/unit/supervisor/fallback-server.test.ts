@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Access } from '../../../src/http/security/access.ts';
+import { fallbackResponse, type PoolFacts } from '../../../src/supervisor/fallback-responses.ts';
 import { FallbackServer, type ResponseFacts } from '../../../src/supervisor/fallback-server.ts';
 import { listen, type TcpListener } from '../../../src/supervisor/listeners/listener.ts';
 import { checkResponse } from '../../helpers/openapi/openapi.ts';
@@ -12,20 +13,23 @@ let metricsFail = false;
 const clients = [
   { device: 3, serviceId: null, state: 'starting', pid: 7, restarts: 1, uptimeMs: 5 },
 ] as const;
+const facts: PoolFacts = {
+  unavailability: () => ({ detail: 'It is starting.', retryAfterSeconds: 3 }),
+  metricsText: () =>
+    metricsFail
+      ? Promise.reject(new Error('out of numbers'))
+      : Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 0\n' }),
+  report: () => ({ ready: false, detail: '', clients }),
+};
 const answers: ResponseFacts[] = [];
 before(async () => {
-  const config = { host: '127.0.0.1', port: 0, listen: [], protect: [] };
+  const config = { host: '127.0.0.1', port: 0, listen: [], protect: [], tlsClientScopes: [] };
   const fallback = new FallbackServer({
     access: new Access(config, null),
     allowHosts: ['gateway.example'],
     allowOrigins: [],
     idleTimeoutMs: 30_000,
-    unavailability: () => ({ detail: 'It is starting.', retryAfterSeconds: 3 }),
-    metricsText: () =>
-      metricsFail
-        ? Promise.reject(new Error('out of numbers'))
-        : Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 0\n' }),
-    report: () => ({ ready: false, detail: '', clients }),
+    respond: (request, guards) => fallbackResponse(request, guards, facts),
     onResponse: (answer) => void answers.push(answer),
   });
   listener = await listen({ host: '127.0.0.1', address: '127.0.0.1', port: 0 }, (socket) =>

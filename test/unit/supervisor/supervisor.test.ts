@@ -84,7 +84,7 @@ function createSupervisor(
   ) as PoolLog;
   return new Supervisor({
     config,
-    runtime: { layout: config.layout, logLevel: config.logLevel, tokens: null },
+    runtime: { layout: config.layout, logLevel: config.logLevel, tokens: null, tls: null },
     devices: each.map((_, device) => device),
     program,
     env: (device) => ({ ...process.env, POOL_WORKER: JSON.stringify(each[device]) }),
@@ -400,7 +400,7 @@ describe('a supervisor', () => {
       false,
     );
     const { pendingDevices } = await pool.supervisor.reconfigure({
-      ...{ layout: [], logLevel: 'debug', tokens: null },
+      ...{ layout: [], logLevel: 'debug', tokens: null, tls: null },
     });
     assert.deepEqual(pendingDevices, []);
     const shown = () => pool.seen.lines.find(({ message }) => message === 'the level is debug');

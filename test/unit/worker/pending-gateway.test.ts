@@ -8,11 +8,11 @@ describe('a gateway that is still opening', () => {
   it('gets the changes that came earlier once it is open, and later ones at once', async () => {
     const { gateway, did } = fakeGateway();
     const pending = new PendingGateway();
-    pending.reconfigure({ layout: [], logLevel: 'warn', tokens: null });
+    pending.reconfigure({ layout: [], logLevel: 'warn', tokens: null, tls: null });
     pending.announceStop();
     await pending.open(Promise.resolve(gateway));
     assert.equal(pending.running, gateway);
-    pending.reconfigure({ layout: [], logLevel: 'debug', tokens: null });
+    pending.reconfigure({ layout: [], logLevel: 'debug', tokens: null, tls: null });
     assert.deepEqual(did, ['announce stop', 'log level warn', 'log level debug']);
   });
 

@@ -21,7 +21,14 @@ before(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { file, execArgv } = testProgram('pool-worker.ts');
   worker = fork(file, [workerRole], { execArgv });
-  send({ type: 'start', config: interpreted.config, device: 0, listeners: 0, tokens: null });
+  send({
+    type: 'start',
+    config: interpreted.config,
+    device: 0,
+    listeners: 0,
+    tokens: null,
+    tls: null,
+  });
   await said('ready');
 });
 after(() => {
@@ -64,7 +71,7 @@ async function textOf(stream: net.Socket): Promise<string> {
 describe('a worker', () => {
   it('serves a connection after the supervisor has committed it', async () => {
     const { client, socket } = await offered(1);
-    send({ type: 'commit', id: 1 });
+    send({ type: 'commit', id: 1, tls: false });
     socket.destroy();
     assert.match(await textOf(client), new RegExp(`^HTTP/1.1 200 OK[^]*${worker.pid}$`));
   });
@@ -74,7 +81,7 @@ describe('a worker', () => {
     send({ type: 'revoke', id: 2 });
     await said('released');
     // A late message changes nothing.
-    send({ type: 'commit', id: 2 });
+    send({ type: 'commit', id: 2, tls: false });
     const [chunk] = (await once(socket.resume(), 'data')) as [Buffer];
     assert.equal(chunk.toString(), request);
     socket.end('served by another');

@@ -2,6 +2,7 @@
 export const problemSlugs = [
   'arena-full',
   'batch-too-large',
+  'certificate-required',
   'digest-mismatch',
   'empty-object',
   'engine-error',

@@ -1,0 +1,91 @@
+import { constants } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
+import type { TlsMaterial } from '../../tls/material.ts';
+import { type HandshakeFault, handshakeFaultOf } from './handshake-fault.ts';
+
+export interface TlsConnectionsOptions {
+  readonly material: TlsMaterial;
+  /** How long a handshake may take in all. */
+  readonly handshakeMs: number;
+  /** The handshake is done; nothing has been read. */
+  readonly onSecure: (socket: TLSSocket) => void;
+  readonly onFault: (fault: HandshakeFault) => void;
+}
+
+/**
+ * Speaks TLS on connections that a plain listener has accepted. The certificate changes without an effect
+ * on the connections that are open.
+ */
+export class TlsConnections {
+  readonly #options: TlsConnectionsOptions;
+  readonly #accepted = new Set<Socket>();
+  #material: TlsMaterial;
+  #server: Server;
+  #secured = 0;
+
+  constructor(options: TlsConnectionsOptions) {
+    this.#options = options;
+    this.#material = options.material;
+    this.#server = this.#createServer(options.material);
+  }
+
+  /** Connections whose handshake is not done. */
+  get handshakes(): number {
+    return this.#accepted.size - this.#secured;
+  }
+
+  /** Later connections use this. */
+  setMaterial(material: TlsMaterial): void {
+    if (isDeepStrictEqual(material, this.#material)) return;
+    this.#material = material;
+    this.#server = this.#createServer(material);
+  }
+
+  /** Begins the handshake on a connection of which no byte has been read, in this turn of the loop. */
+  accept(socket: Socket): void {
+    this.#accepted.add(socket);
+    socket.once('close', () => this.#accepted.delete(socket));
+    socket.on('error', () => undefined);
+    socket.setNoDelay(true);
+    // A client may end its side before it has the response; the socket of TLS takes this over.
+    socket.allowHalfOpen = true;
+    this.#server.emit('connection', socket);
+  }
+
+  /** Closes every connection at once. */
+  destroyAll(): void {
+    for (const socket of [...this.#accepted]) socket.destroy();
+  }
+
+  #createServer({ cert, key, clientCa, ticketKeys, sessionIdContext }: TlsMaterial): Server {
+    const { handshakeMs, onSecure, onFault } = this.#options;
+    const server = createServer({
+      cert,
+      key,
+      ...(clientCa === null ? {} : { ca: clientCa, requestCert: true }),
+      // A client may have a token instead. Access judges the certificate (client-certificates.ts).
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2',
+      ALPNProtocols: ['http/1.1'],
+      handshakeTimeout: handshakeMs,
+      ticketKeys: Buffer.from(ticketKeys, 'base64'),
+      sessionIdContext,
+      // A client could make the gateway compute one handshake after another on one connection.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    });
+    server.on('secureConnection', (socket) => {
+      this.#secured += 1;
+      socket.once('close', () => {
+        this.#secured -= 1;
+      });
+      onSecure(socket);
+    });
+    server.on('tlsClientError', (error, socket) => {
+      onFault(handshakeFaultOf(error));
+      socket.destroy();
+    });
+    return server;
+  }
+}

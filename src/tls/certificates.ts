@@ -1,0 +1,27 @@
+import { X509Certificate } from 'node:crypto';
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+/** More certificates than a chain has. */
+const MAX_CHAIN = 10;
+
+/** All certificates of a PEM text. @throws when one cannot be read */
+export const certificatesIn = (text: string): X509Certificate[] =>
+  (text.match(PEM_CERTIFICATE) ?? []).map((block) => new X509Certificate(block));
+
+/** Whether the chain of a certificate, as its peer has sent it, ends at one of the authorities. */
+export function leadsTo(
+  certificate: X509Certificate,
+  authorities: readonly X509Certificate[],
+): boolean {
+  let link: X509Certificate | undefined = certificate;
+  for (let length = 0; link !== undefined && length < MAX_CHAIN; length += 1) {
+    const each: X509Certificate = link;
+    const isSigned = authorities.some(
+      (authority) => each.checkIssued(authority) && each.verify(authority.publicKey),
+    );
+    if (isSigned) return true;
+    link = each.issuerCertificate;
+    if (link?.fingerprint256 === each.fingerprint256) return false;
+  }
+  return false;
+}
