@@ -49,8 +49,8 @@ export class TlsConnections {
     socket.once('close', () => this.#accepted.delete(socket));
     socket.on('error', () => undefined);
     socket.setNoDelay(true);
-    // A client may end its side before it has the response; the socket of TLS takes this over.
-    socket.allowHalfOpen = true;
+    // A client that ends its side in the handshake has left; the socket of TLS takes this over.
+    socket.allowHalfOpen = false;
     this.#server.emit('connection', socket);
   }
 
@@ -77,6 +77,8 @@ export class TlsConnections {
     });
     server.on('secureConnection', (socket) => {
       this.#secured += 1;
+      // From now on a client may end its side before it has the response.
+      socket.allowHalfOpen = true;
       socket.once('close', () => {
         this.#secured -= 1;
       });
