@@ -31,6 +31,7 @@ const namesOfEntry = {
   /** Processor time and memory for each byte, item and request. */
   costs: [
     ...['integration/connections/http-heap', 'integration/connections/http-survivors'],
+    ...['integration/connections/tls-slow-readers'],
     ...['unit/codecs/item-cost', 'unit/codecs/time-slices'],
   ],
   /** The packed packages, installed elsewhere. */

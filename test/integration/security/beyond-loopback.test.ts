@@ -164,6 +164,9 @@ describe('a token file with a fault', () => {
         /--token-file: .*mode 0604\); run chmod 600/,
       );
     }
-    assert.match(await refusal('--protect', 'metrics'), /--protect: .*give --token-file as well/);
+    assert.match(
+      await refusal('--protect', 'metrics'),
+      /--protect: .*give --token-file or --tls-client-ca as well/,
+    );
   });
 });
