@@ -1,6 +1,7 @@
 /** The text of docs/metrics.md, from the metrics that a worker and the supervisor register; run with tsx. */
 import { renderPool } from '../../src/metrics/aggregation.ts';
 import { engineMetrics } from '../../src/metrics/engine.ts';
+import { handshakeMetrics } from '../../src/metrics/handshakes.ts';
 import { HttpMetrics } from '../../src/metrics/http.ts';
 import { nodeFeatureMetrics } from '../../src/metrics/node-features.ts';
 import { OutcomeMetrics } from '../../src/metrics/outcomes.ts';
@@ -47,10 +48,13 @@ const noWorkers = {
   waitingConnections: 0,
   descriptorShare: 0,
   tokenFile: { isCurrent: true, tokens: 0, failures: 0, readMs: 0 },
+  tlsFiles: { isCurrent: true, failures: 0, readMs: 0, expiresMs: 0 },
 };
 
 /** These exist only with --token-file. */
 const isOfTokens = ({ name }) => name.startsWith('memcache_gateway_token_file_');
+/** These exist only with a listener with TLS. */
+const isOfTls = ({ name }) => name.startsWith('memcache_gateway_tls_');
 
 /** The metrics of the supervisor, from the text that it renders without workers. */
 async function ownOfSupervisor() {
@@ -87,11 +91,13 @@ time, memory, descriptors, delay of the event loop, collections of the heap. The
 /** All sections of the page. */
 export async function metricsPage() {
   const own = await ownOfSupervisor();
-  const others = own.filter((metric) => !isOfTokens(metric));
+  const others = own.filter((metric) => !isOfTokens(metric) && !isOfTls(metric));
   const sections = [section('Workers and connections', others)];
   for (const { title, register } of groups) {
     sections.push(section(title, await registered(register)));
   }
   sections.push(section('Tokens, with --token-file', own.filter(isOfTokens)));
+  const handshakes = await registered((sink) => handshakeMetrics(sink, []));
+  sections.push(section('TLS, with --tls-cert', [...handshakes, ...own.filter(isOfTls)]));
   return `${head}${sections.join('\n')}\n${tail}`;
 }

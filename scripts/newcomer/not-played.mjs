@@ -42,6 +42,16 @@ export const notPlayed = [
     begins: 'memcache-gateway token',
     reason: 'starts a gateway with tokens; test/integration/security/tokens.test.ts does the same',
   },
+  {
+    page: 'docs/security.md',
+    begins: 'openssl req',
+    reason: 'starts a gateway with TLS; test/integration/security/tls.test.ts does the same',
+  },
+  {
+    page: 'docs/security.md',
+    begins: 'memcache-gateway --listen tls:',
+    reason: 'needs certificates of clients; test/integration/security/tls.test.ts does the same',
+  },
 ];
 
 /** The start of a line that is played once, in README.md: the other pages use the packages of a checkout. */
