@@ -30,8 +30,10 @@ async function checkReady(
   variables: Readonly<Record<string, string>>,
   args: readonly string[],
 ): Promise<void> {
+  const { GATEWAY_LISTEN: listen } = variables;
+  const anyPort = listen ? ['--listen', listen.replaceAll(/:\d+/g, ':0')] : ['--port', '0'];
   const gateway: ReadyGateway = await startGateway({
-    args: ['--port', '0', ...args],
+    args: [...anyPort, ...args],
     env: { ...noVariables, ...withTokenFile(variables) },
   });
   try {

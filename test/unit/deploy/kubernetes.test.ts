@@ -135,10 +135,11 @@ for (const overlay of overlays) {
       const pages = ['startupProbe', 'livenessProbe', 'readinessProbe'] as const;
       const paths = pages.map((name) => container[name]?.httpGet?.path);
       assert.deepEqual(paths, ['/livez', '/livez', '/readyz']);
-      for (const name of pages) assert.equal(container[name]?.httpGet?.port, 'http');
+      const ports = pages.map((name) => container[name]?.httpGet?.port);
+      assert.deepEqual(ports, ['admin', 'admin', 'http']);
       assert.deepEqual(
         container.ports?.map(({ name }) => name),
-        ['http'],
+        ['http', 'admin'],
       );
     });
 
