@@ -7,9 +7,14 @@ import { fallbackResponse, type PoolFacts } from '../../../src/supervisor/fallba
 import { FallbackServer, type ResponseFacts } from '../../../src/supervisor/fallback-server.ts';
 import { listen, type TcpListener } from '../../../src/supervisor/listeners/listener.ts';
 import { checkResponse } from '../../helpers/openapi/openapi.ts';
+import { testToken } from '../../helpers/process/token-files.ts';
 
 let listener: TcpListener;
 let metricsFail = false;
+const access = new Access(
+  { host: '127.0.0.1', port: 0, listen: [], protect: [], tlsClientScopes: [] },
+  null,
+);
 const clients = [
   { device: 3, serviceId: null, state: 'starting', pid: 7, restarts: 1, uptimeMs: 5 },
 ] as const;
@@ -23,9 +28,8 @@ const facts: PoolFacts = {
 };
 const answers: ResponseFacts[] = [];
 before(async () => {
-  const config = { host: '127.0.0.1', port: 0, listen: [], protect: [], tlsClientScopes: [] };
   const fallback = new FallbackServer({
-    access: new Access(config, null),
+    access,
     allowHosts: ['gateway.example'],
     allowOrigins: [],
     idleTimeoutMs: 30_000,
@@ -100,6 +104,20 @@ describe('without a worker, the fallback server', () => {
     }
     assert.equal((await get('GET', '/readyz?verbose=2')).status, 400);
     assert.equal((await get('GET', '/livez?verbose')).status, 400);
+  });
+
+  it('needs a token with the scope admin for the clients, and none for readiness', async (t) => {
+    const [reader, admin] = [testToken({ scopes: ['read'] }), testToken({ scopes: ['admin'] })];
+    access.setTokens([reader.entry, admin.entry]);
+    t.after(() => access.setTokens(null));
+    const statusOf = async (query: string, token?: string) => {
+      const headers = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
+      return (await get('GET', `/readyz${query}`, headers)).status;
+    };
+    assert.equal(await statusOf(''), 503);
+    assert.equal(await statusOf('?verbose'), 401);
+    assert.equal(await statusOf('?verbose', reader.token), 403);
+    assert.equal(await statusOf('?verbose', admin.token), 503);
   });
 
   it('returns 503 for everything else, with the id of the request', async () => {
