@@ -155,6 +155,7 @@ function createSupervisor(parts: SupervisorParts): Supervisor {
     complain,
     renderMetrics: async (samples, own) =>
       (await loadMetrics()).renderPool(samples, { ...own, version }),
+    readTotals: async (samples) => (await import('../metrics/totals.ts')).totalsOf(samples),
   });
 }
 

@@ -563,8 +563,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Links to the pages and operations
-         * @description Returns a page for browsers (`Accept` with `text/html`), otherwise JSON.
+         * Show the state of the gateway, or links to its operations
+         * @description Browsers (`Accept` with `text/html`) get the status page: the pool, the devices, and pictures of the last 15
+         *     minutes. It also comes while no worker is ready. Each part needs what the operation with the same figures needs:
+         *     the pool as `GET /v1/cluster/capacity`, the devices as `GET /v1/clients`, the pictures as `GET /metrics`.
+         *     Other clients get links as JSON, without query parameters.
          */
         get: operations["getStartPage"];
         put?: never;
@@ -2703,7 +2706,12 @@ export interface operations {
     };
     getStartPage: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description For the page. Looks up this key, which needs what `GET /v1/info/{key}` needs. */
+                key?: string;
+                /** @description For the page. With `off` the page does not load itself again every 30 seconds. The words of a switch (`1`, `on`, `yes`, `0`, `off`, `no`) are accepted too. */
+                refresh?: boolean;
+            };
             header?: {
                 /**
                  * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
@@ -2716,12 +2724,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The name of the program, and where to go from here. */
+            /** @description The status page, or the name of the program and where to go from here. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
-                    "Cache-Control": components["headers"]["Revalidate"];
-                    ETag: components["headers"]["ETag"];
+                    /** @description Caches must not store the page; they may store the JSON and must revalidate it. */
+                    "Cache-Control": "no-store" | "no-cache";
+                    /** @description Only with JSON; it changes when the links do. */
+                    ETag?: string;
                     Vary: components["headers"]["Vary-Accept"];
                     "Content-Security-Policy": components["headers"]["Content-Security-Policy-If-Page"];
                     [name: string]: unknown;

@@ -7,6 +7,7 @@ import type { Layout } from '../config/layouts.ts';
 import { type Config, settingNames, table } from '../config/table.ts';
 import type { TlsMaterial } from '../tls/material.ts';
 import { isScope } from '../tokens/token.ts';
+import type { PoolHistory } from './history.ts';
 import type { PoolReport } from './report.ts';
 import type { RuntimeSettings } from './runtime-settings.ts';
 
@@ -37,6 +38,8 @@ const isReport = (value: unknown): value is PoolReport =>
   isBoolean(value['ready']) &&
   isString(value['detail']) &&
   Array.isArray(value['clients']);
+const isHistory = (value: unknown): value is PoolHistory =>
+  isRecord(value) && Array.isArray(value['points']) && Array.isArray(value['media']);
 const isConfig = (value: unknown): value is Config =>
   isRecord(value) &&
   settingNames.every((name) => {
@@ -118,6 +121,8 @@ const toWorkerShapes = {
   metrics: { id: isCount, contentType: isString, body: isString },
   /** The response to `survey`. */
   surveyed: { id: isCount, report: isReport },
+  /** The response to `review`. */
+  reviewed: { id: isCount, history: isHistory },
   /** A shutdown is near: readiness fails and responses close their connections, but all are served. */
   unready: {},
   /**
@@ -175,6 +180,8 @@ const fromWorkerShapes = {
   setLogLevel: { id: isCount, level: isLogLevel },
   /** The worker uses the settings of `reconfigure`. */
   reconfigured: { id: isCount },
+  /** The worker requests the last 15 minutes of the pool. */
+  review: { id: isCount },
   /** The worker got SIGTERM from outside, perhaps together with the whole process group. */
   asked: {},
   /** Sent when a drain begins, for any reason, and repeatedly during it. */

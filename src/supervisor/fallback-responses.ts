@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { ProblemError, type ProblemSlug } from '../errors/problems.ts';
 import { announcesBody, bodyNotTaken, checkTransferEncoding } from '../http/request/framing.ts';
+import { prefersHtml } from '../http/request/media-type.ts';
 import { parseQuery, switched } from '../http/request/query.ts';
 import { parseTarget } from '../http/request/target.ts';
 import {
@@ -20,8 +21,13 @@ import type { Access } from '../http/security/access.ts';
 import { authorize, authorizeVerbose } from '../http/security/authorize.ts';
 import { checkHead, type Expectation } from '../http/security/head.ts';
 import type { BrowserGuard } from '../http/security/host.ts';
+import type { PoolHistory } from '../messages/history.ts';
 import type { MetricsText } from '../messages/protocol.ts';
 import type { PoolReport } from '../messages/report.ts';
+import { parseStatusQuery } from '../status-page/query.ts';
+import { rightsOf } from '../status-page/rights.ts';
+import { renderStatusPage } from '../status-page/status-page.ts';
+import { pageFields } from '../status-page/style.ts';
 import type { Unavailability } from './unavailable-reason.ts';
 
 /** The state of the pool, from which responses without a worker are made. */
@@ -31,6 +37,8 @@ export interface PoolFacts {
   readonly metricsText: () => Promise<MetricsText>;
   /** The state of each worker. */
   readonly report: () => PoolReport;
+  /** The last 15 minutes. */
+  readonly history: () => PoolHistory;
 }
 
 /** One request, as far as a response without a worker depends on it. */
@@ -80,14 +88,18 @@ export async function fallbackResponse(
 async function responseTo(
   { req, requestId, expectation }: FallbackRequest,
   { guard, access }: FallbackGuards,
-  { unavailability, metricsText, report }: PoolFacts,
+  facts: PoolFacts,
   origin: string | undefined,
 ): Promise<FallbackResponse> {
+  const { unavailability, metricsText, report } = facts;
   try {
     const grant = checkHead(req, expectation, guard, access);
     if (origin !== undefined && isPreflight(req)) return permission(origin, requestId);
     checkTransferEncoding(req);
     const { path, query } = parseTarget(req.url ?? '/');
+    if (path === '/' && prefersHtml(req)) {
+      return statusPage(req, query, { gateway: { access }, grant }, facts, requestId);
+    }
     const verbose = isOperation(path) && requireOperation(req, query, operations[path]);
     const { method = 'GET' } = req;
     if (isOperation(path)) authorize({ gateway: { access }, grant, route: path, method, key: '' });
@@ -110,6 +122,30 @@ async function responseTo(
   }
 }
 
+/** The page without a worker: it looks up no key. Its status is 200, since the page is complete. */
+function statusPage(
+  req: IncomingMessage,
+  query: string,
+  asking: Parameters<typeof rightsOf>[0],
+  { unavailability, report, history }: PoolFacts,
+  requestId: string,
+): ProblemResponse {
+  requireRead(req);
+  authorize({ ...asking, route: '/', method: 'GET', key: '' });
+  const { key, refreshes } = parseStatusQuery(query);
+  const { detail } = unavailability();
+  const lookup =
+    key === undefined ? undefined : { key, outcome: new ProblemError('not-ready', { detail }) };
+  const page = renderStatusPage({
+    ...{ refreshes, lookup, ready: false, reason: detail },
+    rights: rightsOf(asking),
+    clients: report().clients,
+    history: history(),
+  });
+  const { headers, ...response } = ok('text/html; charset=utf-8', page, requestId);
+  return { ...response, headers: { ...headers, ...pageFields } };
+}
+
 /** The response to a preflight of an allowed origin. */
 function permission(origin: string, requestId: string): ProblemResponse {
   const headers = { ...noStoreFields, 'X-Request-Id': requestId };
@@ -123,10 +159,14 @@ export function requireOperation(
   query: string,
   parameters: readonly 'verbose'[],
 ): boolean {
+  requireRead(req);
+  return switched('verbose', parseQuery(query, parameters).verbose);
+}
+
+function requireRead(req: IncomingMessage): void {
   const { method = 'GET' } = req;
   if (method !== 'GET' && method !== 'HEAD') throw methodNotAllowed(method, 'GET, HEAD');
   if (announcesBody(req)) throw bodyNotTaken(method);
-  return switched('verbose', parseQuery(query, parameters).verbose);
 }
 
 /** An error that is no problem is a defect, which the log gets. */

@@ -37,34 +37,50 @@ export interface ScrapeOptions {
 export interface Scrape {
   /** In Prometheus's text format; calls at the same time share one scrape. */
   text(): Promise<MetricsText>;
+  /** The current metrics of all workers, not added up. */
+  samples(): Promise<PoolSamples>;
   /** A worker has ended; these are the last metrics that it sent. */
   workerEnded(metrics: MetricJson[]): void;
 }
+
+/** Metrics of more ended workers are added up, even if no client reads /metrics: their number has no limit. */
+const MAX_ENDED = 8;
 
 export function createScrape({ sources, render, collectMs }: ScrapeOptions): Scrape {
   let ended: MetricJson[][] = [];
   let scraping: Promise<MetricsText> | undefined;
 
-  async function scrape(): Promise<MetricsText> {
+  async function collect(): Promise<PoolSamples> {
     const responded = await Promise.all(sources.map((source) => source.collect(collectMs)));
     const live: MetricJson[][] = [];
     const silent: MetricJson[][] = [];
     sources.forEach(({ metrics }, at) => {
       if (metrics !== undefined) (responded[at] === true ? live : silent).push(metrics);
     });
-    const added = ended;
-    const { ended: sum, ...text } = await render({ live, silent, ended: added });
+    return { live, silent, ended };
+  }
+
+  async function scrape(): Promise<MetricsText> {
+    const samples = await collect();
+    const added = samples.ended;
+    const { ended: sum, ...text } = await render(samples);
     // Workers that have ended during the scrape follow the added ones.
     ended = [...(sum.length > 0 ? [sum] : []), ...ended.slice(added.length)];
     return text;
   }
 
+  function text(): Promise<MetricsText> {
+    scraping ??= scrape().finally(() => {
+      scraping = undefined;
+    });
+    return scraping;
+  }
+
   return {
-    text() {
-      scraping ??= scrape().finally(() => {
-        scraping = undefined;
-      });
-      return scraping;
+    text,
+    async samples() {
+      if (ended.length > MAX_ENDED) await text();
+      return collect();
     },
     workerEnded(metrics) {
       ended = [...ended, metrics];

@@ -9,6 +9,7 @@ import type {
   RuntimeSettings,
 } from '../messages/runtime-settings.ts';
 import type { WorkerState } from '../messages/state.ts';
+import type { PoolTotals } from './history.ts';
 import type { Listeners } from './listeners/listeners.ts';
 import type { WorkerProgram } from './processes/worker-process.ts';
 import type { PoolSamples, Rendered } from './scrape.ts';
@@ -77,6 +78,8 @@ export interface SupervisorOptions {
   /** Reports to the operator, besides the log, why the program ends. */
   readonly complain: (message: string) => void;
   readonly renderMetrics: (samples: PoolSamples, own: PoolNumbers) => Promise<Rendered>;
+  /** Adds up what the status page shows. */
+  readonly readTotals: (samples: PoolSamples) => Promise<PoolTotals>;
   /** How long a connection waits for a worker that serves; default 10 s. */
   readonly maxWaitMs?: number;
   /** How long a worker may take to accept an offered connection; default 2 s. */

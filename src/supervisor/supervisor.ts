@@ -12,6 +12,7 @@ import { Accepting } from './accepting.ts';
 import type { Readiness } from './admin-responses.ts';
 import { Dispatch } from './dispatch/dispatch.ts';
 import { FallbackHost } from './fallback-host.ts';
+import { History } from './history.ts';
 import type { TcpListener } from './listeners/listener.ts';
 import { ManagedWorker } from './processes/managed-worker.ts';
 import { createProgress, type Progress } from './progress.ts';
@@ -36,6 +37,7 @@ export class Supervisor {
   readonly #startup: StartupState;
   readonly #progress: Progress;
   readonly #scrape: Scrape;
+  readonly #history: History;
   readonly #shutdown: Shutdown;
   readonly #fallback: FallbackHost;
   #stopping = false;
@@ -61,6 +63,7 @@ export class Supervisor {
       metricsText: () => this.metricsText(),
       report: () => this.report(),
       readiness: () => this.#readiness(),
+      history: () => this.#history.recent(),
     });
     this.#dispatch = new Dispatch({
       workers: this.#workers,
@@ -79,6 +82,10 @@ export class Supervisor {
       render: (samples) => options.renderMetrics(samples, this.#numbers()),
       collectMs,
     });
+    this.#history = new History({
+      sample: async () => options.readTotals(await this.#scrape.samples()),
+      onFailure: (error) => options.log.error({ err: error }, 'the status page has no new figures'),
+    });
     this.#shutdown = new Shutdown({
       config: options.config,
       log: options.log,
@@ -87,6 +94,7 @@ export class Supervisor {
       listeners: () => this.#accepting.listeners,
       onClosing: () => {
         this.#progress.end();
+        this.#history.end();
         return this.#accepting.end();
       },
       onOverdue: (reason) => this.kill(reason),
@@ -115,6 +123,7 @@ export class Supervisor {
     // After the forks, so that workers and fallback server load at the same time.
     void this.#fallback.load();
     void this.#accepting.share();
+    this.#history.start();
   }
 
   /** Ends in order (shutdown.ts). */
@@ -212,6 +221,7 @@ export class Supervisor {
       onPermanentFailure: (message) => this.#failPermanently(device, message),
       onSurvey: () => this.report(),
       onSetLogLevel: this.#options.setLogLevel,
+      onReview: () => this.#history.recent(),
       onScrape: (reply) => {
         this.#scrape
           .text()
@@ -237,6 +247,7 @@ export class Supervisor {
     const { listeners } = this.#accepting;
     const report = this.report();
     const news = this.#startup.ready(device, report.ready);
+    if (news === 'announce') this.#history.ready();
     if (news !== 'announce') this.#options.log.info({ device }, `worker is ${news}`);
     else if (listeners !== undefined) this.#options.onReady(facts, listeners, report);
   }

@@ -4,6 +4,7 @@ import { ClientGoneError } from '../errors/client-gone.ts';
 import { ProblemError } from '../errors/problems.ts';
 import { abandon, exchangeOf, type Gateway, type RouteTemplate } from '../http/exchange.ts';
 import { announcesBody, bodyNotTaken } from '../http/request/framing.ts';
+import { prefersHtml } from '../http/request/media-type.ts';
 import { parseTarget } from '../http/request/target.ts';
 import { methodNotAllowed } from '../http/response/problem.ts';
 import { respondError } from '../http/response/respond.ts';
@@ -11,6 +12,7 @@ import { authorize } from '../http/security/authorize.ts';
 import { serveData } from '../routes/data.ts';
 import type { Handler, Methods } from '../routes/handler.ts';
 import { docsRoutes } from '../routes/pages/docs.ts';
+import { type StatusDeps, statusPage } from '../routes/pages/status.ts';
 import { clusterCapacity, clusterHealth, clusterSegments } from '../routes/pool/cluster.ts';
 import type { Operations } from '../routes/pool/health.ts';
 import { listKeys } from '../routes/pool/list-keys.ts';
@@ -18,12 +20,14 @@ import { removeKeys } from '../routes/pool/remove-keys.ts';
 
 /**
  * The Express application: the data routes, /v1/clients, /v1/cluster, /v1/keys, /v1/admin, /livez, /readyz,
- * /metrics, the pages for people, and an application/problem+json for everything else. It only wires; every exchange is begun and counted
+ * /metrics, the pages for people (`status` is for /), and an application/problem+json for everything else.
+ * It only wires; every exchange is begun and counted
  * by the server.
  */
 export async function createApp(
   gateway: Gateway,
   { clients, livez, readyz, metrics, getLogLevel, setLogLevel }: Operations,
+  status: StatusDeps,
 ): Promise<RequestListener> {
   const app = express();
   app.disable('x-powered-by');
@@ -61,6 +65,16 @@ export async function createApp(
   operation('/livez', livez);
   operation('/readyz', readyz);
   operation('/metrics', metrics);
+  const showStatus = statusPage(status);
+  app.get('/', (req, _res, next) => {
+    if (!prefersHtml(req)) return next();
+    const exchange = exchangeOf(req);
+    exchange.route = '/';
+    if (announcesBody(req)) throw bodyNotTaken(req.method);
+    authorize(exchange);
+    exchange.query = parseTarget(req.url).query;
+    return showStatus(exchange);
+  });
 
   app.use(asPage(gateway), await docsRoutes({ tls: false }));
   app.use(() => {

@@ -40,7 +40,7 @@ import type { GatewayStart, RunningGateway } from './running-gateway.ts';
 export interface GatewayServerOptions
   extends Pick<
     GatewayStart,
-    'config' | 'tokens' | 'tls' | 'metricsText' | 'poolReport' | 'setLogLevel'
+    'config' | 'tokens' | 'tls' | 'metricsText' | 'poolReport' | 'poolHistory' | 'setLogLevel'
   > {
   /** The code of TLS, which is loaded only for TLS. */
   readonly secure: { readonly TlsConnections: typeof TlsConnections } | undefined;
@@ -223,7 +223,7 @@ export class GatewayServer implements RunningGateway {
     });
     return lazy(async () => {
       const { createApp } = await import('./app.ts');
-      return createApp(this.#gateway, health);
+      return createApp(this.#gateway, health, options);
     });
   }
 }

@@ -11,7 +11,7 @@ const logFileDescriptor = 3;
 
 /** Opens the engine first (docs/engine-facts.md §2), then the HTTP side on it, then the log. */
 export async function openGateway(start: GatewayStart, log: LateLog): Promise<RunningGateway> {
-  const { config, device, echo, ...parts } = start;
+  const { config, device, echo } = start;
   const { openEngine } = await import('../native/open-engine.ts');
   const opening = openEngine(engineOptions(config, device, log.lines));
   // The distributed engine needs addresses that the heap would take if it grew during the start.
@@ -39,7 +39,7 @@ export async function openGateway(start: GatewayStart, log: LateLog): Promise<Ru
     // A call on this thread returns before another request can arrive.
     coalescing: config.coalescing && engine.sync === undefined,
   });
-  return new GatewayServer({ ...parts, config, secure, scheduler, log });
+  return new GatewayServer({ ...start, secure, scheduler, log });
 }
 
 function engineOptions(config: Config, device: number, log: PoolLog): EngineOptions {

@@ -121,6 +121,9 @@ class Worker {
       case 'logLevelSet':
         this.#channel.logLevels.responded(message.id, message);
         break;
+      case 'reviewed':
+        this.#channel.reviews.responded(message.id, message.history);
+        break;
       case 'unready':
         this.#gateway.announceStop();
         break;
@@ -172,6 +175,7 @@ class Worker {
       metricsText: () => channel.metricsText(),
       poolReport: () => channel.poolReport(),
       setLogLevel: (level) => channel.setLogLevel(level),
+      poolHistory: () => channel.poolHistory(),
       echo: (handle) => channel.echo(handle),
     });
     try {

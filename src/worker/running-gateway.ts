@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
 import type { CallHealth } from '../messages/heartbeat.ts';
+import type { PoolHistory } from '../messages/history.ts';
 import type { MetricJson, MetricsText, WorkerFacts } from '../messages/protocol.ts';
 import type { PoolReport } from '../messages/report.ts';
 import type {
@@ -22,6 +23,8 @@ export interface GatewayStart {
   readonly poolReport: () => Promise<PoolReport>;
   /** Sets the log level of all processes. */
   readonly setLogLevel: (level: LogLevelSetting) => Promise<LogLevelOutcome>;
+  /** The last 15 minutes of the pool. */
+  readonly poolHistory: () => Promise<PoolHistory>;
   /** Sends a handle to the supervisor and back; undefined when it was lost. One at a time. */
   readonly echo: (handle: Handle) => Promise<Handle | Socket | undefined>;
 }

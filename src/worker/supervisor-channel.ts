@@ -1,5 +1,6 @@
 import type { SendHandle } from 'node:child_process';
 import type { Socket } from 'node:net';
+import type { PoolHistory } from '../messages/history.ts';
 import type { FromWorker, MetricsText } from '../messages/protocol.ts';
 import type { PoolReport } from '../messages/report.ts';
 import { RpcClient } from '../messages/rpc-client.ts';
@@ -15,6 +16,7 @@ export class SupervisorChannel {
   readonly logLevels = new RpcClient<LogLevelOutcome, LogLevelSetting>((id, level) =>
     this.send({ type: 'setLogLevel', id, level }),
   );
+  readonly reviews = new RpcClient<PoolHistory>((id) => this.send({ type: 'review', id }));
   #onEchoed: (passed: Handle | Socket | undefined) => void = () => undefined;
 
   /** Metrics of all workers and the supervisor. Rejects without a response. */
@@ -30,6 +32,11 @@ export class SupervisorChannel {
   /** Sets the log level of all processes. Rejects without a response. */
   async setLogLevel(level: LogLevelSetting): Promise<LogLevelOutcome> {
     return (await this.logLevels.call(responseMs, level)) ?? noResponse();
+  }
+
+  /** The last 15 minutes of the pool. Rejects without a response. */
+  async poolHistory(): Promise<PoolHistory> {
+    return (await this.reviews.call(responseMs)) ?? noResponse();
   }
 
   /** `sent` is called once the message was sent, or at once without a supervisor. */
@@ -52,6 +59,7 @@ export class SupervisorChannel {
     this.scrapes.end();
     this.surveys.end();
     this.logLevels.end();
+    this.reviews.end();
   }
 
   /** Call this for each `echoed` of the supervisor. */

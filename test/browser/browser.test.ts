@@ -3,3 +3,4 @@ import './client.ts';
 import './docs.ts';
 import './downloads.ts';
 import './other-sites.ts';
+import './status-page.ts';

@@ -74,7 +74,7 @@ const layerOf = (module: string): string => module.split('/', 1)[0] ?? module;
 /** Each folder imports only from those after it. */
 const layers = [
   ...['main.ts', 'cli', 'worker', 'metrics', 'supervisor', 'node-store', 'routes', 'codecs'],
-  ...['http', 'store', 'scheduler', 'messages', 'config', 'native', 'engine-config'],
+  ...['status-page', 'http', 'store', 'scheduler', 'messages', 'config', 'native', 'engine-config'],
   ...['meta-service', 'os'],
   ...['node-internals', 'log', 'tls', 'tokens', 'files', 'errors', 'collections', 'generated'],
 ];

@@ -56,12 +56,18 @@ export function checkHead(
 function refuseCrossSite(req: IncomingMessage, isAllowedOrigin: boolean): void {
   const { url = '/', headers } = req;
   const site = headers['sec-fetch-site'];
-  if (site !== 'cross-site' && site !== 'same-site') return;
+  if (!comesFromOtherSite(req)) return;
   if (isAllowedOrigin || !parseTarget(url).path.startsWith('/v1/')) return;
   if (isPreflight(req)) return;
   throw new ProblemError('origin-not-allowed', {
     detail: `A page of another site made this request (Sec-Fetch-Site: ${site}) without an Origin that is allowed here. Allow the page's origin with --allow-origin, and call from a script with fetch in its default mode, which sends the Origin.`,
   });
+}
+
+/** Whether a browser sends the request for a page of another site, also for a link there. */
+export function comesFromOtherSite({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  const site = headers['sec-fetch-site'];
+  return site === 'cross-site' || site === 'same-site';
 }
 
 /** The problem with a CONNECT: the gateway has no tunnels. */

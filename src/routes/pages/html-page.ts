@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { prefersHtml } from '../../http/request/media-type.ts';
 import { type Document, makeDocument, sendDocument } from '../../http/response/document.ts';
+import { htmlText } from '../../http/response/html.ts';
 
 const STYLE = `
 :root { color-scheme: light dark; }
@@ -22,29 +23,9 @@ export const plainPagePolicy = {
   'frame-ancestors': ["'none'"],
 };
 
-/** Text as HTML, also inside an attribute in double quotes. */
-export const escapeHtml = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
-
 /** A whole page. `title` is text; `head` and `body` are HTML. */
-export function htmlPage(title: string, head: string, body: string): Document {
-  return makeDocument(
-    'text/html; charset=utf-8',
-    `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-${head}
-</head>
-<body>
-${body}
-</body>
-</html>
-`,
-  );
-}
+export const htmlPage = (title: string, head: string, body: string): Document =>
+  makeDocument('text/html; charset=utf-8', htmlText(title, head, body));
 
 /** A page of text without scripts. `title` is text, `body` is HTML. */
 export const plainPage = (title: string, body: string): Document =>

@@ -5,7 +5,8 @@ import {
   type ProblemSlug,
   problemKinds,
 } from '../../errors/problems.ts';
-import { escapeHtml, type Forms, jsonDocument, plainPage, sendForm } from './html-page.ts';
+import { escapeHtml } from '../../http/response/html.ts';
+import { type Forms, jsonDocument, plainPage, sendForm } from './html-page.ts';
 
 const slugs = (Object.keys(problemKinds) as ProblemSlug[]).sort(
   (a, b) => problemKinds[a].status - problemKinds[b].status,

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Config } from '../../config/config.ts';
 import type { PoolLog } from '../../log/waiting-log.ts';
+import type { PoolHistory } from '../../messages/history.ts';
 import type { MetricJson, MetricsText, WorkerFacts } from '../../messages/protocol.ts';
 import type { PoolReport } from '../../messages/report.ts';
 import type {
@@ -33,6 +34,7 @@ export interface ManagedWorkerOptions {
   readonly onSurvey: () => PoolReport;
   /** The worker requests this log level for all processes. */
   readonly onSetLogLevel: (level: LogLevelSetting) => Promise<LogLevelOutcome>;
+  readonly onReview: () => PoolHistory;
   readonly onRevoked: (socket: Socket) => void;
   /** The worker can take another connection, or has stopped taking connections. */
   readonly onCapacityChange: () => void;

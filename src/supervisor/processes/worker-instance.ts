@@ -210,6 +210,8 @@ export class WorkerInstance {
     else if (message.type === 'scrape') this.#scrape(message.id);
     else if (message.type === 'survey') {
       this.send({ type: 'surveyed', id: message.id, report: this.#options.managed.onSurvey() });
+    } else if (message.type === 'review') {
+      this.send({ type: 'reviewed', id: message.id, history: this.#options.managed.onReview() });
     }
     this.#options.onMessage(message);
   }

@@ -65,6 +65,68 @@ withSharedGateway(smallLimits, (gateway) => {
     });
   });
 
+  describe('the status page', () => {
+    const headers = { Accept: 'text/html' };
+    const page = (query = '', more = {}) =>
+      request('GET', query, { headers: { ...headers, ...more } }, '/');
+
+    it('shows the device and the pool to browsers, and links to programs', async () => {
+      await until(async () => /DRAM/.test(String((await page()).body)), { what: 'a first sample' });
+      const { status, headers: fields, body } = await page();
+      assert.equal(status, 200);
+      assert.match(String(fields['content-security-policy']), /form-action 'self'/);
+      assert.match(String(body), /The gateway is ready\./);
+      const programs = await request('GET', '', {}, '/');
+      assert.match(String(programs.headers['content-type']), /^application\/json/);
+      assert.equal(programs.headers['cache-control'], 'no-cache');
+    });
+
+    it('has the same headers for HEAD, and no body', async () => {
+      const { status, headers: fields, body } = await request('HEAD', '', { headers }, '/');
+      assert.deepEqual([status, body.length], [200, 0]);
+      assert.ok(Number(fields['content-length']) > 1000);
+    });
+
+    it('looks up a key, and shows the problem of one that is missing or invalid', async () => {
+      const key = await store('value');
+      const found = String((await page(`?key=${encodeURIComponent(key)}`)).body);
+      assert.match(found, /5 bytes/);
+      for (const [query, slug] of [
+        ['?key=no+such+key', 'object-not-found'],
+        [`?key=${'k'.repeat(256)}`, 'invalid-key'],
+        ['?key=%00', 'invalid-key'],
+        ['?key=%ff', 'invalid-key'],
+      ] as const) {
+        const { status, body } = await page(query);
+        assert.equal(status, 200, query);
+        assert.ok(String(body).includes(`href="/problems/${slug}"`), query);
+      }
+      assert.doesNotMatch(String((await page(`?key=${'k'.repeat(255)}`)).body), /invalid-key/);
+    });
+
+    it('looks up no key that a page of another site has chosen', async () => {
+      const key = encodeURIComponent(await store('value'));
+      const site = (name: string) => page(`?key=${key}`, { 'Sec-Fetch-Site': name });
+      for (const name of ['cross-site', 'same-site']) {
+        const { status, body } = await site(name);
+        assert.equal(status, 200);
+        assert.match(String(body), /origin-not-allowed/);
+        assert.doesNotMatch(String(body), /5 bytes/);
+      }
+      for (const name of ['same-origin', 'none']) {
+        assert.match(String((await site(name)).body), /5 bytes/);
+      }
+    });
+
+    it('refuses other parameters, for programs those of the page too', async () => {
+      for (const query of ['?keys=a', '?refresh=10', '?key=a&key=b']) {
+        await problem('GET', query, 400, 'invalid-parameter', { headers }, '/');
+      }
+      await problem('GET', '?key=a', 400, 'invalid-parameter', {}, '/');
+      await problem('POST', '', 405, 'method-not-allowed', { headers }, '/');
+    });
+  });
+
   describe('/metrics', () => {
     it('names the version of the gateway', async () => {
       const text = await (await fetch(`${gateway().url}/metrics`)).text();

@@ -392,6 +392,50 @@ withBothLanes({ args: ['--token-file', file, '--access-log'] }, (gateway) => {
     });
   });
 
+  describe('the status page', () => {
+    const page = async (query: string, token?: TestToken): Promise<string> => {
+      const headers = {
+        Accept: 'text/html',
+        ...(token === undefined ? {} : authorization(token.token)),
+      };
+      const { status, body } = await requestChecked(gateway().url, { path: `/${query}`, headers });
+      assert.equal(status, 200);
+      return String(body);
+    };
+
+    it('shows the pool and the devices only to admin, and the traffic as /metrics does', async () => {
+      for (const token of [undefined, tokens.read, tokens.write]) {
+        const shown = await page('', token);
+        assert.match(shown, /GET \/v1\/cluster\/capacity<\/code> does/);
+        assert.match(shown, /GET \/v1\/clients<\/code> does/);
+        assert.doesNotMatch(shown, /DRAM|need a token, as <code>GET \/metrics/);
+      }
+      const shown = await page('', tokens.admin);
+      assert.doesNotMatch(shown, /class="hidden"/);
+      assert.match(shown, /<td>0<\/td>/);
+    });
+
+    it('looks up a key for a token that may read it', async () => {
+      const put = { method: 'PUT', path: '/v1/objects/mine/status', body: 'value' };
+      const { token } = tokens.all;
+      await requestChecked(gateway().url, { ...put, headers: authorization(token) });
+      for (const [asking, shows] of [
+        [tokens.read, /5 bytes/],
+        [tokens.limited, /5 bytes/],
+        [tokens.write, /\/problems\/scope-missing/],
+        [tokens.cleaner, /\/problems\/scope-missing/],
+        [tokens.expired, /\/problems\/token-invalid/],
+        [undefined, /\/problems\/token-required/],
+      ] as const) {
+        assert.match(await page('?key=mine/status', asking), shows);
+      }
+      assert.match(await page('?key=other', tokens.limited), /\/problems\/key-not-permitted/);
+      await requestChecked(gateway().url, {
+        ...{ method: 'DELETE', path: put.path, headers: authorization(token) },
+      });
+    });
+  });
+
   describe('the checks for browsers', () => {
     const target = '/v1/objects/absent';
     const asked = async (headers: Record<string, string>, at = target) => {

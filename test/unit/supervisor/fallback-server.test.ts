@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Access } from '../../../src/http/security/access.ts';
+import { emptyHistory } from '../../../src/messages/history.ts';
 import { fallbackResponse, type PoolFacts } from '../../../src/supervisor/fallback-responses.ts';
 import { FallbackServer, type ResponseFacts } from '../../../src/supervisor/fallback-server.ts';
 import { listen, type TcpListener } from '../../../src/supervisor/listeners/listener.ts';
@@ -25,6 +26,7 @@ const facts: PoolFacts = {
       ? Promise.reject(new Error('out of numbers'))
       : Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 0\n' }),
   report: () => ({ ready: false, detail: '', clients }),
+  history: () => emptyHistory,
 };
 const answers: ResponseFacts[] = [];
 before(async () => {
@@ -118,6 +120,24 @@ describe('without a worker, the fallback server', () => {
     assert.equal(await statusOf('?verbose'), 401);
     assert.equal(await statusOf('?verbose', reader.token), 403);
     assert.equal(await statusOf('?verbose', admin.token), 503);
+  });
+
+  it('shows the status page to browsers, and is not ready for programs', async () => {
+    const html = 'Accept: text/html\r\n';
+    const { status, headers, body } = await get('GET', '/', html);
+    assert.equal(status, 200);
+    assert.match(headers['content-security-policy'] ?? '', /form-action 'self'/);
+    assert.match(body, /The gateway is not ready\. It is starting\./);
+    assert.match(body, /<td>3<\/td>/);
+    const { status: there, headers: fields, body: none } = await get('HEAD', '/', html);
+    assert.deepEqual([there, fields['content-length'], none], [200, headers['content-length'], '']);
+    const { body: found } = await get('GET', '/?key=a%3Cb', html);
+    assert.match(found, /value="a&lt;b"/);
+    assert.match(found, /href="\/problems\/not-ready"/);
+    assert.equal((await get('GET', '/?keys=a', html)).status, 400);
+    assert.equal((await get('POST', '/', html)).status, 405);
+    assert.equal((await get('GET', '/')).status, 503);
+    assert.equal((await get('GET', '/', 'Accept: application/json\r\n')).status, 503);
   });
 
   it('returns 503 for everything else, with the id of the request', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { TlsConnections } from '../../../src/http/connection/tls-connections.ts';
 import { Access } from '../../../src/http/security/access.ts';
+import { emptyHistory } from '../../../src/messages/history.ts';
 import { noteTls } from '../../../src/messages/listening.ts';
 import { fallbackResponse } from '../../../src/supervisor/fallback-responses.ts';
 import { FallbackServer } from '../../../src/supervisor/fallback-server.ts';
@@ -33,6 +34,7 @@ before(async () => {
         unavailability: () => ({ detail: 'It is starting.', retryAfterSeconds: 3 }),
         metricsText: () => Promise.reject(new Error('no metrics')),
         report: () => ({ ready: false, detail: '', clients }),
+        history: () => emptyHistory,
       }),
     onResponse: () => undefined,
   });

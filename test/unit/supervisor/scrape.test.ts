@@ -117,4 +117,22 @@ describe('a scrape', () => {
     await scrape.text();
     assert.deepEqual(last()?.ended, [named('a+b')]);
   });
+
+  it('gives the samples of workers without adding them up, until more than eight have ended', async () => {
+    const one = place();
+    const { scrape, last } = scrapeOf([one]);
+    const sample = async () => {
+      const samples = scrape.samples();
+      one.tell('a');
+      return samples;
+    };
+    for (let at = 0; at < 8; at++) scrape.workerEnded(named(`e${at}`));
+    const { live, silent, ended } = await sample();
+    assert.deepEqual([live, silent, ended.length], [[named('a')], [], 8]);
+    assert.equal(last(), undefined);
+    scrape.workerEnded(named('e8'));
+    one.answers = false;
+    assert.deepEqual((await scrape.samples()).ended, [named('e0+e1+e2+e3+e4+e5+e6+e7+e8')]);
+    assert.equal(last()?.ended.length, 9);
+  });
 });

@@ -94,6 +94,7 @@ function createSupervisor(
     },
     complain: (message) => void seen.complaints.push(message),
     setLogLevel: () => Promise.resolve({ pendingDevices: [] }),
+    readTotals: () => Promise.reject(new Error('no test waits for a sample')),
     ...times,
     renderMetrics: (
       { live, silent, ended },

@@ -3,11 +3,11 @@ import { describe, it, mock } from 'node:test';
 import { SupervisorChannel } from '../../../src/worker/supervisor-channel.ts';
 
 describe('the channel to the supervisor', () => {
-  it('fails a request for metrics or a report without a response within 5 s', async (t) => {
+  it('fails a request for metrics, a report or the history without a response within 5 s', async (t) => {
     mock.timers.enable({ apis: ['setTimeout'] });
     t.after(() => mock.timers.reset());
     const channel = new SupervisorChannel();
-    const asked = [channel.metricsText(), channel.poolReport()];
+    const asked = [channel.metricsText(), channel.poolReport(), channel.poolHistory()];
     mock.timers.tick(5000);
     for (const one of asked) await assert.rejects(one, /did not respond within 5000 ms/);
   });
@@ -16,9 +16,14 @@ describe('the channel to the supervisor', () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     t.after(() => mock.timers.reset());
     const channel = new SupervisorChannel();
-    const asked = [channel.metricsText(), channel.poolReport()];
+    const asked = [channel.metricsText(), channel.poolReport(), channel.poolHistory()];
     channel.end();
-    for (const one of [...asked, channel.metricsText(), channel.poolReport()]) {
+    for (const one of [
+      ...asked,
+      channel.metricsText(),
+      channel.poolReport(),
+      channel.poolHistory(),
+    ]) {
       await assert.rejects(one, /has ended/);
     }
   });

@@ -152,17 +152,10 @@ describe('/openapi.json and /openapi.yaml', () => {
 });
 
 describe('/', () => {
-  it('links to paths that exist, as JSON unless HTML is preferred', async () => {
+  it('links to paths that exist, for programs', async () => {
     const json = await fetchChecked(`${origin}/`);
     const { name, links } = (await json.json()) as { name: string; links: { href: string }[] };
     assert.equal(name, 'memcache-gateway');
-    const html = await (
-      await fetchChecked(`${origin}/`, { headers: { accept: 'text/html' } })
-    ).text();
-    assert.deepEqual(
-      [...html.matchAll(/<a href="([^"]+)">/g)].map(([, href]) => href),
-      links.map(({ href }) => href),
-    );
     for (const path of ['/docs', '/openapi.yaml', '/problems']) {
       assert.ok(links.some(({ href }) => href === path));
       assert.equal((await fetchChecked(origin + path)).status, 200, path);
