@@ -24,7 +24,7 @@ const namesOfEntry = {
     ...['integration/pool/pool-stopped-lock', 'integration/program/lifecycle-engine'],
     ...['integration/program/lifecycle-stuck', 'integration/connections/new-connections'],
     ...['integration/program/lifecycle', 'integration/connections/http-slow-clients'],
-    'integration/program/metrics-move',
+    ...['integration/program/metrics-move', 'integration/program/tracing'],
     ...['integration/program/log-level', 'unit/native/start/engine-process'],
     'unit/supervisor/supervisor',
   ],

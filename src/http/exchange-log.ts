@@ -4,6 +4,7 @@ import { createLineLimit } from '../log/line-limit.ts';
 import type { Logger } from '../log/types.ts';
 import type { MalformedRequest } from './connection/client-error.ts';
 import { clientHasLeft, type Recorded } from './exchange.ts';
+import { traceMembers, traceParentOf } from './request/trace-context.ts';
 
 /** Problems that are not failures. Their status is not enough: the engine's -3101 is a 409 as well. */
 const ordinary: ReadonlySet<string | undefined> = new Set<ProblemSlug>([
@@ -111,6 +112,7 @@ function failuresOf(
 
 const lineOf = (exchange: Recorded, status: number, durationMs: number) => ({
   requestId: exchange.requestId,
+  ...traceMembers(exchange.span ?? (exchange.req && traceParentOf(exchange.req.headers))),
   method: exchange.method,
   route: exchange.route,
   status,

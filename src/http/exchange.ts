@@ -9,6 +9,7 @@ import type { HeldBytes } from './body/held-bytes.ts';
 import type { ConnectionState } from './connection/connection-state.ts';
 import type { TransferWatch } from './connection/transfer-watch.ts';
 import { requestIdOf } from './request/request-id.ts';
+import type { SpanIds } from './request/trace-context.ts';
 import type { Access } from './security/access.ts';
 import { type Grant, nothing } from './security/grant.ts';
 
@@ -100,12 +101,20 @@ export interface Exchange {
   problem: ProblemSlug | undefined;
   /** The error of a defect, for the log. */
   error: unknown;
+  /** When an OpenTelemetry SDK is loaded. */
+  span: RequestSpan | undefined;
   /** Why the gateway broke off the response. */
   cutOff?: string;
   /** Of a batch, once its keys are read: the number of its items. */
   itemCount?: number;
   /** Of a batch, once the outcome of each item is known: the number of failed items with each problem. */
   failedItems?: ReadonlyMap<ProblemSlug, number>;
+}
+
+/** The span of a request. */
+export interface RequestSpan extends SpanIds {
+  /** `status` is 0 when the connection closed before a response. */
+  end(exchange: Recorded, status: number): void;
 }
 
 type ResponseState = 'statusCode' | 'headersSent' | 'destroyed' | 'writableFinished';
@@ -115,6 +124,8 @@ type Outcome = 'problem' | 'error' | 'cutOff' | 'itemCount' | 'failedItems';
 /** The facts that the log and the metrics use. */
 export type Recorded = Pick<Exchange, Facts | Outcome> & {
   readonly grant?: Pick<Grant, 'id'>;
+  readonly req?: Pick<IncomingMessage, 'headers'>;
+  readonly span?: SpanIds | undefined;
   readonly res: Pick<ServerResponse, ResponseState>;
 };
 
@@ -145,6 +156,7 @@ export const newExchange = (
   ended: false,
   problem: undefined,
   error: undefined,
+  span: undefined,
 });
 
 /** Counts and logs an exchange, once, when its last byte is sent or its connection closed. */

@@ -68,22 +68,29 @@ export class BatchQueues {
   /** For one request. If its client has disconnected when its turn comes, no call is made. */
   of(caller?: Caller): BatchCalls {
     const engine = this.#engine;
-    const ask = <Result>(call: () => Promise<Result>) => this.#inTurn(this.#asking, caller, call);
-    const move = <Result>(call: () => Promise<Result>) => this.#inTurn(this.#moving, caller, call);
+    const ask = <Result>(name: string, call: () => Promise<Result>) =>
+      this.#inTurn(this.#asking, name, caller, call);
+    const move = <Result>(name: string, call: () => Promise<Result>) =>
+      this.#inTurn(this.#moving, name, caller, call);
     return {
       arena: this.#arena,
-      query: (keys) => ask(() => engine.query(keys)),
-      exist: (keys) => ask(() => engine.exist(keys)),
-      remove: (keys) => ask(() => engine.remove(keys)),
-      get: (keys, blocks) => move(() => engine.get(keys, blocks)),
-      put: (keys, blocks, options) => move(() => engine.put(keys, blocks, options)),
-      replace: (keys, blocks, options) => move(() => engine.replace(keys, blocks, options)),
+      query: (keys) => ask('batch_query', () => engine.query(keys)),
+      exist: (keys) => ask('batch_exist', () => engine.exist(keys)),
+      remove: (keys) => ask('batch_remove', () => engine.remove(keys)),
+      get: (keys, blocks) => move('batch_get', () => engine.get(keys, blocks)),
+      put: (keys, blocks, options) => move('batch_put', () => engine.put(keys, blocks, options)),
+      replace: (keys, blocks, options) =>
+        move('batch_replace', () => engine.replace(keys, blocks, options)),
     };
   }
 
   /** Makes any other call, in turn with those that move no values. */
-  ask<Result>(call: (engine: NativeCalls) => Promise<Result>, caller?: Caller): Promise<Result> {
-    return this.#inTurn(this.#asking, caller, () => call(this.#engine));
+  ask<Result>(
+    operation: string,
+    call: (engine: NativeCalls) => Promise<Result>,
+    caller?: Caller,
+  ): Promise<Result> {
+    return this.#inTurn(this.#asking, operation, caller, () => call(this.#engine));
   }
 
   #queue(quota: number): CallQueue<PendingBatch> {
@@ -96,6 +103,7 @@ export class BatchQueues {
 
   #inTurn<Result>(
     queue: CallQueue<PendingBatch>,
+    operation: string,
     caller: Caller | undefined,
     call: () => Promise<Result>,
   ): Promise<Result> {
@@ -106,6 +114,7 @@ export class BatchQueues {
     return new Promise((resolve, reject) => {
       const pending: PendingBatch = {
         ...unsubmitted,
+        operation,
         bytes: 0,
         reject,
         serve: async () => {

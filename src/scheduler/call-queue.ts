@@ -1,5 +1,6 @@
 import type { Link } from '../collections/linked-list.ts';
 import { type CallLimit, fixedLimit } from './call-limit.ts';
+import type { CallTrace } from './call-trace.ts';
 
 /** A request to the engine, from its arrival until its result. */
 export interface PendingCall extends Link<PendingCall> {
@@ -15,6 +16,19 @@ export interface PendingCall extends Link<PendingCall> {
   /** Set by the dispatcher: the queue of the request, and the engine call that serves it. */
   queue: CallQueue | undefined;
   flight: Flight | undefined;
+  /** Set by the dispatcher, if the request belongs to a trace. */
+  trace: PendingTrace | undefined;
+  /** For the trace: the operation, if the queue has several. */
+  readonly operation?: string;
+}
+
+/** The trace to which a request belongs, and its times so far. */
+export interface PendingTrace {
+  readonly trace: CallTrace;
+  readonly submittedMs: number;
+  sentMs: number | undefined;
+  /** Requests that its engine call serves. */
+  requests: number;
 }
 
 /** The members that the dispatcher sets before a request is submitted. */
@@ -23,6 +37,7 @@ export const unsubmitted = {
   isSettled: false,
   queue: undefined,
   flight: undefined,
+  trace: undefined,
   previous: undefined,
   next: undefined,
 };

@@ -1,5 +1,7 @@
 import { EngineClosedError, EngineDeadlineError, EngineStuckError } from '../native/abi/errors.ts';
 import { type CallQueue, type Flight, type PendingCall, SUSPICIOUS_MS } from './call-queue.ts';
+import { beginTrace, endTrace, markSent } from './call-times.ts';
+import type { CallTracer } from './call-trace.ts';
 import { OpenRequests } from './open-requests.ts';
 
 export interface DispatcherOptions {
@@ -9,6 +11,8 @@ export interface DispatcherOptions {
   readonly substitutes: number;
   /** Limit for each request in milliseconds, including its wait. */
   readonly deadlineMs: number;
+  /** Records the calls of requests. */
+  readonly tracer?: CallTracer | undefined;
 }
 
 export interface CallCounts {
@@ -38,6 +42,7 @@ export class Dispatcher {
   readonly #slots: number;
   readonly #substitutes: number;
   readonly #queues: CallQueue[] = [];
+  readonly #tracer: CallTracer | undefined;
   readonly #open: OpenRequests;
   readonly #lateFlights = new Set<Flight>();
   /** The time of the last arrival or return. */
@@ -49,7 +54,8 @@ export class Dispatcher {
   #isClosed = false;
   #onIdle: (() => void) | undefined;
 
-  constructor({ slots, substitutes, deadlineMs }: DispatcherOptions) {
+  constructor({ slots, substitutes, deadlineMs, tracer }: DispatcherOptions) {
+    this.#tracer = tracer;
     this.#slots = slots;
     this.#substitutes = substitutes;
     this.deadlineMs = deadlineMs;
@@ -97,6 +103,7 @@ export class Dispatcher {
     }
     this.#nowMs = performance.now();
     call.queue = queue;
+    if (this.#tracer !== undefined) beginTrace(this.#tracer, call, this.#nowMs);
     this.#open.add(call, this.#nowMs);
     queue.add(call);
     if (this.mustWait(queue)) {
@@ -196,6 +203,7 @@ export class Dispatcher {
     if (calls.length === 0) return;
     const flight: Flight = { queue, isLate: false, isSubstituted: false };
     for (const call of calls) call.flight = flight;
+    if (this.#tracer !== undefined) markSent(calls);
     queue.begin(this.#nowMs);
     this.#inFlight += 1;
     queue.send(calls).then(
@@ -228,14 +236,15 @@ export class Dispatcher {
   }
 
   #fail(calls: readonly PendingCall[], error: Error): void {
-    for (const call of calls) if (this.#settle(call)) call.reject(error);
+    for (const call of calls) if (this.#settle(call, error)) call.reject(error);
     this.#checkIdle();
   }
 
   /** False if the request already has its result or its error. */
-  #settle(call: PendingCall): boolean {
+  #settle(call: PendingCall, error?: Error): boolean {
     if (call.isSettled) return false;
     call.isSettled = true;
+    if (call.trace !== undefined) endTrace(call, error);
     this.#open.remove(call);
     return true;
   }

@@ -5,6 +5,7 @@ import type { Address } from '../os/libc.ts';
 import type { Caller } from './arena-room.ts';
 import { BatchQueues } from './batch-calls.ts';
 import type { CallQueue } from './call-queue.ts';
+import type { CallTracer } from './call-trace.ts';
 import { type CallCounts, Dispatcher } from './dispatcher.ts';
 import { Probes } from './probes.ts';
 import { quotasOf, SLOTS_FOR_BOTH } from './quotas.ts';
@@ -17,6 +18,8 @@ export interface SchedulerOptions {
   readonly coalescing?: boolean;
   /** Whether batches may use all call slots; by default they leave some for single operations. */
   readonly unlimitedBatches?: boolean;
+  /** Records the calls of requests. */
+  readonly tracer?: CallTracer | undefined;
   /** With coalescing: calls in flight of each kind of small operation, instead of a measured number; for benchmarks. */
   readonly fixedSmallCalls?: number;
 }
@@ -45,7 +48,7 @@ export class Scheduler {
     this.engine = engine;
     this.arena = engine.arena;
     this.deadlineMs = deadlineMs;
-    this.#dispatcher = new Dispatcher({ slots, substitutes, deadlineMs });
+    this.#dispatcher = new Dispatcher({ slots, substitutes, deadlineMs, tracer: options.tracer });
     this.#probes = new Probes(engine.probes);
     const { small, smallMost, large, asking } = quotasOf(slots);
     this.single = new SingleCalls(this.#dispatcher, calls, {
@@ -63,16 +66,16 @@ export class Scheduler {
 
   /** Registers memory outside the arena with the engine: faster, and needed for large remote copies. */
   registerMemory(address: Address, bytes: number): Promise<number> {
-    return this.batches.ask((engine) => engine.register(address, bytes));
+    return this.batches.ask('register', (engine) => engine.register(address, bytes));
   }
 
   unregisterMemory(address: Address, bytes: number): Promise<number> {
-    return this.batches.ask((engine) => engine.unregister(address, bytes));
+    return this.batches.ask('unregister', (engine) => engine.unregister(address, bytes));
   }
 
   /** One page of keys, from the embedded engine, in turn with batches that move no values. */
   listKeys(pool: PoolCalls, range: KeyRange, caller?: Caller): Promise<KeyPage> {
-    return this.batches.ask(() => pool.list(range), caller);
+    return this.batches.ask('list', () => pool.list(range), caller);
   }
 
   /**

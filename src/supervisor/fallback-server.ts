@@ -13,6 +13,7 @@ import { discardInput, discardRequest } from '../http/connection/linger.ts';
 import { PipelineLimit } from '../http/connection/pipeline-limit.ts';
 import type { TlsConnections } from '../http/connection/tls-connections.ts';
 import { requestIdOf } from '../http/request/request-id.ts';
+import { type SpanIds, traceMembers, traceParentOf } from '../http/request/trace-context.ts';
 import { type AllowedOrigin, allowedOrigins } from '../http/response/cors.ts';
 import { sendLastResponse } from '../http/response/problem.ts';
 import type { Access } from '../http/security/access.ts';
@@ -43,7 +44,7 @@ export interface FallbackTls {
 }
 
 /** One response, for the log and the metrics. */
-export interface ResponseFacts {
+export interface ResponseFacts extends Partial<SpanIds> {
   readonly status: number;
   readonly requestId: string;
   /** Absent when the request was not HTTP. */
@@ -147,7 +148,8 @@ export class FallbackServer implements ConnectionHandler {
     const guards = { guard: this.#guard, allowedOrigin: this.#allowedOrigin, access };
     void this.#options.respond(request, guards).then((response) => {
       const { status, headers, body, ...reasons } = response;
-      this.#options.onResponse({ status, requestId, method: req.method, ...reasons });
+      const trace = traceMembers(traceParentOf(req.headers));
+      this.#options.onResponse({ status, requestId, ...trace, method: req.method, ...reasons });
       sendLastResponse(res, method, { status, headers, body });
     });
   }

@@ -40,19 +40,21 @@ export class ExchangeRecorder {
     this.#inFlight -= 1;
     exchange.body?.drop();
     dismiss(exchange);
-    this.record(exchange);
+    const status = this.record(exchange);
+    if (exchange.span !== undefined) exchange.span.end(exchange, status);
   }
 
-  /** Also for a refusal that never was in flight. */
-  record(exchange: Recorded): void {
-    if (isOff) return;
+  /** Also for a refusal that never was in flight. Returns the status; 0 without a response. */
+  record(exchange: Recorded): number {
     const { route, method, bytesIn, bytesOut, res } = exchange;
-    const durationMs = performance.now() - exchange.startedMs;
     const status = res.headersSent ? res.statusCode : 0;
+    if (isOff) return status;
+    const durationMs = performance.now() - exchange.startedMs;
     this.#metrics.observe(route, method, status, durationMs / 1000, bytesIn, bytesOut);
     if (clientHasLeft(exchange)) this.#metrics.clientGone(route);
     this.#countOutcome(exchange, status);
     this.#log.write(exchange, status, durationMs);
+    return status;
   }
 
   /** Bytes that never became a request. */

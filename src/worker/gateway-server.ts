@@ -32,6 +32,7 @@ import { operations } from '../routes/pool/health.ts';
 import { isRefusing } from '../scheduler/arena-room.ts';
 import { type CircuitBreaker, createCircuitBreaker } from '../scheduler/circuit-breaker.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import { ExchangeRecorder } from './exchange-recorder.ts';
 import { createGateway } from './gateway.ts';
 import { RequestServer } from './request-server.ts';
@@ -46,7 +47,11 @@ export interface GatewayServerOptions
   readonly secure: { readonly TlsConnections: typeof TlsConnections } | undefined;
   readonly scheduler: Scheduler;
   readonly log: LateLog;
+  readonly tracing: Tracing | undefined;
 }
+
+/** Longest wait at the end for the spans that an SDK still holds. */
+const FLUSH_MS = 1000;
 
 /** The HTTP side of a worker on an open engine: connections in, the store and the pages behind them. */
 export class GatewayServer implements RunningGateway {
@@ -66,7 +71,7 @@ export class GatewayServer implements RunningGateway {
     const logger = options.log.lines;
     this.#recorder = new ExchangeRecorder(this.#registry, logger, config);
     const access = new Access(config, options.tokens, options.tls?.clientCa);
-    this.#gateway = createGateway(config, access, scheduler, (exchange) =>
+    this.#gateway = createGateway(config, access, scheduler, options.tracing, (exchange) =>
       this.#recorder.end(exchange),
     );
     this.#registerMetrics();
@@ -83,6 +88,7 @@ export class GatewayServer implements RunningGateway {
       config,
       logger,
       loadApp,
+      tracing: options.tracing,
       gateway: this.#gateway,
       recorder: this.#recorder,
     });
@@ -136,6 +142,7 @@ export class GatewayServer implements RunningGateway {
     this.#recorder.flush();
     this.#gateway.watch.close();
     this.#circuit.end();
+    await this.#options.tracing?.flush(FLUSH_MS);
     return drained;
   }
 

@@ -4,9 +4,11 @@ import { HeldBytes } from '../http/body/held-bytes.ts';
 import { TransferWatch } from '../http/connection/transfer-watch.ts';
 import type { Gateway } from '../http/exchange.ts';
 import type { Access } from '../http/security/access.ts';
+import type { CallTracer } from '../scheduler/call-trace.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
+import { tracedSyncCalls } from '../scheduler/traced-sync-calls.ts';
 import { batchStore } from '../store/batch/batch-store.ts';
-import { EngineStore } from '../store/engine-store.ts';
+import { EngineStore, type StoreScheduler } from '../store/engine-store.ts';
 import { openPool } from '../store/pool/open-pool.ts';
 
 /** Puts together what the routes of a worker work with. */
@@ -14,11 +16,12 @@ export function createGateway(
   config: Config,
   access: Access,
   scheduler: Scheduler,
+  tracer: CallTracer | undefined,
   onEnd: Gateway['onEnd'],
 ): Gateway {
   const { arena, engine } = scheduler;
   const { poolBytes, devices } = config;
-  const store = new EngineStore(scheduler, {
+  const store = new EngineStore(tracer === undefined ? scheduler : traced(scheduler, tracer), {
     arenaWaitMs: config.arenaWaitMs,
     putWaitMs: config.putWaitMs,
     // Each client of the embedded engine contributes one segment (placement.c).
@@ -47,4 +50,11 @@ export function createGateway(
     draining: false,
     onEnd,
   };
+}
+
+/** The scheduler records its own calls; those on the JavaScript thread do not use it. */
+function traced(scheduler: Scheduler, tracer: CallTracer): StoreScheduler {
+  const { arena, deadlineMs, single, engine } = scheduler;
+  const sync = engine.sync && tracedSyncCalls(engine.sync, tracer);
+  return { arena, deadlineMs, single, engine: { sync } };
 }

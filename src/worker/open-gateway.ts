@@ -4,6 +4,7 @@ import type { PoolLog } from '../log/waiting-log.ts';
 import type { EngineOptions } from '../native/engine-options.ts';
 import { nodeFeatures } from '../node-internals/node-features.ts';
 import type { WorkerProbes } from '../node-internals/probe-features.ts';
+import { loadTracing } from '../tracing/load-tracing.ts';
 import type { GatewayStart, RunningGateway } from './running-gateway.ts';
 
 /** The supervisor's stdout; 1 and 2 belong to the engine. */
@@ -16,8 +17,9 @@ export async function openGateway(start: GatewayStart, log: LateLog): Promise<Ru
   const opening = openEngine(engineOptions(config, device, log.lines));
   // The distributed engine needs addresses that the heap would take if it grew during the start.
   if (config.engine !== 'embedded') await opening;
-  const [engine, { GatewayServer }, { Scheduler }, secure] = await Promise.all([
+  const [engine, tracing, { GatewayServer }, { Scheduler }, secure] = await Promise.all([
     opening,
+    loadTracing(log.lines),
     import('./gateway-server.ts'),
     import('../scheduler/scheduler.ts'),
     // Only a gateway with TLS loads its code.
@@ -38,8 +40,9 @@ export async function openGateway(start: GatewayStart, log: LateLog): Promise<Ru
     deadlineMs: config.deadlineMs,
     // A call on this thread returns before another request can arrive.
     coalescing: config.coalescing && engine.sync === undefined,
+    tracer: tracing,
   });
-  return new GatewayServer({ ...start, secure, scheduler, log });
+  return new GatewayServer({ ...start, secure, scheduler, log, tracing });
 }
 
 function engineOptions(config: Config, device: number, log: PoolLog): EngineOptions {

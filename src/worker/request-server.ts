@@ -30,6 +30,7 @@ import { type BrowserGuard, browserGuard } from '../http/security/host.ts';
 import type { Logger } from '../log/types.ts';
 import { isFirst, whenFirst } from '../node-internals/pending-responses.ts';
 import { serveData } from '../routes/data.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 import type { ExchangeRecorder } from './exchange-recorder.ts';
 
 export interface RequestServerOptions {
@@ -40,6 +41,8 @@ export interface RequestServerOptions {
   readonly gateway: Gateway;
   readonly recorder: ExchangeRecorder;
   readonly logger: Logger;
+  /** Undefined when no OpenTelemetry SDK is loaded. */
+  readonly tracing: Tracing | undefined;
   /** Loads the Express application, which serves what the fast lane does not. */
   readonly loadApp: () => Promise<RequestListener>;
 }
@@ -75,7 +78,7 @@ export class RequestServer implements ConnectionHandler {
       return;
     }
     if (isFirst(res)) {
-      this.#serve(this.#begin(req, res, expectation), expectation);
+      this.#start(this.#begin(req, res, expectation), expectation);
       return;
     }
     if (!this.#pipelines.enter(req)) return;
@@ -88,7 +91,7 @@ export class RequestServer implements ConnectionHandler {
       if (socket.destroyed || isClosing(socket)) return;
       const exchange = this.#begin(req, res, expectation);
       exchange.body = body;
-      this.#serve(exchange, expectation);
+      this.#start(exchange, expectation);
     });
   }
 
@@ -122,6 +125,12 @@ export class RequestServer implements ConnectionHandler {
     this.#options.recorder.begin();
     connection.serving = exchange;
     return exchange;
+  }
+
+  #start(exchange: Exchange, expectation: Expectation): void {
+    const { tracing } = this.#options;
+    if (tracing === undefined) this.#serve(exchange, expectation);
+    else tracing.run(exchange, () => this.#serve(exchange, expectation));
   }
 
   #serve(exchange: Exchange, expectation: Expectation): void {

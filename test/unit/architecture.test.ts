@@ -73,9 +73,9 @@ const layerOf = (module: string): string => module.split('/', 1)[0] ?? module;
 
 /** Each folder imports only from those after it. */
 const layers = [
-  ...['main.ts', 'cli', 'worker', 'metrics', 'supervisor', 'node-store', 'routes', 'codecs'],
-  ...['status-page', 'http', 'store', 'scheduler', 'messages', 'config', 'native', 'engine-config'],
-  ...['meta-service', 'os'],
+  ...['main.ts', 'cli', 'worker', 'metrics', 'tracing', 'supervisor', 'node-store', 'routes'],
+  ...['codecs', 'status-page', 'http', 'store', 'scheduler', 'messages', 'config', 'native'],
+  ...['engine-config', 'meta-service', 'os'],
   ...['node-internals', 'log', 'tls', 'tokens', 'files', 'errors', 'collections', 'generated'],
 ];
 
@@ -204,6 +204,7 @@ describe('imports', () => {
         /^(supervisor\/processes\/worker-process|cli\/(meta\/service-process|library-check))\.ts$/,
       'node:cluster': /^(?!)/,
       negotiator: /^http\//,
+      '@opentelemetry/api': /^tracing\//,
       'structured-headers': /^http\//,
       yaml: /^routes\/pages\/description\.ts$/,
     };
@@ -217,7 +218,14 @@ describe('imports', () => {
   });
 
   it('load no heavy package before the program is ready', () => {
-    const heavy = ['express', 'helmet', 'swagger-ui-express', 'prom-client', 'pino'];
+    const heavy = [
+      'express',
+      'helmet',
+      'swagger-ui-express',
+      'prom-client',
+      'pino',
+      '@opentelemetry/api',
+    ];
     const loaded = new Set([
       ...['cli/command-line.ts', 'cli/serve.ts', 'supervisor/fallback-server.ts'],
       ...['worker/become-worker.ts', 'worker/gateway-server.ts', 'native/engine-client.ts'],

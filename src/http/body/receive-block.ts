@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { SMALL_BLOCK_BYTES } from '../../native/abi/limits.ts';
 import type { Block } from '../../native/abi/types.ts';
 import { grown, UNSIZED_START_BYTES } from '../../store/grown-block.ts';
@@ -22,10 +23,14 @@ export function receiveBlock(
   use: UseBlock,
 ): Promise<void> {
   const { store, limits } = exchange.gateway;
+  // The end of the body runs in the context of the connection, which does not know the span of the request.
+  const useInSpan = exchange.span === undefined ? use : AsyncResource.bind(use);
   const bytes = length ?? Math.min(UNSIZED_START_BYTES, limits.unsizedBytes);
   const receive = (block: Block): Promise<void> => {
     const sink =
-      length === undefined ? new GrowingSink(exchange, block, use) : new BlockSink(block, use);
+      length === undefined
+        ? new GrowingSink(exchange, block, useInSpan)
+        : new BlockSink(block, useInSpan);
     return receiveBody(exchange, sink, digest);
   };
   const reserved = store.reserve(bytes, new UploadingClient(exchange));

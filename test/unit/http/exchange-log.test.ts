@@ -27,7 +27,7 @@ function exchange(changes: Partial<Exchange> = {}): Exchange {
   return {
     gateway: {} as Gateway,
     query: '',
-    req: { url: `/v1/objects/${encodeURIComponent(secret)}` } as IncomingMessage,
+    req: { url: `/v1/objects/${encodeURIComponent(secret)}`, headers: {} } as IncomingMessage,
     res: { headersSent: true } as ServerResponse,
     connection: createConnectionStates().of({}),
     requestId: 'r-1',
@@ -45,6 +45,7 @@ function exchange(changes: Partial<Exchange> = {}): Exchange {
     ended: true,
     problem: undefined,
     error: undefined,
+    span: undefined,
     ...changes,
   };
 }
@@ -65,6 +66,20 @@ function logged(
 }
 
 describe('exchangeLog', () => {
+  it('has the ids of a valid trace of the client, and those of the span if there is one', () => {
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+    const spanId = '00f067aa0ba902b7';
+    const idsOf = (traceparent: string, changes: Partial<Exchange> = {}) => {
+      const req = { url: '/', headers: { traceparent } } as unknown as IncomingMessage;
+      const line = logged(503, 1, { req, problem: 'not-ready', ...changes });
+      return [line?.['traceId'], line?.['spanId']];
+    };
+    assert.deepEqual(idsOf(`00-${traceId}-${spanId}-00`), [traceId, spanId]);
+    assert.deepEqual(idsOf(`00-${traceId}-${spanId}`), [undefined, undefined]);
+    const span = { traceId, spanId: 'b7ad6b7169203331', end: () => {} };
+    assert.deepEqual(idsOf('', { span }), [traceId, span.spanId]);
+  });
+
   it('logs no ordinary request, including the misses and conflicts of a cache', () => {
     for (const status of [200, 201, 204, 206, 304]) {
       assert.equal(logged(status, 1000), undefined, String(status));

@@ -150,6 +150,15 @@ describe('without a worker, the fallback server', () => {
     }
   });
 
+  it('reports the trace of a request for the log', async () => {
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+    const spanId = '00f067aa0ba902b7';
+    await get('GET', '/v1/objects/a', `traceparent: 00-${traceId}-${spanId}-01\r\n`);
+    assert.deepEqual([answers.at(-1)?.traceId, answers.at(-1)?.spanId], [traceId, spanId]);
+    await get('GET', '/v1/objects/a', `traceparent: 00-${traceId}-${spanId}\r\n`);
+    assert.equal(answers.at(-1)?.traceId, undefined);
+  });
+
   it('lets a client that sends its whole body first read the response', async () => {
     const size = 20_000_000;
     const answer = await exchange(
