@@ -49,7 +49,7 @@ function jsonLine({ version, worker, listeners, report, descriptors }: ReadyFact
 }
 
 function textLine({ version, worker, listeners, report, descriptors }: ReadyFacts): string {
-  const { addresses, tcp } = listeners;
+  const { addresses, adminAddresses, tcp } = listeners;
   const ready = report.clients.filter(({ state }) => state === 'ready');
   const devices = ready.map(({ device }) => device);
   const starting = report.clients.length - ready.length;
@@ -61,6 +61,7 @@ function textLine({ version, worker, listeners, report, descriptors }: ReadyFact
     `arena ${formatBytes(worker.arenaBytes)}${several ? ' each' : ''}`,
     `started in ${Math.round(performance.now())} ms`,
     ...(descriptors ? [`at most ${descriptors.maxConnections} connections`] : []),
+    ...(adminAddresses.length > 0 ? [`health and metrics at ${adminAddresses.join(', ')}`] : []),
   ];
   const others = starting === 0 ? '' : `; still starting: ${starting}`;
   return `memcache-gateway ${version} is ready at ${addresses.join(', ')}${docs}: ${parts.join(', ')}${others}`;

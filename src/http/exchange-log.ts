@@ -122,6 +122,7 @@ const lineOf = (exchange: Recorded, status: number, durationMs: number) => ({
   ...(exchange.problem === undefined ? {} : { problem: exchange.problem }),
   ...(exchange.key === '' ? {} : { keyHash: hashedKey(exchange.key) }),
   ...(exchange.grant?.id === undefined ? {} : { tokenId: exchange.grant.id }),
+  ...(exchange.grant?.certificate === undefined ? {} : { certificate: exchange.grant.certificate }),
   ...(exchange.cutOff === undefined ? {} : { reason: exchange.cutOff }),
   ...(exchange.error === undefined ? {} : { err: exchange.error }),
 });

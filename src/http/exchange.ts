@@ -123,7 +123,7 @@ type Outcome = 'problem' | 'error' | 'cutOff' | 'itemCount' | 'failedItems';
 
 /** The facts that the log and the metrics use. */
 export type Recorded = Pick<Exchange, Facts | Outcome> & {
-  readonly grant?: Pick<Grant, 'id'>;
+  readonly grant?: Pick<Grant, 'id' | 'certificate'>;
   readonly req?: Pick<IncomingMessage, 'headers'>;
   readonly span?: SpanIds | undefined;
   readonly res: Pick<ServerResponse, ResponseState>;

@@ -170,6 +170,8 @@ describe('a client certificate', () => {
     assert.match(refused.detail ?? '', /scope write, .*certificate of 'reader'/);
     assert.equal((await send({ ...put, identity: clients.writer })).status, 201);
     assert.equal((await send({ path: object, identity: clients.reader })).status, 200);
+    const line = () => gateway.logged().find(({ certificate }) => certificate === 'reader');
+    await until(() => line()?.['problem'] === 'scope-missing');
     const keys = { path: '/v1/clients', identity: clients.writer };
     assert.equal((await send(keys)).problem, 'scope-missing');
   });
