@@ -6,10 +6,10 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import tls from 'node:tls';
 import { requestHead } from '../../helpers/http/raw-connection.ts';
-import { requestTls } from '../../helpers/http/tls-client.ts';
-import { certificateFolder } from '../../helpers/process/certificates.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
 import { anonymousBytes } from '../../helpers/process/process-memory.ts';
+import { certificateFolder } from '../../helpers/tls/certificates.ts';
+import { requestTls } from '../../helpers/tls/tls-client.ts';
 
 const mebibyte = 1 << 20;
 const folder = certificateFolder();

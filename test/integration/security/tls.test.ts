@@ -7,12 +7,12 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import tls from 'node:tls';
-import { connectTls, requestTls, type TlsRequest } from '../../helpers/http/tls-client.ts';
-import { certificateFolder, secretVolume } from '../../helpers/process/certificates.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
 import { metric } from '../../helpers/process/metrics.ts';
 import { authorization, testToken, writeTokens } from '../../helpers/process/token-files.ts';
 import { until } from '../../helpers/process/until.ts';
+import { certificateFolder, secretVolume } from '../../helpers/tls/certificates.ts';
+import { connectTls, requestTls, type TlsRequest } from '../../helpers/tls/tls-client.ts';
 
 const IDLE_MS = 3000;
 const folder = certificateFolder();

@@ -4,8 +4,8 @@ import { TlsFilesWatch } from '../../../src/cli/tls-files-watch.ts';
 import { silentLog } from '../../../src/log/waiting-log.ts';
 import type { TlsMaterial } from '../../../src/tls/material.ts';
 import { readTlsFiles } from '../../../src/tls/tls-files.ts';
-import { certificateFolder, secretVolume } from '../../helpers/process/certificates.ts';
 import { until } from '../../helpers/process/until.ts';
+import { certificateFolder, secretVolume } from '../../helpers/tls/certificates.ts';
 
 const folder = certificateFolder();
 const [ca, otherCa] = [folder.authority(), folder.authority()];

@@ -8,9 +8,9 @@ import { fallbackResponse } from '../../../src/supervisor/fallback-responses.ts'
 import { FallbackServer } from '../../../src/supervisor/fallback-server.ts';
 import { listen, type TcpListener } from '../../../src/supervisor/listeners/listener.ts';
 import { newTicketKeys } from '../../../src/tls/material.ts';
-import { connectTls, requestTls } from '../../helpers/http/tls-client.ts';
-import { certificateFolder } from '../../helpers/process/certificates.ts';
 import { until } from '../../helpers/process/until.ts';
+import { certificateFolder } from '../../helpers/tls/certificates.ts';
+import { connectTls, requestTls } from '../../helpers/tls/tls-client.ts';
 
 const folder = certificateFolder();
 const [ca, clientCa] = [folder.authority(), folder.authority()];

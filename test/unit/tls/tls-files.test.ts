@@ -4,7 +4,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { keyModeFault, readTlsFiles, type TlsPaths } from '../../../src/tls/tls-files.ts';
-import { certificateFolder } from '../../helpers/process/certificates.ts';
+import { certificateFolder } from '../../helpers/tls/certificates.ts';
 
 const folder = certificateFolder();
 after(() => folder.remove());

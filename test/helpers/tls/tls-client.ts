@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import https from 'node:https';
 import tls from 'node:tls';
 import { checkResponse } from '../openapi/openapi.ts';
-import type { Identity } from '../process/certificates.ts';
+import type { Identity } from './certificates.ts';
 
 export interface TlsTarget {
   readonly port: number;
