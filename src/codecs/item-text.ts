@@ -19,6 +19,8 @@ export function problemMembers(problem: ProblemError): object {
     type: `/problems/${slug}`,
     detail: options.detail === undefined ? kind.help : message,
     retryable: options.retryable ?? kind.retryable,
+    // The room of the pool, as openapi.yaml says of a failed item.
+    ...(slug === 'no-room' ? options.members : {}),
   };
 }
 

@@ -204,7 +204,7 @@ async function checkLease(
   slowReadMs: number,
   metaPath: string | undefined,
 ): Promise<Pick<FileFindings, 'faults' | 'warnings'>> {
-  const { DEFAULT_LEASE_MS, readLease } = await import('../engine-config/meta-lease.ts');
+  const { DEFAULT_LEASE_MS, readLease } = await import('../engine-config/meta-settings.ts');
   const lease = readLease(metaPath);
   if (lease === undefined) {
     if (slowReadMs < DEFAULT_LEASE_MS) return { faults: [], warnings: [] };

@@ -20,7 +20,7 @@ export const requestSettings = {
     'Memory',
     integer(0, 60_000, 'MS'),
     1000,
-    'Longest wait of a put for room in a full pool; then 507. Values that wait hold at most a quarter of the arena; a put beyond that gets 507 at once.',
+    'Longest wait of a put for an eviction in a full pool; then 507. Where the engine is known to evict nothing, a put gets 507 at once. Values that wait hold at most a quarter of the arena; a put beyond that gets 507 at once.',
   ),
   maxObjectBytes: setting(
     'Memory',

@@ -14,7 +14,7 @@ import {
 } from './engine-file-values.ts';
 import { readMetaAddresses } from './meta-config-addresses.ts';
 import { evictHighKey, evictLowKey, leaseKey, metaKeys } from './meta-config-keys.ts';
-import { DEFAULT_LEASE_MS } from './meta-lease.ts';
+import { DEFAULT_LEASE_MS } from './meta-settings.ts';
 
 export interface MetaConfig {
   readonly path: string;

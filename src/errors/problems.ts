@@ -325,7 +325,7 @@ export const problemKinds = {
   'no-room': kind(
     507,
     'There is no room in the pool',
-    'Eviction may free space within a second, so try again. The distributed engine evicts only while more than 90 % of the pool is used: if an object never fits below that, remove objects, or add memory to the pool.',
+    'The put has waited for an eviction (--put-wait-ms), unless the engine evicts nothing now. Where the gateway knows the pool (embedded engine, or --meta-url), neededBytes, freeBytes and capacityBytes say what the put needs and what there is. If retryable is true, an eviction may free space: try again. The distributed engine evicts only while more than 90 % of the pool is used (ock.mmc.evict_threshold_high). If retryable is false, remove objects, store smaller ones, or add memory to the pool.',
     2,
   ),
 } as const satisfies Record<string, ProblemKind>;

@@ -891,6 +891,21 @@ export interface components {
             type: string;
             detail: string;
             retryable: boolean;
+            /**
+             * Format: int64
+             * @description Bytes that the put needs, replicas included (`no-room`, where the gateway knows the pool).
+             */
+            neededBytes?: number;
+            /**
+             * Format: int64
+             * @description Bytes of the pool that were free (`no-room`).
+             */
+            freeBytes?: number;
+            /**
+             * Format: int64
+             * @description Bytes of the whole pool (`no-room`).
+             */
+            capacityBytes?: number;
         };
         BatchPutItem: {
             key: components["schemas"]["Key"];
@@ -1051,6 +1066,21 @@ export interface components {
              * @description The limit that was exceeded, in bytes.
              */
             limitBytes?: number;
+            /**
+             * Format: int64
+             * @description Bytes that the put needs, replicas included (`no-room`, where the gateway knows the pool).
+             */
+            neededBytes?: number;
+            /**
+             * Format: int64
+             * @description Bytes of the pool that were free (`no-room`).
+             */
+            freeBytes?: number;
+            /**
+             * Format: int64
+             * @description Bytes of the whole pool (`no-room`).
+             */
+            capacityBytes?: number;
             clients?: components["schemas"]["ClientList"];
             metaService?: components["schemas"]["MetaService"];
         };
@@ -1248,7 +1278,7 @@ export interface components {
     headers: {
         /** @description Identifies this request in the log of the gateway. */
         "X-Request-Id": string;
-        /** @description Seconds to wait before a retry. Always present with 408, 423, 503 and 507. */
+        /** @description Seconds to wait before a retry. Always present with 408, 423 and 503, and with 507 if `retryable` is true. */
         "Retry-After": number;
         /**
          * @description How to authenticate (RFC 6750). `error` is `invalid_token`, or `insufficient_scope` with 403. Only with

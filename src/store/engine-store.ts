@@ -1,4 +1,5 @@
 import { MMC_ERROR, MMC_OBJECT_NOT_EXISTS, MMC_UNMATCHED_KEY } from '../errors/engine-codes.ts';
+import { ProblemError } from '../errors/problems.ts';
 import type { Arena, Block, DataInfo, PutOptions, SyncCalls } from '../native/abi/types.ts';
 import { type Caller, peerOf, waitForRoom } from '../scheduler/arena-room.ts';
 import {
@@ -13,7 +14,9 @@ import type { PoolBytes } from './admission.ts';
 import { ConcurrentReads } from './concurrent-reads.ts';
 import { emptyBlock } from './empty-block.ts';
 import { problemOfCode, problemOfThrown, type StoreOperation } from './engine-problem.ts';
+import { explainNoRoom } from './no-room.ts';
 import type { IfExists, ObjectStore, StoreCounts, WriteOutcome } from './object-store.ts';
+import type { PoolRoom } from './pool/pool-room.ts';
 import { readObject } from './read-objects.ts';
 import { RoomWait } from './room-wait.ts';
 import { createSizeCache, type SizeCache } from './size-cache.ts';
@@ -28,6 +31,8 @@ export interface StoreSettings {
   /** Longest wait of a put for room in the pool, in milliseconds. */
   readonly putWaitMs: number;
   readonly poolBytes: PoolBytes | undefined;
+  /** Room in the pool, where it is known. */
+  readonly room: () => PoolRoom | undefined;
   readonly singleFlight: boolean;
   /** With single flight: how old the bytes of a shared read may be, in milliseconds; 0 shares none that are older than the request. */
   readonly staleReadMs: number;
@@ -51,6 +56,7 @@ export class EngineStore implements ObjectStore {
   readonly #scheduler: StoreScheduler;
   readonly #arenaWaitMs: number;
   readonly #roomWait: RoomWait;
+  readonly #room: StoreSettings['room'];
   readonly #sync: SyncCalls | undefined;
   readonly #calls: EngineCalls;
   readonly #sizes: SizeCache;
@@ -66,6 +72,7 @@ export class EngineStore implements ObjectStore {
     this.#scheduler = scheduler;
     this.#arenaWaitMs = settings.arenaWaitMs;
     this.#roomWait = new RoomWait(settings.putWaitMs, arena.totalBytes / WAITING_SHARE);
+    this.#room = settings.room;
     this.#sync = sync;
     this.#calls = sync === undefined ? single : callsOnThread(single, sync);
     this.#sizes = createSizeCache(sync === undefined ? settings.sizeCacheKeys : 0);
@@ -147,6 +154,10 @@ export class EngineStore implements ObjectStore {
     }
     const put = { options, ifExists, waiting };
     return explained('write', this.#write(key, partOf(block, bytes), put, code));
+  }
+
+  explainNoRoom(problem: ProblemError, neededBytes: number): ProblemError {
+    return explainNoRoom(problem, neededBytes, this.#room());
   }
 
   endWaits(): void {
@@ -245,7 +256,7 @@ export class EngineStore implements ObjectStore {
       const awaitRoom =
         waiting &&
         ((bytes: number, attempt: () => Promise<boolean>) =>
-          this.#roomWait.retry(bytes, waiting, attempt));
+          this.#roomWait.retry(bytes, waiting, attempt, () => this.#mayEvict()));
       const context = { engine, poolBytes, options, ifExists, awaitRoom };
       const outcome =
         code === 0 ? 'created' : await writeObject(context, { index: 0, key, block }, code);
@@ -253,11 +264,17 @@ export class EngineStore implements ObjectStore {
       return outcome;
     } catch (error) {
       this.#sizes.forget(key);
-      throw error;
+      if (!(error instanceof ProblemError)) throw error;
+      throw this.explainNoRoom(error, block.length * options.replicas);
     } finally {
       block.release();
       this.#shared?.forget(key);
     }
+  }
+
+  /** Whether an eviction may make room, as far as is known. */
+  #mayEvict(): boolean {
+    return this.#room()?.evicts ?? true;
   }
 
   async #remove(key: string): Promise<void> {

@@ -16,7 +16,7 @@ export class ItemProblems {
     const { slug, options } = problem;
     const kept = { ...options };
     delete kept.cause;
-    const reason = `${slug} ${kept.code ?? ''} ${kept.detail ?? ''}`;
+    const reason = `${slug} ${kept.code ?? ''} ${kept.retryable ?? ''} ${kept.detail ?? ''}`;
     const known = this.#known.get(reason);
     if (known !== undefined) return known;
     if (kept.detail === undefined || this.#known.size < MAX_DETAILS) {

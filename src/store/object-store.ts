@@ -1,3 +1,4 @@
+import type { ProblemError } from '../errors/problems.ts';
 import type { Arena, Block, DataInfo, PutOptions } from '../native/abi/types.ts';
 import type { Caller } from '../scheduler/arena-room.ts';
 import type { PoolBytes } from './admission.ts';
@@ -32,7 +33,7 @@ export interface ObjectStore {
    * Stores the first `bytes` of a block as an object. The engine call retains the block until it
    * returns; the caller still releases its own hold. Fails with object-exists, no-room, pool-too-small,
    * placement-impossible. For a client in `waiting` it waits for room in the pool (--put-wait-ms), until
-   * that client disconnects.
+   * that client disconnects, or the engine is known to evict nothing.
    */
   write(
     key: string,
@@ -42,6 +43,8 @@ export interface ObjectStore {
     ifExists: IfExists,
     waiting?: Caller,
   ): WriteOutcome | Promise<WriteOutcome>;
+  /** A `no-room` of a put of this many bytes, replicas included, with what is known of the pool (no-room.ts). */
+  explainNoRoom(problem: ProblemError, neededBytes: number): ProblemError;
   /** From now on no write waits for room: the gateway shuts down. */
   endWaits(): void;
   /** Fails with object-not-found. */

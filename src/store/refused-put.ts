@@ -59,7 +59,7 @@ export async function requireReplaceable(context: WriteContext, item: WriteItem)
 }
 
 const NO_ROOM_TO_REPLACE =
-  'There is no room for the new object, and the existing object, which is unchanged, is smaller. Try again, or remove it first.';
+  'There is no room for the new object, and the existing object, which is unchanged, is smaller.';
 
 /** The problem of a value that was refused again after `requireAnyRoom` had found room. */
 export const unexplained = ({ length }: Block): ProblemError =>

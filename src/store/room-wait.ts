@@ -44,14 +44,16 @@ export class RoomWait {
 
   /**
    * Repeats the attempt to put `bytes` bytes for a client, at growing intervals, until it returns true,
-   * rejects, the client has disconnected, or the wait is over.
+   * rejects, the client has disconnected, the wait is over, or `mayEvict` returns false: then nothing will
+   * make room.
    */
   async retry(
     bytes: number,
     client: Pick<Caller, 'destroyed'>,
     attempt: () => Promise<boolean>,
+    mayEvict: () => boolean = () => true,
   ): Promise<void> {
-    if (this.#endsFor(client) || this.#heldBytes + bytes > this.#maxBytes) return;
+    if (this.#endsFor(client) || !mayEvict() || this.#heldBytes + bytes > this.#maxBytes) return;
     this.#heldBytes += bytes;
     this.#waiting += 1;
     this.#waits += 1;
@@ -62,7 +64,7 @@ export class RoomWait {
         if (leftMs <= 0) return;
         await elapse(Math.min(pauseMs, leftMs));
         if (this.#endsFor(client)) return;
-        if (await attempt()) return;
+        if ((await attempt()) || !mayEvict()) return;
       }
     } finally {
       this.#heldBytes -= bytes;

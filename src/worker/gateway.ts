@@ -21,6 +21,7 @@ export function createGateway(
 ): Gateway {
   const { arena, engine } = scheduler;
   const { poolBytes, devices } = config;
+  const pool = openPool(config, scheduler);
   const store = new EngineStore(tracer === undefined ? scheduler : traced(scheduler, tracer), {
     arenaWaitMs: config.arenaWaitMs,
     putWaitMs: config.putWaitMs,
@@ -28,6 +29,7 @@ export function createGateway(
     poolBytes: engine.embedded
       ? { segment: poolBytes, total: poolBytes * devices.length }
       : undefined,
+    room: () => pool?.room(),
     singleFlight: config.singleFlight,
     staleReadMs: config.staleReadMs,
     sizeCacheKeys: config.sizeCacheKeys,
@@ -36,7 +38,7 @@ export function createGateway(
     access,
     store,
     batches: batchStore(scheduler.batches, store, config),
-    pool: openPool(config, scheduler),
+    pool,
     heldText: new HeldBytes(textBudgetBytes(config)),
     limits: {
       maxObjectBytes: Math.min(config.maxObjectBytes, arena.maxBlockBytes),

@@ -21,7 +21,10 @@ export interface ValueSink {
 
 export interface WriterContext {
   readonly engine: BatchCalls;
-  readonly store: Pick<ObjectStore, 'write' | 'reserve' | 'poolBytes' | 'changed'>;
+  readonly store: Pick<
+    ObjectStore,
+    'write' | 'reserve' | 'poolBytes' | 'changed' | 'explainNoRoom'
+  >;
   readonly maxObjectBytes: number;
   /** The limit for a value whose length is not known before its end. */
   readonly unsizedBytes: number;

@@ -4,7 +4,7 @@ import type { PutOptions } from '../../native/abi/types.ts';
 import type { Caller } from '../../scheduler/arena-room.ts';
 import type { BatchCalls } from '../../scheduler/batch-calls.ts';
 import type { IfExists, ObjectStore, WriteOutcome } from '../object-store.ts';
-import { type WriteAlone, type WriteItem, writeObjects } from '../write-objects.ts';
+import { type Settle, type WriteAlone, type WriteItem, writeObjects } from '../write-objects.ts';
 
 /** Undefined until an item is settled. */
 export type Outcome = WriteOutcome | ProblemError | undefined;
@@ -16,7 +16,7 @@ const MAX_CALLS = 2;
 
 export interface WriteQueueContext {
   readonly engine: BatchCalls;
-  readonly store: Pick<ObjectStore, 'write' | 'poolBytes' | 'changed'>;
+  readonly store: Pick<ObjectStore, 'write' | 'poolBytes' | 'changed' | 'explainNoRoom'>;
   readonly caller: Caller | undefined;
 }
 
@@ -26,7 +26,7 @@ export class WriteQueue {
   ifExists: IfExists = 'fail';
   readonly #context: WriteQueueContext;
   readonly #outcomes: readonly Outcome[];
-  readonly #settle: (index: number, outcome: WriteOutcome | ProblemError) => void;
+  readonly #settle: Settle;
   readonly #maxPending: number;
   readonly #calls = new Set<Promise<void>>();
   #pending: WriteItem[] = [];
@@ -34,11 +34,7 @@ export class WriteQueue {
   #defect: unknown;
 
   /** `settle` sets the outcome of an item in `outcomes`. */
-  constructor(
-    context: WriteQueueContext,
-    outcomes: readonly Outcome[],
-    settle: (index: number, outcome: WriteOutcome | ProblemError) => void,
-  ) {
+  constructor(context: WriteQueueContext, outcomes: readonly Outcome[], settle: Settle) {
     this.#context = context;
     this.#outcomes = outcomes;
     this.#settle = settle;
@@ -65,7 +61,7 @@ export class WriteQueue {
     const alone: WriteAlone = ({ key, block }, mayWait) =>
       store.write(key, block, block.length, options, ifExists, mayWait ? caller : undefined);
     const context = { engine, poolBytes: store.poolBytes, options, ifExists, alone };
-    const call = writeObjects(context, items, this.#settle)
+    const call = writeObjects(context, items, this.#explained(items))
       .catch((error: unknown) => {
         this.#defect ??= error;
       })
@@ -74,6 +70,22 @@ export class WriteQueue {
         this.#calls.delete(call);
       });
     this.#calls.add(call);
+  }
+
+  /** The figures of a `no-room` are those of its own item. */
+  #explained(items: readonly WriteItem[]): Settle {
+    const { store } = this.#context;
+    const { replicas } = this.options;
+    let bytesOf: ReadonlyMap<number, number> | undefined;
+    return (index, outcome) => {
+      if (typeof outcome === 'string' || outcome.slug !== 'no-room') {
+        this.#settle(index, outcome);
+        return;
+      }
+      bytesOf ??= new Map(items.map((item) => [item.index, item.block.length]));
+      const neededBytes = (bytesOf.get(index) ?? 0) * replicas;
+      this.#settle(index, store.explainNoRoom(outcome, neededBytes));
+    };
   }
 
   /** Items that are not with the engine; the caller owns their blocks. */

@@ -10,6 +10,7 @@ import { MetaServiceError } from '../../meta-service/request.ts';
 import type { Samples } from '../../meta-service/samples.ts';
 import { whileConnected } from '../../scheduler/arena-room.ts';
 import { LowestKeys } from './lowest-keys.ts';
+import { type EvictionRule, lately, roomOf } from './pool-room.ts';
 import type { KeyPage, KeyRange, PoolCapacity, PoolHealth, PoolSource } from './pool-source.ts';
 import { remembered } from './remembered.ts';
 import { Turns } from './turns.ts';
@@ -17,6 +18,8 @@ import { Turns } from './turns.ts';
 /** Shorter than the time that a scrape waits for a worker, so that a slow meta service delays no other metric. */
 const FIGURES_MS = 1000;
 const FRESH_MS = 1000;
+/** With what `remembered` adds, the figures of a refused put are at most this old plus FRESH_MS. */
+const ROOM_AGE_MS = 3000;
 /** Lists of keys at a time: each reads the names of all objects. */
 const LISTS = 2;
 const BUSY = new MetaServiceError('other lists of keys take too long');
@@ -29,18 +32,24 @@ const OBJECTS = 'memcache_stored_keys';
 const EVICTIONS = 'memcache_evict_operations_total';
 
 /** The pool of the distributed engine, as its meta service reports it over HTTP. */
-export function metaPool(url: string, listDeadlineMs: number): PoolSource {
+export function metaPool(url: string, listDeadlineMs: number, rule: EvictionRule): PoolSource {
   const service = new MetaService(url, FIGURES_MS);
   const lists = new Turns(LISTS);
   const samples = remembered(FRESH_MS, () => service.samples());
   const usage = remembered(FRESH_MS, () => service.usage());
   const queried = remembered(FRESH_MS, () => service.segments());
   const health = remembered(FRESH_MS, () => service.health());
+  const capacity = async (): Promise<PoolCapacity> => {
+    const [asked, sampled] = await Promise.allSettled([usage(), samples()]);
+    const found = capacityOf(fulfilled(asked), fulfilled(sampled));
+    return found ?? fail((asked as PromiseRejectedResult).reason);
+  };
+  const recently = lately(ROOM_AGE_MS, capacity);
   return {
-    async capacity() {
-      const [asked, sampled] = await Promise.allSettled([usage(), samples()]);
-      const found = capacityOf(fulfilled(asked), fulfilled(sampled));
-      return found ?? fail((asked as PromiseRejectedResult).reason);
+    capacity,
+    room() {
+      const known = recently();
+      return known && roomOf(known, rule);
     },
     async segments() {
       const found = await samples().then(segmentsOf, () => []);

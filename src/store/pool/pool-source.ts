@@ -5,6 +5,7 @@ import type {
   SegmentBytes,
 } from '../../native/calls/pool-calls.ts';
 import type { Caller } from '../../scheduler/arena-room.ts';
+import type { PoolRoom } from './pool-room.ts';
 
 export type { KeyPage, KeyRange, MediumBytes, SegmentBytes };
 
@@ -24,6 +25,11 @@ export interface PoolHealth {
 /** What the whole pool holds, at most a second old. Each method rejects with a ProblemError. */
 export interface PoolSource {
   capacity(): Promise<PoolCapacity>;
+  /**
+   * Room for new objects, at most four seconds old, without waiting. Undefined if it is not known now: a
+   * later call may know it.
+   */
+  room(): PoolRoom | undefined;
   /** Ordered by service and medium. */
   segments(): Promise<readonly SegmentBytes[]>;
   health(): Promise<PoolHealth>;

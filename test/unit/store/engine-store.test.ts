@@ -6,6 +6,7 @@ import { EngineDeadlineError, EngineStuckError } from '../../../src/native/abi/e
 import type { Block, SyncCalls } from '../../../src/native/abi/types.ts';
 import { SYNC_COPY_BYTES } from '../../../src/scheduler/engine-calls.ts';
 import { EngineStore } from '../../../src/store/engine-store.ts';
+import type { PoolRoom } from '../../../src/store/pool/pool-room.ts';
 import { countingArena, type Script, scriptedCalls } from '../../helpers/engine/scripted-engine.ts';
 
 const anywhere = { replicas: 1, prefer: [] };
@@ -13,6 +14,7 @@ const plain = {
   arenaWaitMs: 5,
   putWaitMs: 0,
   poolBytes: undefined,
+  room: () => undefined as PoolRoom | undefined,
   singleFlight: false,
   staleReadMs: 0,
   sizeCacheKeys: 0,
@@ -350,5 +352,48 @@ describe('engineStore and its remembered sizes', () => {
     await store.stat('a');
     await fails(() => store.read('a'), 'engine-unavailable');
     assert.equal(arena.used, 0);
+  });
+});
+
+describe('engineStore with a pool whose figures are known', () => {
+  const refused = { put: [-1, -1, -1], exist: [-3102] };
+  const write = async (store: EngineStore, arena: ReturnType<typeof countingArena>) => {
+    const block = arena.tryAllocate(40);
+    assert.ok(block);
+    const waiting = { destroyed: false, once: () => undefined, off: () => undefined };
+    const twice = { replicas: 2, prefer: [] };
+    const settled = Promise.resolve(store.write('a', block, 40, twice, 'fail', waiting));
+    const problem = await settled.catch((error: unknown) => error);
+    assert.ok(problem instanceof ProblemError, String(problem));
+    return problem;
+  };
+
+  it('does not wait for room where nothing is evicted, and says what it needs', async () => {
+    const room = () => ({ capacityBytes: 99, freeBytes: 7, evicts: false });
+    const { store, arena, made } = asynchronous(refused, countingArena(), {
+      putWaitMs: 60_000,
+      room,
+    });
+    const { slug, options } = await write(store, arena);
+    assert.equal(slug, 'no-room');
+    assert.equal(options.retryable, false);
+    assert.deepEqual(options.members, { neededBytes: 80, freeBytes: 7, capacityBytes: 99 });
+    assert.equal(made.filter((call) => call.startsWith('put a ')).length, 1);
+  });
+
+  it('stops waiting once it knows that nothing is evicted', async () => {
+    let asked = 0;
+    const room = () => {
+      asked += 1;
+      return asked < 2 ? undefined : { capacityBytes: 99, freeBytes: 7, evicts: false };
+    };
+    const script = { put: [-1, -1, -1, -1, -1, -1], exist: [-3102, -3102] };
+    const { store, arena, made } = asynchronous(script, countingArena(), {
+      putWaitMs: 60_000,
+      room,
+    });
+    const { options } = await write(store, arena);
+    assert.equal(options.retryable, false);
+    assert.equal(made.filter((call) => call.startsWith('put a ')).length, 2);
   });
 });

@@ -44,6 +44,21 @@ export interface components {
             type: string;
             detail: string;
             retryable: boolean;
+            /**
+             * Format: int64
+             * @description Bytes that the put needs, replicas included (`no-room`, where the gateway knows the pool).
+             */
+            neededBytes?: number;
+            /**
+             * Format: int64
+             * @description Bytes of the pool that were free (`no-room`).
+             */
+            freeBytes?: number;
+            /**
+             * Format: int64
+             * @description Bytes of the whole pool (`no-room`).
+             */
+            capacityBytes?: number;
         };
         /** @description 1 to 255 bytes of UTF-8 without control characters. */
         Key: string;

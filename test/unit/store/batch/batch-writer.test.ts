@@ -6,6 +6,8 @@ import { ArenaFullError, EngineDeadlineError } from '../../../../src/native/abi/
 import type { MemoryArena } from '../../../../src/native/arena/arena.ts';
 import type { PoolBytes } from '../../../../src/store/admission.ts';
 import { BatchWriter } from '../../../../src/store/batch/batch-writer.ts';
+import { explainNoRoom } from '../../../../src/store/no-room.ts';
+import type { PoolRoom } from '../../../../src/store/pool/pool-room.ts';
 import {
   type BatchStep,
   filled,
@@ -25,6 +27,7 @@ interface Given {
   readonly arenaBytes?: number;
   readonly arenaWaitMs?: number;
   readonly poolBytes?: PoolBytes;
+  readonly room?: PoolRoom;
   readonly unsizedBytes?: number;
 }
 
@@ -38,13 +41,22 @@ interface Setup {
 }
 
 function setup(steps: readonly BatchStep[], given: Given = {}): Setup {
-  const sizes = { arenaBytes, arenaWaitMs, poolBytes: undefined, ...limits, ...given };
+  const sizes = {
+    arenaBytes,
+    arenaWaitMs,
+    poolBytes: undefined,
+    room: undefined,
+    ...limits,
+    ...given,
+  };
   const arena = smallArena(sizes.arenaBytes);
   const { engine, write, made, stored } = scriptedBatches(arena, steps);
   const changes: string[] = [];
   const store = {
     write,
     poolBytes: sizes.poolBytes,
+    explainNoRoom: (problem: ProblemError, neededBytes: number) =>
+      explainNoRoom(problem, neededBytes, sizes.room),
     changed: (key: string, bytes: number | undefined) =>
       void changes.push(`${key} ${bytes ?? '?'}`),
     reserve: (bytes: number) =>
