@@ -1,5 +1,6 @@
 /** The text of docs/metrics.md, from the metrics that a worker and the supervisor register; run with tsx. */
 import { renderPool } from '../../src/metrics/aggregation.ts';
+import { clientMetrics } from '../../src/metrics/clients.ts';
 import { engineMetrics } from '../../src/metrics/engine.ts';
 import { handshakeMetrics } from '../../src/metrics/handshakes.ts';
 import { HttpMetrics } from '../../src/metrics/http.ts';
@@ -31,6 +32,7 @@ const source = () => {
 /** In the order of the page: the function that registers each group. */
 const groups = [
   { title: 'Requests', register: (sink) => new HttpMetrics(sink, () => 0) },
+  { title: 'Clients', register: (sink) => clientMetrics(sink, source(), source(), source()) },
   { title: 'Items and problems', register: (sink) => new OutcomeMetrics(sink, () => 0) },
   { title: 'Store', register: (sink) => storeMetrics(sink, source(), source()) },
   { title: 'Engine and arena', register: (sink) => engineMetrics(sink, source(), () => false) },

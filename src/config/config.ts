@@ -105,9 +105,12 @@ function fitDefaults(config: Config, origins: Origins): Config {
     origins.has(name) ? config[name] : Math.min(config[name], limit);
   const maxObjectBytes = fit('maxObjectBytes', config.arenaBytes);
   const unsizedBytes = fit('unsizedBytes', maxObjectBytes);
+  const clientArenaBytes = origins.has('clientArenaBytes')
+    ? config.clientArenaBytes
+    : Math.floor(config.arenaBytes / 4);
   const host = config.host.replace(/^\[(.*)\]$/, '$1');
   const maxHeapBytes = origins.has('maxHeapBytes') ? config.maxHeapBytes : defaultHeapBytes(config);
-  return { ...config, host, maxObjectBytes, unsizedBytes, maxHeapBytes };
+  return { ...config, host, maxObjectBytes, unsizedBytes, clientArenaBytes, maxHeapBytes };
 }
 
 /** Variables that look like a setting; only a warning, since others may use the prefix too. */

@@ -1,3 +1,4 @@
+import { proxyFault } from './clients/proxies.ts';
 import { gibibyte, integer, kibibyte, list, mebibyte, size, tebibyte, toggle } from './kinds.ts';
 import { layouts } from './layouts.ts';
 import { setting } from './setting.ts';
@@ -88,6 +89,31 @@ export const requestSettings = {
     toggle(),
     true,
     'Serve object routes before Express. off sends them through Express, with the same responses.',
+  ),
+
+  clientInFlight: setting(
+    'Clients',
+    integer(0, 1_000_000),
+    0,
+    'Requests below `/v1/` that one client may have in flight in each worker; more get 429. A client is its token, or its address without one. 0 sets no limit.',
+  ),
+  clientArenaBytes: setting(
+    'Clients',
+    size(64 * kibibyte, tebibyte),
+    256 * mebibyte,
+    'Bytes of the arena that one client may hold while others wait for room. A client that waits longer than --arena-wait-ms because it holds them gets 429. Default: a quarter of the arena.',
+  ),
+  clientBytesPerSecond: setting(
+    'Clients',
+    size(0, tebibyte),
+    0,
+    'Bytes of request and response bodies per second that one client may move in each worker, with the bytes of one second in reserve. The bytes of a request count when it ends; a client that has exceeded the rate gets 429 until the rate has made up for it. 0 sets no limit.',
+  ),
+  trustedProxy: setting(
+    'Clients',
+    list('CIDR,…', 'addresses, networks, or unix', proxyFault),
+    [],
+    'Proxies whose X-Forwarded-For names the address of the client: the rightmost address that is not one of them. unix stands for the programs that connect to socket files. Other requests come from the address that connects.',
   ),
 
   allowHost: setting(

@@ -39,6 +39,13 @@ export const rules: readonly Rule[] = [
     },
   },
   {
+    settings: ['clientArenaBytes', 'arenaBytes'],
+    fault({ clientArenaBytes, arenaBytes }) {
+      if (clientArenaBytes <= arenaBytes) return undefined;
+      return `a client cannot hold ${formatBytes(clientArenaBytes)} of an arena of ${formatBytes(arenaBytes)}; lower it, or raise --arena-bytes`;
+    },
+  },
+  {
     settings: ['heartbeatMs'],
     fault({ heartbeatMs }) {
       if (heartbeatMs === 0 || heartbeatMs >= leastHeartbeatMs) return undefined;

@@ -7,6 +7,7 @@ export const groups = [
   'Engine',
   'Memory',
   'Requests',
+  'Clients',
   'Browsers',
   'Process',
   'Logs',

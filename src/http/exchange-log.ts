@@ -121,6 +121,7 @@ const lineOf = (exchange: Recorded, status: number, durationMs: number) => ({
   bytesOut: exchange.bytesOut,
   ...(exchange.problem === undefined ? {} : { problem: exchange.problem }),
   ...(exchange.key === '' ? {} : { keyHash: hashedKey(exchange.key) }),
+  ...(exchange.clientAddress === undefined ? {} : { client: exchange.clientAddress }),
   ...(exchange.grant?.id === undefined ? {} : { tokenId: exchange.grant.id }),
   ...(exchange.grant?.certificate === undefined ? {} : { certificate: exchange.grant.certificate }),
   ...(exchange.cutOff === undefined ? {} : { reason: exchange.cutOff }),

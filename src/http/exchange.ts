@@ -6,6 +6,8 @@ import type { ObjectStore } from '../store/object-store.ts';
 import type { PoolSource } from '../store/pool/pool-source.ts';
 import type { BodyReceiver } from './body/body-receiver.ts';
 import type { HeldBytes } from './body/held-bytes.ts';
+import type { Client } from './clients/client.ts';
+import type { Clients } from './clients/clients.ts';
 import type { ConnectionState } from './connection/connection-state.ts';
 import type { TransferWatch } from './connection/transfer-watch.ts';
 import { requestIdOf } from './request/request-id.ts';
@@ -48,6 +50,7 @@ export interface Gateway {
   /** The layouts that requests may name; replaced as a whole when the settings are read again. */
   layouts: readonly Layout[];
   readonly watch: TransferWatch;
+  readonly clients: Clients;
   /** Set when the worker drains, or soon will: readiness fails, and responses close their connections. */
   draining: boolean;
   /** Called once for each exchange, when it has ended. */
@@ -80,6 +83,10 @@ export interface Exchange {
   readonly method: string;
   /** What the request may do; nothing until its head is checked. */
   grant: Grant;
+  /** The address of the client, for the log. */
+  clientAddress: string | undefined;
+  /** The client that counts this request as one in flight. */
+  client: Client | undefined;
   /** The Origin of a page that may read the response. */
   allowedOrigin: string | undefined;
   route: RouteTemplate;
@@ -126,6 +133,7 @@ export type Recorded = Pick<Exchange, Facts | Outcome> & {
   readonly grant?: Pick<Grant, 'id' | 'certificate'>;
   readonly req?: Pick<IncomingMessage, 'headers'>;
   readonly span?: SpanIds | undefined;
+  readonly clientAddress?: string | undefined;
   readonly res: Pick<ServerResponse, ResponseState>;
 };
 
@@ -144,6 +152,8 @@ export const newExchange = (
   startedMs: performance.now(),
   method: req.method ?? 'GET',
   grant: nothing,
+  clientAddress: undefined,
+  client: undefined,
   allowedOrigin: undefined,
   route: 'other',
   key: '',
@@ -163,6 +173,8 @@ export const newExchange = (
 export function endExchange(exchange: Exchange): void {
   if (exchange.ended) return;
   exchange.ended = true;
+  const { client, gateway, bytesIn, bytesOut } = exchange;
+  if (client !== undefined) gateway.clients.leave(client, bytesIn + bytesOut);
   exchange.gateway.onEnd(exchange);
 }
 

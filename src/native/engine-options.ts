@@ -7,6 +7,8 @@ export interface EngineOptions {
   /** 0…383. */
   device: number;
   arenaBytes: number;
+  /** Bytes of the arena that one peer may hold in large blocks while others wait; a quarter by default. */
+  peerBytes?: number | undefined;
   /** Map a reserve for small blocks beside the arena: a sixteenth of it, at most 64 MiB. */
   smallReserve?: boolean;
   /**

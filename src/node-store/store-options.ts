@@ -1,8 +1,8 @@
 import { callSlotsFor } from '../native/abi/limits.ts';
 import type { EngineOptions } from '../native/engine-options.ts';
 
-/** All options except the device, which `init` takes; each has a default. */
-export type StoreOptions = Partial<Omit<EngineOptions, 'device'>>;
+/** All options except the device, which `init` takes, and the share of a client; each has a default. */
+export type StoreOptions = Partial<Omit<EngineOptions, 'device' | 'peerBytes'>>;
 
 const names: Readonly<Record<keyof StoreOptions, true>> = {
   engine: true,

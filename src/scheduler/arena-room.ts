@@ -15,7 +15,10 @@ export interface Caller {
    * bytes of the connection are being parsed: they are then neither unread nor received.
    */
   hasEndedEarly?(): boolean;
-  /** The client whose share of the arena its blocks use; by default the caller itself. */
+  /**
+   * The client whose share of the arena its blocks use; by default the caller itself. A connection may
+   * carry requests of several clients, one after another.
+   */
   readonly peer?: object | undefined;
 }
 

@@ -63,7 +63,9 @@ export function problemOfThrown(operation: StoreOperation, error: unknown): unkn
   }
   if (error instanceof EngineStuckError) return new ProblemError('engine-stuck', cause);
   if (error instanceof EngineClosedError) return new ProblemError('not-ready', cause);
-  if (error instanceof ArenaFullError) return new ProblemError('arena-full', cause);
+  if (error instanceof ArenaFullError) {
+    return new ProblemError(error.isOwnShare ? 'client-share-full' : 'arena-full', cause);
+  }
   return error;
 }
 

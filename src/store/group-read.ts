@@ -1,6 +1,6 @@
 import { EngineDeadlineError } from '../native/abi/errors.ts';
 import type { Block } from '../native/abi/types.ts';
-import { type Caller, hasLeft } from '../scheduler/arena-room.ts';
+import { type Caller, hasLeft, peerOf } from '../scheduler/arena-room.ts';
 
 /** Time in milliseconds, and one-shot timers. Tests pass their own. */
 export interface Clock {
@@ -81,7 +81,7 @@ export class GroupRead implements Caller {
 
   /** The block counts against the client of the first request. */
   get peer(): object | undefined {
-    return this.#passengers[0]?.caller;
+    return peerOf(this.#passengers[0]?.caller);
   }
 
   /** Connections are watched only while the read waits for room in the arena. */

@@ -14,6 +14,7 @@ import type { LateLog } from '../log/late-log.ts';
 import type { CallHealth } from '../messages/heartbeat.ts';
 import type { MetricJson } from '../messages/protocol.ts';
 import type { LogLevelSetting, RuntimeSettings } from '../messages/runtime-settings.ts';
+import { clientMetrics } from '../metrics/clients.ts';
 import { engineMetrics } from '../metrics/engine.ts';
 import { handshakeMetrics } from '../metrics/handshakes.ts';
 import { nodeFeatureMetrics } from '../metrics/node-features.ts';
@@ -205,7 +206,7 @@ export class GatewayServer implements RunningGateway {
 
   #registerMetrics(): void {
     const { config, scheduler } = this.#options;
-    const { store, batches, pool, heldText } = this.#gateway;
+    const { store, batches, pool, heldText, clients } = this.#gateway;
     engineMetrics(this.#registry, scheduler, () => isRefusing(scheduler.arena, config.arenaWaitMs));
     workerMetrics(this.#registry, {
       device: scheduler.engine.device,
@@ -215,6 +216,7 @@ export class GatewayServer implements RunningGateway {
     nodeFeatureMetrics(this.#registry, nodeFeatures);
     storeMetrics(this.#registry, store, batches);
     poolMetrics(this.#registry, pool);
+    clientMetrics(this.#registry, clients, scheduler.arena, heldText);
     textMetrics(this.#registry, heldText);
   }
 

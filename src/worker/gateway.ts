@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { textBudgetBytes } from '../config/heap.ts';
 import { HeldBytes } from '../http/body/held-bytes.ts';
+import { Clients } from '../http/clients/clients.ts';
 import { TransferWatch } from '../http/connection/transfer-watch.ts';
 import type { Gateway } from '../http/exchange.ts';
 import type { Access } from '../http/security/access.ts';
@@ -48,7 +49,14 @@ export function createGateway(
       keepAliveMs: config.keepAliveMs,
     },
     layouts: config.layout,
-    watch: new TransferWatch(config, { contended: () => arena.stats().waiters > 0 }),
+    watch: new TransferWatch(config, {
+      contended: () => arena.stats().waiters > 0,
+      isCrowding: (peer) => arena.isCrowding(peer),
+    }),
+    clients: new Clients({
+      inFlight: config.clientInFlight,
+      bytesPerSecond: config.clientBytesPerSecond,
+    }),
     draining: false,
     onEnd,
   };

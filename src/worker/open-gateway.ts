@@ -50,6 +50,7 @@ function engineOptions(config: Config, device: number, log: PoolLog): EngineOpti
     engine: config.engine,
     device,
     arenaBytes: config.arenaBytes,
+    peerBytes: config.clientArenaBytes,
     smallReserve: true,
     callSlots: config.callSlots,
     deadlineMs: config.deadlineMs,

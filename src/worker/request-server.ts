@@ -3,6 +3,8 @@ import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
 import { ClientGoneError } from '../errors/client-gone.ts';
 import { BodyReceiver, holdBody } from '../http/body/body-receiver.ts';
+import { admitClient, beginConnection } from '../http/clients/admit-client.ts';
+import { ClientAddresses } from '../http/clients/client-address.ts';
 import {
   type ClientError,
   type MalformedRequest,
@@ -36,7 +38,7 @@ import type { ExchangeRecorder } from './exchange-recorder.ts';
 export interface RequestServerOptions {
   readonly config: Pick<
     Config,
-    'allowHost' | 'allowOrigin' | 'fastLane' | 'idleTimeoutMs' | 'keepAliveMs'
+    'allowHost' | 'allowOrigin' | 'fastLane' | 'idleTimeoutMs' | 'keepAliveMs' | 'trustedProxy'
   >;
   readonly gateway: Gateway;
   readonly recorder: ExchangeRecorder;
@@ -56,6 +58,7 @@ export class RequestServer implements ConnectionHandler {
   readonly #options: RequestServerOptions;
   readonly #guard: BrowserGuard;
   readonly #allowedOrigin: AllowedOrigin;
+  readonly #addresses: ClientAddresses;
   readonly #pipelines: PipelineLimit;
   readonly #states = createConnectionStates();
 
@@ -64,6 +67,7 @@ export class RequestServer implements ConnectionHandler {
     const { config, gateway, logger } = options;
     this.#guard = browserGuard({ allowHosts: config.allowHost, allowOrigins: config.allowOrigin });
     this.#allowedOrigin = allowedOrigins(config.allowOrigin);
+    this.#addresses = new ClientAddresses(config.trustedProxy);
     this.#pipelines = new PipelineLimit(gateway, (waiting) =>
       logger.info(
         { waiting, problem: 'arena-full' },
@@ -120,6 +124,7 @@ export class RequestServer implements ConnectionHandler {
   #begin(req: IncomingMessage, res: ServerResponse, expectation: Expectation): Exchange {
     const connection = this.#states.of(req.socket);
     const { gateway } = this.#options;
+    beginConnection(gateway.clients, req.socket);
     const exchange = newExchange(gateway, req, res, connection, expectation === 'continue');
     if (connection.latest === res) exchange.bodyFault = connection.bodyFault;
     this.#options.recorder.begin();
@@ -141,6 +146,8 @@ export class RequestServer implements ConnectionHandler {
       return;
     }
     ignoreBodilessExpectation(exchange, config.keepAliveMs);
+    const from = this.#addresses.of(req);
+    exchange.clientAddress = from.address;
     const { origin } = req.headers;
     if (origin !== undefined) exchange.allowedOrigin = this.#allowedOrigin(origin);
     try {
@@ -149,6 +156,7 @@ export class RequestServer implements ConnectionHandler {
         respondPreflight(exchange, exchange.allowedOrigin);
         return;
       }
+      admitClient(exchange, from);
       if (config.fastLane && serveData(exchange, parseTarget(req.url ?? '/'))) return;
     } catch (error) {
       respondError(exchange, error);

@@ -7,6 +7,7 @@ import {
   readDirectly,
   stopReadingDirectly,
 } from '../../node-internals/direct-read.ts';
+import { peerOf } from '../../scheduler/arena-room.ts';
 import type { Transfer } from '../connection/transfer-watch.ts';
 import type { Exchange, Gateway } from '../exchange.ts';
 import type { DigestCheck } from '../request/digest.ts';
@@ -103,6 +104,7 @@ export class BodyReceiver implements BodyInterceptor, DirectTarget {
       (reason) => this.fail(tooSlow(reason)),
       undefined,
       sink.holdsRoom,
+      peerOf(this.#req.socket),
     );
     sendContinue(exchange);
     // A request closes also when its body was read; a response that has not ended, only with its connection.

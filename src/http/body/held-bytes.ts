@@ -16,6 +16,7 @@ export class HeldBytes {
   readonly most: number;
   readonly #shares: PeerShares;
   #held = 0;
+  #shareRefusals = 0;
 
   constructor(most: number) {
     this.most = most;
@@ -31,13 +32,24 @@ export class HeldBytes {
     return this.#held;
   }
 
+  /** Requests that were refused although there was room for other peers. */
+  get shareRefusals(): number {
+    return this.#shareRefusals;
+  }
+
   /**
    * Bytes held without a `peer` count against the whole budget only.
-   * @throws ProblemError `arena-full`
+   * @throws ProblemError `arena-full`; `client-share-full` if there is room that only other peers may use
    */
   take(bytes: number, peer?: object): void {
     const share = this.#shares.of(peer);
     if (this.#held + bytes > this.#limitFor(bytes, share)) {
+      if (this.#shares.wouldExceed(share, bytes) && this.#held + bytes <= this.#mostForLarge) {
+        this.#shareRefusals += 1;
+        throw new ProblemError('client-share-full', {
+          detail: `The requests of this client hold too many of the ${this.most} bytes reserved for JSON and headers (8 x --batch-json-bytes): one client may use half of them. Send fewer batches at a time, or smaller ones.`,
+        });
+      }
       throw new ProblemError('arena-full', {
         detail: `Requests in progress hold too many of the ${this.most} bytes reserved for JSON and headers (8 x --batch-json-bytes). Try again.`,
       });
@@ -58,6 +70,11 @@ export class HeldBytes {
       return this.most;
     }
     if (this.#shares.wouldExceed(share, bytes)) return this.maxPeerBytes;
+    return this.#mostForLarge;
+  }
+
+  /** The last sixteenth is for the first bytes of clients. */
+  get #mostForLarge(): number {
     return this.most - Math.floor(this.most / 16);
   }
 }

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { SMALL_BLOCK_BYTES } from '../../native/abi/limits.ts';
 import type { Block } from '../../native/abi/types.ts';
+import { peerOf } from '../../scheduler/arena-room.ts';
 import { grown, UNSIZED_START_BYTES } from '../../store/grown-block.ts';
 import type { Exchange } from '../exchange.ts';
 import type { DigestCheck } from '../request/digest.ts';
@@ -82,7 +83,14 @@ class GrowingSink implements ChunkSink {
     if (needed > this.#block.length) {
       const { unsizedBytes } = gateway.limits;
       const { arena } = gateway.store;
-      this.#block = grown(arena, this.#block, this.#bytes, needed, unsizedBytes, req.socket);
+      this.#block = grown(
+        arena,
+        this.#block,
+        this.#bytes,
+        needed,
+        unsizedBytes,
+        peerOf(req.socket),
+      );
     }
     this.#block.view.set(chunk, this.#bytes);
     this.#bytes = needed;

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { ProblemError } from '../../errors/problems.ts';
+import { peerOf } from '../../scheduler/arena-room.ts';
 import type { Exchange, Gateway } from '../exchange.ts';
 import type { TextBudget } from './growing-text.ts';
 import type { HeldBytes } from './held-bytes.ts';
@@ -16,14 +17,15 @@ export class TextHold implements TextBudget {
   /** Bytes that one client may hold. */
   readonly most: number;
   readonly #budget: HeldBytes;
-  readonly #socket: Socket;
+  /** The client at the beginning: it may not be that of a later request of the connection. */
+  readonly #peer: object | undefined;
   #bytes = 0;
   #uncharged = 0;
   #isReleased = false;
 
   constructor(budget: HeldBytes, socket: Socket) {
     this.#budget = budget;
-    this.#socket = socket;
+    this.#peer = peerOf(socket);
     this.most = budget.maxPeerBytes;
   }
 
@@ -37,8 +39,8 @@ export class TextHold implements TextBudget {
    */
   take(bytes: number): void {
     if (this.#bytes + bytes > this.most) throw neverFits(this.most);
-    this.#budget.take(bytes, this.#socket);
-    if (this.#isReleased) this.#budget.giveBack(bytes, this.#socket);
+    this.#budget.take(bytes, this.#peer);
+    if (this.#isReleased) this.#budget.giveBack(bytes, this.#peer);
     else this.#bytes += bytes;
   }
 
@@ -53,14 +55,14 @@ export class TextHold implements TextBudget {
   /** Returns some of the bytes before the request ends. */
   giveBack(bytes: number): void {
     if (this.#isReleased) return;
-    this.#budget.giveBack(bytes, this.#socket);
+    this.#budget.giveBack(bytes, this.#peer);
     this.#bytes -= bytes;
   }
 
   /** Returns all bytes. Bytes that are taken later are returned at once. */
   release(): void {
     this.#isReleased = true;
-    this.#budget.giveBack(this.#bytes, this.#socket);
+    this.#budget.giveBack(this.#bytes, this.#peer);
     this.#bytes = 0;
   }
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { lastUnreadBytes } from '../../os/peer-state.ts';
-import { type Caller, hasLeft } from '../../scheduler/arena-room.ts';
+import { type Caller, hasLeft, peerOf } from '../../scheduler/arena-room.ts';
 import type { Exchange } from '../exchange.ts';
 import { announcedLength } from '../request/framing.ts';
 
@@ -16,28 +16,32 @@ export class UploadingClient implements Caller {
     this.#exchange = exchange;
   }
 
-  get peer(): Socket {
+  get peer(): object | undefined {
+    return peerOf(this.#socket);
+  }
+
+  get #socket(): Socket & Caller {
     return this.#exchange.req.socket;
   }
 
   get destroyed(): boolean {
-    return hasLeft(this.peer);
+    return hasLeft(this.#socket);
   }
 
   once(event: 'close', listener: () => void): void {
-    this.peer.once(event, listener);
+    this.#socket.once(event, listener);
   }
 
   off(event: 'close', listener: () => void): void {
-    this.peer.off(event, listener);
+    this.#socket.off(event, listener);
   }
 
   hasEndedEarly(): boolean {
     if (this.#exchange.req.complete) return false;
-    const unreadBytes = lastUnreadBytes(this.peer);
+    const unreadBytes = lastUnreadBytes(this.#socket);
     if (unreadBytes === undefined) return false;
     // Node may have read bytes that its parser has not seen.
-    return unreadBytes + this.peer.readableLength < this.#missingBytes();
+    return unreadBytes + this.#socket.readableLength < this.#missingBytes();
   }
 
   /**

@@ -26,4 +26,10 @@ export class RateWindow {
     const windowMs = ageMs - start.ageMs;
     return windowMs < WINDOW_MS ? undefined : ((bytes - start.bytes) * 1000) / windowMs;
   }
+
+  /** Bytes a second over the shortest known time of at least `leastMs`; undefined before it is as old. */
+  recentRate(ageMs: number, bytes: number, leastMs: number): number | undefined {
+    const start = this.#marks.findLast((mark) => ageMs - mark.ageMs >= leastMs);
+    return start && ((bytes - start.bytes) * 1000) / (ageMs - start.ageMs);
+  }
 }

@@ -16,6 +16,8 @@ export interface Transfer extends Link<Transfer> {
   readonly measure: (() => number) | undefined;
   /** Whether it holds room in the arena that larger requests may wait for. */
   readonly holdsRoom: boolean;
+  /** The client whose share of the arena it uses. */
+  readonly peer: object | undefined;
   /** Made when the watch first looks, since most transfers have ended by then. */
   window: RateWindow | undefined;
   /** Called once with the reason when the client is too slow; it must end the transfer. */
@@ -26,6 +28,8 @@ export interface Transfer extends Link<Transfer> {
 const CONTENDED_FACTOR = 16;
 /** Requests must have waited this long before a transfer is cut off for them, and between two cuts. */
 const CONTENDED_MS = 1000;
+/** The window of a client that holds more than its share: it should not have the room at all. */
+const CROWDING_WINDOW_MS = 2000;
 
 export interface TransferLimits {
   readonly idleTimeoutMs: number;
@@ -36,6 +40,8 @@ export interface TransferLimits {
 export interface TransferWatchOptions {
   /** Whether requests wait for room in the arena. */
   readonly contended?: () => boolean;
+  /** Whether a client holds more than its share of the arena while others wait. */
+  readonly isCrowding?: (peer: object | undefined) => boolean;
   readonly now?: () => number;
   /** The interval of the checks, where it must not follow from the limits. */
   readonly pollMs?: number;
@@ -45,13 +51,15 @@ export interface TransferWatchOptions {
  * Cuts off clients that send or read too slowly, because they hold a block of the arena: no byte for
  * `idleTimeoutMs`, or fewer than `minRateBytes` a second over the last ten seconds. While requests
  * wait for room, it also cuts off the slowest transfer that holds room, one a second, if its rate is
- * below 16 times the minimum. Time in which the client waits for the gateway does not count. One timer
+ * below 16 times the minimum; of a client that holds more than its share while others wait, already over
+ * the last two seconds. Time in which the client waits for the gateway does not count. One timer
  * looks at all transfers, four times within the shortest limit.
  */
 export class TransferWatch {
   readonly #limits: TransferLimits;
   readonly #now: () => number;
   readonly #contended: () => boolean;
+  readonly #isCrowding: (peer: object | undefined) => boolean;
   readonly #active = new LinkedList<Transfer>();
   readonly #timer: NodeJS.Timeout;
   #contendedSinceMs: number | undefined;
@@ -60,6 +68,7 @@ export class TransferWatch {
     this.#limits = limits;
     this.#now = options.now ?? (() => performance.now());
     this.#contended = options.contended ?? (() => false);
+    this.#isCrowding = options.isCrowding ?? (() => false);
     const pollMs = options.pollMs ?? Math.min(1000, Math.max(10, limits.idleTimeoutMs / 4));
     this.#timer = setInterval(() => this.#look(), pollMs);
     this.#timer.unref();
@@ -69,7 +78,12 @@ export class TransferWatch {
     return this.#active.size;
   }
 
-  begin(cut: Transfer['cut'], measure?: Transfer['measure'], holdsRoom = true): Transfer {
+  begin(
+    cut: Transfer['cut'],
+    measure?: Transfer['measure'],
+    holdsRoom = true,
+    peer?: object,
+  ): Transfer {
     const atMs = this.#now();
     const transfer: Transfer = {
       bytes: 0,
@@ -79,6 +93,7 @@ export class TransferWatch {
       pausedMs: undefined,
       measure,
       holdsRoom,
+      peer,
       window: undefined,
       cut,
       isActive: true,
@@ -137,10 +152,15 @@ export class TransferWatch {
       if (!transfer.isActive) continue;
       const rate = rateOf(transfer, atMs);
       const reason = slowness(transfer, atMs, rate, this.#limits);
-      if (reason !== undefined) this.#cutOff(transfer, reason);
-      else if (transfer.holdsRoom && rate !== undefined && rate < slowestRate) {
+      if (reason !== undefined) {
+        this.#cutOff(transfer, reason);
+        continue;
+      }
+      if (!transfer.holdsRoom) continue;
+      const recent = this.#isCrowding(transfer.peer) ? recentRate(transfer, atMs) : rate;
+      if (recent !== undefined && recent < slowestRate) {
         slowest = transfer;
-        slowestRate = rate;
+        slowestRate = recent;
       }
     }
     if (!this.#mayMakeRoom(atMs) || slowest === undefined || !slowest.isActive) return;
@@ -172,6 +192,10 @@ function rateOf(transfer: Transfer, atMs: number): number | undefined {
   transfer.window ??= new RateWindow();
   return transfer.window.rate(atMs - transfer.startedMs, transfer.lastBytes);
 }
+
+/** The rate of the last seconds; undefined while it is younger. */
+const recentRate = ({ window, startedMs, lastBytes }: Transfer, atMs: number): number | undefined =>
+  window?.recentRate(atMs - startedMs, lastBytes, CROWDING_WINDOW_MS);
 
 /** Why a transfer is too slow; undefined when it is fast enough. */
 function slowness(

@@ -1,6 +1,7 @@
 import { ClientGoneError } from '../../errors/client-gone.ts';
 import type { Block } from '../../native/abi/types.ts';
 import { reachedBytes } from '../../os/unsent-bytes.ts';
+import { peerOf } from '../../scheduler/arena-room.ts';
 import type { Transfer } from '../connection/transfer-watch.ts';
 import { cutOff, type Exchange, endExchange } from '../exchange.ts';
 import { addExchangeHeaders, type ResponseHead } from './headers.ts';
@@ -225,14 +226,14 @@ export class ResponseSender {
 
   /** One transfer for the whole body: the rate counts all the time in which there is something to read. */
   #watch(): void {
-    const { gateway, res } = this.#exchange;
+    const { gateway, req, res } = this.#exchange;
     if (this.#transfer !== undefined) {
       gateway.watch.resume(this.#transfer);
       return;
     }
     const reached = (): number => reachedBytes(res.socket, this.#handedBytes, this.#sentBytes);
     const cut = (reason: string): void => cutOff(this.#exchange, reason);
-    this.#transfer = gateway.watch.begin(cut, reached, this.#holdsRoom);
+    this.#transfer = gateway.watch.begin(cut, reached, this.#holdsRoom, peerOf(req.socket));
   }
 
   #pauseWatching(): void {

@@ -72,11 +72,14 @@ export class ArenaFullError extends Error {
   override readonly name = 'ArenaFullError';
   readonly bytes: number;
   readonly deadlineMs: number;
+  /** Whether the peer held its share, so that others were served before it. */
+  readonly isOwnShare: boolean;
 
-  constructor(bytes: number, deadlineMs: number) {
+  constructor(bytes: number, deadlineMs: number, isOwnShare = false) {
     super(`no memory for ${bytes} bytes in the arena within ${deadlineMs} ms`);
     this.bytes = bytes;
     this.deadlineMs = deadlineMs;
+    this.isOwnShare = isOwnShare;
   }
 }
 

@@ -58,6 +58,8 @@ export interface ArenaStats {
 export interface ArenaPressure {
   /** Requests refused for lack of memory since the start of the process. */
   readonly refusals: number;
+  /** Requests refused because their peer held its share. */
+  readonly shareRefusals: number;
   /** How long the arena has had no memory for refused requests; undefined while it has. */
   readonly refusingForMs: number | undefined;
   /** Free bytes that only small blocks can use. */
@@ -82,6 +84,8 @@ export interface Arena {
     bytes: number,
     options: { deadlineMs: number; signal?: AbortSignal; peer?: object | undefined },
   ): Promise<Block>;
+  /** Whether a peer holds more than its share in large blocks, while others wait. */
+  isCrowding(peer: object | undefined): boolean;
   stats(): ArenaStats;
   pressure(): ArenaPressure;
 }

@@ -15,6 +15,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export interface ArenaOptions {
   /** Overwrites released blocks with 0xDB, so that a use after release shows in the bytes. */
   debug: boolean;
+  /** Bytes in large blocks that one peer may hold while others wait; a quarter of the arena by default. */
+  peerBytes?: number | undefined;
   /** Memory for small blocks only; none by default. */
   reserve?: readonly MappedRegion[];
 }
@@ -23,7 +25,7 @@ export interface ArenaOptions {
  * Allocates blocks of mapped memory, at once or in order of request. A region has at most 4 GiB,
  * because no larger view is possible. A block is in one region.
  *
- * A peer is an object that represents one client. While others wait, a peer holds at most a quarter of
+ * A peer is an object that represents one client. While others wait, a peer holds at most its share of
  * the arena in large blocks and at most a sixteenth of the reserve in small ones. A peer that holds
  * nothing gets one block of any size (docs/decisions/0014-slow-clients.md).
  */
@@ -38,6 +40,7 @@ export class MemoryArena implements Arena {
   readonly #largeShares: PeerShares;
   readonly #reserveShares: PeerShares;
   readonly #refusals = new Refusals();
+  #shareRefusals = 0;
   #usedBytes = 0;
   #blocks = 0;
 
@@ -49,7 +52,7 @@ export class MemoryArena implements Arena {
     this.totalBytes = this.#regions.reduce((sum, region) => sum + sizeOf(region), 0);
     this.#reserveBytes = this.#reserve.reduce((sum, region) => sum + sizeOf(region), 0);
     this.maxBlockBytes = Math.max(0, ...this.#regions.map(sizeOf));
-    this.#largeShares = new PeerShares(Math.floor(this.totalBytes / 4));
+    this.#largeShares = new PeerShares(options.peerBytes ?? Math.floor(this.totalBytes / 4));
     this.#reserveShares = new PeerShares(
       Math.max(SMALL_BLOCK_BYTES, Math.floor(this.#reserveBytes / 16)),
     );
@@ -105,8 +108,10 @@ export class MemoryArena implements Arena {
         },
       };
       const full = (): void => {
-        this.#refusals.refused(bytes);
-        giveUp(new ArenaFullError(bytes, deadlineMs));
+        const isOwnShare = this.#isKeptOut(waiter);
+        if (isOwnShare) this.#shareRefusals += 1;
+        else this.#refusals.refused(bytes);
+        giveUp(new ArenaFullError(bytes, deadlineMs, isOwnShare));
       };
       const timer = setTimeout(full, Math.min(deadlineMs, MAX_TIMER_MS));
       signal?.addEventListener('abort', abort);
@@ -114,6 +119,10 @@ export class MemoryArena implements Arena {
       // There may be memory for it although others wait, because peers beyond their share are skipped.
       this.#serve();
     });
+  }
+
+  isCrowding(peer: object | undefined): boolean {
+    return this.#largeShares.isBeyond(peer) && this.#queue.size > 0 && !this.#queue.isAlone(peer);
   }
 
   stats(): ArenaStats {
@@ -130,6 +139,7 @@ export class MemoryArena implements Arena {
     const free = this.#reserve.reduce((sum, { space }) => sum + space.free, 0);
     return {
       refusals: this.#refusals.count,
+      shareRefusals: this.#shareRefusals,
       refusingForMs: this.#refusals.forMs,
       reserveFreeBytes: free * GRANULE_BYTES,
     };
@@ -178,6 +188,11 @@ export class MemoryArena implements Arena {
 
   readonly #isWithinLargeShare = ({ bytes, peer }: RoomWaiter<NativeBlock>): boolean =>
     !this.#largeShares.wouldExceed(this.#largeShares.of(peer), bytes);
+
+  /** Whether a waiter is skipped because its peer holds its share, and others wait. */
+  #isKeptOut(waiter: RoomWaiter<NativeBlock>): boolean {
+    return !waiter.small && !this.#isWithinLargeShare(waiter) && !this.#queue.isAlone(waiter.peer);
+  }
 
   #fromReserve(bytes: number, peer: object | undefined): NativeBlock | undefined {
     if (bytes > SMALL_BLOCK_BYTES || this.#reserve.length === 0) return undefined;

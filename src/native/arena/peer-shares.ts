@@ -3,10 +3,15 @@ export interface Share {
   bytes: number;
 }
 
+/** A peer may keep a list of its shares, and so know whether it holds anything. */
+interface Sharing {
+  readonly shares?: Share[];
+}
+
 /**
- * The bytes that each peer holds of a shared budget. A peer is any object that represents one client:
- * today a connection. Its share is on the peer: in a WeakMap, V8 would keep a closed connection until
- * the next full collection.
+ * The bytes that each peer holds of a shared budget. A peer is any object that represents one client
+ * (http/connection/clients.ts). Its share is on the peer: in a WeakMap, V8 would keep a peer that is gone
+ * until the next full collection.
  */
 export class PeerShares {
   /** Bytes that one peer may hold while others need memory. */
@@ -25,7 +30,13 @@ export class PeerShares {
     if (known !== undefined) return known;
     const share = { bytes: 0 };
     owner[this.#share] = share;
+    (peer as Sharing).shares?.push(share);
     return share;
+  }
+
+  /** Whether the peer holds more than its share. */
+  isBeyond(peer: object | undefined): boolean {
+    return (this.of(peer)?.bytes ?? 0) > this.shareBytes;
   }
 
   /**

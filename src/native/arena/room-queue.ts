@@ -55,10 +55,11 @@ export class RoomQueue<Block> {
     const within = first(this.#large, isWithinShare);
     if (within !== undefined) return within;
     const next = first(this.#large, () => true);
-    return next !== undefined && this.#isAlone(next.peer) ? next : undefined;
+    return next !== undefined && this.isAlone(next.peer) ? next : undefined;
   }
 
-  #isAlone(peer: object | undefined): boolean {
+  /** Whether no other peer waits. */
+  isAlone(peer: object | undefined): boolean {
     for (const waiter of this.#large) if (waiter.peer !== peer) return false;
     for (const waiter of this.#small) if (waiter.peer !== peer) return false;
     return true;

@@ -7,6 +7,7 @@ import { type NativeBlock, permanentBlock } from '../arena/native-block.ts';
 import { ARGUMENT_BYTES, CallArguments } from '../calls/call-arguments.ts';
 import { Canaries } from '../calls/canaries.ts';
 import type { CallMemory } from '../calls/engine-context.ts';
+import type { EngineOptions } from '../engine-options.ts';
 import type { Opening } from './opening.ts';
 import { PROBE_BYTES, type ProbeBlocks } from './self-test.ts';
 
@@ -36,7 +37,7 @@ const wholePages = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES) * PA
  * @throws EngineLoadError if the engine refuses the memory.
  */
 export async function mapArena(
-  options: { arenaBytes: number; smallReserve?: boolean; debugArena?: boolean },
+  options: Pick<EngineOptions, 'arenaBytes' | 'peerBytes' | 'smallReserve' | 'debugArena'>,
   opening: Opening,
 ): Promise<EngineMemory> {
   const { arenaBytes } = options;
@@ -58,6 +59,7 @@ export async function mapArena(
   const debug = options.debugArena ?? process.env['GATEWAY_DEBUG_ARENA'] === '1';
   const arena = new MemoryArena(cutRegions(memory, 0, arenaBytes), {
     debug,
+    peerBytes: options.peerBytes,
     reserve: cutRegions(memory, reserveStart, reserveStart + reserveBytes),
   });
   const last = memory.at(-1) as MappedRegion;

@@ -135,7 +135,13 @@ export function countingArena(room = Number.POSITIVE_INFINITY, maxBlockBytes = 2
       throw new ArenaFullError(bytes, deadlineMs);
     },
     stats: () => ({ totalBytes: room, usedBytes, blocks: used, waiters: 0, waitingBytes: 0 }),
-    pressure: () => ({ refusals: 0, refusingForMs: undefined, reserveFreeBytes: 0 }),
+    isCrowding: () => false,
+    pressure: () => ({
+      refusals: 0,
+      shareRefusals: 0,
+      refusingForMs: undefined,
+      reserveFreeBytes: 0,
+    }),
   };
   return arena;
 }

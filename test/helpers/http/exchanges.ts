@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { HeldBytes } from '../../../src/http/body/held-bytes.ts';
+import { Clients } from '../../../src/http/clients/clients.ts';
 import { createConnectionStates } from '../../../src/http/connection/connection-state.ts';
 import type { Transfer } from '../../../src/http/connection/transfer-watch.ts';
 import { type Exchange, type Gateway, newExchange } from '../../../src/http/exchange.ts';
@@ -43,6 +44,7 @@ export async function startExchanges(
           pausedMs: undefined,
           measure,
           holdsRoom: true,
+          peer: undefined,
           window: undefined,
           cut,
         };
@@ -53,6 +55,7 @@ export async function startExchanges(
       resume: (transfer: Transfer) => void watched.add(transfer),
       end: (transfer: Transfer) => void watched.delete(transfer),
     },
+    clients: new Clients({ inFlight: 0, bytesPerSecond: 0 }),
     onEnd: (exchange: Exchange) => void ended.push(exchange),
   } as unknown as Gateway;
   const states = createConnectionStates();

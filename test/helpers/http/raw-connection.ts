@@ -27,10 +27,15 @@ export interface RawConnection {
   destroy(): void;
 }
 
-/** Connects to a port of this machine, or to a socket file. */
-export async function connectRaw(where: number | string): Promise<RawConnection> {
+/** Connects to a port of this machine, from an address of it, or to a socket file. */
+export async function connectRaw(
+  where: number | string,
+  localAddress = '127.0.0.1',
+): Promise<RawConnection> {
   const target =
-    typeof where === 'string' ? { path: where } : { port: where, host: '127.0.0.1', noDelay: true };
+    typeof where === 'string'
+      ? { path: where }
+      : { port: where, host: '127.0.0.1', localAddress, noDelay: true };
   const socket = net.connect({ ...target, allowHalfOpen: true });
   let received = Buffer.alloc(0);
   let finished: 'end' | 'reset' | undefined;

@@ -133,8 +133,9 @@ withSharedGateway(batchLimits, (gateway) => {
       const length = MOST_JSON_BYTES;
       const headers = { 'Content-Type': 'application/json', 'Content-Length': length };
       const holders = await Promise.all(
-        Array.from({ length: 7 }, async () => {
-          const connection = await connectRaw(gateway().port);
+        // From an address each: one client gets no more than half.
+        Array.from({ length: 7 }, async (_, index) => {
+          const connection = await connectRaw(gateway().port, `127.0.1.${index + 1}`);
           connection.send(head('exists', { ...headers, Expect: '100-continue' }));
           assert.equal((await connection.next()).status, 100);
           // With more than half of the body, the gateway allocates the memory for all of it.

@@ -99,10 +99,11 @@ describe('eight slow clients', { timeout: 120_000 }, () => {
   });
   after(() => gateway.kill());
 
-  /** Sends the request of each client on its own connection, then `drop` every 100 ms. */
+  /** Sends the request of each client on its own connection from its own address, then `drop` every 100 ms. */
   function hold(t: TestContext, clients: readonly SlowClient[]): void {
-    const connections = clients.map(({ request, drop }) => {
-      const socket = net.connect({ port: gateway.port, host: '127.0.0.1' });
+    const connections = clients.map(({ request, drop }, index) => {
+      const localAddress = `127.0.1.${index + 1}`;
+      const socket = net.connect({ port: gateway.port, host: '127.0.0.1', localAddress });
       socket.on('error', () => undefined);
       socket.pause();
       for (const piece of request) socket.write(piece);

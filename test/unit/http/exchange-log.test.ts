@@ -34,6 +34,8 @@ function exchange(changes: Partial<Exchange> = {}): Exchange {
     startedMs: 0,
     method: 'GET',
     grant: nothing,
+    clientAddress: undefined,
+    client: undefined,
     allowedOrigin: undefined,
     route: '/v1/objects/{key}',
     key: secret,

@@ -5,6 +5,8 @@ import { HeldBytes } from '../../../../src/http/body/held-bytes.ts';
 
 const mebibyte = 1 << 20;
 const small = 64 * 1024;
+const isOwnShare = (error: unknown) =>
+  error instanceof ProblemError && error.slug === 'client-share-full';
 const isFull = (error: unknown) => error instanceof ProblemError && error.slug === 'arena-full';
 
 describe('HeldBytes', () => {
@@ -41,7 +43,9 @@ describe('HeldBytes', () => {
     const peer = {};
     held.take(mebibyte, peer);
     held.take(3 * mebibyte, peer);
-    assert.throws(() => held.take(1, peer), isFull);
+    assert.equal(held.shareRefusals, 0);
+    assert.throws(() => held.take(1, peer), isOwnShare);
+    assert.equal(held.shareRefusals, 1);
     held.giveBack(4 * mebibyte, peer);
     held.take(4 * mebibyte, peer);
     assert.equal(held.held, 12 * mebibyte);
@@ -61,7 +65,7 @@ describe('HeldBytes', () => {
     const held = new HeldBytes(16 * mebibyte);
     const peer = {};
     for (let taken = 0; taken < 8; taken++) held.take(mebibyte, peer);
-    assert.throws(() => held.take(1, peer), isFull);
+    assert.throws(() => held.take(1, peer), isOwnShare);
     held.take(4 * mebibyte, {});
   });
 });

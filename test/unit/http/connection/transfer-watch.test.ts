@@ -296,3 +296,40 @@ describe('a transfer watch while requests wait for memory', () => {
     assert.deepEqual(cuts, [200]);
   });
 });
+
+describe('a transfer of a client that holds more than its share', () => {
+  it('is cut off after two slow seconds, while those of others keep their ten', async () => {
+    atMs = 1000;
+    const crowding = {};
+    const made = new TransferWatch(
+      { idleTimeoutMs: 1_000_000, minRateBytes: 100 },
+      {
+        contended: () => true,
+        isCrowding: (peer) => peer === crowding,
+        now: () => atMs,
+        pollMs: 10,
+      },
+    );
+    watch = made;
+    const cuts: string[] = [];
+    const begin = (name: string, peer: object) =>
+      made.begin(() => cuts.push(name), undefined, true, peer);
+    const [slow, fast] = [begin('slow', crowding), begin('fast', crowding)];
+    begin('other', {});
+    for (const at of [1000, 2000, 2999, 3000, 4000, 5000]) {
+      fast.bytes = (at - 1000) * 2;
+      slow.bytes = (at - 1000) * 1.5;
+      await polled(made, at);
+      assert.deepEqual(cuts, at < 3000 ? [] : ['slow'], `at ${at}`);
+    }
+  });
+});
+
+/** Waits until the watch has looked at this time. */
+async function polled(made: TransferWatch, at: number): Promise<void> {
+  atMs = at;
+  const seen: string[] = [];
+  const witness = made.begin((reason) => seen.push(reason), undefined, false);
+  witness.lastMovedMs = Number.NEGATIVE_INFINITY;
+  await until(() => seen.length > 0);
+}

@@ -215,6 +215,7 @@ describe('the refusals of an arena', { timeout: 10_000 }, () => {
     const arena = arenaOf(1 << 20, small);
     assert.deepEqual(arena.pressure(), {
       refusals: 0,
+      shareRefusals: 0,
       refusingForMs: undefined,
       reserveFreeBytes: small,
     });
@@ -241,5 +242,55 @@ describe('the refusals of an arena', { timeout: 10_000 }, () => {
     gone.abort(new Error('the client left'));
     await assert.rejects(waiting);
     assert.equal(arena.pressure().refusals, 0);
+  });
+});
+
+describe('a peer that is kept out', { timeout: 10_000 }, () => {
+  const total = 1 << 20;
+  const peerBytes = total / 2;
+  const memory = () => [{ address: arenaStart as Address, bytes: Buffer.alloc(total) }];
+
+  /** `greedy` holds its share and the bytes beyond it, and others hold the rest. */
+  function crowded(beyond: number) {
+    const arena = new MemoryArena(memory(), { debug: true, peerBytes });
+    const greedy = {};
+    must(arena.tryAllocate(peerBytes + beyond, greedy));
+    must(arena.tryAllocate(total - peerBytes - beyond, {}));
+    return { arena, greedy };
+  }
+
+  it('holds more than its share while others wait', () => {
+    const at = crowded(0);
+    const past = crowded(64);
+    for (const { arena } of [at, past]) {
+      void arena.allocate(2 * small, { ...patient, peer: {} }).catch(() => undefined);
+    }
+    assert.equal(at.arena.isCrowding(at.greedy), false);
+    assert.equal(past.arena.isCrowding(past.greedy), true);
+    assert.equal(past.arena.isCrowding(undefined), false);
+  });
+
+  it('does not count as such while only it waits', () => {
+    const { arena, greedy } = crowded(64);
+    assert.equal(arena.isCrowding(greedy), false);
+    void arena.allocate(2 * small, { ...patient, peer: greedy }).catch(() => undefined);
+    assert.equal(arena.isCrowding(greedy), false);
+  });
+
+  it('is refused for its own share, and the others for lack of memory', async () => {
+    const { arena, greedy } = crowded(0);
+    const other = arena.allocate(2 * small, { deadlineMs: 100, peer: {} });
+    const own = arena.allocate(2 * small, { deadlineMs: 1, peer: greedy });
+    const isOwnShare = (expected: boolean) => (error: unknown) =>
+      error instanceof ArenaFullError && error.isOwnShare === expected;
+    await assert.rejects(own, isOwnShare(true));
+    const { refusals, shareRefusals, refusingForMs } = arena.pressure();
+    assert.deepEqual([refusals, shareRefusals, refusingForMs], [0, 1, undefined]);
+    await assert.rejects(other, isOwnShare(false));
+    await assert.rejects(
+      arena.allocate(2 * small, { deadlineMs: 1, peer: greedy }),
+      isOwnShare(false),
+    );
+    assert.equal(arena.pressure().shareRefusals, 1);
   });
 });

@@ -1,0 +1,109 @@
+import type { IncomingMessage } from 'node:http';
+import { type BlockList, isIPv4, isIPv6, type Socket } from 'node:net';
+import { proxyList, UNIX } from '../../config/clients/proxies.ts';
+
+/** Where a request comes from. */
+export interface ClientAddress {
+  /** An IP address; `unix` for a client of a Unix socket. */
+  readonly address: string;
+  /** What counts as one client: an IPv4 address, or the /64 of an IPv6 address. Undefined for a Unix socket. */
+  readonly network: string | undefined;
+}
+
+const unixClient: ClientAddress = { address: UNIX, network: undefined };
+
+const FORWARDED = 'x-forwarded-for';
+
+const own = Symbol('address');
+const told = Symbol('forwarded');
+interface Told {
+  readonly header: string;
+  readonly address: ClientAddress;
+}
+type Addressed = Socket & { [own]?: ClientAddress | undefined; [told]?: Told };
+
+/**
+ * Finds the address of clients. A proxy that is trusted names them in X-Forwarded-For: the rightmost
+ * address that is no trusted proxy is the client. Addresses further left are what that client says, and
+ * do not count.
+ */
+export class ClientAddresses {
+  readonly #trusted: BlockList | undefined;
+  readonly #trustsUnix: boolean;
+
+  /** The entries of --trusted-proxy. */
+  constructor(proxies: readonly string[]) {
+    this.#trusted = proxies.length === 0 ? undefined : proxyList(proxies);
+    this.#trustsUnix = proxies.includes(UNIX);
+  }
+
+  of({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): ClientAddress {
+    const peer = addressOf(socket);
+    if (this.#trusted === undefined) return peer;
+    const header = headers[FORWARDED];
+    if (typeof header !== 'string' || !this.#isTrusted(peer)) return peer;
+    const { [told]: last } = socket as Addressed;
+    if (last?.header === header) return last.address;
+    const address = this.#find(header, peer);
+    (socket as Addressed)[told] = { header, address };
+    return address;
+  }
+
+  #find(header: string, peer: ClientAddress): ClientAddress {
+    let nearest = peer;
+    for (const entry of header.split(',').reverse()) {
+      const address = plainAddress(entry.trim());
+      // What stands further left is not known to come from a trusted proxy.
+      if (address === undefined) return nearest;
+      nearest = clientAddress(address);
+      if (!this.#isTrusted(nearest)) return nearest;
+    }
+    return nearest;
+  }
+
+  #isTrusted({ address }: ClientAddress): boolean {
+    if (address === UNIX) return this.#trustsUnix;
+    return this.#trusted?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4') === true;
+  }
+}
+
+/** The address at the other end of a connection. It is remembered: a closed socket has none any more. */
+export function addressOf(socket: Socket): ClientAddress {
+  const addressed: Addressed = socket;
+  addressed[own] ??=
+    socket.remoteAddress === undefined
+      ? unixClient
+      : clientAddress(plainAddress(socket.remoteAddress) ?? socket.remoteAddress);
+  return addressed[own];
+}
+
+/** An address without port and brackets; an IPv4 address in IPv6 form is one of IPv4. Undefined for other texts. */
+function plainAddress(text: string): string | undefined {
+  const [, bracketed] = /^\[([^\]]*)\](?::\d+)?$/.exec(text) ?? [];
+  const bare = (bracketed ?? text).replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
+  if (bracketed === undefined) {
+    const [, withoutPort = bare] = /^([\d.]+):\d+$/.exec(bare) ?? [];
+    if (isIPv4(withoutPort)) return withoutPort;
+  }
+  return isIPv4(bare) || isIPv6(bare) ? bare : undefined;
+}
+
+const clientAddress = (address: string): ClientAddress => ({
+  address,
+  network: isIPv6(address) ? networkOf(address) : address,
+});
+
+/** The /64 of an IPv6 address: providers give a whole one to each customer, who may use any address of it. */
+function networkOf(address: string): string {
+  const [head = '', tail] = address.toLowerCase().split('::');
+  const groups = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const last = tail === '' ? [] : tail.split(':');
+    // An IPv4 address at the end stands for two groups.
+    const width = last.length + (tail.includes('.') ? 1 : 0);
+    while (groups.length + width < 8) groups.push('0');
+    groups.push(...last);
+  }
+  const network = groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ''));
+  return `${network.join(':')}::/64`;
+}
