@@ -26,7 +26,7 @@ const namesOfEntry = {
     ...['integration/program/lifecycle', 'integration/connections/http-slow-clients'],
     ...['integration/program/metrics-move', 'integration/program/tracing'],
     ...['integration/program/log-level', 'unit/native/start/engine-process'],
-    'unit/supervisor/supervisor',
+    ...['integration/connections/http-client-limits', 'unit/supervisor/supervisor'],
   ],
   /** Processor time and memory for each byte, item and request. */
   costs: [

@@ -115,6 +115,12 @@ export const requestSettings = {
     [],
     'Proxies whose X-Forwarded-For names the address of the client: the rightmost address that is not one of them. unix stands for the programs that connect to socket files. Other requests come from the address that connects.',
   ),
+  proxyProtocol: setting(
+    'Clients',
+    toggle(),
+    false,
+    'Each connection of a --trusted-proxy begins with a header of the PROXY protocol, version 2, which names the address of the client. The gateway closes such a connection if the header is malformed, longer than 4KiB or not complete after 5 seconds. Other connections have none.',
+  ),
 
   allowHost: setting(
     'Browsers',

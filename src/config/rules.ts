@@ -46,6 +46,13 @@ export const rules: readonly Rule[] = [
     },
   },
   {
+    settings: ['proxyProtocol', 'trustedProxy'],
+    fault({ proxyProtocol, trustedProxy }) {
+      if (!proxyProtocol || trustedProxy.length > 0) return undefined;
+      return 'only trusted proxies may name the clients of their connections; give --trusted-proxy as well, or omit this';
+    },
+  },
+  {
     settings: ['heartbeatMs'],
     fault({ heartbeatMs }) {
       if (heartbeatMs === 0 || heartbeatMs >= leastHeartbeatMs) return undefined;

@@ -90,6 +90,8 @@ export class FallbackHost {
     this.#access = access;
     return new FallbackServer({
       ...this.#common(access),
+      trustedProxy: this.#options.config.trustedProxy,
+      proxyProtocol: this.#options.config.proxyProtocol,
       respond: (request, guards) => fallbackResponse(request, guards, this.#options),
       ...(tls === null || secure === undefined ? {} : { tls: { ...secure, material: tls } }),
     });
@@ -102,6 +104,9 @@ export class FallbackHost {
     ]);
     return new FallbackServer({
       ...this.#common(new Access({ ...this.#options.config, protect: [] }, null)),
+      // Kubelet and Prometheus connect without a proxy.
+      trustedProxy: [],
+      proxyProtocol: false,
       respond: (request, guards) => adminResponse(request, guards, this.#options),
       maxConnections: MAX_ADMIN_CONNECTIONS,
     });

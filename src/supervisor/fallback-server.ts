@@ -2,6 +2,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ProblemSlug, problemKinds } from '../errors/problems.ts';
 import { HeldBytes } from '../http/body/held-bytes.ts';
+import { ClientAddresses, takeAddress } from '../http/clients/client-address.ts';
+import { ProxyConnections } from '../http/clients/proxy-connections.ts';
 import { type ClientError, faultOf, writeProblem } from '../http/connection/client-error.ts';
 import { refuseConnect } from '../http/connection/connect.ts';
 import {
@@ -32,6 +34,8 @@ export interface FallbackOptions {
   readonly access: Access;
   readonly allowHosts: readonly string[];
   readonly allowOrigins: readonly string[];
+  readonly trustedProxy: readonly string[];
+  readonly proxyProtocol: boolean;
   /** How long the head of a request may take. */
   readonly idleTimeoutMs: number;
   readonly onResponse: (response: ResponseFacts) => void;
@@ -69,6 +73,7 @@ export class FallbackServer implements ConnectionHandler {
   readonly #allowedOrigin: AllowedOrigin;
   readonly #server: Server;
   readonly #tls: TlsConnections | undefined;
+  readonly #proxied: ProxyConnections;
   readonly #pipelines = new PipelineLimit({ heldText: new HeldBytes(ignoredBytes) }, () => {});
   /** Connections that have had their request. */
   readonly #served = new WeakSet<Socket>();
@@ -81,6 +86,7 @@ export class FallbackServer implements ConnectionHandler {
     this.#server = createConnectionServer({ idleTimeoutMs: options.idleTimeoutMs });
     handleConnections(this.#server, this);
     this.#tls = this.#createTls();
+    this.#proxied = new ProxyConnections(new ClientAddresses(options.trustedProxy), options);
   }
 
   /** Later connections use this. */
@@ -107,13 +113,13 @@ export class FallbackServer implements ConnectionHandler {
       clearTimeout(timer);
     });
     socket.on('error', () => {});
-    if (isOverTls(socket)) {
-      if (this.#tls === undefined) socket.destroy();
-      else this.#tls.accept(socket);
-      return;
-    }
-    this.#server.emit('connection', socket);
-    socket.resume();
+    const isTls = isOverTls(socket);
+    this.#proxied.accept(socket, (ready) => {
+      if (!isTls) this.#server.emit('connection', ready);
+      else if (this.#tls === undefined) ready.destroy();
+      else this.#tls.accept(ready);
+    });
+    if (!isTls) socket.resume();
   }
 
   #createTls(): TlsConnections | undefined {
@@ -124,7 +130,8 @@ export class FallbackServer implements ConnectionHandler {
     return new tls.TlsConnections({
       material: tls.material,
       handshakeMs: idleTimeoutMs,
-      onSecure(socket) {
+      onSecure(socket, accepted) {
+        takeAddress(socket, accepted);
         socket.on('error', () => {});
         server.emit('connection', socket);
       },

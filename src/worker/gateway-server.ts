@@ -1,5 +1,7 @@
 import type { RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { ClientAddresses, takeAddress } from '../http/clients/client-address.ts';
+import { ProxyConnections } from '../http/clients/proxy-connections.ts';
 import { handleConnections } from '../http/connection/connection-handler.ts';
 import { createConnectionServer } from '../http/connection/connection-server.ts';
 import { handshakeFaults } from '../http/connection/handshake-fault.ts';
@@ -64,6 +66,7 @@ export class GatewayServer implements RunningGateway {
   readonly #connections: LiveConnections;
   #logLevel: LogLevelSetting;
   readonly #tls: TlsConnections | undefined;
+  readonly #proxied: ProxyConnections;
 
   constructor(options: GatewayServerOptions) {
     this.#options = options;
@@ -85,8 +88,11 @@ export class GatewayServer implements RunningGateway {
         ),
     });
     const loadApp = this.#appLoader();
+    const addresses = new ClientAddresses(config.trustedProxy);
+    this.#proxied = new ProxyConnections(addresses, config);
     const requests = new RequestServer({
       config,
+      addresses,
       logger,
       loadApp,
       tracing: options.tracing,
@@ -127,18 +133,21 @@ export class GatewayServer implements RunningGateway {
   }
 
   accept(socket: Socket, tls: boolean): void {
-    if (!tls) this.#connections.accept(socket);
-    else if (this.#tls === undefined) socket.destroy();
-    else this.#tls.accept(socket);
+    this.#proxied.accept(socket, (ready) => {
+      if (!tls) this.#connections.accept(ready);
+      else if (this.#tls === undefined) ready.destroy();
+      else this.#tls.accept(ready);
+    });
   }
 
   get connections(): number {
-    return this.#connections.count;
+    return this.#connections.count + this.#proxied.count;
   }
 
   async drain(deadlineMs: number): Promise<boolean> {
     this.announceStop();
     const drained = await this.#connections.drain(deadlineMs);
+    this.#proxied.destroyAll();
     if (drained) this.#tls?.destroyAll();
     this.#recorder.flush();
     this.#gateway.watch.close();
@@ -148,6 +157,7 @@ export class GatewayServer implements RunningGateway {
   }
 
   destroyAll(): void {
+    this.#proxied.destroyAll();
     this.#connections.destroyAll();
     this.#tls?.destroyAll();
   }
@@ -199,7 +209,10 @@ export class GatewayServer implements RunningGateway {
     return new secure.TlsConnections({
       material: tls,
       handshakeMs: config.idleTimeoutMs,
-      onSecure: (socket) => this.#connections.accept(socket),
+      onSecure: (socket, accepted) => {
+        takeAddress(socket, accepted);
+        this.#connections.accept(socket);
+      },
       onFault: count,
     });
   }

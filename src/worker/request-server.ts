@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { ClientGoneError } from '../errors/client-gone.ts';
 import { BodyReceiver, holdBody } from '../http/body/body-receiver.ts';
 import { admitClient, beginConnection } from '../http/clients/admit-client.ts';
-import { ClientAddresses } from '../http/clients/client-address.ts';
+import type { ClientAddresses } from '../http/clients/client-address.ts';
 import {
   type ClientError,
   type MalformedRequest,
@@ -38,9 +38,10 @@ import type { ExchangeRecorder } from './exchange-recorder.ts';
 export interface RequestServerOptions {
   readonly config: Pick<
     Config,
-    'allowHost' | 'allowOrigin' | 'fastLane' | 'idleTimeoutMs' | 'keepAliveMs' | 'trustedProxy'
+    'allowHost' | 'allowOrigin' | 'fastLane' | 'idleTimeoutMs' | 'keepAliveMs'
   >;
   readonly gateway: Gateway;
+  readonly addresses: ClientAddresses;
   readonly recorder: ExchangeRecorder;
   readonly logger: Logger;
   /** Undefined when no OpenTelemetry SDK is loaded. */
@@ -58,7 +59,6 @@ export class RequestServer implements ConnectionHandler {
   readonly #options: RequestServerOptions;
   readonly #guard: BrowserGuard;
   readonly #allowedOrigin: AllowedOrigin;
-  readonly #addresses: ClientAddresses;
   readonly #pipelines: PipelineLimit;
   readonly #states = createConnectionStates();
 
@@ -67,7 +67,6 @@ export class RequestServer implements ConnectionHandler {
     const { config, gateway, logger } = options;
     this.#guard = browserGuard({ allowHosts: config.allowHost, allowOrigins: config.allowOrigin });
     this.#allowedOrigin = allowedOrigins(config.allowOrigin);
-    this.#addresses = new ClientAddresses(config.trustedProxy);
     this.#pipelines = new PipelineLimit(gateway, (waiting) =>
       logger.info(
         { waiting, problem: 'arena-full' },
@@ -139,14 +138,14 @@ export class RequestServer implements ConnectionHandler {
   }
 
   #serve(exchange: Exchange, expectation: Expectation): void {
-    const { config, gateway } = this.#options;
+    const { config, gateway, addresses } = this.#options;
     const { req } = exchange;
     if (exchange.bodyFault instanceof ClientGoneError) {
       abandon(exchange);
       return;
     }
     ignoreBodilessExpectation(exchange, config.keepAliveMs);
-    const from = this.#addresses.of(req);
+    const from = addresses.of(req);
     exchange.clientAddress = from.address;
     const { origin } = req.headers;
     if (origin !== undefined) exchange.allowedOrigin = this.#allowedOrigin(origin);

@@ -44,7 +44,7 @@ export class HeldBytes {
   take(bytes: number, peer?: object): void {
     const share = this.#shares.of(peer);
     if (this.#held + bytes > this.#limitFor(bytes, share)) {
-      if (this.#shares.wouldExceed(share, bytes) && this.#held + bytes <= this.#mostForLarge) {
+      if (this.#isOwnLimit(bytes, share)) {
         this.#shareRefusals += 1;
         throw new ProblemError('client-share-full', {
           detail: `The requests of this client hold too many of the ${this.most} bytes reserved for JSON and headers (8 x --batch-json-bytes): one client may use half of them. Send fewer batches at a time, or smaller ones.`,
@@ -71,6 +71,12 @@ export class HeldBytes {
     }
     if (this.#shares.wouldExceed(share, bytes)) return this.maxPeerBytes;
     return this.#mostForLarge;
+  }
+
+  /** Whether this peer alone would hold more than one may, although there is room. */
+  #isOwnLimit(bytes: number, share: Share | undefined): boolean {
+    const own = share?.bytes ?? 0;
+    return own > 0 && own + bytes > this.maxPeerBytes && this.#held + bytes <= this.#mostForLarge;
   }
 
   /** The last sixteenth is for the first bytes of clients. */

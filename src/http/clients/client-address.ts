@@ -37,6 +37,11 @@ export class ClientAddresses {
     this.#trustsUnix = proxies.includes(UNIX);
   }
 
+  /** Whether the connections from an address are those of a trusted proxy. */
+  trusts(address: ClientAddress): boolean {
+    return this.#trusted !== undefined && this.#isTrusted(address);
+  }
+
   of({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): ClientAddress {
     const peer = addressOf(socket);
     if (this.#trusted === undefined) return peer;
@@ -75,6 +80,16 @@ export function addressOf(socket: Socket): ClientAddress {
       ? unixClient
       : clientAddress(plainAddress(socket.remoteAddress) ?? socket.remoteAddress);
   return addressed[own];
+}
+
+/** A trusted proxy has opened the connection for a client at this address. */
+export function setAddress(socket: Socket, address: string): void {
+  (socket as Addressed)[own] = clientAddress(plainAddress(address) ?? address);
+}
+
+/** The socket of TLS has the address of the connection below it. */
+export function takeAddress(socket: Socket, accepted: Socket): void {
+  (socket as Addressed)[own] = addressOf(accepted);
 }
 
 /** An address without port and brackets; an IPv4 address in IPv6 form is one of IPv4. Undefined for other texts. */

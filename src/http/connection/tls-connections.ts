@@ -9,8 +9,8 @@ export interface TlsConnectionsOptions {
   readonly material: TlsMaterial;
   /** How long a handshake may take in all. */
   readonly handshakeMs: number;
-  /** The handshake is done; nothing has been read. */
-  readonly onSecure: (socket: TLSSocket) => void;
+  /** The handshake is done; nothing has been read. `accepted` is the connection below TLS. */
+  readonly onSecure: (socket: TLSSocket, accepted: Socket) => void;
   readonly onFault: (fault: HandshakeFault) => void;
 }
 
@@ -20,7 +20,8 @@ export interface TlsConnectionsOptions {
  */
 export class TlsConnections {
   readonly #options: TlsConnectionsOptions;
-  readonly #accepted = new Set<Socket>();
+  /** By both ends: the socket of TLS does not name the one below it, but has the same. */
+  readonly #accepted = new Map<string, Socket>();
   #material: TlsMaterial;
   #server: Server;
   #secured = 0;
@@ -45,8 +46,11 @@ export class TlsConnections {
 
   /** Begins the handshake on a connection of which no byte has been read, in this turn of the loop. */
   accept(socket: Socket): void {
-    this.#accepted.add(socket);
-    socket.once('close', () => this.#accepted.delete(socket));
+    const ends = endsOf(socket);
+    this.#accepted.set(ends, socket);
+    socket.once('close', () => {
+      if (this.#accepted.get(ends) === socket) this.#accepted.delete(ends);
+    });
     socket.on('error', () => undefined);
     socket.setNoDelay(true);
     // A client that ends its side in the handshake has left; the socket of TLS takes this over.
@@ -56,7 +60,7 @@ export class TlsConnections {
 
   /** Closes every connection at once. */
   destroyAll(): void {
-    for (const socket of [...this.#accepted]) socket.destroy();
+    for (const socket of [...this.#accepted.values()]) socket.destroy();
   }
 
   #createServer({ cert, key, clientCa, ticketKeys, sessionIdContext }: TlsMaterial): Server {
@@ -82,7 +86,10 @@ export class TlsConnections {
       socket.once('close', () => {
         this.#secured -= 1;
       });
-      onSecure(socket);
+      const accepted = this.#accepted.get(endsOf(socket));
+      // A connection that has ended by now.
+      if (accepted === undefined) socket.destroy();
+      else onSecure(socket, accepted);
     });
     server.on('tlsClientError', (error, socket) => {
       onFault(handshakeFaultOf(error));
@@ -91,3 +98,6 @@ export class TlsConnections {
     return server;
   }
 }
+
+const endsOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>
+  `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;

@@ -67,9 +67,10 @@ describe('clients that fill the heap', { timeout: 180_000 }, () => {
     return Number(/^memcache_gateway_text_held_bytes(?:\{.*\})? (\d+)$/m.exec(text)?.[1]);
   }
 
-  /** Sends the request and reads `readBytes` of its response, then nothing more. */
+  /** Sends the request from an address of its own, reads the beginning of the response, then nothing more. */
   function client(request: Buffer, statuses: (number | undefined)[], at: number): void {
-    const socket = net.connect({ port: gateway.port, host: '127.0.0.1' });
+    const localAddress = `127.0.1.${at + 1}`;
+    const socket = net.connect({ port: gateway.port, host: '127.0.0.1', localAddress });
     sockets.add(socket);
     socket.on('error', () => undefined);
     socket.write(request);

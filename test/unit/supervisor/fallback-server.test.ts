@@ -34,6 +34,8 @@ before(async () => {
     access,
     allowHosts: ['gateway.example'],
     allowOrigins: [],
+    trustedProxy: ['127.0.0.9'],
+    proxyProtocol: true,
     idleTimeoutMs: 30_000,
     respond: (request, guards) => fallbackResponse(request, guards, facts),
     onResponse: (answer) => void answers.push(answer),
@@ -279,5 +281,22 @@ describe('without a worker, the fallback server', () => {
     await once(socket, 'connect');
     socket.end();
     await once(socket.resume(), 'close');
+  });
+});
+
+describe('a trusted proxy that has no worker', () => {
+  it('gets its response behind the header of the PROXY protocol', async () => {
+    const header = '0d0a0d0a000d0a515549540a2111000c0a0000017f000001303900 50'.replace(' ', '');
+    const socket = net.connect({
+      port: listener.port,
+      host: '127.0.0.1',
+      localAddress: '127.0.0.9',
+    });
+    let text = '';
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+    socket.write(Buffer.from(header, 'hex'));
+    socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await once(socket, 'close');
+    assert.match(text, /^HTTP\/1\.1 200 /);
   });
 });

@@ -27,6 +27,8 @@ before(async () => {
     access: new Access(config, null, clientCa.cert),
     allowHosts: [],
     allowOrigins: [],
+    trustedProxy: [],
+    proxyProtocol: false,
     idleTimeoutMs: 30_000,
     tls: { material, TlsConnections },
     respond: (request, guards) =>
