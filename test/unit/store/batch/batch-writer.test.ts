@@ -224,6 +224,33 @@ describe('BatchWriter', () => {
   });
 });
 
+describe('BatchWriter in a full pool', () => {
+  it('reports for each value what it needs itself, though the reason was found for the first', async () => {
+    const given = setup(
+      [
+        ['put', [-1, -1]],
+        ['exist', [-3102, -3102]],
+        ['put', [-1, -1]],
+        ['write', new ProblemError('no-room', { code: -1 })],
+      ],
+      { room: { capacityBytes: 10_000, freeBytes: 50, evicts: false } },
+    );
+    given.writer.place({ replicas: 2, prefer: [] }, 'fail');
+    await give(given.writer, 'a', 100);
+    await give(given.writer, 'b', 200);
+    const { outcomes } = await given.writer.written();
+    const told = outcomes.map((outcome) =>
+      outcome instanceof ProblemError
+        ? [outcome.options.members?.['neededBytes'], outcome.options.retryable]
+        : outcome,
+    );
+    assert.deepEqual(told, [
+      [200, false],
+      [400, false],
+    ]);
+  });
+});
+
 describe('BatchWriter that pauses its source', () => {
   it('has two calls in flight, and pauses before a third', async () => {
     const [first, second] = [heldBack([0]), heldBack([0])];
