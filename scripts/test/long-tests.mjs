@@ -26,12 +26,12 @@ const namesOfEntry = {
     ...['integration/program/lifecycle', 'integration/connections/http-slow-clients'],
     ...['integration/program/metrics-move', 'integration/program/tracing'],
     ...['integration/program/log-level', 'unit/native/start/engine-process'],
-    ...['integration/connections/http-client-limits', 'unit/supervisor/supervisor'],
+    ...['integration/clients/http-client-limits', 'unit/supervisor/supervisor'],
   ],
   /** Processor time and memory for each byte, item and request. */
   costs: [
     ...['integration/connections/http-heap', 'integration/connections/http-survivors'],
-    ...['integration/connections/tls-slow-readers'],
+    ...['integration/security/tls-slow-readers'],
     ...['unit/codecs/item-cost', 'unit/codecs/time-slices'],
   ],
   /** The packed packages, installed elsewhere. */

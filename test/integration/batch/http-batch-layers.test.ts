@@ -8,8 +8,8 @@ import { readSafetensors } from '../../helpers/bodies/safetensors.ts';
 import { withSharedGateway } from '../../helpers/http/lanes.ts';
 import { connectRaw, requestHead } from '../../helpers/http/raw-connection.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
+import { anonymousBytes } from '../../helpers/memory/process-memory.ts';
 import { untilIdle } from '../../helpers/process/metrics.ts';
-import { anonymousBytes } from '../../helpers/process/process-memory.ts';
 import { until } from '../../helpers/process/until.ts';
 
 withSharedGateway(layerLimits, (gateway) => {

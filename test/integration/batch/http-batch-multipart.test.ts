@@ -17,8 +17,8 @@ import {
 import { formOf, readMixed } from '../../helpers/bodies/multipart.ts';
 import { withSharedGateway } from '../../helpers/http/lanes.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
+import { anonymousBytes } from '../../helpers/memory/process-memory.ts';
 import { untilIdle } from '../../helpers/process/metrics.ts';
-import { anonymousBytes } from '../../helpers/process/process-memory.ts';
 
 const type = { 'content-type': 'multipart/form-data; boundary=b' };
 const accept = { 'content-type': 'application/json', accept: 'multipart/mixed' };

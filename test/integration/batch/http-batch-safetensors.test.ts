@@ -17,8 +17,8 @@ import {
 } from '../../helpers/bodies/safetensors.ts';
 import { withSharedGateway } from '../../helpers/http/lanes.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
+import { anonymousBytes } from '../../helpers/memory/process-memory.ts';
 import { untilIdle } from '../../helpers/process/metrics.ts';
-import { anonymousBytes } from '../../helpers/process/process-memory.ts';
 
 const type = { 'content-type': 'application/vnd.safetensors' };
 const accept = { 'content-type': 'application/json', accept: 'application/vnd.safetensors' };

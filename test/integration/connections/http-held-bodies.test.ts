@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import net, { type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { withBothLanes } from '../../helpers/http/lanes.ts';
-import { anonymousBytes } from '../../helpers/process/process-memory.ts';
+import { anonymousBytes } from '../../helpers/memory/process-memory.ts';
 import { until } from '../../helpers/process/until.ts';
 
 const MIB = 1 << 20;

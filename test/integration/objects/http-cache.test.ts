@@ -52,20 +52,29 @@ describe('a pool of 64 MiB', () => {
   });
 });
 
-describe('a full pool of an engine that evicts only above 90 % use', () => {
+/** A pool whose figures are unknown, so that a put waits: an eviction may be under way. */
+function fullPool(...args: string[]) {
+  const injection = createInjection();
   let running: ReadyGateway;
   before(async () => {
     running = await startGateway({
-      args: ['--pool-bytes', '16MiB', '--arena-bytes', '32MiB', '--put-wait-ms', '60000'],
-      env: { MMC_EMBEDDED_EVICT: 'threshold' },
+      args: ['--engine', await injectingLibrary(), '--put-wait-ms', '60000', ...args],
+      env: injection.env,
     });
+    await injection.set([{ on: ['put', 'batch_put'], code: -1 }]);
   });
-  after(() => running.kill());
-  const { request, store, problem, newKey } = requestTo(() => running);
+  after(async () => {
+    await running.kill();
+    injection.dispose();
+  });
+  return { gateway: () => running, makeRoom: () => injection.set([]) };
+}
 
-  it('lets a put wait until there is room, and refuses one at once where too many bytes wait', async () => {
-    const keys: string[] = [];
-    for (let at = 0; at < 4; at += 1) keys.push(await store(Buffer.alloc(3.5 * mebibyte)));
+describe('a put into a full pool', () => {
+  const { gateway, makeRoom } = fullPool('--arena-bytes', '32MiB');
+  const { request, problem, newKey } = requestTo(gateway);
+
+  it('waits until there is room, and is refused at once where too many bytes wait', async () => {
     const waiting = newKey('waiting');
     let ended = false;
     const put = request('PUT', waiting, { body: Buffer.alloc(5 * mebibyte) }).finally(() => {
@@ -75,42 +84,33 @@ describe('a full pool of an engine that evicts only above 90 % use', () => {
     await problem('PUT', newKey('beyond'), 507, 'no-room', { body: Buffer.alloc(9 * mebibyte) });
     assert.equal((await request('HEAD', waiting)).status, 404);
     assert.equal(ended, false);
-    // The last one is beside the free end of the pool.
-    assert.equal((await request('DELETE', keys.at(-1) ?? '')).status, 204);
+    await makeRoom();
     assert.equal((await put).status, 201);
-    await untilIdle(running.url);
+    await untilIdle(gateway().url);
   });
 });
 
 describe('a full pool', () => {
-  let running: ReadyGateway;
-  before(async () => {
-    running = await startGateway({
-      args: ['--pool-bytes', '16MiB', '--arena-bytes', '64MiB', '--put-wait-ms', '60000'],
-      env: { MMC_EMBEDDED_EVICT: 'threshold' },
-    });
-  });
-  after(() => running.kill());
-  const { request, store, newKey } = requestTo(() => running);
+  const { gateway } = fullPool('--arena-bytes', '64MiB');
+  const { request, newKey } = requestTo(gateway);
 
   it('does not store for a client that has disconnected, nor hold its value', async () => {
-    for (let at = 0; at < 4; at += 1) await store(Buffer.alloc(3.5 * mebibyte));
     const key = newKey('left');
-    const { socket, send } = await connectRaw(running.port);
+    const { socket, send } = await connectRaw(gateway().port);
     send(requestHead('PUT', `/v1/objects/${key}`, { 'Content-Length': 5 * mebibyte }));
     send(Buffer.alloc(5 * mebibyte));
-    await until(async () => (await metric(running.url, usedBytes)) >= 5 * mebibyte);
+    await until(async () => (await metric(gateway().url, usedBytes)) >= 5 * mebibyte);
     socket.resetAndDestroy();
-    await untilIdle(running.url);
+    await untilIdle(gateway().url);
     assert.equal((await request('HEAD', key)).status, 404);
   });
 
   it('does not delay a shutdown by puts that wait', async () => {
     const put = request('PUT', newKey('waits'), { body: Buffer.alloc(5 * mebibyte) });
-    await until(async () => (await metric(running.url, usedBytes)) >= 5 * mebibyte);
-    running.signal('SIGTERM');
+    await until(async () => (await metric(gateway().url, usedBytes)) >= 5 * mebibyte);
+    gateway().signal('SIGTERM');
     assert.equal((await put).status, 507);
-    assert.deepEqual(await running.ended, { code: 0, signal: null });
+    assert.deepEqual(await gateway().ended, { code: 0, signal: null });
   });
 });
 

@@ -11,9 +11,9 @@ import {
 } from '../../fixtures/meta-service.ts';
 import { injectingLibrary } from '../../helpers/engine/injecting.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
+import { anonymousBytes } from '../../helpers/memory/process-memory.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
 import { metric, requestsInFlight, untilIdle } from '../../helpers/process/metrics.ts';
-import { anonymousBytes } from '../../helpers/process/process-memory.ts';
 import { until } from '../../helpers/process/until.ts';
 
 interface Page {

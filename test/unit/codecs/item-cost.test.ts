@@ -17,7 +17,7 @@ import type { ObjectStore } from '../../../src/store/object-store.ts';
 import { formOf } from '../../helpers/bodies/multipart.ts';
 import { safetensorsOf } from '../../helpers/bodies/safetensors.ts';
 import { smallArena } from '../../helpers/engine/scripted-batches.ts';
-import { bytesPerItem } from '../../helpers/process/heap-bytes.ts';
+import { bytesPerItem } from '../../helpers/memory/heap-bytes.ts';
 
 /** More than one engine call accepts, so that the memory of a single call does not count. */
 const COUNT = 20_000;

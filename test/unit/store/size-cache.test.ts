@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeKey, parseTarget } from '../../../src/http/request/target.ts';
 import { createSizeCache } from '../../../src/store/size-cache.ts';
-import { bytesPerItem } from '../../helpers/process/heap-bytes.ts';
+import { bytesPerItem } from '../../helpers/memory/heap-bytes.ts';
 
 describe('a size cache', () => {
   it('returns the last known size, and nothing that was forgotten', () => {

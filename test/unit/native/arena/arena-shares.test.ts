@@ -5,7 +5,7 @@ import type { Block } from '../../../../src/native/abi/types.ts';
 import { MemoryArena } from '../../../../src/native/arena/arena.ts';
 import { asNative } from '../../../../src/native/arena/native-block.ts';
 import type { Address } from '../../../../src/os/libc.ts';
-import { must, settled } from '../../../helpers/process/allocations.ts';
+import { must, settled } from '../../../helpers/memory/allocations.ts';
 
 const kibibyte = 1024;
 const small = 64 * kibibyte;

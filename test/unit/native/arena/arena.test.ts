@@ -4,7 +4,7 @@ import { ArenaFullError } from '../../../../src/native/abi/errors.ts';
 import { MemoryArena } from '../../../../src/native/arena/arena.ts';
 import { asNative } from '../../../../src/native/arena/native-block.ts';
 import type { Address } from '../../../../src/os/libc.ts';
-import { must, settled } from '../../../helpers/process/allocations.ts';
+import { must, settled } from '../../../helpers/memory/allocations.ts';
 
 const base = 0x100000;
 

@@ -6,8 +6,8 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import tls from 'node:tls';
 import { requestHead } from '../../helpers/http/raw-connection.ts';
+import { anonymousBytes } from '../../helpers/memory/process-memory.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
-import { anonymousBytes } from '../../helpers/process/process-memory.ts';
 import { certificateFolder } from '../../helpers/tls/certificates.ts';
 import { requestTls } from '../../helpers/tls/tls-client.ts';
 
