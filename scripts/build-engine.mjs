@@ -21,7 +21,7 @@ import { targets } from './build/native-targets.mjs';
  * @returns {Promise<{engine: string, built: string[]}>} the path of the engine, and the compiled outputs
  */
 export async function buildEngine(options = {}) {
-  const wanted = [targets.engine, targets.reserve];
+  const wanted = [targets.engine, targets.reserve, targets.regions];
   if (options.fixtures) wanted.push(targets.injecting, targets.stopping, targets.tracing);
   if (options.bench) wanted.push(targets.bench);
   if (options.tests) wanted.push(targets.tests);

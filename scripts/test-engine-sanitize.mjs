@@ -41,6 +41,7 @@ const runs = [
   ['address', 'eviction'],
   ['address', 'listing'],
   ['address', 'room'],
+  ['address', 'truncated', '1000'],
   ['address', 'stress_threads', '5000'],
   ['address', 'stress_kills', rounds],
   ['plain', 'huge'],

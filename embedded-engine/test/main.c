@@ -22,6 +22,7 @@ static const struct {
     {"room", run_room},
     {"huge", run_huge},
     {"instructions", run_instructions},
+    {"truncated", run_truncated},
     {"stress_threads", run_stress_threads},
     {"stress_kills", run_stress_kills},
 };

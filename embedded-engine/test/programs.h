@@ -16,6 +16,7 @@ int run_listing(int count, char **arguments);
 int run_room(int count, char **arguments);
 int run_huge(int count, char **arguments);
 int run_instructions(int count, char **arguments);
+int run_truncated(int count, char **arguments);
 int run_stress_threads(int count, char **arguments);
 int run_stress_kills(int count, char **arguments);
 

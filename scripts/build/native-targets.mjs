@@ -6,6 +6,7 @@ export const root = path.resolve(fileURLToPath(import.meta.url), '../../..');
 export const outputDirectory = path.join(root, 'build', 'native');
 
 export const engineDirectory = path.join(root, 'embedded-engine');
+const regionsDirectory = path.join(root, 'native-helpers', 'regions');
 
 /** The folders of the embedded engine; its tests and its benchmark are separate programs. */
 const engineFolders = ['abi', 'pool', 'objects', 'eviction', 'recovery'].map((name) =>
@@ -33,6 +34,13 @@ export const targets = {
     output: path.join(outputDirectory, 'libmcg_reserve.so'),
     sources: [path.join(root, 'native-helpers', 'reserve')],
     flags: libraryFlags,
+    libraries: [],
+  },
+  regions: {
+    output: path.join(outputDirectory, 'libmcg_regions.so'),
+    sources: [regionsDirectory],
+    // nodelete: the signal handler must stay in memory.
+    flags: [...libraryFlags, '-Wl,-z,nodelete'],
     libraries: [],
   },
   injecting: {
@@ -69,7 +77,7 @@ export const targets = {
 export function engineTests(name, flags) {
   return {
     output: path.join(outputDirectory, name),
-    sources: [...engineFolders, path.join(engineDirectory, 'test')],
+    sources: [...engineFolders, regionsDirectory, path.join(engineDirectory, 'test')],
     flags: [...commonFlags, ...engineFlags, ...flags],
     libraries: ['-lrt'],
   };

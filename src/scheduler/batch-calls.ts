@@ -93,6 +93,11 @@ export class BatchQueues {
     return this.#inTurn(this.#asking, operation, caller, () => call(this.#engine));
   }
 
+  /** Makes any other call, in turn with those that move values. */
+  move<Result>(call: () => Promise<Result>, caller?: Caller): Promise<Result> {
+    return this.#inTurn(this.#moving, caller, call);
+  }
+
   #queue(quota: number): CallQueue<PendingBatch> {
     const queue = new CallQueue<PendingBatch>({
       ...{ operation: 'batch', quota, maxRequests: 1, maxBytes: 0 },

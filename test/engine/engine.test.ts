@@ -69,6 +69,10 @@ describe('the embedded engine', () => {
     await passes('processes');
   });
 
+  it('copies on when a client truncates the memory that it copies, and leaves all other faults alone', async () => {
+    await passes('truncated', '100');
+  });
+
   it('removes the objects of a killed process, and nothing else', async () => {
     await passes('deaths');
   });
