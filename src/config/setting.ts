@@ -8,6 +8,7 @@ export const groups = [
   'Memory',
   'Requests',
   'Clients',
+  'Shared buffers',
   'Browsers',
   'Process',
   'Logs',

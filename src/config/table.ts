@@ -8,11 +8,13 @@ import { listeningSettings } from './listening-settings.ts';
 import { processSettings } from './process-settings.ts';
 import { requestSettings } from './request-settings.ts';
 import type { Setting } from './setting.ts';
+import { sharedBufferSettings } from './shared-buffer-settings.ts';
 
 export const table = {
   ...listeningSettings,
   ...engineSettings,
   ...requestSettings,
+  ...sharedBufferSettings,
   ...processSettings,
 } satisfies Record<string, Setting<unknown>>;
 

@@ -87,6 +87,16 @@ export const problemKinds = {
     'A web page of another origin may not call this gateway',
     'Use --allow-origin to allow the pages of an origin. Requests without an Origin (images, scripts, frames, no-cors fetches, links) are never allowed from other sites.',
   ),
+  'buffers-disabled': kind(
+    403,
+    'Shared buffers are not available to this client',
+    'Shared buffers are off unless the gateway is started with --shared-buffers. They serve clients on the same machine: those of a Unix socket, and with --shared-buffers loopback those of loopback addresses.',
+  ),
+  'buffer-not-permitted': kind(
+    403,
+    'The buffer belongs to another client',
+    'Only the user that has registered a buffer may use it, with the same token. The scope admin permits to list and remove it as well.',
+  ),
   'no-such-resource': kind(
     404,
     'There is nothing at this path',
@@ -96,6 +106,11 @@ export const problemKinds = {
     404,
     'There is no object with this key',
     'The object was never stored, was removed or evicted, or was lost with the engine client whose memory held it.',
+  ),
+  'buffer-not-found': kind(
+    404,
+    'There is no buffer with this name',
+    'The buffer was never registered, or was removed: by a client, after its ttlMs, or because the process that registered it has ended. Register it with PUT.',
   ),
   'object-being-written': kind(
     404,
@@ -138,6 +153,17 @@ export const problemKinds = {
     409,
     'The object is in a state that does not allow this',
     'The engine returned -3101: another operation on the key is in progress. Try again.',
+    1,
+  ),
+  'buffer-exists': kind(
+    409,
+    'There is already a buffer with this name',
+    'The name is registered with other memory, or is being registered. Remove the buffer first, or use another name.',
+  ),
+  'buffer-draining': kind(
+    409,
+    'The buffer is being removed',
+    'Transfers that have begun still use the memory. The name can be registered again when they have ended.',
     1,
   ),
   'precondition-failed': kind(
@@ -204,6 +230,26 @@ export const problemKinds = {
     422,
     'The sizes of the layers do not match the object',
     'The sizes from sizes or layout must add up to the size of the object. expectedBytes is their sum, actualBytes the real size. In a put, each layer must also have the size given for it.',
+  ),
+  'buffer-refused': kind(
+    422,
+    'The shared memory cannot be used',
+    'The detail says why: its name, its owner, its size, or that the gateway cannot open it. Nothing was registered.',
+  ),
+  'buffer-broken': kind(
+    422,
+    'The client has truncated the shared memory',
+    'The memory of the buffer is shorter than it was registered. The gateway has given it up, and all transfers that used it have failed. Remove the buffer, or register it again.',
+  ),
+  'buffer-range': kind(
+    422,
+    'The range does not suit the object or the buffer',
+    'The range must lie inside the buffer, and the object must fit into it. The member size of the item is the size of the object. Layers must have exactly the size of the object together.',
+  ),
+  'device-memory-required': kind(
+    422,
+    'The direction needs device memory',
+    'L2G and G2L move bytes of device memory, and the buffer is memory of the host. Use H2G and G2H.',
   ),
   'range-already-written': kind(
     409,
@@ -329,6 +375,12 @@ export const problemKinds = {
     'The meta service at --meta-url did not respond in time, or responded with an error; the detail says what it did. Requests for objects are not affected, since they do not use this address. Check that the address is its metrics_url, and that it serves.',
     1,
   ),
+  'buffer-unavailable': kind(
+    503,
+    'The buffer is not available in this worker',
+    'A worker has not mapped the memory, or did not respond in time; the detail says why, if the gateway knows it. Other requests are not affected.',
+    1,
+  ),
   'not-ready': kind(
     503,
     'The gateway is not ready',
@@ -339,6 +391,11 @@ export const problemKinds = {
     504,
     'The engine did not return in time',
     'The deadline is --deadline-ms. A read may be retried. The outcome of a write is unknown: check with HEAD before you retry.',
+  ),
+  'buffers-full': kind(
+    507,
+    'There is no room for another buffer',
+    'The detail names the limit: --shared-buffer-bytes for all buffers together, or 256 buffers. Remove a buffer first.',
   ),
   'no-room': kind(
     507,

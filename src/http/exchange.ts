@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Layout } from '../config/layouts.ts';
 import type { ProblemSlug } from '../errors/problems.ts';
 import type { BatchStore } from '../store/batch/batch-store.ts';
+import type { Buffers } from '../store/buffers/buffers.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { PoolSource } from '../store/pool/pool-source.ts';
 import type { BodyReceiver } from './body/body-receiver.ts';
@@ -27,6 +28,9 @@ export type RouteTemplate =
   | `/v1/cluster/${'health' | 'segments' | 'capacity'}`
   | '/v1/keys'
   | '/v1/admin/log-level'
+  | '/v1/buffers'
+  | '/v1/buffers/{name}'
+  | `/v1/buffers/{name}/${'put' | 'get'}`
   | '/livez'
   | '/readyz'
   | '/metrics'
@@ -44,6 +48,8 @@ export interface Gateway {
   readonly batches: BatchStore;
   /** What the whole pool holds; undefined if neither the engine nor a meta service reports it. */
   readonly pool: PoolSource | undefined;
+  /** Memory of clients; undefined with `--shared-buffers off`. */
+  readonly buffers: Buffers | undefined;
   /** JSON bodies and headers that are held on the JavaScript side, all together. */
   readonly heldText: HeldBytes;
   readonly limits: Limits;

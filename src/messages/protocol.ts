@@ -8,6 +8,13 @@ import { type Config, settingNames, table } from '../config/table.ts';
 import type { TlsMaterial } from '../tls/material.ts';
 import { isScope } from '../tokens/token.ts';
 import type { PoolHistory } from './history.ts';
+import {
+  isRegionCounts,
+  isRegionReply,
+  isRegionRequest,
+  isRegionSpec,
+  isWorkerRegionState,
+} from './regions.ts';
 import type { PoolReport } from './report.ts';
 import type { RuntimeSettings } from './runtime-settings.ts';
 
@@ -123,6 +130,14 @@ const toWorkerShapes = {
   surveyed: { id: isCount, report: isReport },
   /** The response to `review`. */
   reviewed: { id: isCount, history: isHistory },
+  /** Map this memory of a client; the response is `region`. */
+  mapRegion: { spec: isRegionSpec },
+  /** Unmap it once its transfers have ended; the response is `region`, with `draining` first if there are any. */
+  unmapRegion: { generation: isCount },
+  /** Requests the transfers in flight; the response is `regionCounts` with the same id. */
+  countRegions: { id: isCount },
+  /** The response to `askRegions`. */
+  regionsReply: { id: isCount, reply: isRegionReply },
   /** A shutdown is near: readiness fails and responses close their connections, but all are served. */
   unready: {},
   /**
@@ -182,6 +197,11 @@ const fromWorkerShapes = {
   reconfigured: { id: isCount },
   /** The worker requests the last 15 minutes of the pool. */
   review: { id: isCount },
+  /** The state of a region in this worker, after each change; `detail` is for clients, and may be empty. */
+  region: { generation: isCount, state: isWorkerRegionState, detail: isString },
+  regionCounts: { id: isCount, counts: isRegionCounts },
+  /** What a client wants of the regions; the response is `regionsReply` with the same id. */
+  askRegions: { id: isCount, request: isRegionRequest },
   /** The worker got SIGTERM from outside, perhaps together with the whole process group. */
   asked: {},
   /** Sent when a drain begins, for any reason, and repeatedly during it. */

@@ -48,6 +48,13 @@ export interface Libc {
   socketpair(domain: number, type: number, protocol: number, descriptors: Int32Array): number;
   fcntl(descriptor: number, command: number, argument: number): number;
   shutdown(descriptor: number, how: number): number;
+  getsockopt(
+    descriptor: number,
+    level: number,
+    option: number,
+    value: Buffer,
+    length: Uint32Array,
+  ): number;
   flock(descriptor: number, operation: number): number;
   sendmsg(descriptor: number, message: number, flags: number): number;
   _exit(code: number): never;
@@ -75,6 +82,13 @@ export function libc(): Libc {
       // Variadic in C, like ioctl.
       fcntl: library.func('fcntl', 'int', ['int', 'int', 'long']) as any,
       shutdown: library.func('shutdown', 'int', ['int', 'int']) as any,
+      getsockopt: library.func('getsockopt', 'int', [
+        'int',
+        'int',
+        'int',
+        'void *',
+        'void *',
+      ]) as any,
       flock: library.func('flock', 'int', ['int', 'int']) as any,
       sendmsg: library.func('sendmsg', 'int64_t', ['int', pointer, 'int']) as any,
       _exit: library.func('_exit', 'void', ['int']) as any,

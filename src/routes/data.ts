@@ -69,11 +69,39 @@ const batches = new Map([
   batchRoute('remove', bulk('batchRemove')),
 ]);
 
+const bufferRoute = (route: RouteTemplate, methods: Methods): DataRoute => {
+  const takesBody = Object.hasOwn(methods, 'POST') ? 'POST' : 'PUT';
+  return { route, methods, allow: Object.keys(methods).join(', '), takesBody, keyAt: undefined };
+};
+
+const bufferList = bufferRoute('/v1/buffers', {
+  GET: bulk('listBuffers'),
+  HEAD: bulk('listBuffers'),
+  DELETE: bulk('deleteBuffers'),
+});
+const buffer = bufferRoute('/v1/buffers/{name}', {
+  GET: bulk('getBuffer'),
+  HEAD: bulk('getBuffer'),
+  PUT: bulk('putBuffer'),
+  DELETE: bulk('deleteBuffer'),
+});
+const bufferPut = bufferRoute('/v1/buffers/{name}/put', { POST: bulk('bufferPut') });
+const bufferGet = bufferRoute('/v1/buffers/{name}/get', { POST: bulk('bufferGet') });
+
+function findBufferRoute(path: string): DataRoute | undefined {
+  if (path === '/v1/buffers') return bufferList;
+  if (!path.startsWith('/v1/buffers/')) return undefined;
+  const name = '/v1/buffers/'.length;
+  if (path.endsWith('/put') && path.length > name + '/put'.length) return bufferPut;
+  if (path.endsWith('/get') && path.length > name + '/get'.length) return bufferGet;
+  return buffer;
+}
+
 function findRoute(path: string): DataRoute | undefined {
   if (path.startsWith('/v1/objects/')) return objects;
   if (path.startsWith('/v1/info/')) return info;
   if (path.startsWith('/v1/layers/')) return layers;
-  return batches.get(path);
+  return batches.get(path) ?? findBufferRoute(path);
 }
 
 /**

@@ -94,8 +94,8 @@ export class BatchQueues {
   }
 
   /** Makes any other call, in turn with those that move values. */
-  move<Result>(call: () => Promise<Result>, caller?: Caller): Promise<Result> {
-    return this.#inTurn(this.#moving, caller, call);
+  move<Result>(operation: string, call: () => Promise<Result>, caller?: Caller): Promise<Result> {
+    return this.#inTurn(this.#moving, operation, caller, call);
   }
 
   #queue(quota: number): CallQueue<PendingBatch> {

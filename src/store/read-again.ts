@@ -21,8 +21,11 @@ export interface Resolution {
   readonly block?: Block;
 }
 
-/** A block for an object that has another length now; undefined when there is no room for it. */
-export type FindRoom = (bytes: number) => Block | undefined | Promise<Block>;
+/**
+ * A block for an object that has another length now; undefined when there is no room for it. `index` is that
+ * of the suspect.
+ */
+export type FindRoom = (bytes: number, index: number) => Block | undefined | Promise<Block>;
 
 /** A suspect whose object exists and has the length of its block, or another one. */
 interface Present {
@@ -44,7 +47,7 @@ export async function readAgain(
   try {
     const present = await explain(engine, suspects, resolutions);
     const attempts = await attemptsOf(present, resolutions, async (index, size) => {
-      const block = await findRoom(size);
+      const block = await findRoom(size, index);
       if (block !== undefined) allocated.set(index, block);
       return block;
     });

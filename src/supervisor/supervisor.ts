@@ -16,6 +16,7 @@ import { History } from './history.ts';
 import type { TcpListener } from './listeners/listener.ts';
 import { ManagedWorker } from './processes/managed-worker.ts';
 import { createProgress, type Progress } from './progress.ts';
+import { RegionTable } from './regions/region-table.ts';
 import { createScrape, type Scrape } from './scrape.ts';
 import { Shutdown } from './shutdown.ts';
 import { createStartupState, type StartupState } from './startup-state.ts';
@@ -40,6 +41,7 @@ export class Supervisor {
   readonly #history: History;
   readonly #shutdown: Shutdown;
   readonly #fallback: FallbackHost;
+  readonly #regions: RegionTable;
   #stopping = false;
   #failed = false;
   #finish: (code: number) => void = () => {};
@@ -51,6 +53,11 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#regions = new RegionTable({
+      config: options.config,
+      log: options.log,
+      isServing: (device) => this.#workers.some((each) => each.device === device && each.serving),
+    });
     this.#workers = options.devices.map((device) => this.#createWorker(device));
     this.#startup = createStartupState(options.devices, options.config.readyWhen);
     const clients = () => this.report().clients;
@@ -238,6 +245,7 @@ export class Supervisor {
       onEnded: (metrics) => this.#scrape.workerEnded(metrics),
       onDrained: () => this.#letGo(device),
       onStopped: () => this.#workerStopped(),
+      regions: this.#regions,
     });
     return worker;
   }

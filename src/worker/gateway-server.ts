@@ -51,6 +51,7 @@ export interface GatewayServerOptions
   readonly scheduler: Scheduler;
   readonly log: LateLog;
   readonly tracing: Tracing | undefined;
+  readonly buffers: Gateway['buffers'];
 }
 
 /** Longest wait at the end for the spans that an SDK still holds. */
@@ -75,7 +76,7 @@ export class GatewayServer implements RunningGateway {
     const logger = options.log.lines;
     this.#recorder = new ExchangeRecorder(this.#registry, logger, config);
     const access = new Access(config, options.tokens, options.tls?.clientCa);
-    this.#gateway = createGateway(config, access, scheduler, options.tracing, (exchange) =>
+    this.#gateway = createGateway(config, access, options, (exchange) =>
       this.#recorder.end(exchange),
     );
     this.#registerMetrics();

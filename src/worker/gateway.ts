@@ -12,12 +12,17 @@ import { batchStore } from '../store/batch/batch-store.ts';
 import { EngineStore, type StoreScheduler } from '../store/engine-store.ts';
 import { openPool } from '../store/pool/open-pool.ts';
 
+interface GatewayParts {
+  readonly scheduler: Scheduler;
+  readonly tracing: CallTracer | undefined;
+  readonly buffers: Gateway['buffers'];
+}
+
 /** Puts together what the routes of a worker work with. */
 export function createGateway(
   config: Config,
   access: Access,
-  scheduler: Scheduler,
-  tracer: CallTracer | undefined,
+  { scheduler, tracing: tracer, buffers }: GatewayParts,
   onEnd: Gateway['onEnd'],
 ): Gateway {
   const { arena, engine } = scheduler;
@@ -40,6 +45,7 @@ export function createGateway(
     store,
     batches: batchStore(scheduler.batches, store, config),
     pool,
+    buffers,
     heldText: new HeldBytes(textBudgetBytes(config)),
     limits: {
       maxObjectBytes: Math.min(config.maxObjectBytes, arena.maxBlockBytes),

@@ -5,6 +5,7 @@ import type { EngineOptions } from '../native/engine-options.ts';
 import { nodeFeatures } from '../node-internals/node-features.ts';
 import type { WorkerProbes } from '../node-internals/probe-features.ts';
 import { loadTracing } from '../tracing/load-tracing.ts';
+import { openBuffers } from './open-buffers.ts';
 import type { GatewayStart, RunningGateway } from './running-gateway.ts';
 
 /** The supervisor's stdout; 1 and 2 belong to the engine. */
@@ -12,7 +13,7 @@ const logFileDescriptor = 3;
 
 /** Opens the engine first (docs/engine-facts.md §2), then the HTTP side on it, then the log. */
 export async function openGateway(start: GatewayStart, log: LateLog): Promise<RunningGateway> {
-  const { config, device, echo } = start;
+  const { config, device, echo, regions } = start;
   const { openEngine } = await import('../native/open-engine.ts');
   const opening = openEngine(engineOptions(config, device, log.lines));
   // The distributed engine needs addresses that the heap would take if it grew during the start.
@@ -42,7 +43,8 @@ export async function openGateway(start: GatewayStart, log: LateLog): Promise<Ru
     coalescing: config.coalescing && engine.sync === undefined,
     tracer: tracing,
   });
-  return new GatewayServer({ ...start, secure, scheduler, log, tracing });
+  const buffers = await openBuffers(config, scheduler, regions, log.lines);
+  return new GatewayServer({ ...start, secure, scheduler, log, tracing, buffers });
 }
 
 function engineOptions(config: Config, device: number, log: PoolLog): EngineOptions {

@@ -8,6 +8,7 @@ import { connectionsWithin, descriptorLimit } from '../os/descriptors.ts';
 import { Acceptor } from './acceptor.ts';
 import { OfferedConnection } from './offered-connection.ts';
 import { PendingGateway } from './pending-gateway.ts';
+import { RegionChannel } from './region-channel.ts';
 import type { GatewayStart, RunningGateway } from './running-gateway.ts';
 import { SupervisorChannel } from './supervisor-channel.ts';
 import { WorkerShutdown } from './worker-shutdown.ts';
@@ -45,6 +46,7 @@ class Worker {
   readonly #parts: WorkerParts;
   readonly #channel = new SupervisorChannel();
   readonly #gateway = new PendingGateway();
+  readonly #regions = new RegionChannel((message) => this.#channel.send(message));
   readonly #offered = new OfferedConnection(() => this.#gateway.running);
   readonly #acceptor = new Acceptor({
     // Only a worker that is ready may accept.
@@ -77,6 +79,7 @@ class Worker {
   /** Without a supervisor no process decides which worker serves an offered connection, or when to leave the pool. */
   supervisorEnded(): void {
     this.#channel.end();
+    this.#regions.end();
     this.#acceptor.endForAll();
     this.#offered.revoke();
     this.#shutdown.permitLeave();
@@ -123,6 +126,12 @@ class Worker {
         break;
       case 'reviewed':
         this.#channel.reviews.responded(message.id, message.history);
+        break;
+      case 'mapRegion':
+      case 'unmapRegion':
+      case 'countRegions':
+      case 'regionsReply':
+        this.#regions.receive(message);
         break;
       case 'unready':
         this.#gateway.announceStop();
@@ -177,6 +186,7 @@ class Worker {
       setLogLevel: (level) => channel.setLogLevel(level),
       poolHistory: () => channel.poolHistory(),
       echo: (handle) => channel.echo(handle),
+      regions: this.#regions,
     });
     try {
       const { facts } = await this.#gateway.open(opening);

@@ -10,6 +10,7 @@ import type {
   RuntimeSettings,
 } from '../messages/runtime-settings.ts';
 import type { Handle } from '../node-internals/connection-handle.ts';
+import type { RegionChannel } from './region-channel.ts';
 
 /** The arguments of the opening of a gateway. */
 export interface GatewayStart {
@@ -27,6 +28,8 @@ export interface GatewayStart {
   readonly poolHistory: () => Promise<PoolHistory>;
   /** Sends a handle to the supervisor and back; undefined when it was lost. One at a time. */
   readonly echo: (handle: Handle) => Promise<Handle | Socket | undefined>;
+  /** The memory of clients, as the supervisor gives it to the worker. */
+  readonly regions: RegionChannel;
 }
 
 /** A gateway on an open engine. */

@@ -1,6 +1,7 @@
 import { MMC_OBJECT_NOT_EXISTS, MMC_UNMATCHED_KEY } from '../../errors/engine-codes.ts';
 import { type ProblemError, type ProblemSlug, sharedProblem } from '../../errors/problems.ts';
 import type { ItemCodes, ItemInfos } from '../../store/ask-keys.ts';
+import type { BufferOutcome } from '../../store/buffers/buffer-items.ts';
 import { problemOfCode } from '../../store/engine-problem.ts';
 import type { WriteOutcome } from '../../store/object-store.ts';
 import { failureTexts, quoted } from '../item-text.ts';
@@ -113,6 +114,28 @@ export function putResults(
     const outcome = outcomes[i] ?? UNSETTLED;
     return typeof outcome === 'string' ? WRITTEN[outcome] : outcome;
   });
+}
+
+/** The items of a transfer. A failed one has the size of its object, where that is known. */
+export function bufferResults(
+  keys: readonly string[],
+  outcomes: readonly BufferOutcome[],
+): Results {
+  const base = results(keys, (i) => {
+    const { result = UNSETTLED, size, isCopied } = outcomes[i] as BufferOutcome;
+    if (typeof result !== 'string') return result;
+    const text = result === 'read' ? '"status":200,"code":0' : WRITTEN[result];
+    return `${text},"size":${size ?? 0}${isCopied ? ',"copied":true' : ''}`;
+  });
+  return {
+    ...base,
+    item(index) {
+      const text = base.item(index);
+      const { result, size } = outcomes[index] as BufferOutcome;
+      const isSized = typeof result !== 'string' && size !== undefined;
+      return isSized ? `${text.slice(0, -1)},"size":${size}}` : text;
+    },
+  };
 }
 
 /** A response that waits for a slow client has one or two pieces of its text in memory. */

@@ -11,6 +11,7 @@ import type {
   RuntimeSettings,
 } from '../../messages/runtime-settings.ts';
 import type { AcceptReport } from '../dispatch/accept-windows.ts';
+import type { RegionTable } from '../regions/region-table.ts';
 import type { WorkerProgram } from './worker-process.ts';
 
 export interface ManagedWorkerOptions {
@@ -45,4 +46,6 @@ export interface ManagedWorkerOptions {
   /** The worker has drained, and waits for `leave`. */
   readonly onDrained: () => void;
   readonly onStopped: () => void;
+  /** Gives the worker the memory of clients. */
+  readonly regions: Pick<RegionTable, 'started' | 'ended' | 'receive'>;
 }

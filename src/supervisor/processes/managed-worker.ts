@@ -117,6 +117,7 @@ export class ManagedWorker {
     });
     this.#instance = instance;
     if (this.#unready) instance.send({ type: 'unready' });
+    this.#options.regions.started(this.device, (message) => instance.send(message));
     this.#options.onStart();
   }
 
@@ -200,6 +201,11 @@ export class ManagedWorker {
       case 'accepted':
         this.#options.onAccepted(message);
         break;
+      case 'region':
+      case 'regionCounts':
+      case 'askRegions':
+        this.#options.regions.receive(this.device, message);
+        break;
       case 'asked':
         setTimeout((asking) => this.#drainAlone(asking), groupSignalMs, this.#instance);
         break;
@@ -245,6 +251,7 @@ export class ManagedWorker {
     this.#lastActivity = instance.describe();
     this.#instance = undefined;
     this.#handedOver += instance.accepted;
+    this.#options.regions.ended(this.device);
     const metrics = instance.end();
     if (metrics !== undefined) this.#options.onEnded(metrics);
     const log = this.#log.bind(this);
