@@ -3,18 +3,18 @@
  * `--arena-bytes` and `GATEWAY_ARENA_BYTES`); the help, the documentation and the type of the
  * configuration follow from this table.
  */
-import { engineSettings } from './engine-settings.ts';
+
+import { bufferSettings, engineSettings } from './engine-settings.ts';
 import { listeningSettings } from './listening-settings.ts';
 import { processSettings } from './process-settings.ts';
 import { requestSettings } from './request-settings.ts';
 import type { Setting } from './setting.ts';
-import { sharedBufferSettings } from './shared-buffer-settings.ts';
 
 export const table = {
   ...listeningSettings,
   ...engineSettings,
   ...requestSettings,
-  ...sharedBufferSettings,
+  ...bufferSettings,
   ...processSettings,
 } satisfies Record<string, Setting<unknown>>;
 

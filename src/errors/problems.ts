@@ -396,6 +396,7 @@ export const problemKinds = {
     507,
     'There is no room for another buffer',
     'The detail names the limit: --shared-buffer-bytes for all buffers together, or 256 buffers. Remove a buffer first.',
+    5,
   ),
   'no-room': kind(
     507,

@@ -278,6 +278,135 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/buffers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the buffers of the client
+         * @description The buffers that the user of the client has registered with the same token. With the scope `admin`,
+         *     or where no tokens are used, all of them.
+         */
+        get: operations["listBuffers"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove all buffers of the client
+         * @description Removes the buffers that `GET /v1/buffers` lists, as `DELETE /v1/buffers/{name}` does.
+         */
+        delete: operations["deleteBuffers"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/buffers/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The name of the buffer, which the client chooses.
+                 * @example weights
+                 */
+                name: components["parameters"]["BufferName"];
+            };
+            cookie?: never;
+        };
+        /** State of a buffer */
+        get: operations["getBuffer"];
+        /**
+         * Register shared memory of the client
+         * @description Maps shared memory (`shm_open`) of the client in every worker and registers it with the engine:
+         *     `register_buffer` of the Python API. Transfers then name only keys, offsets and sizes.
+         *
+         *     Shared buffers are off unless the gateway is started with `--shared-buffers`. A client of a Unix socket
+         *     may register memory of its own user; its buffers end with its process. The name of the memory must match
+         *     `--shared-buffer-names`.
+         *
+         *     The same registration again returns 200 and renews `ttlMs` and the owner. After the client has truncated
+         *     the memory, the buffer is `broken`; then it can be registered again.
+         */
+        put: operations["putBuffer"];
+        post?: never;
+        /**
+         * Remove a buffer
+         * @description `unregister_buffer` of the Python API. While transfers use the memory, the response is 202: no other
+         *     transfer begins, and the buffer is gone when the last one has ended.
+         */
+        delete: operations["deleteBuffer"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/buffers/{name}/put": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The name of the buffer, which the client chooses.
+                 * @example weights
+                 */
+                name: components["parameters"]["BufferName"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Store objects from a buffer
+         * @description Stores bytes of the buffer as objects: `put_from`, `batch_put_from` and their forms for layers. An item
+         *     has one range, or `layers` that are stored one after another as one object. Layers that also lie one
+         *     after another in the buffer are one range for the engine; others are gathered first, and the item then
+         *     has `"copied": true`. If a key occurs twice, the first item counts, and the others get 409.
+         *
+         *     The client must not change the bytes before it has the response. If it truncates the memory in the
+         *     meantime, the items get 422 `buffer-broken`, and the gateway removes what it has stored.
+         */
+        post: operations["bufferPut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/buffers/{name}/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The name of the buffer, which the client chooses.
+                 * @example weights
+                 */
+                name: components["parameters"]["BufferName"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read objects into a buffer
+         * @description Reads objects into the buffer: `get_into`, `batch_get_into` and their forms for layers. An item has one
+         *     range, or the layers of the object in order. Without `size`, the range reaches to the end of the buffer.
+         *     An object may be shorter than its range, but not than its layers together; the item has the real `size`.
+         *     An object that does not fit gets 422 `buffer-range`, with its `size`.
+         *
+         *     Bytes of a range are undefined until the response, and after a failure of the item. The ranges of
+         *     a request must not overlap.
+         */
+        post: operations["bufferGet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/clients": {
         parameters: {
             query?: never;
@@ -906,6 +1035,11 @@ export interface components {
              * @description Bytes of the whole pool (`no-room`).
              */
             capacityBytes?: number;
+            /**
+             * Format: int64
+             * @description Bytes of the object, where they are known. Only in transfers with a buffer.
+             */
+            size?: number;
         };
         BatchPutItem: {
             key: components["schemas"]["Key"];
@@ -993,6 +1127,140 @@ export interface components {
         BatchRemoveItemResult: components["schemas"]["BatchRemoveItem"] | components["schemas"]["BatchFailure"];
         BatchRemoveAnswer: {
             items: components["schemas"]["BatchRemoveItemResult"][];
+            failed: components["schemas"]["BatchFailed"];
+        };
+        BufferRegistration: {
+            /** @description The name for `shm_open`, with a slash at its beginning and no other. */
+            shmKey: string;
+            /**
+             * Format: int64
+             * @description Where the buffer begins in the shared memory.
+             * @default 0
+             */
+            offset: number;
+            /** Format: int64 */
+            byteSize: number;
+            /** @description The buffer is removed after this time, unless it is registered again. Without it, there is no limit. */
+            ttlMs?: number;
+        };
+        BufferList: {
+            buffers: components["schemas"]["Buffer"][];
+        };
+        Buffer: {
+            name: string;
+            shmKey: string;
+            /** Format: int64 */
+            offset: number;
+            /** Format: int64 */
+            byteSize: number;
+            /**
+             * @description `broken`: the client has truncated the memory, and the gateway has given it up.
+             * @enum {string}
+             */
+            state: "registering" | "ready" | "draining" | "broken";
+            /** @description Transfers that use the memory, in all workers. */
+            inFlight: number;
+            owner: components["schemas"]["BufferOwner"];
+            /** @description Milliseconds since the registration. */
+            sinceMs: number;
+            /** @description As in the registration. */
+            ttlMs: number | null;
+            /** @description Each worker that has the memory, or failed to map it. */
+            workers: components["schemas"]["BufferInWorker"][];
+        };
+        BufferOwner: {
+            /** @description The user that has registered the buffer; null for a client of a loopback address. */
+            uid: number | null;
+            /** @description The process with which the buffer ends; null where it is not known. */
+            pid: number | null;
+        };
+        BufferInWorker: {
+            device: number;
+            /** @enum {string} */
+            state: "mapping" | "mapped" | "failed" | "draining" | "broken";
+            /** @description Why it failed. */
+            detail?: string;
+        };
+        /** @description Bytes of the buffer. */
+        BufferRange: {
+            /** Format: int64 */
+            offset: number;
+            /** Format: int64 */
+            size: number;
+        };
+        /** @description The layers of the object in order. */
+        BufferLayers: components["schemas"]["BufferRange"][];
+        /** @description Either with `offset` and `size`, or with `layers`. A get may omit `size`. */
+        BufferItem: {
+            key: components["schemas"]["Key"];
+            /** Format: int64 */
+            offset?: number;
+            /** Format: int64 */
+            size?: number;
+            layers?: components["schemas"]["BufferLayers"];
+        };
+        BufferPutRequest: {
+            items: components["schemas"]["BufferItem"][];
+            /** @default 1 */
+            replicas: number;
+            /** @description Ids of the services that must hold the replicas, at most `replicas`. */
+            prefer?: number[];
+            /**
+             * @default fail
+             * @enum {string}
+             */
+            ifExists: "fail" | "keep" | "replace";
+            /**
+             * @description `H2G`: memory of the host. `L2G`: device memory.
+             * @default H2G
+             * @enum {string}
+             */
+            direct: "H2G" | "L2G";
+        };
+        BufferGetRequest: {
+            items: components["schemas"]["BufferItem"][];
+            /**
+             * @description `G2H`: memory of the host. `G2L`: device memory.
+             * @default G2H
+             * @enum {string}
+             */
+            direct: "G2H" | "G2L";
+        };
+        BufferPutItem: {
+            key: components["schemas"]["Key"];
+            /** @enum {integer} */
+            status: 200 | 201;
+            /** @description The result code of the engine. */
+            code: number;
+            /** @enum {string} */
+            outcome: "created" | "kept" | "replaced";
+            /** Format: int64 */
+            size: number;
+            copied?: components["schemas"]["Copied"];
+        };
+        BufferPutItemResult: components["schemas"]["BufferPutItem"] | components["schemas"]["BatchFailure"];
+        BufferPutAnswer: {
+            items: components["schemas"]["BufferPutItemResult"][];
+            failed: components["schemas"]["BatchFailed"];
+        };
+        /**
+         * @description The bytes passed through the memory of the gateway. Absent where they did not.
+         * @constant
+         */
+        Copied: true;
+        BufferGetItem: {
+            key: components["schemas"]["Key"];
+            /** @constant */
+            status: 200;
+            /** @constant */
+            code: 0;
+            /** Format: int64 */
+            size: number;
+            copied?: components["schemas"]["Copied"];
+        };
+        BufferGetItemResult: components["schemas"]["BufferGetItem"] | components["schemas"]["BatchFailure"];
+        BufferGetAnswer: {
+            items: components["schemas"]["BufferGetItemResult"][];
             failed: components["schemas"]["BatchFailed"];
         };
         StartPage: {
@@ -1203,6 +1471,11 @@ export interface components {
         };
     };
     parameters: {
+        /**
+         * @description The name of the buffer, which the client chooses.
+         * @example weights
+         */
+        BufferName: string;
         /**
          * @description The rest of the path, percent-decoded as UTF-8: 1 to 255 bytes without control bytes. Parameters
          *     in OpenAPI cannot contain slashes, but keys can. `kv/block-7` may be sent as it is, or with `%2F`
@@ -2249,6 +2522,344 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchRemoveAnswer"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listBuffers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The buffers. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BufferList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteBuffers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Some are removed when their transfers have ended. The body has these. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BufferList"];
+                };
+            };
+            /** @description There are none any more. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getBuffer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path: {
+                /**
+                 * @description The name of the buffer, which the client chooses.
+                 * @example weights
+                 */
+                name: components["parameters"]["BufferName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The buffer. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Buffer"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    putBuffer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+                 *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+                 *     other algorithms, but refuses a request without any digest that it can verify.
+                 *
+                 *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+                 *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+                 *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+                 *     read if the length is known.
+                 */
+                "Content-Digest"?: components["parameters"]["ContentDigest"];
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path: {
+                /**
+                 * @description The name of the buffer, which the client chooses.
+                 * @example weights
+                 */
+                name: components["parameters"]["BufferName"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BufferRegistration"];
+            };
+        };
+        responses: {
+            /** @description The buffer was registered with the same memory before. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Buffer"];
+                };
+            };
+            /** @description All ready workers have the memory. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Buffer"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteBuffer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path: {
+                /**
+                 * @description The name of the buffer, which the client chooses.
+                 * @example weights
+                 */
+                name: components["parameters"]["BufferName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Transfers still use the memory. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Buffer"];
+                };
+            };
+            /** @description The buffer is removed. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    bufferPut: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+                 *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+                 *     other algorithms, but refuses a request without any digest that it can verify.
+                 *
+                 *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+                 *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+                 *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+                 *     read if the length is known.
+                 */
+                "Content-Digest"?: components["parameters"]["ContentDigest"];
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path: {
+                /**
+                 * @description The name of the buffer, which the client chooses.
+                 * @example weights
+                 */
+                name: components["parameters"]["BufferName"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BufferPutRequest"];
+            };
+        };
+        responses: {
+            /** @description A result for each item, in the order of the request. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    Vary: components["headers"]["Vary-Accept"];
+                    "Batch-Failed": components["headers"]["Batch-Failed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BufferPutAnswer"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    bufferGet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Digests of the body as it is sent (RFC 9530), e.g. `sha-256=:<base64>:`. The gateway verifies
+                 *     `sha-256` and `sha-512` before it calls the engine; a mismatch is 400 `digest-mismatch`. It ignores
+                 *     other algorithms, but refuses a request without any digest that it can verify.
+                 *
+                 *     The gateway holds a multipart or safetensors batch with a digest completely until it is verified.
+                 *     Such a batch has at most a quarter of the arena and at most `--max-object-bytes`; without
+                 *     `Content-Length` it also has at most `--unsized-bytes`. A longer one gets 400, before its body is
+                 *     read if the length is known.
+                 */
+                "Content-Digest"?: components["parameters"]["ContentDigest"];
+                /** @description Only `100-continue`; any other value gets 417. Browsers and Swagger UI do not send it. */
+                Expect?: components["parameters"]["Expect"];
+                /**
+                 * @description 1 to 128 letters, digits and `._~:/+=@-`. The response and the log contain it. The gateway ignores
+                 *     any other value and generates an id.
+                 */
+                "X-Request-Id"?: components["parameters"]["RequestId"];
+            };
+            path: {
+                /**
+                 * @description The name of the buffer, which the client chooses.
+                 * @example weights
+                 */
+                name: components["parameters"]["BufferName"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BufferGetRequest"];
+            };
+        };
+        responses: {
+            /** @description A result for each item, in the order of the request. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Cache-Control": components["headers"]["No-Store"];
+                    Vary: components["headers"]["Vary-Accept"];
+                    "Batch-Failed": components["headers"]["Batch-Failed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BufferGetAnswer"];
                 };
             };
             401: components["responses"]["Unauthorized"];

@@ -12,8 +12,8 @@ export async function openBuffers(
   log: PoolLog,
 ): Promise<Gateway['buffers']> {
   if (config.sharedBuffers === 'off') return undefined;
-  const { SharedBuffers } = await import('../store/buffers/shared-buffers.ts');
-  const opened = await SharedBuffers.open({
+  const { MappedBuffers } = await import('../store/buffers/mapped-buffers.ts');
+  const opened = await MappedBuffers.open({
     scheduler,
     supervisorPid: process.ppid,
     report: (generation, state, detail) => regions.report(generation, state, detail),

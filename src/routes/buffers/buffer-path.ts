@@ -3,7 +3,7 @@ import type { Exchange } from '../../http/exchange.ts';
 import { invalidParameter } from '../../http/request/query.ts';
 import { parseTarget } from '../../http/request/target.ts';
 import { mayUse } from '../../messages/regions.ts';
-import type { SharedBuffer } from '../../store/buffers/shared-buffers.ts';
+import type { MappedBuffer } from '../../store/buffers/mapped-buffers.ts';
 import type { BufferClient } from './buffer-client.ts';
 import { problemOfReply } from './buffer-reply.ts';
 
@@ -28,7 +28,7 @@ export function bufferNameOf({ req }: Exchange, suffix = ''): string {
 export async function findBuffer(
   { buffers, by }: BufferClient,
   name: string,
-): Promise<SharedBuffer> {
+): Promise<MappedBuffer> {
   const buffer = buffers.shared.find(name);
   if (buffer === undefined) throw await whyNotHere(buffers, by, name);
   if (!mayUse(buffer.spec.owner, by)) throw new ProblemError('buffer-not-permitted');

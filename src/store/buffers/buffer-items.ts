@@ -1,7 +1,7 @@
 import { ProblemError } from '../../errors/problems.ts';
 import type { Block } from '../../native/abi/types.ts';
 import type { BlockCopy } from '../../native/regions/copy-blocks.ts';
-import type { Transfer } from '../../native/regions/shared-region.ts';
+import type { Transfer } from '../../native/regions/region.ts';
 import type { WriteOutcome } from '../object-store.ts';
 
 /** Bytes of a buffer. */

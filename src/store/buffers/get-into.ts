@@ -1,7 +1,7 @@
 import { MMC_ERROR } from '../../errors/engine-codes.ts';
 import { ProblemError, sharedProblem } from '../../errors/problems.ts';
 import type { Block } from '../../native/abi/types.ts';
-import type { Transfer } from '../../native/regions/shared-region.ts';
+import type { Transfer } from '../../native/regions/region.ts';
 import { type Caller, peerOf, waitForRoom } from '../../scheduler/arena-room.ts';
 import type { BatchCalls } from '../../scheduler/batch-calls.ts';
 import { partEnd } from '../../scheduler/call-parts.ts';
@@ -18,11 +18,11 @@ import {
   releaseCopies,
 } from './buffer-items.ts';
 import type { Buffers } from './buffers.ts';
-import type { SharedBuffer } from './shared-buffers.ts';
+import type { MappedBuffer } from './mapped-buffers.ts';
 
 export interface GetInto {
   readonly buffers: Buffers;
-  readonly buffer: SharedBuffer;
+  readonly buffer: MappedBuffer;
   /** The problem of a key that may not be read; undefined for others. */
   readonly refuse: (key: string) => ProblemError | undefined;
   readonly caller: Caller;

@@ -1,6 +1,6 @@
 import { ProblemError, sharedProblem } from '../../errors/problems.ts';
 import type { Block, PutOptions } from '../../native/abi/types.ts';
-import type { Transfer } from '../../native/regions/shared-region.ts';
+import type { Transfer } from '../../native/regions/region.ts';
 import type { Caller } from '../../scheduler/arena-room.ts';
 import type { BatchCalls } from '../../scheduler/batch-calls.ts';
 import { refusalOf } from '../admission.ts';
@@ -18,12 +18,12 @@ import {
   releaseCopies,
 } from './buffer-items.ts';
 import type { Buffers } from './buffers.ts';
-import type { SharedBuffer } from './shared-buffers.ts';
+import type { MappedBuffer } from './mapped-buffers.ts';
 
 export interface PutFrom {
   readonly buffers: Buffers;
   readonly store: ObjectStore;
-  readonly buffer: SharedBuffer;
+  readonly buffer: MappedBuffer;
   readonly maxObjectBytes: number;
   readonly options: PutOptions;
   readonly ifExists: IfExists;

@@ -1,8 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Config } from '../../config/config.ts';
-import { namesMemory } from '../../config/shared-buffer-settings.ts';
 import type { Registration } from '../../messages/regions.ts';
-import { memoryNameFault, openSharedObject } from '../../os/shared-objects.ts';
+import { memoryNameFault, openMemoryFile } from '../../os/memory-files.ts';
 import type { RegionRecord } from './region-record.ts';
 
 /** Each takes a descriptor in every process, and a place in the table of the signal handler. */
@@ -40,7 +39,7 @@ export function openRegion(
   const { shmKey, offset, byteSize, owner } = registration;
   const fault = memoryNameFault(shmKey) ?? nameRefusal(shmKey, rules);
   if (fault !== undefined) return refused(`The name ${fault}.`);
-  const opened = openSharedObject(shmKey);
+  const opened = openMemoryFile(shmKey);
   if (typeof opened === 'string') return refused(`The shared memory ${shmKey} ${opened}.`);
   const { descriptor, file, uid, bytes } = opened;
   const refusal =
@@ -112,3 +111,10 @@ function fullness(
   const detail = `${bytes} of ${most} bytes are registered (--shared-buffer-bytes).`;
   return { problem: 'buffers-full', detail };
 }
+
+/** Whether one of the patterns names this shared memory. */
+export const namesMemory = (patterns: readonly string[], shmKey: string): boolean =>
+  patterns.some((pattern) => {
+    const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
+    return new RegExp(`^${parts.join('.*')}$`, 's').test(shmKey);
+  });

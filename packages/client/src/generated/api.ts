@@ -59,6 +59,11 @@ export interface components {
              * @description Bytes of the whole pool (`no-room`).
              */
             capacityBytes?: number;
+            /**
+             * Format: int64
+             * @description Bytes of the object, where they are known. Only in transfers with a buffer.
+             */
+            size?: number;
         };
         /** @description 1 to 255 bytes of UTF-8 without control characters. */
         Key: string;

@@ -2,12 +2,12 @@ import { closeSync } from 'node:fs';
 import { codeName, MMC_OK } from '../../errors/engine-codes.ts';
 import type { RegionSpec, WorkerRegionState } from '../../messages/regions.ts';
 import { type BlockCopy, copyBlocks } from '../../native/regions/copy-blocks.ts';
+import { SharedRegion, type Transfer } from '../../native/regions/region.ts';
 import { RegionLibrary } from '../../native/regions/region-library.ts';
-import { SharedRegion, type Transfer } from '../../native/regions/shared-region.ts';
-import { reopenSharedObject } from '../../os/shared-objects.ts';
+import { reopenMemoryFile } from '../../os/memory-files.ts';
 import type { Scheduler } from '../../scheduler/scheduler.ts';
 
-export interface SharedBuffersOptions {
+export interface MappedBuffersOptions {
   readonly scheduler: Pick<Scheduler, 'registerMemory' | 'unregisterMemory'>;
   /** The process that has the memory open. */
   readonly supervisorPid: number;
@@ -16,7 +16,7 @@ export interface SharedBuffersOptions {
 }
 
 /** Memory of a client in this worker. */
-export class SharedBuffer {
+export class MappedBuffer {
   readonly spec: RegionSpec;
   readonly region: SharedRegion;
   readonly #onBroken: () => void;
@@ -44,23 +44,23 @@ export class SharedBuffer {
 }
 
 /** The regions that this worker has mapped and registered with its engine. */
-export class SharedBuffers {
-  readonly #options: SharedBuffersOptions;
+export class MappedBuffers {
+  readonly #options: MappedBuffersOptions;
   readonly #library: RegionLibrary;
-  readonly #buffers = new Map<number, SharedBuffer>();
-  readonly #byName = new Map<string, SharedBuffer>();
+  readonly #buffers = new Map<number, MappedBuffer>();
+  readonly #byName = new Map<string, MappedBuffer>();
   /** The last change of each region: one follows the other. */
   readonly #changes = new Map<number, Promise<void>>();
 
-  private constructor(options: SharedBuffersOptions, library: RegionLibrary) {
+  private constructor(options: MappedBuffersOptions, library: RegionLibrary) {
     this.#options = options;
     this.#library = library;
   }
 
   /** Resolves with a reason where this process could not survive that a client truncates its memory. */
-  static async open(options: SharedBuffersOptions): Promise<SharedBuffers | string> {
+  static async open(options: MappedBuffersOptions): Promise<MappedBuffers | string> {
     try {
-      return new SharedBuffers(options, await RegionLibrary.open());
+      return new MappedBuffers(options, await RegionLibrary.open());
     } catch (error) {
       return String(error);
     }
@@ -85,7 +85,7 @@ export class SharedBuffers {
     return Object.fromEntries(entries) as Record<string, number>;
   }
 
-  find(name: string): SharedBuffer | undefined {
+  find(name: string): MappedBuffer | undefined {
     return this.#byName.get(name);
   }
 
@@ -112,7 +112,7 @@ export class SharedBuffers {
         region.unmap();
         throw new Error(`the engine refused the memory: ${codeName(code)} (${code})`);
       }
-      const buffer = new SharedBuffer(spec, region, () => report(generation, 'broken', ''));
+      const buffer = new MappedBuffer(spec, region, () => report(generation, 'broken', ''));
       this.#buffers.set(generation, buffer);
       this.#byName.set(spec.name, buffer);
       report(generation, 'mapped', '');
@@ -122,7 +122,7 @@ export class SharedBuffers {
   }
 
   #open({ descriptor, file, offset, byteSize }: RegionSpec): SharedRegion {
-    const own = reopenSharedObject(this.#options.supervisorPid, descriptor, file);
+    const own = reopenMemoryFile(this.#options.supervisorPid, descriptor, file);
     try {
       return new SharedRegion(this.#library, { descriptor: own, offset, bytes: byteSize });
     } catch (error) {

@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { openSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { copyBlocks } from '../../../../src/native/regions/copy-blocks.ts';
+import { SharedRegion } from '../../../../src/native/regions/region.ts';
 import { RegionError, RegionLibrary } from '../../../../src/native/regions/region-library.ts';
-import { SharedRegion } from '../../../../src/native/regions/shared-region.ts';
+import { type SharedMemory, sharedMemory } from '../../../helpers/engine/client-memory.ts';
 import { openTestEngine, type TestClient } from '../../../helpers/engine/native.ts';
-import { type SharedMemory, sharedMemory } from '../../../helpers/engine/shared-memory.ts';
 
 const PAGE = 4096;
 const once = { replicas: 1, prefer: [] };

@@ -6,7 +6,7 @@ const FOLDER = '/dev/shm';
 const MAX_NAME_BYTES = 255;
 
 /** Shared memory that is open for reading and writing. */
-export interface SharedObject {
+export interface MemoryFile {
   readonly descriptor: number;
   /** Device and inode. */
   readonly file: string;
@@ -25,7 +25,7 @@ export function memoryNameFault(shmKey: string): string | undefined {
 }
 
 /** Opens shared memory. Returns the reason as the end of a sentence when it cannot be used. */
-export function openSharedObject(shmKey: string): SharedObject | string {
+export function openMemoryFile(shmKey: string): MemoryFile | string {
   const fault = memoryNameFault(shmKey);
   if (fault !== undefined) return fault;
   const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -49,7 +49,7 @@ export function openSharedObject(shmKey: string): SharedObject | string {
  * Opens the memory that another process of this user has open as `descriptor`: its name may belong to other
  * memory by now. @throws Error unless it is the same file
  */
-export function reopenSharedObject(pid: number, descriptor: number, file: string): number {
+export function reopenMemoryFile(pid: number, descriptor: number, file: string): number {
   const opened = openSync(`/proc/${pid}/fd/${descriptor}`, constants.O_RDWR | constants.O_NONBLOCK);
   const { dev, ino } = fstatSync(opened, { bigint: true });
   if (`${dev}:${ino}` === file) return opened;
