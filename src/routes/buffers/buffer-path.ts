@@ -29,8 +29,13 @@ export async function findBuffer(
   { buffers, by }: BufferClient,
   name: string,
 ): Promise<MappedBuffer> {
-  const buffer = buffers.shared.find(name);
-  if (buffer === undefined) throw await whyNotHere(buffers, by, name);
+  let buffer = buffers.shared.find(name);
+  if (buffer === undefined) {
+    const reason = await whyNotHere(buffers, by, name);
+    // Another client may have registered it in the meantime.
+    buffer = buffers.shared.find(name);
+    if (buffer === undefined) throw reason;
+  }
   if (!mayUse(buffer.spec.owner, by)) throw new ProblemError('buffer-not-permitted');
   if (buffer.state === 'draining') throw new ProblemError('buffer-draining');
   if (buffer.isBroken()) throw new ProblemError('buffer-broken');
@@ -48,6 +53,8 @@ async function whyNotHere(
   const region = reply.regions[0];
   if (region?.state === 'broken') return new ProblemError('buffer-broken');
   if (region?.state === 'draining') return new ProblemError('buffer-draining');
+  // Its client has no response yet.
+  if (region?.state === 'registering') return new ProblemError('buffer-not-found');
   const detail = region?.workers.find(({ state }) => state === 'failed')?.detail;
   return new ProblemError('buffer-unavailable', detail === undefined ? {} : { detail });
 }

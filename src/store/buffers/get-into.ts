@@ -136,7 +136,7 @@ export class BufferGet {
     let end = 0;
     for (const { offset, size, one } of places) {
       if (offset < end) this.#fail(one.index, OVERLAP);
-      end = Math.max(end, offset + size);
+      if (this.#isPending(one)) end = offset + size;
     }
     for (const { index, isCopied, size } of wanted) {
       if (isCopied && size > maxBlockBytes) this.#fail(index, tooLarge(size, maxBlockBytes));
