@@ -57,6 +57,14 @@ export const notPlayed = [
     begins: 'memcache-gateway --listen tls:',
     reason: 'needs certificates of clients; test/integration/security/tls.test.ts does the same',
   },
+  ...['memcache-gateway --listen unix:', 'import http.client', '#define _POSIX_C_SOURCE'].map(
+    (begins) => ({
+      page: 'docs/shared-buffers.md',
+      begins,
+      reason:
+        'needs a gateway with shared buffers; test/integration/buffers/examples.test.ts runs it',
+    }),
+  ),
 ];
 
 /** The start of a line that is played once, in README.md: the other pages use the packages of a checkout. */

@@ -27,6 +27,7 @@ const namesOfEntry = {
     ...['integration/program/metrics-move', 'integration/program/tracing'],
     ...['integration/program/log-level', 'unit/native/start/engine-process'],
     ...['integration/clients/http-client-limits', 'unit/supervisor/supervisor'],
+    'integration/buffers/transfers',
   ],
   /** Processor time and memory for each byte, item and request. */
   costs: [

@@ -383,7 +383,7 @@ function asOther(
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let text = '';
-    child.stdout.on('data', (chunk) => (text += chunk));
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
     child.on('error', reject);
     child.on('close', () => resolve(text));
   });
