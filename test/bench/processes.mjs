@@ -41,7 +41,8 @@ export async function startProgram(file, ...given) {
   const startedMs = performance.now();
   const flags = given.filter((word) => typeof word === 'string');
   const env = Object.assign(withoutSettings(), ...given.filter((word) => typeof word === 'object'));
-  const child = spawn(process.execPath, [file, '--port', '0', '--log-format', 'json', ...flags], {
+  const port = flags.includes('--listen') ? [] : ['--port', '0'];
+  const child = spawn(process.execPath, [file, ...port, '--log-format', 'json', ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env,
   });

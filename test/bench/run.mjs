@@ -2,13 +2,14 @@
 // another commit in the same run. Exits with 1 when a target is missed.
 import { compareWith } from './against.mjs';
 import { helpText, readArguments } from './arguments.mjs';
+import { bufferTargets } from './buffers/buffer-targets.mjs';
 import { rows } from './comparison-rows.mjs';
 import { generator } from './load.mjs';
 import { Run } from './measure.mjs';
 import { resourceTargets } from './resource-targets.mjs';
 import { loadTargets } from './targets.mjs';
 
-const benchmarks = { ...loadTargets, ...resourceTargets };
+const benchmarks = { ...loadTargets, ...resourceTargets, ...bufferTargets };
 const names = { targets: Object.keys(benchmarks), rows: Object.keys(rows) };
 
 /** Runs the benchmarks that the arguments select; resolves with the exit code. */

@@ -488,7 +488,7 @@ describe('a buffer in use', () => {
     process.kill(worker, 'SIGKILL');
     await transfer;
     await until(async () => {
-      const { json } = await request('GET', '/w').catch(() => ({
+      const { json } = await request('GET', '/w').catch((): { json: { inFlight?: number } } => ({
         json: {},
       }));
       return json.inFlight === 0 && gateway.workerPid() !== worker;
