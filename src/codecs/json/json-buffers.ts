@@ -150,16 +150,19 @@ function readItem(
   { operation }: ItemRules,
   where: string,
 ): BufferItem | Promise<BufferItem> {
-  const members = new Set<string>();
   const found: { key?: string; offset?: number; size?: number; layers?: BufferRange[] } = {};
   const read = reader.object((name) => {
-    noteMember(reader, members, name);
+    if (name !== 'key' && name !== 'offset' && name !== 'size' && name !== 'layers') {
+      throw unknownMember(reader, name, 'key, offset, size, layers');
+    }
+    // No set of names: an item costs little more than its text.
+    if (found[name] !== undefined) throw reader.fault(`has the member "${name}" twice in ${where}`);
     if (name === 'key') found.key = reader.string();
-    else if (name === 'offset' || name === 'size') found[name] = reader.integer();
-    else if (name === 'layers') {
+    else if (name !== 'layers') found[name] = reader.integer();
+    else {
       found.layers = [];
       return readLayers(reader, where, found.layers);
-    } else throw unknownMember(reader, name, 'key, offset, size, layers');
+    }
   });
   return afterwards(read, () => {
     const { key, offset, size, layers } = found;

@@ -118,12 +118,31 @@ export class JsonReader {
     this.#skipSpace();
     const start = this.#at;
     const text = this.#text;
+    const plain = this.#plainInteger(start);
+    if (plain >= 0) return plain;
     while (this.#at < text.length && /[-+.\deE]/.test(String.fromCharCode(text[this.#at] ?? 0))) {
       if (++this.#at - start > 32) break;
     }
     const digits = text.toString('latin1', start, this.#at);
     const value = /^-?(?:0|[1-9]\d{0,15})$/.test(digits) ? Number(digits) : Number.NaN;
     if (!Number.isSafeInteger(value)) throw this.fault('needs a whole number', start);
+    return value;
+  }
+
+  /** A number of 1 to 15 digits before a comma or a bracket, as nearly all are; −1 for any other text. */
+  #plainInteger(start: number): number {
+    const text = this.#text;
+    let value = 0;
+    let at = start;
+    for (; at < start + 15; at++) {
+      const digit = (text[at] ?? 0) - 0x30;
+      if (!(digit >= 0 && digit <= 9)) break;
+      value = value * 10 + digit;
+    }
+    const next = text[at];
+    const ends = next === 0x2c || next === 0x7d || next === 0x5d;
+    if (!ends || at === start || (text[start] === 0x30 && at > start + 1)) return -1;
+    this.#at = at;
     return value;
   }
 
