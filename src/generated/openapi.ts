@@ -307,13 +307,7 @@ export interface paths {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                /**
-                 * @description The name of the buffer, which the client chooses.
-                 * @example weights
-                 */
-                name: components["parameters"]["BufferName"];
-            };
+            path?: never;
             cookie?: never;
         };
         /** State of a buffer */
@@ -347,13 +341,7 @@ export interface paths {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                /**
-                 * @description The name of the buffer, which the client chooses.
-                 * @example weights
-                 */
-                name: components["parameters"]["BufferName"];
-            };
+            path?: never;
             cookie?: never;
         };
         get?: never;
@@ -379,13 +367,7 @@ export interface paths {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                /**
-                 * @description The name of the buffer, which the client chooses.
-                 * @example weights
-                 */
-                name: components["parameters"]["BufferName"];
-            };
+            path?: never;
             cookie?: never;
         };
         get?: never;

@@ -463,6 +463,37 @@ describe('a buffer in use', () => {
     memory.close();
   });
 
+  it('reports no success of a get or put during which its client truncates it', async () => {
+    const memory = sharedMemory(8192);
+    await register('x', memory.key, 8192);
+    const there = item();
+    const stored = await request('POST', '/x/put', { items: [there] });
+    assert.equal(stored.json.items?.[0]?.status, 201);
+    await injection.set([{ on: ['get', 'batch_get'], delayAfterUs: 200_000 }]);
+    const reading = request('POST', '/x/get', { items: [there] });
+    await until(async () => (await request('GET', '/x')).json.inFlight === 1);
+    memory.truncate(4096);
+    const [read] = (await reading).json.items ?? [];
+    assert.deepEqual([read?.status, read?.type], [422, '/problems/buffer-broken']);
+    memory.truncate(8192);
+    await register('x', memory.key, 8192);
+    await injection.set([{ on: ['put', 'batch_put'], delayAfterUs: 200_000 }]);
+    const items = [item(), { ...item(), size: 100 }];
+    const writing = request('POST', '/x/put', { items });
+    await until(async () => (await request('GET', '/x')).json.inFlight === 1);
+    memory.truncate(4096);
+    for (const written of (await writing).json.items ?? []) {
+      assert.deepEqual([written.status, written.type], [422, '/problems/buffer-broken']);
+      assert.match(written.detail ?? '', /has removed the object again/);
+    }
+    for (const { key } of items) {
+      assert.equal((await fetch(`${gateway.url}/v1/objects/${key}`)).status, 404);
+    }
+    assert.equal((await request('DELETE', '/x')).status, 204);
+    await injection.clear();
+    memory.close();
+  });
+
   it('is refused by an engine that does not register it, and leaves no mapping', async () => {
     const memory = sharedMemory(4096);
     await injection.set([{ on: 'register_buffer', code: -1 }]);
