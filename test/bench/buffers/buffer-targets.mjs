@@ -15,7 +15,7 @@ const MANY = 1000;
 function engineRates() {
   execFileSync(process.execPath, ['scripts/build-engine.mjs', '--bench']);
   // It exits with 1 when it misses a target of its own.
-  const text = spawnSync('build/native/engine-bench', { encoding: 'utf8' }).stdout;
+  const text = spawnSync(join('build', 'native', 'engine-bench'), { encoding: 'utf8' }).stdout;
   const rateOf = (name) => {
     const found = new RegExp(`^${name} +([\\d.]+) us`, 'm').exec(text);
     if (found === null) throw new Error(`engine-bench did not print ${name}:\n${text}`);
