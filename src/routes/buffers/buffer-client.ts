@@ -15,8 +15,7 @@ export interface BufferClient {
 /** @throws ProblemError `buffers-disabled` for a client that may not use shared buffers */
 export function bufferClientOf({ gateway, grant, req }: Exchange): BufferClient {
   const { buffers } = gateway;
-  if (buffers === undefined)
-    throw disabled('They are off: start the gateway with --shared-buffers on.');
+  if (buffers === undefined) throw disabled(OFF);
   const { socket } = req;
   const token = grant.id ?? null;
   const isAdmin = grant.scopes.includes('admin');
@@ -42,3 +41,6 @@ export function bufferClientOf({ gateway, grant, req }: Exchange): BufferClient 
 }
 
 const disabled = (detail: string): ProblemError => new ProblemError('buffers-disabled', { detail });
+
+const OFF =
+  'They are off (--shared-buffers), or the worker could not set them up, as its log then says.';
