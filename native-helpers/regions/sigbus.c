@@ -56,7 +56,10 @@ static void call_previous(int number, siginfo_t *info, void *context) {
   const struct sigaction action = previous;
   sigset_t block = action.sa_mask;
   sigset_t before;
-  if ((action.sa_flags & SA_RESETHAND) != 0) previous.sa_handler = SIG_DFL, previous.sa_flags = 0;
+  if ((action.sa_flags & SA_RESETHAND) != 0) {
+    previous.sa_handler = SIG_DFL;
+    previous.sa_flags = 0;
+  }
   pthread_sigmask(SIG_BLOCK, &block, &before);
   if ((action.sa_flags & SA_NODEFER) != 0 && sigismember(&action.sa_mask, SIGBUS) == 0) {
     sigset_t own;
