@@ -116,16 +116,10 @@ class Worker {
         void this.#collect(message.id);
         break;
       case 'metrics':
-        this.#channel.scrapes.responded(message.id, message);
-        break;
       case 'surveyed':
-        this.#channel.surveys.responded(message.id, message.report);
-        break;
       case 'logLevelSet':
-        this.#channel.logLevels.responded(message.id, message);
-        break;
       case 'reviewed':
-        this.#channel.reviews.responded(message.id, message.history);
+        this.#channel.responded(message);
         break;
       case 'mapRegion':
       case 'unmapRegion':
