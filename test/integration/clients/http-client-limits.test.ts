@@ -64,6 +64,8 @@ describe('the limits of one client', { timeout: 60_000 }, () => {
       await untilIdle(gateway.url);
     }
     assert.equal(await metric(gateway.url, refusals('in-flight')), 6);
+    // The two clients, and the one that reads the metrics.
+    assert.ok((await metric(gateway.url, 'memcache_gateway_clients')) >= 2);
   });
 
   it('refuse a client that has moved more bytes than those of a second', async () => {

@@ -53,7 +53,7 @@ describe('a gateway that is still loading', () => {
     assert.deepEqual(await gateway.ended, { code: 0, signal: null });
     assert.equal(gateway.stderr(), '');
     const messages = gateway.logged().map(({ msg }) => msg);
-    assert.deepEqual(messages, ['stopping; requests in flight may finish']);
+    assert.deepEqual(messages, ['stopping; requests in flight may finish', 'stopped']);
   });
 
   it('ends by the signal with --check-config', async () => {

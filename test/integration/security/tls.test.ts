@@ -281,6 +281,7 @@ describe('files that change', () => {
     const before = await serialOf();
     const { socket, text } = await connectTls(target());
     const expiry = await metric(admin, 'memcache_gateway_tls_certificate_expiry_timestamp_seconds');
+    const readAt = await metric(admin, 'memcache_gateway_tls_files_read_timestamp_seconds');
     const next = serverCa.server({ days: 20 });
     secret.write({ 'tls.crt': next.cert, 'tls.key': next.key, 'ca.crt': clientCa.cert });
     await until(async () => (await serialOf()) !== before, { deadlineMs: 10_000 });
@@ -289,6 +290,8 @@ describe('files that change', () => {
     socket.destroy();
     const name = 'memcache_gateway_tls_certificate_expiry_timestamp_seconds';
     assert.ok((await metric(admin, name)) < expiry);
+    const now = await metric(admin, 'memcache_gateway_tls_files_read_timestamp_seconds');
+    assert.ok(now > readAt, `${now} is not after ${readAt}`);
   });
 
   it('with faults change nothing, which the log and a metric report', async () => {

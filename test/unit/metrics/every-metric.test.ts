@@ -7,6 +7,8 @@ import { root } from '../../helpers/process/packed.ts';
 
 const moved = 'integration/program/metrics-move';
 const tokens = 'integration/security/token-reload';
+const clients = 'integration/clients/http-client-limits';
+const tls = 'integration/security/tls';
 
 /** The names are those after `memcache_gateway_`, except for the duration of requests. */
 const tests: Readonly<Record<string, string>> = {
@@ -19,6 +21,8 @@ const tests: Readonly<Record<string, string>> = {
   build_info: 'integration/objects/http-operations',
   circuit_open: moved,
   client_disconnects_total: 'integration/connections/http-clients-gone',
+  client_refusals_total: clients,
+  clients,
   coalesced_calls_total: moved,
   coalesced_keys_total: moved,
   coalescing_waiting: moved,
@@ -50,6 +54,11 @@ const tests: Readonly<Record<string, string>> = {
   supervisor_descriptors_ratio: moved,
   text_held_bytes: 'integration/connections/http-held-bodies',
   text_limit_bytes: moved,
+  tls_certificate_expiry_timestamp_seconds: tls,
+  tls_files_failures_total: tls,
+  tls_files_ok: tls,
+  tls_files_read_timestamp_seconds: tls,
+  tls_handshakes_failed_total: tls,
   token_file_failures_total: tokens,
   token_file_ok: tokens,
   token_file_read_timestamp_seconds: tokens,

@@ -122,11 +122,14 @@ describe('the newcomer', () => {
         fenced('console', 'rm kept && touch made && npm start'),
         fenced('sh', 'curl -sS http://127.0.0.1:8080/any'),
         `${fenced('text', '[]')}\n${fenced('console', 'npm ci && npm test')}`,
+        `${fenced('console', 'docker build .')}\n${fenced('console', 'kubectl apply -k .')}`,
       ].join('\n'),
     });
     assert.deepEqual(lines, [
       ...['README.md:1 console: ok', 'README.md:5 sh: ok'],
       'README.md:13 console: not played, runs the tests themselves',
+      'README.md:17 console: not played, needs a container engine; scripts/check-dockerfile-steps.mjs runs the steps of the Dockerfile',
+      'README.md:21 console: not played, needs a cluster; tests check the manifests',
     ]);
     assert.equal(status, 0);
     const left = ['kept', 'made', 'stopped'].filter((name) => fs.existsSync(path.join(root, name)));
