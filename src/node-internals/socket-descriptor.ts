@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import { describeDescriptor, lookUpDescriptor } from './descriptor-lookup.ts';
 import { isEncrypted, nodeFeature } from './node-features.ts';
 
@@ -24,8 +23,7 @@ export function descriptorOf(socket: object): number {
  * the descriptor of a TLS connection would not be encrypted.
  */
 export function plainDescriptorOf(socket: Socket): number {
-  const isPlain = (socket as Partial<TLSSocket>).encrypted === undefined;
-  return feature.enabled && isPlain && socket.writable ? read(socket) : -1;
+  return feature.enabled && !isEncrypted(socket) && socket.writable ? read(socket) : -1;
 }
 
 const read = (socket: object): number => (socket as DescriptorHolder)._handle?.fd ?? -1;
