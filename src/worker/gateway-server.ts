@@ -108,11 +108,12 @@ export class GatewayServer implements RunningGateway {
       return server;
     };
     this.#tls = this.#createTls();
-    const secure = this.#tls && {
-      server: serve(true),
-      handshakes: () => this.#tls?.handshakes ?? 0,
-    };
-    this.#connections = createLiveConnections(serve(false), () => this.#recorder.inFlight, secure);
+    this.#connections = createLiveConnections({
+      server: serve(false),
+      secure: this.#tls && serve(true),
+      inFlight: () => this.#recorder.inFlight,
+      arriving: () => this.#proxied.count + (this.#tls?.handshakes ?? 0),
+    });
     // The worker reports that it is ready first: the start must not wait for code it may not need.
     setImmediate(() => {
       for (const load of [loadApp, loadBulk]) load().catch(() => undefined);
@@ -142,7 +143,7 @@ export class GatewayServer implements RunningGateway {
   }
 
   get connections(): number {
-    return this.#connections.count + this.#proxied.count;
+    return this.#connections.count;
   }
 
   async drain(deadlineMs: number): Promise<boolean> {

@@ -37,7 +37,7 @@ export interface RunningGateway {
   readonly facts: Omit<WorkerFacts, 'type'>;
   /** Serves a connection of which no byte has been read; `tls`: its listener has TLS. */
   accept(socket: Socket, tls: boolean): void;
-  /** Connections that are open, also those whose handshake is not done. */
+  /** Connections that are open, also those that are arriving (live-connections.ts). */
   readonly connections: number;
   /** Lets requests in flight finish; false when some had not after `deadlineMs`. */
   drain(deadlineMs: number): Promise<boolean>;

@@ -17,17 +17,21 @@ const GRACE_LOOKS = 20;
 /** The same for a connection without a request so far: its client is about to send one. */
 const FRESH_LOOKS = 200;
 
-/** Serves the connections with TLS. */
-export interface SecureServer {
+export interface LiveConnectionsOptions {
+  /** Serves the connections without TLS. */
   readonly server: Server;
-  /** Connections whose handshake is not done. */
-  readonly handshakes: () => number;
+  /** Serves the connections with TLS. */
+  readonly secure?: Server | undefined;
+  /** Requests that are being served. */
+  readonly inFlight: () => number;
+  /** Connections that are about to be accepted here: their handshake is not done, or the header of their proxy is not complete. */
+  readonly arriving: () => number;
 }
 
 export interface LiveConnections {
   /** Serves a connection that another server has accepted. */
   accept(socket: Socket): void;
-  /** Connections that are open, also those whose handshake is not done. */
+  /** Connections that are open, also those that are arriving. */
   readonly count: number;
   /** Lets requests in flight finish, and their connections close; false after the deadline. */
   drain(deadlineMs: number): Promise<boolean>;
@@ -56,17 +60,13 @@ function noteRequests(server: Server): void {
 }
 
 /** The connections of a server, until their last bytes are sent. */
-export function createLiveConnections(
-  server: Server,
-  inFlight: () => number,
-  secure?: SecureServer,
-): LiveConnections {
-  const servers = secure === undefined ? [server] : [server, secure.server];
+export function createLiveConnections(options: LiveConnectionsOptions): LiveConnections {
+  const { server, secure, inFlight, arriving } = options;
+  const servers = secure === undefined ? [server] : [server, secure];
   const connections = new LinkedList<Connection>();
   const sockets = (): Socket[] => connections.toArray().map(({ socket }) => socket);
-  const handshakes = (): number => secure?.handshakes() ?? 0;
   const someAreFresh = (): boolean =>
-    handshakes() > 0 || connections.toArray().some(({ isFresh }) => isFresh);
+    arriving() > 0 || connections.toArray().some(({ isFresh }) => isFresh);
   for (const each of servers) noteRequests(each);
   const hasUnsentBytes = (socket: Socket): boolean => socket.writableLength > 0;
   /** Unsent responses count, and refused uploads that the gateway still reads and discards. */
@@ -76,7 +76,7 @@ export function createLiveConnections(
 
   return {
     get count() {
-      return connections.size + handshakes();
+      return connections.size + arriving();
     },
     accept(socket: Tracked) {
       const connection = { socket, isFresh: true, previous: undefined, next: undefined };
@@ -88,7 +88,7 @@ export function createLiveConnections(
       socket.setNoDelay(true);
       // A client may end its side before it has the response; a passed-on socket has lost this option.
       socket.allowHalfOpen = true;
-      const target = isEncrypted(socket) ? secure?.server : server;
+      const target = isEncrypted(socket) ? secure : server;
       target?.emit('connection', socket);
     },
     async drain(deadlineMs) {
@@ -102,7 +102,7 @@ export function createLiveConnections(
         if (graceIsOver && !sockets().some(hasUnsentBytes)) {
           for (const each of servers) each.closeIdleConnections();
         }
-        const finished = !isBusy() && (graceIsOver || connections.size + handshakes() === 0);
+        const finished = !isBusy() && (graceIsOver || connections.size + arriving() === 0);
         if (finished || elapsedMs >= deadlineMs) break;
         await elapse(DRAIN_LOOK_MS);
       }
