@@ -4,13 +4,15 @@ import { proxyList, UNIX } from '../../config/clients/proxies.ts';
 
 /** Where a request comes from. */
 export interface ClientAddress {
-  /** An IP address; `unix` for a client of a Unix socket. */
+  /** An IP address; `unix` for a client of a Unix socket; `unknown` after a reset. */
   readonly address: string;
   /** What counts as one client: an IPv4 address, or the /64 of an IPv6 address. Undefined for a Unix socket. */
   readonly network: string | undefined;
 }
 
 const unixClient: ClientAddress = { address: UNIX, network: undefined };
+/** All such clients count as one: otherwise each connection that its client resets would be a client of its own. */
+const unknownClient: ClientAddress = { address: 'unknown', network: 'unknown' };
 
 const FORWARDED = 'x-forwarded-for';
 
@@ -68,6 +70,7 @@ export class ClientAddresses {
 
   #isTrusted({ address }: ClientAddress): boolean {
     if (address === UNIX) return this.#trustsUnix;
+    if (address === unknownClient.address) return false;
     return this.#trusted?.check(address, isIPv6(address) ? 'ipv6' : 'ipv4') === true;
   }
 }
@@ -75,11 +78,15 @@ export class ClientAddresses {
 /** The address at the other end of a connection. It is remembered: a closed socket has none any more. */
 export function addressOf(socket: Socket): ClientAddress {
   const addressed: Addressed = socket;
-  addressed[own] ??=
-    socket.remoteAddress === undefined
-      ? unixClient
-      : clientAddress(plainAddress(socket.remoteAddress) ?? socket.remoteAddress);
+  addressed[own] ??= peerAddress(socket);
   return addressed[own];
+}
+
+/** A connection that its client has reset has only its own end, and is none of a Unix socket. */
+function peerAddress({ remoteAddress, localAddress, destroyed }: Socket): ClientAddress {
+  if (remoteAddress !== undefined)
+    return clientAddress(plainAddress(remoteAddress) ?? remoteAddress);
+  return localAddress === undefined && !destroyed ? unixClient : unknownClient;
 }
 
 /** A trusted proxy has opened the connection for a client at this address. */

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import net, { type AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { ClientAddresses } from '../../../../src/http/clients/client-address.ts';
 
@@ -65,6 +67,25 @@ describe('the address of a client', () => {
     assert.equal(addressOf(['10.0.0.1'], undefined, '192.0.2.1'), 'unix');
     assert.equal(addressOf(['unix'], undefined, '192.0.2.1'), '192.0.2.1');
     assert.equal(addressOf(['unix'], '10.0.0.1', '192.0.2.1'), '10.0.0.1');
+  });
+});
+
+describe('a connection that its client has reset', () => {
+  it('is not one of a Unix socket, and not of a trusted proxy: it counts with all such connections', async (t) => {
+    // Accepted, but not read: the process learns of the reset only from the kernel.
+    const server = net.createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+    t.after(() => server.close());
+    await once(server, 'listening');
+    const accepting = once(server, 'connection') as Promise<[net.Socket]>;
+    const client = net.connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const [socket] = await accepting;
+    t.after(() => socket.destroy());
+    client.resetAndDestroy();
+    await once(client, 'close');
+    const headers = { 'x-forwarded-for': '192.0.2.1' };
+    const request = { socket, headers } as unknown as IncomingMessage;
+    const found = new ClientAddresses(['unix', '0.0.0.0/0']).of(request);
+    assert.deepEqual(found, { address: 'unknown', network: 'unknown' });
   });
 });
 
