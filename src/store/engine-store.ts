@@ -157,7 +157,7 @@ export class EngineStore implements ObjectStore {
   }
 
   explainNoRoom(problem: ProblemError, neededBytes: number): ProblemError {
-    return explainNoRoom(problem, neededBytes, this.#room());
+    return explainNoRoom(problem, neededBytes, this.#room);
   }
 
   endWaits(): void {

@@ -4,15 +4,17 @@ import type { PoolRoom } from './pool/pool-room.ts';
 /**
  * The problem of a put of `neededBytes` bytes, replicas included, with what is known of the pool. Only a
  * `no-room` is changed: it is retryable only if an eviction can start, and its detail has advice. An
- * object larger than the pool gets `pool-too-small`.
+ * object larger than the pool gets `pool-too-small`. The figures are read for a `no-room` only: they cost a call of
+ * the engine or of the meta service, and most refused puts are of objects that exist.
  */
 export function explainNoRoom(
   problem: ProblemError,
   neededBytes: number,
-  room: PoolRoom | undefined,
+  roomOfPool: () => PoolRoom | undefined,
 ): ProblemError {
   const { slug, options } = problem;
-  if (slug !== 'no-room' || room === undefined) return problem;
+  const room = slug === 'no-room' ? roomOfPool() : undefined;
+  if (room === undefined) return problem;
   const { freeBytes, capacityBytes, evicts } = room;
   if (neededBytes > capacityBytes) {
     const detail = `The object and its replicas have ${neededBytes} bytes, and the whole pool has ${capacityBytes}. Add memory to the pool, or store smaller objects.`;

@@ -381,6 +381,12 @@ describe('engineStore with a pool whose figures are known', () => {
     assert.equal(made.filter((call) => call.startsWith('put a ')).length, 1);
   });
 
+  it('does not read the figures for a put of an object that exists', async () => {
+    const room = (): undefined => assert.fail('the figures were read');
+    const { store, arena } = asynchronous({ put: [-3006] }, countingArena(), { room });
+    assert.equal((await write(store, arena)).slug, 'object-exists');
+  });
+
   it('stops waiting once it knows that nothing is evicted', async () => {
     let asked = 0;
     const room = () => {

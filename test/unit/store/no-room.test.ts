@@ -7,7 +7,7 @@ import { explainNoRoom } from '../../../src/store/no-room.ts';
 const noRoom = problemOfCode('write', -1, 'no-room');
 const room = { capacityBytes: 1000, freeBytes: 100, evicts: false };
 const explained = (neededBytes: number, more = {}, problem: ProblemError = noRoom) =>
-  explainNoRoom(problem, neededBytes, { ...room, ...more });
+  explainNoRoom(problem, neededBytes, () => ({ ...room, ...more }));
 
 describe('a put without room', () => {
   it('may be retried only if an eviction can start', () => {
@@ -51,7 +51,10 @@ describe('a put without room', () => {
   });
 
   it('is unchanged where the pool is not known, and so is every other problem', () => {
-    assert.equal(explainNoRoom(noRoom, 1, undefined), noRoom);
+    assert.equal(
+      explainNoRoom(noRoom, 1, () => undefined),
+      noRoom,
+    );
     const other = new ProblemError('object-exists');
     assert.equal(explained(1, {}, other), other);
   });

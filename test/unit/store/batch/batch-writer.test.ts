@@ -56,7 +56,7 @@ function setup(steps: readonly BatchStep[], given: Given = {}): Setup {
     write,
     poolBytes: sizes.poolBytes,
     explainNoRoom: (problem: ProblemError, neededBytes: number) =>
-      explainNoRoom(problem, neededBytes, sizes.room),
+      explainNoRoom(problem, neededBytes, () => sizes.room),
     changed: (key: string, bytes: number | undefined) =>
       void changes.push(`${key} ${bytes ?? '?'}`),
     reserve: (bytes: number) =>
