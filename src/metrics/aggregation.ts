@@ -130,7 +130,7 @@ function connectionsOf(registry: Registry, own: OwnNumbers): void {
   });
   const responses = new Counter({
     name: 'memcache_gateway_fallback_responses_total',
-    help: 'Responses sent by the supervisor itself, by status.',
+    help: 'Responses sent by the supervisor itself, because no worker was ready or accepted in time, by status.',
     labelNames: ['status'],
     registers,
   });

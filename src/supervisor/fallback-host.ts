@@ -58,7 +58,7 @@ export class FallbackHost {
     void this.#admin.then((server) => server.accept(socket));
   }
 
-  /** Responses sent, by status. */
+  /** Responses sent for lack of a worker, by status. */
   get responses(): ReadonlyMap<number, number> {
     return this.#responses;
   }
@@ -90,6 +90,7 @@ export class FallbackHost {
     this.#access = access;
     return new FallbackServer({
       ...this.#common(access),
+      onResponse: (response) => this.#record(response),
       trustedProxy: this.#options.config.trustedProxy,
       proxyProtocol: this.#options.config.proxyProtocol,
       respond: (request, guards) => fallbackResponse(request, guards, this.#options),
@@ -104,6 +105,7 @@ export class FallbackHost {
     ]);
     return new FallbackServer({
       ...this.#common(new Access({ ...this.#options.config, protect: [] }, null)),
+      onResponse: (response) => this.#recordAdmin(response),
       // Kubelet and Prometheus connect without a proxy.
       trustedProxy: [],
       proxyProtocol: false,
@@ -131,14 +133,23 @@ export class FallbackHost {
       allowHosts: allowHost,
       allowOrigins: allowOrigin,
       idleTimeoutMs,
-      onResponse: (response: ResponseFacts) => this.#record(response),
     };
   }
 
-  #record({ error, ...response }: ResponseFacts): void {
+  #record(response: ResponseFacts): void {
+    const { status } = response;
+    this.#responses.set(status, (this.#responses.get(status) ?? 0) + 1);
+    this.#write(response);
+  }
+
+  /** The supervisor serves these requests always, and not for lack of a worker. Probes need no line in the log. */
+  #recordAdmin(response: ResponseFacts): void {
+    if (response.problem !== 'not-ready') this.#write(response);
+  }
+
+  #write({ error, ...response }: ResponseFacts): void {
     const { log } = this.#options;
     const { status, problem } = response;
-    this.#responses.set(status, (this.#responses.get(status) ?? 0) + 1);
     if (error !== undefined) log.error({ ...response, err: error }, 'request failed');
     else if (status >= 500) {
       if (this.#limit.admits(problem ?? String(status)))

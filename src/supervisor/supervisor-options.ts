@@ -27,7 +27,7 @@ export interface PoolNumbers {
   readonly waitingConnections: number;
   /** Connections served without a worker. */
   readonly fallbackConnections: number;
-  /** Responses sent without a worker, by status. */
+  /** Responses sent for lack of a worker, by status. */
   readonly fallbackResponses: ReadonlyMap<number, number>;
   /** The part of its file descriptors that the supervisor has open; absent where it is not known. */
   readonly descriptorShare?: number | undefined;

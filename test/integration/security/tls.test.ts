@@ -251,6 +251,13 @@ describe('the listener for operators', () => {
     assert.equal((await fetch(`${admin}/readyz?a=b`)).status, 400);
   });
 
+  it('does not count its responses as those for lack of a worker', async () => {
+    assert.equal((await fetch(`${admin}/docs`)).status, 404);
+    const text = await (await fetch(`${admin}/metrics`)).text();
+    assert.match(text, /^memcache_gateway_build_info/m);
+    assert.doesNotMatch(text, /^memcache_gateway_fallback_responses_total\{status="404"\}/m);
+  });
+
   it('closes connections beyond 64, and serves again when one has closed', async () => {
     const { port } = new URL(admin);
     const open = () => {
