@@ -14,8 +14,8 @@ export function beginConnection(clients: Clients, connection: Connection): void 
 }
 
 /**
- * Finds the client of a request whose head is checked: its token, or its address. A request below /v1/
- * counts among those of the client in flight until the exchange ends.
+ * Finds the client of a request whose head is checked: its token, or its address. A request below /v1/,
+ * or one of the status page with a query, counts among those of the client in flight until the exchange ends.
  * @throws ProblemError `client-busy`, `client-too-fast`
  */
 export function admitClient(exchange: Exchange, { network }: ClientAddress): void {
@@ -31,8 +31,13 @@ export function admitClient(exchange: Exchange, { network }: ClientAddress): voi
   exchange.client = client;
 }
 
-const isCounted = (url: string): boolean =>
-  url.startsWith('/v1/') || (!url.startsWith('/') && parseTarget(url).path.startsWith('/v1/'));
+function isCounted(url: string): boolean {
+  if (url.startsWith('/v1/')) return true;
+  if (url.startsWith('/') && !url.startsWith('/?')) return false;
+  const { path, query } = parseTarget(url);
+  // The status page asks the engine for the key in its query.
+  return path === '/' ? query !== '' : path.startsWith('/v1/');
+}
 
 const unnamed = Symbol('unnamed client');
 

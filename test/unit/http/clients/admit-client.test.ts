@@ -45,10 +45,15 @@ describe('the client of a request', () => {
     assert.equal(clients.size, 0);
   });
 
-  it('counts requests below /v1/, also in absolute form, and no others', () => {
+  it('counts requests below /v1/ and lookups of the status page, also in absolute form, and no others', () => {
     for (const [url, count] of [
       ['/v1/objects/a', 1],
       ['http://host/v1/objects/a', 1],
+      ['/?key=a', 1],
+      ['/?%6bey=a', 1],
+      ['http://host/?key=a', 1],
+      ['/', 0],
+      ['http://host/', 0],
       ['/livez', 0],
       ['/readyz', 0],
       ['/metrics', 0],
