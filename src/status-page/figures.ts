@@ -82,7 +82,7 @@ export function trafficPart(history: PoolHistory | undefined, mayShow: boolean):
   if (history === undefined) return NO_REPORT;
   const points = history.points.filter(({ agoMs }) => agoMs <= SPAN_MS);
   const agesMs = points.map(({ agoMs }) => agoMs);
-  const early = 'No figures yet: the first come 20 seconds after the start.';
+  const early = 'No figures yet: the first come some 10 seconds after the start.';
   const empty = points.length === 0 ? early : 'No such requests in this time.';
   const throughput = { agesMs, empty: early };
   const charts = [

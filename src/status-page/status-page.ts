@@ -22,8 +22,8 @@ export interface StatusFigures {
 
 const REFRESH_SECONDS = 30;
 
-const commands = `printf 'hello, pool' | curl -T - http://HOST:PORT/v1/objects/greeting
-curl http://HOST:PORT/v1/objects/greeting`;
+const commands = `printf 'hello, pool' | curl -T - ADDRESS/v1/objects/greeting
+curl ADDRESS/v1/objects/greeting`;
 
 const rows = links.map(
   ({ path, description }) =>
@@ -58,7 +58,7 @@ ${trafficPart(history, rights.traffic)}
 ${rows.join('\n')}
 </tbody>
 </table>
-<p>Store an object and read it, with the address of this page:</p>
+<p>Store an object and read it, with the address of this page in the place of <code>ADDRESS</code>:</p>
 <pre><code>${commands}</code></pre>
 </main>`,
   );

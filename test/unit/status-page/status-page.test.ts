@@ -38,7 +38,7 @@ describe('the status page', () => {
     const digest = createHash('sha256').update(style).digest('base64');
     assert.match(pageFields['Content-Security-Policy'] ?? '', /^default-src 'none'; /);
     assert.ok(pageFields['Content-Security-Policy']?.includes(`style-src 'sha256-${digest}'`));
-    assert.doesNotMatch(page, /<script| on[a-z]+="|style="|<link|<img|https?:\/\/(?!HOST)/);
+    assert.doesNotMatch(page, /<script| on[a-z]+="|style="|<link|<img|https?:\/\//);
   });
 
   it('names every picture for those who do not see it', () => {
