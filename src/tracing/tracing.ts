@@ -21,6 +21,7 @@ import {
 import type { Exchange, Recorded, RequestSpan } from '../http/exchange.ts';
 import { hashedKey } from '../http/exchange-log.ts';
 import { traceParentOf } from '../http/request/trace-context.ts';
+import { isEncrypted } from '../node-internals/node-features.ts';
 import type { CallTrace, CallTracer, TracedCall } from '../scheduler/call-trace.ts';
 
 export interface Tracing extends CallTracer {
@@ -71,7 +72,7 @@ function startSpan(tracer: Tracer, { req, method, requestId }: Exchange, parent:
   const attributes: Attributes = {
     'http.request.method': isKnown ? method : '_OTHER',
     ...(isKnown ? {} : { 'http.request.method_original': method }),
-    'url.scheme': 'encrypted' in req.socket ? 'https' : 'http',
+    'url.scheme': isEncrypted(req.socket) ? 'https' : 'http',
     'network.protocol.version': req.httpVersion,
     'memcache_gateway.request_id': requestId,
   };

@@ -76,7 +76,7 @@ export async function createApp(
     return showStatus(exchange);
   });
 
-  app.use(asPage(gateway), await docsRoutes({ tls: false }));
+  app.use(asPage(gateway), await docsRoutes());
   app.use(() => {
     throw new ProblemError('no-such-resource');
   });

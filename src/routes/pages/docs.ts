@@ -6,15 +6,11 @@ import { announcesBody, bodyNotTaken } from '../../http/request/framing.ts';
 import { parseQuery } from '../../http/request/query.ts';
 import { parseTarget } from '../../http/request/target.ts';
 import { makeDocument, sendDocument } from '../../http/response/document.ts';
+import { isEncrypted } from '../../node-internals/node-features.ts';
 import { loadDescription } from './description.ts';
 import { htmlPage, plainPagePolicy } from './html-page.ts';
 import { getProblem, listProblems } from './problems.ts';
 import { getStartPage } from './start-page.ts';
-
-export interface DocsOptions {
-  /** Whether clients reach the gateway over TLS: browsers accept the headers about it only then. */
-  readonly tls: boolean;
-}
 
 const page = htmlPage(
   'memcache-gateway: API',
@@ -86,15 +82,21 @@ const docsPolicy = {
   'frame-ancestors': ["'none'"],
 };
 
-/** Browsers that got a page over plain HTTP ignore these headers, and say so in their console. */
-function pageSecurity(directives: Record<string, string[]>, { tls }: DocsOptions): RequestHandler {
-  return helmet({
-    contentSecurityPolicy: { useDefaults: false, directives },
-    strictTransportSecurity: tls,
-    crossOriginOpenerPolicy: tls,
-    originAgentCluster: tls,
-    xFrameOptions: { action: 'deny' },
-  });
+/**
+ * Browsers that got a page over plain HTTP ignore the headers about its origin, and say so in their console.
+ * Strict-Transport-Security is never sent: it would also hold for the plain listeners of the same host.
+ */
+function pageSecurity(directives: Record<string, string[]>): RequestHandler {
+  const handlerFor = (tls: boolean) =>
+    helmet({
+      contentSecurityPolicy: { useDefaults: false, directives },
+      strictTransportSecurity: false,
+      crossOriginOpenerPolicy: tls,
+      originAgentCluster: tls,
+      xFrameOptions: { action: 'deny' },
+    });
+  const [plain, secure] = [handlerFor(false), handlerFor(true)];
+  return (req, res, next) => (isEncrypted(req.socket) ? secure : plain)(req, res, next);
 }
 
 /** Refuses a body, as the data routes do: no code reads it. */
@@ -121,11 +123,11 @@ const onlyGet: RequestHandler = (req) => {
  * /problems. Faults are thrown as ProblemError, to which the application responds; other paths go on
  * to the next route.
  */
-export async function docsRoutes(options: DocsOptions): Promise<Router> {
+export async function docsRoutes(): Promise<Router> {
   const description = await loadDescription();
   const router = express.Router({ caseSensitive: true, strict: true });
-  const docsSecurity = pageSecurity(docsPolicy, options);
-  const plainSecurity = pageSecurity(plainPagePolicy, options);
+  const docsSecurity = pageSecurity(docsPolicy);
+  const plainSecurity = pageSecurity(plainPagePolicy);
 
   const paths = ['/', '/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/problems', PROBLEM];
   const everything = [...paths, '/docs/page.css', '/docs/page.js', ASSETS];
