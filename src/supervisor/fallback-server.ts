@@ -114,7 +114,7 @@ export class FallbackServer implements ConnectionHandler {
     });
     socket.on('error', () => {});
     const isTls = isOverTls(socket);
-    this.#proxied.accept(socket, (ready) => {
+    this.#proxied.accept(socket, isTls, (ready) => {
       if (!isTls) this.#server.emit('connection', ready);
       else if (this.#tls === undefined) ready.destroy();
       else this.#tls.accept(ready);

@@ -135,7 +135,7 @@ export class GatewayServer implements RunningGateway {
   }
 
   accept(socket: Socket, tls: boolean): void {
-    this.#proxied.accept(socket, (ready) => {
+    this.#proxied.accept(socket, tls, (ready) => {
       if (!tls) this.#connections.accept(ready);
       else if (this.#tls === undefined) ready.destroy();
       else this.#tls.accept(ready);

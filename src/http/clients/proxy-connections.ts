@@ -35,8 +35,8 @@ export class ProxyConnections {
     return this.#reading.size;
   }
 
-  /** Calls `serve` when the connection may be read as HTTP: at once, unless a header comes first. */
-  accept(socket: Socket, serve: (socket: Socket) => void): void {
+  /** Calls `serve` when the connection may be read as HTTP, or as TLS: at once, unless a header comes first. */
+  accept(socket: Socket, isTls: boolean, serve: (socket: Socket) => void): void {
     if (!this.#isOn || !this.#addresses.trusts(addressOf(socket))) {
       serve(socket);
       return;
@@ -65,7 +65,8 @@ export class ProxyConnections {
       const rest = received.subarray(header.bytes);
       if (rest.length > 0) socket.unshift(rest);
       serve(socket);
-      socket.resume();
+      // TLS takes the bytes behind the header by itself; the socket would drop them.
+      if (!isTls) socket.resume();
     };
     const end = (): void => void socket.destroy();
     const ignore = (): void => undefined;

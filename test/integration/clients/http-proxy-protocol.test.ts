@@ -4,29 +4,21 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { describe, it } from 'node:test';
 import { withGateway } from '../../helpers/http/lanes.ts';
+import { PROXY_ADDRESS, proxyHeader } from '../../helpers/http/proxy.ts';
 import { connectRaw, requestHead } from '../../helpers/http/raw-connection.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
 import { untilIdle } from '../../helpers/process/metrics.ts';
 import { until } from '../../helpers/process/until.ts';
 
-const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
-/** A header for a client at 10.0.0.`last`. */
-const headerOf = (last: number): Buffer =>
-  Buffer.concat([
-    signature,
-    Buffer.from([0x21, 0x11, 0, 12, 10, 0, 0, last, 127, 0, 0, 1, 0x30, 0x39, 0, 80]),
-  ]);
-
-const proxy = '127.0.0.9';
 const options = {
   args: [
-    ...['--trusted-proxy', proxy, '--proxy-protocol', '--idle-timeout-ms', '1000'],
+    ...['--trusted-proxy', PROXY_ADDRESS, '--proxy-protocol', '--idle-timeout-ms', '1000'],
     ...['--client-in-flight', '1', '--access-log'],
   ],
 };
 
 withGateway(options, (gateway) => {
-  const connect = () => connectRaw(gateway().port, proxy);
+  const connect = () => connectRaw(gateway().port, PROXY_ADDRESS);
   const get = (path: string) => ({ method: 'GET', path });
   const { store } = requestTo(gateway);
 
@@ -34,7 +26,7 @@ withGateway(options, (gateway) => {
     it('is served behind its header, however the bytes arrive', async () => {
       const size = 300_000;
       const path = `/v1/objects/${await store(Buffer.alloc(size, 7))}`;
-      const whole = Buffer.concat([headerOf(1), Buffer.from(requestHead('GET', path))]);
+      const whole = Buffer.concat([proxyHeader(1), Buffer.from(requestHead('GET', path))]);
       for (const cut of [0, 1, 12, 16, 27, 28, 29, whole.length]) {
         const connection = await connect();
         for (const piece of [whole.subarray(0, cut), whole.subarray(cut)]) {
@@ -53,7 +45,7 @@ withGateway(options, (gateway) => {
       const path = '/v1/objects/behind-a-header';
       const head = requestHead('PUT', path, { 'Content-Length': body.length });
       const connection = await connect();
-      connection.send(Buffer.concat([headerOf(1), Buffer.from(head), body]));
+      connection.send(Buffer.concat([proxyHeader(1), Buffer.from(head), body]));
       assert.equal((await connection.next({ method: 'PUT', path })).status, 201);
       connection.destroy();
     });
@@ -61,13 +53,13 @@ withGateway(options, (gateway) => {
     it('is one of the client that the header names, in limits and in the log', async () => {
       const upload = requestHead('PUT', '/v1/objects/slow', { 'Content-Length': 10 });
       const held = await connect();
-      held.send(Buffer.concat([headerOf(7), Buffer.from(upload)]));
+      held.send(Buffer.concat([proxyHeader(7), Buffer.from(upload)]));
       const path = '/v1/objects/missing';
       const status = async (last: number): Promise<number> => {
         const connection = await connect();
         // The client is no trusted proxy, so its X-Forwarded-For does not count.
         const head = requestHead('GET', path, { 'X-Forwarded-For': '9.9.9.9' });
-        connection.send(Buffer.concat([headerOf(last), Buffer.from(head)]));
+        connection.send(Buffer.concat([proxyHeader(last), Buffer.from(head)]));
         const answer = await connection.next(get(path));
         connection.destroy();
         return answer.status;
@@ -95,10 +87,10 @@ withGateway(options, (gateway) => {
 
     it('is closed if its header is not complete in time, or the proxy ends before', async () => {
       const late = await connect();
-      late.send(headerOf(1).subarray(0, 27));
+      late.send(proxyHeader(1).subarray(0, 27));
       assert.equal((await late.closed()).rest.length, 0);
       const ended = await connect();
-      ended.send(headerOf(1).subarray(0, 27));
+      ended.send(proxyHeader(1).subarray(0, 27));
       ended.socket.end();
       assert.equal((await ended.closed()).rest.length, 0);
     });
@@ -108,7 +100,7 @@ withGateway(options, (gateway) => {
     it('is served without a header, and refused with one', async () => {
       assert.equal((await fetch(`${gateway().url}/livez`)).status, 200);
       const socket = net.connect(gateway().port, '127.0.0.1');
-      socket.write(headerOf(1));
+      socket.write(proxyHeader(1));
       const [chunk] = (await once(socket, 'data')) as [Buffer];
       assert.match(chunk.toString('latin1'), /^HTTP\/1\.1 400 /);
       socket.destroy();

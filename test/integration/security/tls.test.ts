@@ -7,6 +7,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import tls from 'node:tls';
+import { PROXY_ADDRESS, portOf, startProxy } from '../../helpers/http/proxy.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
 import { metric } from '../../helpers/process/metrics.ts';
 import { authorization, testToken, writeTokens } from '../../helpers/process/token-files.ts';
@@ -45,6 +46,7 @@ before(async () => {
       ...['--tls-client-ca', secret.file('ca.crt'), '--token-file', tokenFile],
       ...['--tls-client-scopes', 'CN=reader=read;CN=writer=a=read,write', '--ready-when', 'all'],
       ...['--idle-timeout-ms', `${IDLE_MS}`, '--disable-node-features', 'socket-descriptor'],
+      ...['--trusted-proxy', PROXY_ADDRESS, '--proxy-protocol'],
     ],
   });
   [admin] = gateway.ready['adminAddresses'] as [string];
@@ -233,6 +235,21 @@ describe('a client certificate', () => {
       again.socket.write(`GET ${object} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
       await until(() => /^HTTP\/1.1 200 /.test(again.text()));
       again.socket.destroy();
+    }
+  });
+});
+
+describe('a connection with TLS of a proxy that speaks the PROXY protocol', () => {
+  it('is one of the client in its header, however the handshake arrives behind it', async (t) => {
+    for (const [last, cut] of [0, 20, 28].entries()) {
+      const proxy = await startProxy(gateway.port, last, cut);
+      t.after(() => proxy.close());
+      const { status } = await requestTls(
+        { port: portOf(proxy), ca: serverCa.cert },
+        { path: object },
+      );
+      assert.equal(status, 401);
+      await until(() => gateway.logged().some((line) => line['client'] === `10.0.0.${last}`));
     }
   });
 });

@@ -8,6 +8,7 @@ import { fallbackResponse } from '../../../src/supervisor/fallback-responses.ts'
 import { FallbackServer } from '../../../src/supervisor/fallback-server.ts';
 import { listen, type TcpListener } from '../../../src/supervisor/listeners/listener.ts';
 import { newTicketKeys } from '../../../src/tls/material.ts';
+import { PROXY_ADDRESS, portOf, startProxy } from '../../helpers/http/proxy.ts';
 import { until } from '../../helpers/process/until.ts';
 import { certificateFolder } from '../../helpers/tls/certificates.ts';
 import { connectTls, requestTls } from '../../helpers/tls/tls-client.ts';
@@ -27,8 +28,8 @@ before(async () => {
     access: new Access(config, null, clientCa.cert),
     allowHosts: [],
     allowOrigins: [],
-    trustedProxy: [],
-    proxyProtocol: false,
+    trustedProxy: [PROXY_ADDRESS],
+    proxyProtocol: true,
     idleTimeoutMs: 30_000,
     tls: { material, TlsConnections },
     respond: (request, guards) =>
@@ -53,6 +54,15 @@ after(() => {
 const target = () => ({ port: listener.port, ca: ca.cert });
 
 describe('the fallback server on a listener with TLS', () => {
+  it('responds behind the header of a proxy, however the handshake arrives', async (t) => {
+    for (const cut of [0, 20, 28]) {
+      const proxy = await startProxy(listener.port, 7, cut);
+      t.after(() => proxy.close());
+      const answer = await requestTls({ port: portOf(proxy), ca: ca.cert }, { path: '/livez' });
+      assert.equal(answer.status, 200);
+    }
+  });
+
   it('responds over TLS, and judges client certificates as a worker does', async () => {
     const identity = clientCa.client('admin');
     assert.equal((await requestTls(target(), { path: '/livez' })).status, 200);
