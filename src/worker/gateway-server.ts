@@ -1,9 +1,7 @@
-import type { RequestListener, Server } from 'node:http';
+import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import { ClientAddresses, takeAddress } from '../http/clients/client-address.ts';
 import { ProxyConnections } from '../http/clients/proxy-connections.ts';
-import { handleConnections } from '../http/connection/connection-handler.ts';
-import { createConnectionServer } from '../http/connection/connection-server.ts';
 import { handshakeFaults } from '../http/connection/handshake-fault.ts';
 import {
   createLiveConnections,
@@ -38,6 +36,7 @@ import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { ExchangeRecorder } from './exchange-recorder.ts';
 import { createGateway } from './gateway.ts';
+import { createHttpServer } from './http-server.ts';
 import { RequestServer } from './request-server.ts';
 import type { GatewayStart, RunningGateway } from './running-gateway.ts';
 
@@ -100,13 +99,7 @@ export class GatewayServer implements RunningGateway {
       gateway: this.#gateway,
       recorder: this.#recorder,
     });
-    const serve = (isTls: boolean): Server => {
-      const { idleTimeoutMs, keepAliveMs: keepAliveTimeout } = config;
-      const server = createConnectionServer({ idleTimeoutMs, keepAliveTimeout, isTls });
-      handleConnections(server, requests);
-      limitSilence(server, requests, 2 * idleTimeoutMs);
-      return server;
-    };
+    const serve = (isTls: boolean) => createHttpServer(config, requests, isTls);
     this.#tls = this.#createTls();
     this.#connections = createLiveConnections({
       server: serve(false),
@@ -250,17 +243,4 @@ export class GatewayServer implements RunningGateway {
       return createApp(this.#gateway, health, options);
     });
   }
-}
-
-/**
- * Closes a connection on which no byte has moved for `timeoutMs`, unless a request is being served:
- * transfers have limits of their own. A small response that waits in the socket for a slow reader has no other limit.
- * A slow head gets its 408 first, from `headersTimeout`.
- */
-function limitSilence(server: Server, requests: RequestServer, timeoutMs: number): void {
-  server.timeout = timeoutMs;
-  server.on('timeout', (socket: Socket) => {
-    if (requests.isServing(socket)) socket.setTimeout(timeoutMs);
-    else socket.destroy();
-  });
 }
