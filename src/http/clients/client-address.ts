@@ -102,12 +102,11 @@ export function takeAddress(socket: Socket, accepted: Socket): void {
 /** An address without port and brackets; an IPv4 address in IPv6 form is one of IPv4. Undefined for other texts. */
 function plainAddress(text: string): string | undefined {
   const [, bracketed] = /^\[([^\]]*)\](?::\d+)?$/.exec(text) ?? [];
-  const bare = (bracketed ?? text).replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
-  if (bracketed === undefined) {
-    const [, withoutPort = bare] = /^([\d.]+):\d+$/.exec(bare) ?? [];
-    if (isIPv4(withoutPort)) return withoutPort;
-  }
-  return isIPv4(bare) || isIPv6(bare) ? bare : undefined;
+  const bare = (bracketed ?? text).replace(/%.*$/, '');
+  const [, withoutPort = bare] = /^((?:::ffff:)?[\d.]+):\d+$/i.exec(bare) ?? [];
+  const address = bracketed === undefined ? withoutPort : bare;
+  if (isIPv4(address)) return address;
+  return isIPv6(address) ? (mappedIPv4(address) ?? address) : undefined;
 }
 
 const clientAddress = (address: string): ClientAddress => ({
@@ -116,16 +115,37 @@ const clientAddress = (address: string): ClientAddress => ({
 });
 
 /** The /64 of an IPv6 address: providers give a whole one to each customer, who may use any address of it. */
-function networkOf(address: string): string {
-  const [head = '', tail] = address.toLowerCase().split('::');
-  const groups = head === '' ? [] : head.split(':');
-  if (tail !== undefined) {
-    const last = tail === '' ? [] : tail.split(':');
-    // An IPv4 address at the end stands for two groups.
-    const width = last.length + (tail.includes('.') ? 1 : 0);
-    while (groups.length + width < 8) groups.push('0');
-    groups.push(...last);
-  }
-  const network = groups.slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ''));
-  return `${network.join(':')}::/64`;
+const networkOf = (address: string): string =>
+  `${groupsOf(address)
+    .slice(0, 4)
+    .map((group) => group.toString(16))
+    .join(':')}::/64`;
+
+/**
+ * The IPv4 address that an IPv6 address stands for (RFC 4291 §2.5.5.2), however it is written: all of them
+ * are in one /64, and would be one client. Proxies that listen on `::` name their IPv4 clients in this way.
+ */
+function mappedIPv4(address: string): string | undefined {
+  const groups = groupsOf(address);
+  const [high = 0, low = 0] = groups.slice(MAPPED.length);
+  const isMapped = MAPPED.every((group, at) => group === groups[at]);
+  return isMapped ? [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.') : undefined;
+}
+
+const MAPPED = [0, 0, 0, 0, 0, 0xffff];
+
+/** The eight groups of 16 bits of an IPv6 address. */
+function groupsOf(address: string): number[] {
+  const [head = [], tail = []] = address.split('::').map(groupsIn);
+  return [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
+}
+
+/** The groups that are written in a part of an IPv6 address. An IPv4 address at the end stands for two. */
+function groupsIn(part: string): number[] {
+  if (part === '') return [];
+  return part.split(':').flatMap((text) => {
+    if (!text.includes('.')) return [Number.parseInt(text, 16)];
+    const [a = 0, b = 0, c = 0, d = 0] = text.split('.').map(Number);
+    return [(a << 8) | b, (c << 8) | d];
+  });
 }

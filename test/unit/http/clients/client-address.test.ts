@@ -50,6 +50,26 @@ describe('the address of a client', () => {
     assert.equal(addressOf(proxies, '::1', '::ffff:192.0.2.1'), '192.0.2.1');
   });
 
+  it('is that of IPv4 in every notation of its IPv6 form, so that clients of a proxy are not one', () => {
+    for (const mapped of [
+      '::ffff:192.0.2.1',
+      '::FFFF:c000:201',
+      '::ffff:c000:0201',
+      '0:0:0:0:0:ffff:c000:201',
+      '0::0:ffff:192.0.2.1',
+      '[::ffff:c000:201]:80',
+    ]) {
+      const expected = { address: '192.0.2.1', network: '192.0.2.1' };
+      assert.deepEqual(find(['127.0.0.1'], '127.0.0.1', mapped), expected, mapped);
+      const connection = mapped.replace(/^\[(.*)\]:80$/, '$1');
+      assert.deepEqual(find([], connection), expected, connection);
+      assert.equal(addressOf(['192.0.2.1'], connection, '10.0.0.9'), '10.0.0.9', connection);
+    }
+    for (const other of ['::fffe:c000:201', '::1:ffff:c000:201', '::ffff:0:c000:201', '::']) {
+      assert.equal(find([], other).address, other);
+    }
+  });
+
   it('is found at the ends of a network, and not one address beyond', () => {
     const proxies = ['10.0.0.4/30'];
     for (const [from, expected] of [
