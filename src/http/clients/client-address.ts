@@ -6,7 +6,7 @@ import { proxyList, UNIX } from '../../config/clients/proxies.ts';
 export interface ClientAddress {
   /** An IP address; `unix` for a client of a Unix socket; `unknown` after a reset. */
   readonly address: string;
-  /** What counts as one client: an IPv4 address, or the /64 of an IPv6 address. Undefined for a Unix socket. */
+  /** What counts as one client: an IPv4 address, or the /64 of an IPv6 address. Undefined for the others. */
   readonly network: string | undefined;
 }
 

@@ -6,8 +6,13 @@ import { describe, it } from 'node:test';
 import { ClientAddresses } from '../../../../src/http/clients/client-address.ts';
 
 /** The address of a request from `remoteAddress`, or over a Unix socket. */
-function find(proxies: readonly string[], remoteAddress: string | undefined, forwarded?: string) {
-  const socket = { remoteAddress };
+function find(
+  proxies: readonly string[],
+  remoteAddress: string | undefined,
+  forwarded?: string,
+  others: Partial<net.Socket> = {},
+) {
+  const socket = { remoteAddress, destroyed: false, ...others };
   const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded };
   const request = { socket, headers } as unknown as IncomingMessage;
   return new ClientAddresses(proxies).of(request);
@@ -87,6 +92,13 @@ describe('the address of a client', () => {
     assert.equal(addressOf(['10.0.0.1'], undefined, '192.0.2.1'), 'unix');
     assert.equal(addressOf(['unix'], undefined, '192.0.2.1'), '192.0.2.1');
     assert.equal(addressOf(['unix'], '10.0.0.1', '192.0.2.1'), '10.0.0.1');
+  });
+
+  it('is not unix if the client of a TCP connection has left, which is no trusted proxy then', () => {
+    for (const left of [{ localAddress: '127.0.0.1' }, { destroyed: true }]) {
+      const found = find(['unix', '0.0.0.0/0', '::/0'], undefined, '192.0.2.1', left);
+      assert.deepEqual(found, { address: 'unknown', network: 'unknown' });
+    }
   });
 });
 
