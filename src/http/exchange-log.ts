@@ -44,7 +44,8 @@ export interface ExchangeLog {
  * Logs the requests that failed (5xx as errors, 4xx as information), the slow ones and those whose
  * client disconnected, the batches of which items failed, or all of them with --access-log. The ordinary responses of a cache are no failures:
  * a miss, a duplicate, a failed condition, a range past the end. Of refusals, 503, 504 and 507 a few lines are
- * logged for each problem, and the number of others, unless --access-log is on.
+ * logged for each problem, and the number of others, unless --access-log is on. The same holds for clients
+ * that disconnected or read too slowly: otherwise a client could fill the disk.
  */
 export function exchangeLog(
   logger: Logger,
@@ -55,6 +56,11 @@ export function exchangeLog(
     const line = { problem, suppressed };
     if (problem.startsWith(ITEMS)) {
       logger.warn(line, 'items of more batches failed; only the number of batches is logged');
+    } else if (isOfClient(problem)) {
+      logger.info(
+        { outcome: problem, suppressed },
+        'more requests ended in this way; only their number is logged',
+      );
     } else if (isRefusal(problem)) {
       logger.info(line, 'more requests were refused; only their number is logged');
     } else logger.error(line, 'more requests failed; only their number is logged');
@@ -70,16 +76,15 @@ export function exchangeLog(
     const isOrdinary = !failed && !ours && !slow && !left && cutOff === undefined;
     if (isOrdinary && items === undefined && !accessLog) return;
     const shared = failed && isLimited(status) ? (exchange.problem ?? String(status)) : undefined;
-    const kind = shared ?? (isOrdinary ? items?.kind : undefined);
+    const ofClient = left ? DISCONNECTED : cutOff === undefined ? undefined : CUT_OFF;
+    const kind = shared ?? (ours ? undefined : ofClient) ?? (isOrdinary ? items?.kind : undefined);
     if (kind !== undefined && !accessLog && !limit.admits(kind)) return;
     const line = {
       ...lineOf(exchange, status, durationMs),
       ...(items === undefined ? {} : { failedItems: items.counts }),
     };
     if (ours) logger.error(line, 'request failed');
-    else if (left) logger.info(line, 'client disconnected');
-    else if (cutOff !== undefined)
-      logger.info(line, 'response cut off: the client reads too slowly');
+    else if (ofClient !== undefined) logger.info(line, ofClient);
     else if (slow) logger.warn(line, 'slow request');
     else if (items !== undefined && !failed) logger.warn(line, 'items of a batch failed');
     else logger.info(line, failed ? 'request refused' : 'request');
@@ -95,6 +100,11 @@ function isRefusal(problem: string): boolean {
   const kinds: Readonly<Record<string, { readonly status: number }>> = problemKinds;
   return (kinds[problem]?.status ?? Number(problem)) < 500;
 }
+
+/** Ends of requests that any client can cause as often as it likes. They are kinds of lines, and their texts. */
+const DISCONNECTED = 'client disconnected';
+const CUT_OFF = 'response cut off: the client reads too slowly';
+const isOfClient = (kind: string): boolean => kind === DISCONNECTED || kind === CUT_OFF;
 
 /** Begins the kind of lines about failed items. */
 const ITEMS = 'items: ';

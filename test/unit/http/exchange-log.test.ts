@@ -274,6 +274,32 @@ describe('exchangeLog in an overload', () => {
     }
   });
 
+  it('limits the lines about clients that disconnect or read too slowly, but not those of defects', () => {
+    const gone = { headersSent: true, destroyed: true, writableFinished: false } as ServerResponse;
+    for (const [changes, outcome] of [
+      [{ res: gone }, 'client disconnected'],
+      [{ res: gone, cutOff: 'too slow' }, 'response cut off: the client reads too slowly'],
+      [{ res: gone, error: new Error('a defect') }, undefined],
+    ] as const) {
+      for (const accessLog of [false, true]) {
+        const lines: string[] = [];
+        const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
+        const log = exchangeLog(logger, { ...defaults, accessLog });
+        const isLimited = outcome !== undefined && !accessLog;
+        for (let i = 0; i < 10; i++) log.write(exchange(changes), 200, 1);
+        log.flush();
+        assert.equal(lines.length, 10);
+        for (let i = 0; i < 11; i++) log.write(exchange(changes), 200, 1);
+        log.flush();
+        assert.equal(lines.length, 21);
+        const last = JSON.parse(String(lines.at(-1))) as Record<string, unknown>;
+        const counted = [last['level'], last['outcome'], last['suppressed']];
+        assert.deepEqual(counted.slice(1), isLimited ? [outcome, 1] : [undefined, undefined]);
+        assert.equal(counted[0], outcome === undefined ? 50 : 30);
+      }
+    }
+  });
+
   it('writes the counts at once when the worker ends', () => {
     const { log, of } = flooded(false);
     log.flush();
