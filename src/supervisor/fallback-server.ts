@@ -29,7 +29,7 @@ export interface FallbackOptions {
   readonly respond: (request: FallbackRequest, guards: FallbackGuards) => Promise<FallbackResponse>;
   /** For the connections of listeners with TLS; without it they are closed. */
   readonly tls?: FallbackTls | undefined;
-  /** A connection beyond this number is closed at once; undefined for no limit. */
+  /** A connection beyond this number closes the one that has been open for longest; undefined for no limit. */
   readonly maxConnections?: number;
   readonly access: Access;
   readonly allowHosts: readonly string[];
@@ -77,7 +77,8 @@ export class FallbackServer implements ConnectionHandler {
   readonly #pipelines = new PipelineLimit({ heldText: new HeldBytes(ignoredBytes) }, () => {});
   /** Connections that have had their request. */
   readonly #served = new WeakSet<Socket>();
-  #connections = 0;
+  /** Connections that are open, the oldest one first. */
+  readonly #open = new Set<Socket>();
 
   constructor(options: FallbackOptions) {
     this.#options = options;
@@ -96,20 +97,18 @@ export class FallbackServer implements ConnectionHandler {
 
   /** Connections that are open. */
   get connections(): number {
-    return this.#connections;
+    return this.#open.size;
   }
 
   /** Serves one paused connection. */
   accept(socket: Socket): void {
     const { maxConnections = Number.POSITIVE_INFINITY } = this.#options;
-    if (this.#connections >= maxConnections) {
-      socket.destroy();
-      return;
-    }
-    this.#connections += 1;
+    // Clients that send nothing must not keep a probe out.
+    if (this.#open.size >= maxConnections) this.#closeOldest();
+    this.#open.add(socket);
     const timer = setTimeout(() => socket.destroy(), connectionMs).unref();
     socket.once('close', () => {
-      this.#connections -= 1;
+      this.#open.delete(socket);
       clearTimeout(timer);
     });
     socket.on('error', () => {});
@@ -120,6 +119,13 @@ export class FallbackServer implements ConnectionHandler {
       else this.#tls.accept(ready);
     });
     if (!isTls) socket.resume();
+  }
+
+  #closeOldest(): void {
+    const [oldest] = this.#open;
+    if (oldest === undefined) return;
+    this.#open.delete(oldest);
+    oldest.destroy();
   }
 
   #createTls(): TlsConnections | undefined {
