@@ -17,6 +17,13 @@ const GRACE_LOOKS = 20;
 /** The same for a connection without a request so far: its client is about to send one. */
 const FRESH_LOOKS = 200;
 
+/**
+ * How long a drain waits for connections that have their last response, while their clients still send: such a
+ * client may not have read it. Without a limit of its own, a client that is refused, and sends a byte now and
+ * then, would hold every drain until its deadline.
+ */
+const LINGER_MS = 5000;
+
 export interface LiveConnectionsOptions {
   /** Serves the connections without TLS. */
   readonly server: Server;
@@ -33,8 +40,11 @@ export interface LiveConnections {
   accept(socket: Socket): void;
   /** Connections that are open, also those that are arriving. */
   readonly count: number;
-  /** Lets requests in flight finish, and their connections close; false after the deadline. */
-  drain(deadlineMs: number): Promise<boolean>;
+  /**
+   * Lets requests in flight finish, and their connections close; false after the deadline. Clients that go
+   * on sending behind their last response delay it by `lingerMs` at most.
+   */
+  drain(deadlineMs: number, lingerMs?: number): Promise<boolean>;
   /** Closes every connection at once. */
   destroyAll(): void;
 }
@@ -59,6 +69,11 @@ function noteRequests(server: Server): void {
   }
 }
 
+const hasUnsentBytes = (socket: Socket): boolean => socket.writableLength > 0;
+const isSending = (socket: Socket): boolean => !socket.destroyed && hasUnsentBytes(socket);
+/** A refused upload, for example, which the gateway still reads and discards. */
+const isLingering = (socket: Socket): boolean => !socket.destroyed && isClosing(socket);
+
 /** The connections of a server, until their last bytes are sent. */
 export function createLiveConnections(options: LiveConnectionsOptions): LiveConnections {
   const { server, secure, inFlight, arriving } = options;
@@ -68,11 +83,7 @@ export function createLiveConnections(options: LiveConnectionsOptions): LiveConn
   const someAreFresh = (): boolean =>
     arriving() > 0 || connections.toArray().some(({ isFresh }) => isFresh);
   for (const each of servers) noteRequests(each);
-  const hasUnsentBytes = (socket: Socket): boolean => socket.writableLength > 0;
-  /** Unsent responses count, and refused uploads that the gateway still reads and discards. */
-  const isBusy = (): boolean =>
-    inFlight() > 0 ||
-    sockets().some((socket) => !socket.destroyed && (isClosing(socket) || hasUnsentBytes(socket)));
+  const isBusy = (): boolean => inFlight() > 0 || sockets().some(isSending);
 
   return {
     get count() {
@@ -91,8 +102,9 @@ export function createLiveConnections(options: LiveConnectionsOptions): LiveConn
       const target = isEncrypted(socket) ? secure : server;
       target?.emit('connection', socket);
     },
-    async drain(deadlineMs) {
+    async drain(deadlineMs, lingerMs = LINGER_MS) {
       const started = performance.now();
+      let busyMs = 0;
       for (let looks = 0; ; looks += 1) {
         // The gateway reads what has arrived before it closes a connection.
         await nextTurn();
@@ -102,7 +114,10 @@ export function createLiveConnections(options: LiveConnectionsOptions): LiveConn
         if (graceIsOver && !sockets().some(hasUnsentBytes)) {
           for (const each of servers) each.closeIdleConnections();
         }
-        const finished = !isBusy() && (graceIsOver || connections.size + arriving() === 0);
+        const busy = isBusy();
+        if (busy) busyMs = elapsedMs;
+        const waits = busy || (elapsedMs - busyMs < lingerMs && sockets().some(isLingering));
+        const finished = !waits && (graceIsOver || connections.size + arriving() === 0);
         if (finished || elapsedMs >= deadlineMs) break;
         await elapse(DRAIN_LOOK_MS);
       }
