@@ -4,7 +4,10 @@ import { proxyList, UNIX } from '../../config/clients/proxies.ts';
 
 /** Where a request comes from. */
 export interface ClientAddress {
-  /** An IP address; `unix` for a client of a Unix socket; `unknown` after a reset. */
+  /**
+   * An IP address; `unix` for a client of a Unix socket; `unknown` if the client disconnected before it was
+   * read, or its proxy gives none.
+   */
   readonly address: string;
   /** What counts as one client: an IPv4 address, or the /64 of an IPv6 address. Undefined for the others. */
   readonly network: string | undefined;
@@ -89,9 +92,13 @@ function peerAddress({ remoteAddress, localAddress, destroyed }: Socket): Client
   return localAddress === undefined && !destroyed ? unixClient : unknownClient;
 }
 
-/** A trusted proxy has opened the connection for a client at this address. */
-export function setAddress(socket: Socket, address: string): void {
-  (socket as Addressed)[own] = clientAddress(plainAddress(address) ?? address);
+/**
+ * A trusted proxy has opened the connection for a client at this address. Without one the client is
+ * unknown: as the address of the proxy, its X-Forwarded-For would be trusted.
+ */
+export function setAddress(socket: Socket, address: string | null): void {
+  (socket as Addressed)[own] =
+    address === null ? unknownClient : clientAddress(plainAddress(address) ?? address);
 }
 
 /** The socket of TLS has the address of the connection below it. */

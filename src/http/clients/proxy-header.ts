@@ -14,8 +14,8 @@ const OVER_IPV6 = 0x21;
 /** A whole header: its length, and the address of the client. */
 export interface ProxyHeader {
   readonly bytes: number;
-  /** Undefined if the proxy speaks for itself, or the client has no IP address. */
-  readonly source: string | undefined;
+  /** Undefined if the proxy speaks for itself; null if its client has no IP address. */
+  readonly source: string | undefined | null;
 }
 
 /** The header at the beginning of the bytes of a connection, as far as they have arrived. */
@@ -32,7 +32,7 @@ export function parseProxyHeader(bytes: Buffer): ProxyHeader | 'incomplete' | 'm
   const least = FIXED_BYTES + addressBytes(family);
   if (length < least) return 'malformed';
   if (bytes.length < length) return 'incomplete';
-  return { bytes: length, source: sourceOf(bytes, family) };
+  return { bytes: length, source: command === LOCAL ? undefined : sourceOf(bytes, family) };
 }
 
 /** The bytes of source and destination with their ports. */
@@ -41,9 +41,9 @@ function addressBytes(family: number | undefined): number {
   return family === OVER_IPV6 ? 36 : 0;
 }
 
-function sourceOf(bytes: Buffer, family: number | undefined): string | undefined {
+function sourceOf(bytes: Buffer, family: number | undefined): string | null {
   if (family === OVER_IPV4) return bytes.subarray(FIXED_BYTES, FIXED_BYTES + 4).join('.');
-  if (family !== OVER_IPV6) return undefined;
+  if (family !== OVER_IPV6) return null;
   const groups = Array.from({ length: 8 }, (_, index) =>
     bytes.readUInt16BE(FIXED_BYTES + 2 * index).toString(16),
   );

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
-import { ClientAddresses } from '../../../../src/http/clients/client-address.ts';
+import { ClientAddresses, setAddress } from '../../../../src/http/clients/client-address.ts';
 
 /** The address of a request from `remoteAddress`, or over a Unix socket. */
 function find(
@@ -92,6 +92,14 @@ describe('the address of a client', () => {
     assert.equal(addressOf(['10.0.0.1'], undefined, '192.0.2.1'), 'unix');
     assert.equal(addressOf(['unix'], undefined, '192.0.2.1'), '192.0.2.1');
     assert.equal(addressOf(['unix'], '10.0.0.1', '192.0.2.1'), '10.0.0.1');
+  });
+
+  it('is unknown if a trusted proxy names a client without one, and never what that client says', () => {
+    const socket = { remoteAddress: '10.0.0.1', destroyed: false } as Socket;
+    setAddress(socket, null);
+    const request = { socket, headers: { 'x-forwarded-for': '192.0.2.1' } };
+    const found = new ClientAddresses(['10.0.0.1']).of(request);
+    assert.deepEqual(found, { address: 'unknown', network: undefined });
   });
 
   it('is not unix if the client of a TCP connection has left, which is no trusted proxy then', () => {

@@ -27,9 +27,9 @@ describe('the header of the PROXY protocol', () => {
   it('has no address if the proxy speaks for itself, or the client has none', () => {
     assert.deepEqual(parseProxyHeader(header('20 00 0000')), { bytes: 16, source: undefined });
     assert.deepEqual(parseProxyHeader(header('20 11 0000')), { bytes: 16, source: undefined });
-    assert.deepEqual(parseProxyHeader(header('21 00 0000')), { bytes: 16, source: undefined });
+    assert.deepEqual(parseProxyHeader(header('21 00 0000')), { bytes: 16, source: null });
     const unix = header(`21 31 00d8 ${'00'.repeat(216)}`);
-    assert.deepEqual(parseProxyHeader(unix), { bytes: 232, source: undefined });
+    assert.deepEqual(parseProxyHeader(unix), { bytes: 232, source: null });
   });
 
   it('is incomplete at every byte before its end', () => {
