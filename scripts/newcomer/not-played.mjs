@@ -10,6 +10,8 @@ const engine = 'needs the library of the distributed engine';
 export const notPlayed = [
   { page: 'README.md', begins: 'npm ci && npm test\n', reason: 'runs the tests themselves' },
   { page: 'docs/deployment.md', begins: 'npm start -- token create', reason: cluster },
+  { page: 'docs/deployment.md', begins: 'kubectl -n memcache', reason: cluster },
+  { page: 'docs/deployment.md', begins: 'install -d', reason: 'needs root and a running systemd' },
   { page: 'docs/deployment.md', begins: 'docker compose', reason: container },
   { page: 'docs/deployment.md', begins: 'useradd', reason: 'needs root and a running systemd' },
   { page: 'docs/deployment.md', begins: 'promtool check', reason: promtool },

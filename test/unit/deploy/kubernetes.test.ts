@@ -69,7 +69,7 @@ const comparable = (manifests: readonly Manifest[]) => {
 
 describe('the kustomizations', () => {
   it('name files and folders that exist, and leave out none', () => {
-    assert.equal(folders.length, 5);
+    assert.equal(folders.length, 6);
     for (const folder of folders) {
       const named = namedBy(readKustomization(folder));
       for (const name of named)
