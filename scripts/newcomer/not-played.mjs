@@ -20,6 +20,8 @@ export const notPlayed = [
     begins: '{\n  printf',
     reason: 'needs the folder of the checkout; a test runs it',
   },
+  { page: 'docs/upgrade.md', begins: 'kubectl apply', reason: cluster },
+  { page: 'docs/upgrade.md', begins: 'ln -sfn', reason: 'needs root and a running systemd' },
   { page: 'README.md', begins: 'docker build', reason: container },
   { page: 'README.md', begins: 'kubectl apply', reason: cluster },
   { page: 'docs/docker.md', begins: 'docker build -t memcache-gateway .\n', reason: container },
@@ -56,7 +58,17 @@ export const notPlayed = [
   },
   {
     page: 'docs/security.md',
-    begins: 'memcache-gateway --listen tls:',
+    begins: "printf 'hello, pool' | curl -H",
+    reason: 'needs the gateway with tokens of the block before',
+  },
+  {
+    page: 'docs/security.md',
+    begins: "printf 'hello, pool' | curl --cacert",
+    reason: 'needs the gateway with TLS of the block before',
+  },
+  {
+    page: 'docs/security.md',
+    begins: 'curl --cacert tls.crt --cert',
     reason: 'needs certificates of clients; test/integration/security/tls.test.ts does the same',
   },
   ...['memcache-gateway --listen unix:', 'import http.client', '#define _POSIX_C_SOURCE'].map(

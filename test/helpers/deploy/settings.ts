@@ -31,7 +31,7 @@ export function settingsIn(
   return { values: interpreted.config, variables };
 }
 
-/** The memory of a gateway and, with the embedded engine, of its pool, as docs/deployment.md counts it. */
+/** The memory of a gateway and, with the embedded engine, of its pool, as docs/sizing.md counts it. */
 export function memoryNeeded(config: Config): number {
   const { devices, engine, arenaBytes, maxHeapBytes, poolBytes } = config;
   const reserve = Math.min(arenaBytes / 16, 64 * mebibyte);
