@@ -122,7 +122,7 @@ describe('the newcomer', () => {
         fenced('console', 'rm kept && touch made && npm start'),
         fenced('sh', 'curl -sS http://127.0.0.1:8080/any'),
         `${fenced('text', '[]')}\n${fenced('console', 'npm ci && npm test')}`,
-        `${fenced('console', 'docker build .')}\n${fenced('console', 'kubectl apply -k .')}`,
+        ...['docker build', 'kubectl apply'].map((command) => fenced('console', command)),
       ].join('\n'),
     });
     assert.deepEqual(lines, [
