@@ -21,11 +21,6 @@ export const notPlayed = [
     reason: 'needs the folder of the checkout; a test runs it',
   },
   {
-    page: 'docs/upgrade.md',
-    begins: 'memcache-gateway --check-config',
-    reason: 'needs the settings of a host',
-  },
-  {
     page: 'docs/docker.md',
     begins: 'memcache-gateway check-ready',
     reason: 'needs an installed program; test/unit/cli/check-ready does the same',
