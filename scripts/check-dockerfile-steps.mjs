@@ -1,7 +1,8 @@
 /**
  * Runs the steps of the Dockerfile without a container engine: its COPY and RUN in order, each stage in an
- * empty directory. Then it starts the final stage as an unprivileged user, with its ENV and ENTRYPOINT.
- * Takes half a minute on two cores; needs the package registry.
+ * empty directory. Then it starts the final stage as an unprivileged user, with its ENV and ENTRYPOINT, on
+ * another port, with TLS and on a Unix socket. Its HEALTHCHECK must find each of them.
+ * Takes a minute on two cores; needs the package registry and openssl.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
@@ -47,9 +48,10 @@ function copy(stage, { copy: names, to, from }) {
   say(`COPY ${names.join(' ')} ${to}`);
   for (const name of names) {
     const source = sourceOf(name, from);
-    const target = path.join(workdirOf(stage), to);
+    const target = path.join(to.startsWith('/') ? placeOf(stage) : workdirOf(stage), to);
     const into = fs.statSync(source).isDirectory() || !to.endsWith('/');
     const place = into ? target : path.join(target, path.basename(name));
+    fs.mkdirSync(path.dirname(place), { recursive: true });
     fs.cpSync(source, place, { recursive: true });
   }
 }
@@ -61,9 +63,13 @@ function sourceOf(name, from) {
   return path.join(root, name);
 }
 
-/** Runs as the image's user if changing users is permitted; inherits only PATH from the host. */
+/** Runs as the image's user if changing users is permitted, with the Node of the image. */
 function options(environment) {
-  const env = { PATH: process.env.PATH, ...image.env, GATEWAY_PORT: port, ...environment };
+  // --listen excludes the short form for one address.
+  const place = 'GATEWAY_LISTEN' in environment ? '' : port;
+  const short = { GATEWAY_HOST: place && image.env.GATEWAY_HOST, GATEWAY_PORT: place };
+  const bin = path.join(placeOf(image), 'usr/local/bin');
+  const env = { PATH: `${bin}:${process.env.PATH}`, ...image.env, ...short, ...environment };
   const user = process.getuid() === 0 ? { uid: 1000, gid: 1000 } : {};
   return { cwd: workdirOf(image), env, ...user };
 }
@@ -79,39 +85,82 @@ function refusesWithoutConsent() {
   say(`refuses: ${stderr.trim().split('\n').at(-1)}`);
 }
 
-function isHealthy() {
+/** The health check has the variables of the container, and no flags. */
+function isHealthy(environment) {
   const [command, ...args] = image.healthcheck;
-  return spawnSync(command, args, options({})).status === 0;
+  return spawnSync(command, args, options(environment)).status === 0;
 }
 
-async function serves() {
-  assert.equal(isHealthy(), false, 'healthy before it was started');
-  const small = {
-    GATEWAY_INSECURE: '1',
-    GATEWAY_POOL_BYTES: '64MiB',
-    GATEWAY_ARENA_BYTES: '64MiB',
-  };
+/** Starts the image, waits until it is healthy, runs `use`, and stops it. */
+async function withGateway(name, environment, use) {
+  const small = { GATEWAY_POOL_BYTES: '64MiB', GATEWAY_ARENA_BYTES: '64MiB' };
+  const settings = { ...small, GATEWAY_MAX_OBJECT_BYTES: '16MiB', ...environment };
+  assert.equal(isHealthy(settings), false, `${name}: healthy before it was started`);
   const [command, ...args] = image.entrypoint;
   const gateway = spawn(command, args, {
-    ...options({ ...small, GATEWAY_MAX_OBJECT_BYTES: '16MiB' }),
+    ...options(settings),
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const exited = once(gateway, 'exit');
   try {
     const end = Date.now() + 30_000;
-    while (!isHealthy()) assert.ok(Date.now() < end, 'not healthy within 30 s');
-    const url = `http://127.0.0.1:${port}`;
-    const body = 'bytes';
-    assert.equal((await fetch(`${url}/v1/objects/k`, { method: 'PUT', body })).status, 201);
-    assert.equal(await (await fetch(`${url}/v1/objects/k`)).text(), body);
-    for (const name of ['docs', 'docs/swagger-ui-bundle.js', 'openapi.json', 'metrics']) {
-      assert.equal((await fetch(`${url}/${name}`)).status, 200, name);
-    }
+    while (!isHealthy(settings)) assert.ok(Date.now() < end, `${name}: not healthy within 30 s`);
+    await use();
   } finally {
     gateway.kill('SIGTERM');
   }
   assert.deepEqual(await exited, [0, null]);
-  say('serves, and stops with exit code 0');
+  say(`${name}: becomes healthy, and stops with exit code 0`);
+}
+
+async function serves() {
+  const url = `http://127.0.0.1:${port}`;
+  const body = 'bytes';
+  assert.equal((await fetch(`${url}/v1/objects/k`, { method: 'PUT', body })).status, 201);
+  assert.equal(await (await fetch(`${url}/v1/objects/k`)).text(), body);
+  for (const name of ['docs', 'docs/swagger-ui-bundle.js', 'openapi.json', 'metrics']) {
+    assert.equal((await fetch(`${url}/${name}`)).status, 200, name);
+  }
+}
+
+/** The sum of the files of the final stage and of debian:bookworm-slim (75 MB) is at most 250 MB. */
+function isSmall() {
+  const words = ['-s', '--block-size=1000000', '--apparent-size', placeOf(image)];
+  const holds = Number(execFileSync('du', words, { encoding: 'utf8' }).split('\t')[0]);
+  say(`the final stage adds ${holds} MB`);
+  assert.ok(holds <= 175, 'the image is larger than 250 MB');
+}
+
+/** A certificate that is its own authority, and a directory for sockets, owned by the user of the image. */
+function makeFiles() {
+  const folder = path.join(work, 'files');
+  fs.mkdirSync(folder);
+  const [cert, key] = ['tls.crt', 'tls.key'].map((name) => path.join(folder, name));
+  const subject = ['-subj', '/CN=gateway.example', '-days', '2', '-nodes'];
+  const algorithm = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+  execFileSync(
+    'openssl',
+    ['req', '-x509', ...algorithm, ...subject, '-keyout', key, '-out', cert],
+    { stdio: 'pipe' },
+  );
+  if (process.getuid() === 0)
+    for (const each of [folder, cert, key]) fs.chownSync(each, 1000, 1000);
+  return { cert, key, socket: path.join(folder, 'gateway.sock') };
+}
+
+async function isHealthyEverywhere() {
+  const { cert, key, socket } = makeFiles();
+  const nothing = async () => {};
+  await withGateway('another port', { GATEWAY_INSECURE: '1' }, serves);
+  const tls = { GATEWAY_TLS_CERT: cert, GATEWAY_TLS_KEY: key };
+  // Clients need a certificate; the health check has none.
+  const mutual = { GATEWAY_TLS_CLIENT_CA: cert, GATEWAY_TLS_CLIENT_SCOPES: 'CN=*=read' };
+  await withGateway(
+    'TLS alone',
+    { ...tls, ...mutual, GATEWAY_LISTEN: `tls:0.0.0.0:${port}` },
+    nothing,
+  );
+  await withGateway('a socket file', { GATEWAY_LISTEN: `unix:${socket}` }, nothing);
 }
 
 try {
@@ -121,9 +170,8 @@ try {
   for (const stage of stages.slice(0, -1)) fs.rmSync(placeOf(stage), { recursive: true });
   assert.notEqual(image.user ?? 'root', 'root', 'the image runs as root');
   refusesWithoutConsent();
-  await serves();
-  const holds = execFileSync('du', ['-sh', placeOf(image)], { encoding: 'utf8' }).split('\t')[0];
-  say(`the final stage adds ${holds}`);
+  await isHealthyEverywhere();
+  isSmall();
 } finally {
   fs.rmSync(work, { recursive: true, force: true });
 }

@@ -1,7 +1,7 @@
 /** Runs the command of the command line. Exit codes: 0, 1, or 2 for a fault in the configuration. */
 import { readFileSync } from 'node:fs';
 import { findFileFaults } from '../config/files.ts';
-import { metaCommand, parseCommandLine, tokenCommand } from '../config/flags.ts';
+import { checkReadyCommand, metaCommand, parseCommandLine, tokenCommand } from '../config/flags.ts';
 import { refuse } from '../config/refusal.ts';
 import { readConfig } from '../config/settings-file.ts';
 import { packageFile } from '../os/package-files.ts';
@@ -81,8 +81,12 @@ async function runOtherCommand(
     const { runMetaCommand } = await import('./meta/command.ts');
     return runMetaCommand(rest, env, { version: readVersion(), signals });
   }
-  if (word !== tokenCommand) return undefined;
+  if (word !== tokenCommand && word !== checkReadyCommand) return undefined;
   signals.handOver();
+  if (word === checkReadyCommand) {
+    const { runCheckReadyCommand } = await import('./check-ready/command.ts');
+    return runCheckReadyCommand(rest, env, readVersion());
+  }
   const { runTokenCommand } = await import('./token/command.ts');
   return runTokenCommand(rest, env, readVersion());
 }

@@ -25,6 +25,8 @@ export interface CommandLine {
 export const metaCommand = 'meta';
 /** The same, for tokens (token/command.ts). */
 export const tokenCommand = 'token';
+/** The same, for the check whether a gateway is ready (check-ready/command.ts). */
+export const checkReadyCommand = 'check-ready';
 
 const commands: ReadonlyMap<string, Command> = new Map([
   ['--help', 'help'],
@@ -107,7 +109,7 @@ function add(
 }
 
 function unknownWord(word: string): string {
-  if (word === metaCommand || word === tokenCommand)
+  if (word === metaCommand || word === tokenCommand || word === checkReadyCommand)
     return `"${word}" is a command: give it before all flags`;
   if (!word.startsWith('-')) {
     return `"${word}" is not a flag; settings are given as --flag value (see --help)`;

@@ -12,6 +12,7 @@ export function helpText(): string {
     'Usage: memcache-gateway [--flag value]...',
     '       memcache-gateway meta [--flag value]...',
     '       memcache-gateway token create|list|revoke [--flag value]...',
+    '       memcache-gateway check-ready [--flag value]...',
     '',
     ...wrap(
       'An HTTP gateway for MemCache Hybrid. Each setting is a flag, the environment variable next to it, or a line of the settings file. The flag overrides the variable, the variable overrides the file. Sizes are plain bytes, or 64k, 512MiB, 1GiB (powers of 1024). Switches take on or off; --flag alone means on, --no-flag means off.',
@@ -23,6 +24,7 @@ export function helpText(): string {
     '                      configuration, exit with 0 or 2',
     '  meta                run the meta service of the engine; see meta --help',
     '  token               manage the tokens of clients; see token --help',
+    '  check-ready         exit with 0 if the gateway with these settings is ready, for\n                      health checks; see check-ready --help',
   ];
   for (const group of groups) {
     lines.push('', `${group}:`);
