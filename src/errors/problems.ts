@@ -408,6 +408,9 @@ export const problemKinds = {
 
 export type ProblemSlug = keyof typeof problemKinds;
 
+/** Why an item of a request has no success; `aborted`: the client disconnected before the outcome was known. */
+export type ItemFailure = ProblemSlug | 'aborted';
+
 export const isProblemSlug = (text: string): text is ProblemSlug =>
   Object.hasOwn(problemKinds, text);
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type ProblemSlug, problemKinds } from '../errors/problems.ts';
+import { type ItemFailure, type ProblemSlug, problemKinds } from '../errors/problems.ts';
 import { createLineLimit } from '../log/line-limit.ts';
 import type { Logger } from '../log/types.ts';
 import type { MalformedRequest } from './connection/client-error.ts';
@@ -111,7 +111,7 @@ const ITEMS = 'items: ';
 
 /** The failed items with each problem that is a failure, and the kind of their line for its limit. */
 function failuresOf(
-  failedItems: ReadonlyMap<ProblemSlug, number> | undefined,
+  failedItems: ReadonlyMap<ItemFailure, number> | undefined,
 ): { counts: Record<string, number>; kind: string } | undefined {
   if (failedItems === undefined) return undefined;
   const failures = [...failedItems].filter(([slug]) => !ordinary.has(slug));

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Layout } from '../config/layouts.ts';
-import type { ProblemSlug } from '../errors/problems.ts';
+import type { ItemFailure, ProblemSlug } from '../errors/problems.ts';
 import type { BatchStore } from '../store/batch/batch-store.ts';
 import type { Buffers } from '../store/buffers/buffers.ts';
 import type { ObjectStore } from '../store/object-store.ts';
@@ -118,10 +118,10 @@ export interface Exchange {
   span: RequestSpan | undefined;
   /** Why the gateway broke off the response. */
   cutOff?: string;
-  /** Of a batch, once its keys are read: the number of its items. */
+  /** Of a batch, once its keys are read: the number of its items. Of a removal by prefix, those so far. */
   itemCount?: number;
-  /** Of a batch, once the outcome of each item is known: the number of failed items with each problem. */
-  failedItems?: ReadonlyMap<ProblemSlug, number>;
+  /** Of a batch, once the outcome of each item is known: the number of failed items with each outcome. */
+  failedItems?: ReadonlyMap<ItemFailure, number>;
 }
 
 /** The span of a request. */

@@ -1,9 +1,6 @@
-import type { ProblemSlug } from '../errors/problems.ts';
+import type { ItemFailure, ProblemSlug } from '../errors/problems.ts';
 import { registerPolled } from './polled.ts';
 import type { MetricSink } from './registry.ts';
-
-/** `aborted`: the client disconnected before the outcome was known. */
-export type ItemOutcome = ProblemSlug | 'aborted';
 
 /** The operation of a request for one object, by route and method. An object that consists of layers is one item. */
 const singles: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map([
@@ -33,6 +30,8 @@ const singles: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map([
   ],
 ]);
 const BATCHES = '/v1/batch/';
+/** Its only operation on objects removes those with a prefix; a list has no items. */
+const KEYS = '/v1/keys';
 
 type Counts = Map<string, number>;
 
@@ -44,7 +43,7 @@ export class OutcomeMetrics {
   readonly #requests: (route: string, method: string) => number;
   /** Of single requests: the items that failed, by route and method. */
   readonly #failed = new Map<string, Map<string, Counts>>();
-  /** Of batches: all items, by route. */
+  /** Of batches and removals by prefix: all items, by route. */
   readonly #batches = new Map<string, Counts>();
   readonly #problems: Counts = new Map();
 
@@ -53,7 +52,7 @@ export class OutcomeMetrics {
     this.#requests = requests;
     registerPolled(registry, {
       name: 'memcache_gateway_items_total',
-      help: 'Objects that requests have asked for, by route, operation and outcome: ok, the problem, or aborted if the client disconnected before the outcome was known. A single request has one item. A batch that is refused before its keys are read has none.',
+      help: 'Objects that requests have asked for, by route, operation and outcome: ok, the problem, or aborted if the client disconnected before the outcome was known. A single request has one item. A batch that is refused before its keys are read has none. A removal by prefix has the objects that it has found, and none with dryRun.',
       type: 'counter',
       read: () => [...this.#ofSingles(), ...this.#ofBatches()],
     });
@@ -71,7 +70,7 @@ export class OutcomeMetrics {
   }
 
   /** A request for one object that did not succeed; ignored for other routes and methods. */
-  singleFailed(route: string, method: string, outcome: ItemOutcome): void {
+  singleFailed(route: string, method: string, outcome: ItemFailure): void {
     if (singles.get(route)?.has(method) !== true) return;
     const methods = this.#failed.get(route) ?? new Map<string, Counts>();
     this.#failed.set(route, methods);
@@ -80,11 +79,11 @@ export class OutcomeMetrics {
     add(counts, outcome, 1);
   }
 
-  /** A batch of `items`, of which these have failed; or all of them with one outcome. */
+  /** A batch or a removal by prefix of `items`, of which these have failed; or all of them with one outcome. */
   batch(
     route: string,
     items: number,
-    failed: ReadonlyMap<ProblemSlug, number> | ItemOutcome,
+    failed: ReadonlyMap<ItemFailure, number> | ItemFailure,
   ): void {
     const counts = this.#batches.get(route) ?? new Map<string, number>();
     this.#batches.set(route, counts);
@@ -121,7 +120,8 @@ export class OutcomeMetrics {
 
   *#ofBatches() {
     for (const [route, counts] of this.#batches) {
-      yield* samples(route, route.slice(BATCHES.length), counts);
+      const operation = route === KEYS ? 'remove' : route.slice(BATCHES.length);
+      yield* samples(route, operation, counts);
     }
   }
 }

@@ -12,15 +12,19 @@ interface Value {
 const DURATION = 'http_server_request_duration_seconds';
 /** Requests for objects; not those of monitoring and of people. */
 const DATA = /^\/v1\/(objects|info|layers|batch)\//;
-/** Reads of one object. A batch has a status for each key, which this metric does not have. */
-const SINGLE = /^\/v1\/(objects|info|layers)\/\{key\}$/;
-const FOUND: ReadonlySet<unknown> = new Set(['200', '206', '304']);
+const ITEMS = 'memcache_gateway_items_total';
+/** Operations that find an object or not. An item of exists is ok in both cases. */
+const READS: ReadonlySet<unknown> = new Set(['get', 'info']);
 
 export function totalsOf({ live, silent, ended }: PoolSamples): PoolTotals {
   const all = [...live, ...silent, ...ended];
   const durations = all.flatMap((metrics) => valuesOf(metrics, DURATION)).filter(isData);
   const counts = durations.filter(({ metricName }) => metricName === `${DURATION}_count`);
-  const reads = counts.filter(isSingleRead);
+  const items = all.flatMap((metrics) => valuesOf(metrics, ITEMS));
+  const reads = (outcome: string) =>
+    sum(
+      items.filter(({ labels }) => READS.has(labels['operation']) && labels['outcome'] === outcome),
+    );
   const counter = (name: string) => sum(all.flatMap((metrics) => valuesOf(metrics, name)));
   return {
     requests: sum(counts),
@@ -28,8 +32,8 @@ export function totalsOf({ live, silent, ended }: PoolSamples): PoolTotals {
     buckets: bucketsOf(durations.filter(({ metricName }) => metricName === `${DURATION}_bucket`)),
     receivedBytes: counter('memcache_gateway_http_received_bytes_total'),
     sentBytes: counter('memcache_gateway_http_sent_bytes_total'),
-    hits: sum(reads.filter(({ labels }) => FOUND.has(labels['http_response_status_code']))),
-    misses: sum(reads.filter(({ labels }) => labels['http_response_status_code'] === '404')),
+    hits: reads('ok'),
+    misses: reads('object-not-found'),
     ...poolOf([...live, ...silent]),
   };
 }
@@ -42,10 +46,6 @@ function valuesOf(metrics: readonly MetricJson[], name: string): readonly Value[
 }
 
 const isData = ({ labels }: Value): boolean => DATA.test(String(labels['http_route']));
-
-const isSingleRead = ({ labels }: Value): boolean =>
-  SINGLE.test(String(labels['http_route'])) &&
-  (labels['http_request_method'] === 'GET' || labels['http_request_method'] === 'HEAD');
 
 const sum = (values: readonly Value[]): number =>
   values.reduce((total, { value }) => total + value, 0);

@@ -1,11 +1,11 @@
-import { ProblemError } from '../errors/problems.ts';
+import { type ItemFailure, ProblemError } from '../errors/problems.ts';
 import type { MalformedRequest } from '../http/connection/client-error.ts';
 import { dismiss } from '../http/connection/connection-state.ts';
 import { clientHasLeft, type Exchange, type Recorded } from '../http/exchange.ts';
 import { type ExchangeLog, type ExchangeLogSettings, exchangeLog } from '../http/exchange-log.ts';
 import type { Logger } from '../log/types.ts';
 import { HttpMetrics } from '../metrics/http.ts';
-import { type ItemOutcome, OutcomeMetrics } from '../metrics/outcomes.ts';
+import { OutcomeMetrics } from '../metrics/outcomes.ts';
 import type { MetricSink } from '../metrics/registry.ts';
 
 /** For the benchmark of the cost (test/bench): a worker without figures and log lines of requests. */
@@ -80,7 +80,7 @@ export class ExchangeRecorder {
 }
 
 /** Undefined for a success. A failure after the head is known only by its error. */
-function outcomeOf({ problem, error }: Recorded, status: number): ItemOutcome | undefined {
+function outcomeOf({ problem, error }: Recorded, status: number): ItemFailure | undefined {
   if (problem !== undefined) return problem;
   if (error !== undefined) return error instanceof ProblemError ? error.slug : 'internal-error';
   return status === 0 ? 'aborted' : undefined;

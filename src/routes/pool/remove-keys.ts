@@ -1,6 +1,7 @@
 import { problemMembers } from '../../codecs/item-text.ts';
+import { removeResults } from '../../codecs/json/json-results.ts';
 import { MMC_UNMATCHED_KEY } from '../../errors/engine-codes.ts';
-import { ProblemError } from '../../errors/problems.ts';
+import { type ItemFailure, ProblemError } from '../../errors/problems.ts';
 import { type TextHold, withTextHold } from '../../http/body/text-hold.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import { requireAcceptable } from '../../http/request/media-type.ts';
@@ -9,6 +10,7 @@ import { bodyHeaders } from '../../http/response/headers.ts';
 import { ResponseSender } from '../../http/response/sender.ts';
 import { authorizePrefix } from '../../http/security/authorize.ts';
 import { whileConnected } from '../../scheduler/arena-room.ts';
+import type { ItemCodes } from '../../store/ask-keys.ts';
 import type { Handler } from '../handler.ts';
 import { requirePool } from './cluster.ts';
 import { isNameable, KEY_BYTES, readPrefix } from './list-keys.ts';
@@ -55,9 +57,12 @@ async function remove(
   const sender = new ResponseSender(exchange, { status: 200, fixed: bodyHeaders, headers }, false);
   const write = (value: object) => sender.write(Buffer.from(`${JSON.stringify(value)}\n`));
   const counts: Counts = { matched: 0, removed: 0, failed: 0 };
+  const failures = new Map<ItemFailure, number>();
+  if (!dryRun) exchange.failedItems = failures;
   try {
     for (;;) {
-      await removeBatch(exchange, page.keys, counts, dryRun);
+      counts.matched += page.keys.length;
+      if (!dryRun) await removeBatch(exchange, page.keys, counts, failures);
       const last = page.keys.at(-1);
       if (!page.more || last === undefined) break;
       write(counts);
@@ -82,22 +87,34 @@ function requireRunning({ gateway }: Exchange): void {
   if (gateway.draining) throw new ProblemError('not-ready', { detail: 'The gateway is stopping.' });
 }
 
+/** Counts the items as aborted until their outcome is known: the exchange may end before. */
 async function removeBatch(
-  { gateway }: Exchange,
+  exchange: Exchange,
   found: readonly Buffer[],
   counts: Counts,
-  dryRun: boolean,
+  failures: Map<ItemFailure, number>,
 ): Promise<void> {
-  counts.matched += found.length;
-  if (dryRun || found.length === 0) return;
+  const add = (failure: ItemFailure, items: number): void => {
+    if (items > 0) failures.set(failure, (failures.get(failure) ?? 0) + items);
+  };
+  exchange.itemCount = (exchange.itemCount ?? 0) + found.length;
   const keys = found.filter(isNameable).map(String);
   counts.failed += found.length - keys.length;
+  add('invalid-key', found.length - keys.length);
   if (keys.length === 0) return;
-  const { codes, stopped } = await gateway.batches.remove(keys);
-  const settled = stopped?.from ?? keys.length;
-  for (const code of codes.subarray(0, settled)) {
+  add('aborted', keys.length);
+  const results = await exchange.gateway.batches.remove(keys).catch(nothingRemoved);
+  failures.delete('aborted');
+  for (const [slug, items] of removeResults(keys, results).failures) add(slug, items);
+  const { codes, stopped } = results;
+  for (const code of codes.subarray(0, stopped?.from)) {
     if (code === 0) counts.removed += 1;
     else if (code !== MMC_UNMATCHED_KEY) counts.failed += 1;
   }
   if (stopped !== undefined) throw stopped.problem;
+}
+
+function nothingRemoved(error: unknown): ItemCodes {
+  if (!(error instanceof ProblemError)) throw error;
+  return { codes: new Int32Array(), stopped: { from: 0, problem: error } };
 }

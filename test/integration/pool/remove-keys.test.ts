@@ -9,11 +9,24 @@ import { clientOf } from '../../helpers/http/checked-client.ts';
 import { withGateway } from '../../helpers/http/lanes.ts';
 import { requestTo } from '../../helpers/http/requests.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
-import { untilIdle } from '../../helpers/process/metrics.ts';
+import { metricsOf, untilIdle } from '../../helpers/process/metrics.ts';
 import { until } from '../../helpers/process/until.ts';
 
 const args = ['--batch-json-bytes', '64KiB', '--deadline-ms', '1000'];
 const batchKeys = 128;
+
+/** How many items of removals by prefix there are with each outcome, beyond those before. */
+async function itemsOf(
+  { url }: ReadyGateway,
+  before: Readonly<Record<string, number>> = {},
+): Promise<Record<string, number>> {
+  const outcome = /items_total\{http_route="\/v1\/keys",operation="remove",outcome="(.*)"\}/;
+  const items = [...(await metricsOf(url))].flatMap(([name, value]) => {
+    const [, found] = outcome.exec(name) ?? [];
+    return found === undefined ? [] : [[found, value - (before[found] ?? 0)] as const];
+  });
+  return Object.fromEntries(items.filter(([, value]) => value !== 0));
+}
 
 /** The helpers of one gateway. */
 function removalsOf(gateway: () => ReadyGateway) {
@@ -65,7 +78,8 @@ withGateway({ args }, (gateway) => {
       ]);
     });
 
-    it('only counts with dryRun', async () => {
+    it('only counts with dryRun, also in the metrics', async () => {
+      const before = await itemsOf(gateway());
       const keys = await store('counted/', batchKeys);
       for (const query of ['dryRun', 'dryRun=true', 'dryRun=1']) {
         assert.deepEqual(await remove(`prefix=counted/&${query}`), [
@@ -73,8 +87,10 @@ withGateway({ args }, (gateway) => {
         ]);
       }
       assert.equal(await left(keys), batchKeys);
+      assert.deepEqual(await itemsOf(gateway(), before), {});
       const lines = await remove('prefix=counted/&dryRun=false');
       assert.equal(lines.at(-1)?.['removed'], batchKeys);
+      assert.deepEqual(await itemsOf(gateway(), before), { ok: batchKeys });
     });
 
     it('needs a prefix, or all=true to remove all objects', async () => {
@@ -142,6 +158,7 @@ describe('DELETE /v1/keys with a meta service', () => {
     const prefix = `${randomUUID()}/`;
     const keys = await store(prefix, 200);
     const binary = Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]);
+    const before = await itemsOf(gateway);
     // The engine cannot name the key with a NUL, and refuses a batch with it as a whole.
     list([...keys, `${prefix}gone`, binary, `${prefix}x\0y`, 'another']);
     await under([{ on: 'batch_remove', itemCode: -3104, prefix: `${prefix}19` }], async () => {
@@ -149,11 +166,18 @@ describe('DELETE /v1/keys with a meta service', () => {
       const lines = await remove(`prefix=${prefix}`);
       assert.deepEqual(lines.at(-1), { matched: 203, removed: 189, failed: 13, dryRun: false });
     });
+    assert.deepEqual(await itemsOf(gateway, before), {
+      ok: 189,
+      'object-not-found': 1,
+      'lease-active': 11,
+      'invalid-key': 2,
+    });
   });
 
   it('ends with a line that has the problem, if the engine or the list fails later', async () => {
     const prefix = `${randomUUID()}/`;
     list(await store(prefix, 300));
+    const before = await itemsOf(gateway);
     await under([{ on: 'batch_remove', code: -3014, after: 1 }], async () => {
       const lines = await remove(`prefix=${prefix}`);
       const last = lines.at(-1) ?? {};
@@ -166,6 +190,11 @@ describe('DELETE /v1/keys with a meta service', () => {
       assert.equal(problem['type'], '/problems/engine-timeout');
       assert.equal('dryRun' in (only ?? {}), false);
     });
+    assert.deepEqual(await itemsOf(gateway, before), {
+      ok: 128,
+      'engine-unavailable': 172,
+      'engine-timeout': 128,
+    });
     const { problem } = requestTo(() => gateway);
     meta.play({ '/get_all_keys': (response) => void response.destroy() });
     const unavailable = 'meta-service-unavailable';
@@ -177,6 +206,7 @@ describe('DELETE /v1/keys with a meta service', () => {
     list(Array.from({ length: 100 * batchKeys }, (_, i) => `${prefix}${i}`));
     const calls = () => injection.counters('batch_remove').started;
     const before = calls();
+    const itemsBefore = await itemsOf(gateway);
     await under([{ on: 'batch_remove', delayOutsideUs: 20_000 }], async () => {
       const socket = net.connect(gateway.port, '127.0.0.1').on('error', () => undefined);
       socket.write(`DELETE /v1/keys?prefix=${prefix} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
@@ -186,6 +216,9 @@ describe('DELETE /v1/keys with a meta service', () => {
       await untilIdle(gateway.url);
     });
     assert.ok(calls() - before < 90, String(calls() - before));
+    const { aborted, ...others } = await itemsOf(gateway, itemsBefore);
+    assert.equal(aborted, batchKeys);
+    assert.deepEqual(Object.keys(others), ['object-not-found']);
   });
 
   it('ends early while the gateway stops', async () => {

@@ -92,6 +92,17 @@ describe('the items of a batch', () => {
   });
 });
 
+describe('the items of a removal by prefix', () => {
+  it('are removals', async () => {
+    const { outcomes, items } = create();
+    outcomes.batch('/v1/keys', 5, new Map([['aborted', 2]]));
+    assert.deepEqual((await items()).sort(), [
+      'http_route="/v1/keys",operation="remove",outcome="aborted"} 2',
+      'http_route="/v1/keys",operation="remove",outcome="ok"} 3',
+    ]);
+  });
+});
+
 describe('problems', () => {
   it('have at most one series for each problem, however many there are', async () => {
     const { registry, outcomes } = create();

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { MetricJson } from '../../../src/messages/protocol.ts';
 import { renderPool } from '../../../src/metrics/aggregation.ts';
 import { HttpMetrics } from '../../../src/metrics/http.ts';
+import { OutcomeMetrics } from '../../../src/metrics/outcomes.ts';
 import { poolMetrics } from '../../../src/metrics/pool.ts';
 import { createRegistry } from '../../../src/metrics/registry.ts';
 import { totalsOf } from '../../../src/metrics/totals.ts';
@@ -15,11 +16,17 @@ function worker(
 ): Promise<MetricJson[]> {
   const registry = createRegistry();
   const metrics = new HttpMetrics(registry, () => 0);
+  const outcomes = new OutcomeMetrics(registry, (route, method) => metrics.requests(route, method));
   if (capacity !== undefined) {
     poolMetrics(registry, { capacity: () => Promise.resolve(capacity) } as PoolSource);
   }
   for (const [route, method, status, seconds] of requests) {
     metrics.observe(route, method, status, seconds, 10, 1000);
+    if (route.startsWith('/v1/batch/')) {
+      outcomes.batch(route, 10, new Map([['object-not-found', 3] as const, ['arena-full', 1]]));
+    } else if (status >= 400) {
+      outcomes.singleFailed(route, method, status === 404 ? 'object-not-found' : 'arena-full');
+    }
   }
   return registry.getMetricsAsJSON();
 }
@@ -33,7 +40,7 @@ const own = {
 };
 
 describe('the totals of the pool', () => {
-  it('have the requests for objects, layers and batches, and the hits and misses of single reads', async () => {
+  it('have the requests for objects, layers and batches, and the hits and misses of single reads and of batches', async () => {
     const metrics = await worker([
       ['/v1/objects/{key}', 'GET', 200, 0.001],
       ['/v1/objects/{key}', 'GET', 206, 0.001],
@@ -45,6 +52,9 @@ describe('the totals of the pool', () => {
       ['/v1/layers/{key}', 'GET', 404, 0.001],
       ['/v1/info/{key}', 'GET', 200, 0.001],
       ['/v1/batch/get', 'POST', 200, 0.001],
+      ['/v1/batch/info', 'POST', 200, 0.001],
+      ['/v1/batch/exists', 'POST', 200, 0.001],
+      ['/v1/batch/remove', 'POST', 200, 0.001],
       ['/v1/keys', 'GET', 200, 0.001],
       ['/metrics', 'GET', 200, 0.001],
       ['/', 'GET', 404, 0.001],
@@ -52,13 +62,13 @@ describe('the totals of the pool', () => {
     const { hits, misses, requests, seconds, buckets, receivedBytes, sentBytes } = totalsOf({
       ...{ live: [metrics], silent: [], ended: [] },
     });
-    assert.deepEqual({ hits, misses, requests }, { hits: 4, misses: 2, requests: 10 });
-    assert.ok(Math.abs(seconds - 20.028) < 1e-9, String(seconds));
-    assert.deepEqual([receivedBytes, sentBytes], [130, 13_000]);
-    assert.deepEqual(buckets[0], { seconds: 0.005, count: 8 });
+    assert.deepEqual({ hits, misses, requests }, { hits: 4 + 12, misses: 2 + 6, requests: 13 });
+    assert.ok(Math.abs(seconds - 20.031) < 1e-9, String(seconds));
+    assert.deepEqual([receivedBytes, sentBytes], [160, 16_000]);
+    assert.deepEqual(buckets[0], { seconds: 0.005, count: 11 });
     assert.deepEqual(buckets.slice(-2), [
-      { seconds: 10, count: 9 },
-      { seconds: Number.POSITIVE_INFINITY, count: 10 },
+      { seconds: 10, count: 12 },
+      { seconds: Number.POSITIVE_INFINITY, count: 13 },
     ]);
   });
 

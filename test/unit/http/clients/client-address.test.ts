@@ -95,7 +95,7 @@ describe('the address of a client', () => {
   });
 
   it('is unknown if a trusted proxy names a client without one, and never what that client says', () => {
-    const socket = { remoteAddress: '10.0.0.1', destroyed: false } as Socket;
+    const socket = { remoteAddress: '10.0.0.1', destroyed: false } as net.Socket;
     setAddress(socket, null);
     const request = { socket, headers: { 'x-forwarded-for': '192.0.2.1' } };
     const found = new ClientAddresses(['10.0.0.1']).of(request);
