@@ -1340,6 +1340,7 @@ export interface components {
         NotModified: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Server-Timing": components["headers"]["Server-Timing"];
                 "Cache-Control": components["headers"]["Revalidate"];
                 ETag: components["headers"]["ETag"];
                 [name: string]: unknown;
@@ -1350,6 +1351,7 @@ export interface components {
         HeadProblem: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Server-Timing": components["headers"]["Server-Timing"];
                 "Cache-Control": components["headers"]["No-Store"];
                 "Retry-After": components["headers"]["Retry-After"];
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
@@ -1361,6 +1363,7 @@ export interface components {
         Unauthorized: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Server-Timing": components["headers"]["Server-Timing"];
                 "Cache-Control": components["headers"]["No-Store"];
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                 [name: string]: unknown;
@@ -1376,6 +1379,7 @@ export interface components {
         Forbidden: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Server-Timing": components["headers"]["Server-Timing"];
                 "Cache-Control": components["headers"]["No-Store"];
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                 [name: string]: unknown;
@@ -1391,6 +1395,7 @@ export interface components {
         TooManyRequests: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Server-Timing": components["headers"]["Server-Timing"];
                 "Cache-Control": components["headers"]["No-Store"];
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
@@ -1403,6 +1408,7 @@ export interface components {
         Problem: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Server-Timing": components["headers"]["Server-Timing"];
                 "Cache-Control": components["headers"]["No-Store"];
                 "Retry-After": components["headers"]["Retry-After"];
                 Allow: components["headers"]["Allow"];
@@ -1419,6 +1425,7 @@ export interface components {
         NotFound: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Server-Timing": components["headers"]["Server-Timing"];
                 "Cache-Control": components["headers"]["No-Store"];
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
@@ -1431,6 +1438,7 @@ export interface components {
         Conflict: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Server-Timing": components["headers"]["Server-Timing"];
                 "Cache-Control": components["headers"]["No-Store"];
                 "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
@@ -1443,6 +1451,7 @@ export interface components {
         RangeNotSatisfiable: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
+                "Server-Timing": components["headers"]["Server-Timing"];
                 "Cache-Control": components["headers"]["No-Store"];
                 "Content-Range": components["headers"]["Content-Range-Unsatisfied"];
                 [name: string]: unknown;
@@ -1470,6 +1479,11 @@ export interface components {
          *     any other value and generates an id.
          */
         RequestId: string;
+        /**
+         * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+         *     nothing.
+         */
+        Timing: string;
         /**
          * @description Number of services that hold a replica, 1 to 8. If fewer services are live, the response is 422 and
          *     nothing is stored.
@@ -1548,6 +1562,13 @@ export interface components {
     headers: {
         /** @description Identifies this request in the log of the gateway. */
         "X-Request-Id": string;
+        /**
+         * @description Present if the request has `Memcache-Timing: on`: the milliseconds until the head of this response, as
+         *     defined by W3C Server Timing. `arena` is the wait for memory, `queue` the wait for engine calls,
+         *     `engine` the time of the engine calls, and `total` all of the time since the head of the request. The
+         *     times of several engine calls are added up, also if they overlap.
+         */
+        "Server-Timing": string;
         /** @description Seconds to wait before a retry. Always present with 408, 423, 429 and 503, and with 507 if `retryable` is true. */
         "Retry-After": number;
         /**
@@ -1648,6 +1669,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
                 /**
@@ -1666,6 +1692,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Content-Length": components["headers"]["Content-Length"];
                     "Accept-Ranges": components["headers"]["Accept-Ranges"];
                     "Content-Disposition": components["headers"]["Content-Disposition"];
@@ -1681,6 +1708,7 @@ export interface operations {
             206: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Content-Length": components["headers"]["Content-Length"];
                     /** @description First and last byte, and the length of the object. */
                     "Content-Range": string;
@@ -1698,6 +1726,7 @@ export interface operations {
             304: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -1764,6 +1793,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
                 /**
@@ -1790,6 +1824,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     /** @description Whether the object was created, kept or replaced. */
                     "Memcache-Outcome": "kept" | "replaced";
                     "Cache-Control": components["headers"]["No-Store"];
@@ -1802,6 +1837,7 @@ export interface operations {
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     /** @description Whether the object was created, kept or replaced. */
                     "Memcache-Outcome": "created";
                     /** @description The path of the object with its key percent-encoded. */
@@ -1840,6 +1876,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
                 /**
@@ -1858,6 +1899,7 @@ export interface operations {
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -1891,6 +1933,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
                 /**
@@ -1909,6 +1956,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Content-Length": components["headers"]["Content-Length"];
                     "Accept-Ranges": components["headers"]["Accept-Ranges"];
                     "Content-Disposition": components["headers"]["Content-Disposition"];
@@ -1923,6 +1971,7 @@ export interface operations {
             304: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -1944,6 +1993,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
                 /**
@@ -1962,6 +2016,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -2010,6 +2065,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
                 /**
@@ -2028,6 +2088,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Content-Length": components["headers"]["Content-Length-If-Known"];
                     "Content-Disposition": components["headers"]["Content-Disposition-If-Bytes"];
                     "Cache-Control": components["headers"]["No-Store"];
@@ -2045,6 +2106,7 @@ export interface operations {
             304: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -2117,6 +2179,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
                 /**
@@ -2151,6 +2218,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     /** @description Whether the object was created, kept or replaced. */
                     "Memcache-Outcome": "kept" | "replaced";
                     "Cache-Control": components["headers"]["No-Store"];
@@ -2163,6 +2231,7 @@ export interface operations {
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     /** @description Whether the object was created, kept or replaced. */
                     "Memcache-Outcome": "created";
                     /** @description The path of the object with its key percent-encoded. */
@@ -2214,6 +2283,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
                 /**
@@ -2232,6 +2306,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Content-Length": components["headers"]["Content-Length-If-Known"];
                     "Content-Disposition": components["headers"]["Content-Disposition-If-Bytes"];
                     "Cache-Control": components["headers"]["No-Store"];
@@ -2244,6 +2319,7 @@ export interface operations {
             304: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -2276,6 +2352,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -2294,6 +2375,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     Vary: components["headers"]["Vary-Accept"];
                     "Batch-Failed": components["headers"]["Batch-Failed"];
@@ -2331,6 +2413,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -2345,6 +2432,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     Vary: components["headers"]["Vary-Accept"];
                     "Batch-Failed": components["headers"]["Batch-Failed-If-Known"];
@@ -2385,6 +2473,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -2399,6 +2492,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     Vary: components["headers"]["Vary-Accept"];
                     "Batch-Failed": components["headers"]["Batch-Failed-If-Items"];
@@ -2436,6 +2530,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -2446,6 +2545,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     Vary: components["headers"]["Vary-Accept"];
                     "Batch-Failed": components["headers"]["Batch-Failed"];
@@ -2483,6 +2583,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -2497,6 +2602,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     Vary: components["headers"]["Vary-Accept"];
                     "Batch-Failed": components["headers"]["Batch-Failed"];
@@ -2859,6 +2965,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -2869,6 +2980,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -2891,6 +3003,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -2901,6 +3018,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -2935,6 +3053,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -2949,6 +3072,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -2963,6 +3087,7 @@ export interface operations {
             202: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -2984,6 +3109,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -2994,6 +3124,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -3016,6 +3147,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3026,6 +3162,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -3048,6 +3185,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3058,6 +3200,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -3090,6 +3233,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3100,6 +3248,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -3135,6 +3284,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3145,6 +3299,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -3167,6 +3322,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3177,6 +3337,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -3202,6 +3363,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3212,6 +3378,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -3233,6 +3400,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3243,6 +3415,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["No-Store"];
                     [name: string]: unknown;
                 };
@@ -3265,6 +3438,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3275,6 +3453,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["Revalidate"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
@@ -3303,6 +3482,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3313,6 +3497,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["Revalidate"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
@@ -3335,6 +3520,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3345,6 +3535,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["Revalidate"];
                     ETag: components["headers"]["ETag"];
                     "Content-Security-Policy": components["headers"]["Content-Security-Policy"];
@@ -3373,6 +3564,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3383,6 +3579,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     /** @description Caches must not store the page; they may store the JSON and must revalidate it. */
                     "Cache-Control": "no-store" | "no-cache";
                     /** @description Only with JSON; it changes when the links do. */
@@ -3410,6 +3607,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
             cookie?: never;
@@ -3420,6 +3622,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["Revalidate"];
                     ETag: components["headers"]["ETag"];
                     Vary: components["headers"]["Vary-Accept"];
@@ -3445,6 +3648,11 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
+                /**
+                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
+                 *     nothing.
+                 */
+                "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
                 /**
@@ -3461,6 +3669,7 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Server-Timing": components["headers"]["Server-Timing"];
                     "Cache-Control": components["headers"]["Revalidate"];
                     ETag: components["headers"]["ETag"];
                     Vary: components["headers"]["Vary-Accept"];

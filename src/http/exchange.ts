@@ -13,6 +13,7 @@ import type { ConnectionState } from './connection/connection-state.ts';
 import type { TransferWatch } from './connection/transfer-watch.ts';
 import { requestIdOf } from './request/request-id.ts';
 import type { SpanIds } from './request/trace-context.ts';
+import type { RequestTiming } from './response/server-timing.ts';
 import type { Access } from './security/access.ts';
 import { type Grant, nothing } from './security/grant.ts';
 
@@ -116,6 +117,8 @@ export interface Exchange {
   error: unknown;
   /** When an OpenTelemetry SDK is loaded. */
   span: RequestSpan | undefined;
+  /** When the client has asked where the time goes. */
+  timing: RequestTiming | undefined;
   /** Why the gateway broke off the response. */
   cutOff?: string;
   /** Of a batch, once its keys are read: the number of its items. Of a removal by prefix, those so far. */
@@ -173,6 +176,7 @@ export const newExchange = (
   problem: undefined,
   error: undefined,
   span: undefined,
+  timing: undefined,
 });
 
 /** Counts and logs an exchange, once, when its last byte is sent or its connection closed. */

@@ -1,6 +1,7 @@
 import { ClientGoneError } from '../errors/client-gone.ts';
 import type { Arena, Block } from '../native/abi/types.ts';
 import { peerHasLeft } from '../os/peer-state.ts';
+import { currentTrace } from './call-trace.ts';
 
 /**
  * The client of a store operation: a socket. A client that has only ended its side (a FIN) may still
@@ -63,6 +64,21 @@ export async function whileConnected<T>(
  * request waits behind it. @throws ArenaFullError, ClientGoneError
  */
 export async function waitForRoom(
+  arena: Arena,
+  bytes: number,
+  deadlineMs: number,
+  caller: Caller | undefined,
+): Promise<Block> {
+  const trace = currentTrace();
+  const sinceMs = trace === undefined ? 0 : performance.now();
+  try {
+    return await allocateFor(arena, bytes, deadlineMs, caller);
+  } finally {
+    trace?.waited(performance.now() - sinceMs);
+  }
+}
+
+function allocateFor(
   arena: Arena,
   bytes: number,
   deadlineMs: number,

@@ -1,9 +1,9 @@
 import type { PendingCall } from './call-queue.ts';
-import type { CallTracer } from './call-trace.ts';
+import { currentTrace } from './call-trace.ts';
 
 /** The request that submits a call is the one that runs now. */
-export function beginTrace(tracer: CallTracer, call: PendingCall, submittedMs: number): void {
-  const trace = tracer.current();
+export function beginTrace(call: PendingCall, submittedMs: number): void {
+  const trace = currentTrace();
   if (trace !== undefined) call.trace = { trace, submittedMs, sentMs: undefined, requests: 0 };
 }
 

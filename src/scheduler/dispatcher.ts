@@ -1,7 +1,7 @@
 import { EngineClosedError, EngineDeadlineError, EngineStuckError } from '../native/abi/errors.ts';
 import { type CallQueue, type Flight, type PendingCall, SUSPICIOUS_MS } from './call-queue.ts';
 import { beginTrace, endTrace, markSent } from './call-times.ts';
-import type { CallTracer } from './call-trace.ts';
+import { isTracing } from './call-trace.ts';
 import { OpenRequests } from './open-requests.ts';
 
 export interface DispatcherOptions {
@@ -11,8 +11,6 @@ export interface DispatcherOptions {
   readonly substitutes: number;
   /** Limit for each request in milliseconds, including its wait. */
   readonly deadlineMs: number;
-  /** Records the calls of requests. */
-  readonly tracer?: CallTracer | undefined;
 }
 
 export interface CallCounts {
@@ -42,7 +40,6 @@ export class Dispatcher {
   readonly #slots: number;
   readonly #substitutes: number;
   readonly #queues: CallQueue[] = [];
-  readonly #tracer: CallTracer | undefined;
   readonly #open: OpenRequests;
   readonly #lateFlights = new Set<Flight>();
   /** The time of the last arrival or return. */
@@ -54,8 +51,7 @@ export class Dispatcher {
   #isClosed = false;
   #onIdle: (() => void) | undefined;
 
-  constructor({ slots, substitutes, deadlineMs, tracer }: DispatcherOptions) {
-    this.#tracer = tracer;
+  constructor({ slots, substitutes, deadlineMs }: DispatcherOptions) {
     this.#slots = slots;
     this.#substitutes = substitutes;
     this.deadlineMs = deadlineMs;
@@ -103,7 +99,7 @@ export class Dispatcher {
     }
     this.#nowMs = performance.now();
     call.queue = queue;
-    if (this.#tracer !== undefined) beginTrace(this.#tracer, call, this.#nowMs);
+    if (isTracing()) beginTrace(call, this.#nowMs);
     this.#open.add(call, this.#nowMs);
     queue.add(call);
     if (this.mustWait(queue)) {
@@ -203,7 +199,7 @@ export class Dispatcher {
     if (calls.length === 0) return;
     const flight: Flight = { queue, isLate: false, isSubstituted: false };
     for (const call of calls) call.flight = flight;
-    if (this.#tracer !== undefined) markSent(calls);
+    if (isTracing()) markSent(calls);
     queue.begin(this.#nowMs);
     this.#inFlight += 1;
     queue.send(calls).then(

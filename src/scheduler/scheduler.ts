@@ -5,7 +5,6 @@ import type { Address } from '../os/libc.ts';
 import type { Caller } from './arena-room.ts';
 import { BatchQueues } from './batch-calls.ts';
 import type { CallQueue } from './call-queue.ts';
-import type { CallTracer } from './call-trace.ts';
 import { type CallCounts, Dispatcher } from './dispatcher.ts';
 import { Probes } from './probes.ts';
 import { quotasOf, SLOTS_FOR_BOTH } from './quotas.ts';
@@ -18,8 +17,6 @@ export interface SchedulerOptions {
   readonly coalescing?: boolean;
   /** Whether batches may use all call slots; by default they leave some for single operations. */
   readonly unlimitedBatches?: boolean;
-  /** Records the calls of requests. */
-  readonly tracer?: CallTracer | undefined;
   /** With coalescing: calls in flight of each kind of small operation, instead of a measured number; for benchmarks. */
   readonly fixedSmallCalls?: number;
 }
@@ -48,7 +45,7 @@ export class Scheduler {
     this.engine = engine;
     this.arena = engine.arena;
     this.deadlineMs = deadlineMs;
-    this.#dispatcher = new Dispatcher({ slots, substitutes, deadlineMs, tracer: options.tracer });
+    this.#dispatcher = new Dispatcher({ slots, substitutes, deadlineMs });
     this.#probes = new Probes(engine.probes);
     const { small, smallMost, large, asking } = quotasOf(slots);
     this.single = new SingleCalls(this.#dispatcher, calls, {

@@ -3,7 +3,6 @@
  * semantic conventions of OpenTelemetry for HTTP servers. No attribute contains a key: `url.path`, which the
  * conventions ask for, is left out.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import {
   type Attributes,
@@ -22,11 +21,11 @@ import type { Exchange, Recorded, RequestSpan } from '../http/exchange.ts';
 import { hashedKey } from '../http/exchange-log.ts';
 import { traceParentOf } from '../http/request/trace-context.ts';
 import { isEncrypted } from '../node-internals/node-features.ts';
-import type { CallTrace, CallTracer, TracedCall } from '../scheduler/call-trace.ts';
+import { beginTracing, type CallTrace, type TracedCall } from '../scheduler/call-trace.ts';
 
-export interface Tracing extends CallTracer {
-  /** Starts the span of a request, and runs `serve` so that its engine calls belong to the span. */
-  run(exchange: Exchange, serve: () => void): void;
+export interface Tracing {
+  /** Starts the span of a request. Returns the trace that records its engine calls below the span. */
+  begin(exchange: Exchange): CallTrace;
   /** Sends the spans that the SDK still holds; gives up after `deadlineMs`. */
   flush(deadlineMs: number): Promise<void>;
 }
@@ -37,15 +36,22 @@ const METHODS: ReadonlySet<string> = new Set(
 
 export function createTracing(provider: TracerProvider): Tracing {
   const tracer = provider.getTracer('memcache-gateway');
-  const storage = new AsyncLocalStorage<CallTrace>();
+  // For as long as the process runs: a call may end after its request.
+  beginTracing();
   return {
-    current: () => storage.getStore(),
-    run(exchange, serve) {
+    begin(exchange) {
       const parent = parentOf(exchange.req);
       const span = startSpan(tracer, exchange, parent);
       exchange.span = new ServerSpan(span);
       const context = trace.setSpan(parent, span);
-      storage.run({ ended: (call) => recordCall(tracer, call, context) }, serve);
+      let waitedMs = 0;
+      return {
+        ended: (call) => recordCall(tracer, call, context),
+        waited(durationMs) {
+          waitedMs += durationMs;
+          span.setAttribute('memcache_gateway.arena_wait_duration', waitedMs / 1000);
+        },
+      };
     },
     flush: (deadlineMs) => flush(provider, deadlineMs),
   };

@@ -42,6 +42,7 @@ export class ExchangeRecorder {
     dismiss(exchange);
     const status = this.record(exchange);
     if (exchange.span !== undefined) exchange.span.end(exchange, status);
+    if (exchange.timing !== undefined) exchange.timing.end();
   }
 
   /** Also for a refusal that never was in flight. Returns the status; 0 without a response. */

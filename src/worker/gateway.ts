@@ -5,7 +5,6 @@ import { Clients } from '../http/clients/clients.ts';
 import { TransferWatch } from '../http/connection/transfer-watch.ts';
 import type { Gateway } from '../http/exchange.ts';
 import type { Access } from '../http/security/access.ts';
-import type { CallTracer } from '../scheduler/call-trace.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import { tracedSyncCalls } from '../scheduler/traced-sync-calls.ts';
 import { batchStore } from '../store/batch/batch-store.ts';
@@ -14,7 +13,6 @@ import { openPool } from '../store/pool/open-pool.ts';
 
 interface GatewayParts {
   readonly scheduler: Scheduler;
-  readonly tracing: CallTracer | undefined;
   readonly buffers: Gateway['buffers'];
 }
 
@@ -22,13 +20,13 @@ interface GatewayParts {
 export function createGateway(
   config: Config,
   access: Access,
-  { scheduler, tracing: tracer, buffers }: GatewayParts,
+  { scheduler, buffers }: GatewayParts,
   onEnd: Gateway['onEnd'],
 ): Gateway {
   const { arena, engine } = scheduler;
   const { poolBytes, devices } = config;
   const pool = openPool(config, scheduler);
-  const store = new EngineStore(tracer === undefined ? scheduler : traced(scheduler, tracer), {
+  const store = new EngineStore(traced(scheduler), {
     arenaWaitMs: config.arenaWaitMs,
     putWaitMs: config.putWaitMs,
     // Each client of the embedded engine contributes one segment (placement.c).
@@ -69,8 +67,8 @@ export function createGateway(
 }
 
 /** The scheduler records its own calls; those on the JavaScript thread do not use it. */
-function traced(scheduler: Scheduler, tracer: CallTracer): StoreScheduler {
+function traced(scheduler: Scheduler): StoreScheduler {
   const { arena, deadlineMs, single, engine } = scheduler;
-  const sync = engine.sync && tracedSyncCalls(engine.sync, tracer);
+  const sync = engine.sync && tracedSyncCalls(engine.sync);
   return { arena, deadlineMs, single, engine: { sync } };
 }

@@ -41,7 +41,6 @@ export async function openGateway(start: GatewayStart, log: LateLog): Promise<Ru
     deadlineMs: config.deadlineMs,
     // A call on this thread returns before another request can arrive.
     coalescing: config.coalescing && engine.sync === undefined,
-    tracer: tracing,
   });
   const buffers = await openBuffers(config, scheduler, regions, log.lines);
   return new GatewayServer({ ...start, secure, scheduler, log, tracing, buffers });

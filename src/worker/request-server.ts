@@ -27,11 +27,13 @@ import { announcesBody, ignoreBodilessExpectation } from '../http/request/framin
 import { parseTarget } from '../http/request/target.ts';
 import { type AllowedOrigin, allowedOrigins, isPreflight } from '../http/response/cors.ts';
 import { respondError, respondPreflight } from '../http/response/respond.ts';
+import { asksForTiming, RequestTiming } from '../http/response/server-timing.ts';
 import { checkHead, type Expectation } from '../http/security/head.ts';
 import { type BrowserGuard, browserGuard } from '../http/security/host.ts';
 import type { Logger } from '../log/types.ts';
 import { isFirst, whenFirst } from '../node-internals/pending-responses.ts';
 import { serveData } from '../routes/data.ts';
+import { bothTraces, runTraced } from '../scheduler/call-trace.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import type { ExchangeRecorder } from './exchange-recorder.ts';
 
@@ -133,8 +135,10 @@ export class RequestServer implements ConnectionHandler {
 
   #start(exchange: Exchange, expectation: Expectation): void {
     const { tracing } = this.#options;
-    if (tracing === undefined) this.#serve(exchange, expectation);
-    else tracing.run(exchange, () => this.#serve(exchange, expectation));
+    if (asksForTiming(exchange.req)) exchange.timing = new RequestTiming();
+    const trace = bothTraces(tracing?.begin(exchange), exchange.timing);
+    if (trace === undefined) this.#serve(exchange, expectation);
+    else runTraced(trace, () => this.#serve(exchange, expectation));
   }
 
   #serve(exchange: Exchange, expectation: Expectation): void {

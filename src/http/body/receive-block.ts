@@ -24,14 +24,15 @@ export function receiveBlock(
   use: UseBlock,
 ): Promise<void> {
   const { store, limits } = exchange.gateway;
-  // The end of the body runs in the context of the connection, which does not know the span of the request.
-  const useInSpan = exchange.span === undefined ? use : AsyncResource.bind(use);
+  // The end of the body runs in the context of the connection, which does not know the trace of the request.
+  const isTraced = exchange.span !== undefined || exchange.timing !== undefined;
+  const useTraced = isTraced ? AsyncResource.bind(use) : use;
   const bytes = length ?? Math.min(UNSIZED_START_BYTES, limits.unsizedBytes);
   const receive = (block: Block): Promise<void> => {
     const sink =
       length === undefined
-        ? new GrowingSink(exchange, block, useInSpan)
-        : new BlockSink(block, useInSpan);
+        ? new GrowingSink(exchange, block, useTraced)
+        : new BlockSink(block, useTraced);
     return receiveBody(exchange, sink, digest);
   };
   const reserved = store.reserve(bytes, new UploadingClient(exchange));

@@ -32,13 +32,20 @@ export const isPreflight = ({ method, headers }: Pick<IncomingMessage, 'method' 
 export const EXPOSED_HEADERS = [
   ...['Accept', 'Accept-Encoding', 'Accept-Post', 'Accept-Ranges', 'Allow', 'Batch-Failed'],
   ...['Content-Disposition', 'Content-Length', 'Content-Range', 'Location', 'Memcache-Outcome'],
-  ...['Memcache-Replicas', 'Repr-Digest', 'Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
+  ...[
+    'Memcache-Replicas',
+    'Repr-Digest',
+    'Retry-After',
+    'Server-Timing',
+    'WWW-Authenticate',
+    'X-Request-Id',
+  ],
 ];
 
 /** Request headers that a page may set. `*` would not include Authorization. */
 export const ALLOWED_HEADERS = [
   ...['Accept', 'Authorization', 'Content-Digest', 'Content-Type', 'If-Match', 'If-None-Match'],
-  ...['If-Range', 'Range', 'Want-Repr-Digest', 'X-Request-Id'],
+  ...['If-Range', 'Memcache-Timing', 'Range', 'Want-Repr-Digest', 'X-Request-Id'],
 ];
 
 export const ALLOWED_METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'];

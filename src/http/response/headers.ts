@@ -1,6 +1,7 @@
 import { type FixedHeaders, fixedHeaders } from '../../node-internals/one-write.ts';
 import type { Exchange } from '../exchange.ts';
 import { corsHeaders } from './cors.ts';
+import type { RequestTiming } from './server-timing.ts';
 
 /** Header names and values in turn, as writeHead takes them: cheaper than an object. */
 export type HeaderList = string[];
@@ -54,10 +55,16 @@ export const objectHeaders = fixedHeaders([
   ...body,
 ]);
 
+/** The value of Server-Timing for a head that is sent now. */
+export const timingOf = ({ startedMs }: Exchange, timing: RequestTiming): string =>
+  timing.valueAfter(performance.now() - startedMs);
+
 /** Adds the headers that depend on the exchange. While the gateway drains, connections close. */
 export function addExchangeHeaders(exchange: Exchange, headers: HeaderList): void {
   const { gateway, requestId, allowedOrigin } = exchange;
   headers.push('X-Request-Id', requestId);
   if (allowedOrigin !== undefined) headers.push(...corsHeaders(allowedOrigin));
+  if (exchange.timing !== undefined)
+    headers.push('Server-Timing', timingOf(exchange, exchange.timing));
   if (gateway.draining) headers.push('Connection', 'close');
 }

@@ -5,7 +5,13 @@ import { noHeaders, ONE_WRITE_BYTES, sendInOneWrite } from '../../node-internals
 import { type Exchange, endExchange } from '../exchange.ts';
 import { announcesBody } from '../request/framing.ts';
 import { corsHeaders, preflightHeaders } from './cors.ts';
-import { addExchangeHeaders, bodyHeaders, emptyHeaders, type ResponseHead } from './headers.ts';
+import {
+  addExchangeHeaders,
+  bodyHeaders,
+  emptyHeaders,
+  type ResponseHead,
+  timingOf,
+} from './headers.ts';
 import { addFields, problemResponse, sendLastResponse } from './problem.ts';
 import { ResponseSender } from './sender.ts';
 import { blockBody, textBody, type WholeBody } from './whole-body.ts';
@@ -110,6 +116,8 @@ function respondProblem(exchange: Exchange, slug: ProblemSlug, options: ProblemO
   const { req, res, method, gateway, requestId, allowedOrigin } = exchange;
   exchange.problem = slug;
   const response = problemResponse(slug, { ...options, requestId, instance: req.url ?? '/' });
+  const { timing } = exchange;
+  if (timing !== undefined) response.headers['Server-Timing'] = timingOf(exchange, timing);
   if (allowedOrigin !== undefined) addFields(response.headers, corsHeaders(allowedOrigin));
   if (!req.complete && announcesBody(req)) {
     if (method !== 'HEAD') exchange.bytesOut += Buffer.byteLength(response.body);

@@ -48,6 +48,7 @@ function exchange(changes: Partial<Exchange> = {}): Exchange {
     problem: undefined,
     error: undefined,
     span: undefined,
+    timing: undefined,
     ...changes,
   };
 }

@@ -14,6 +14,7 @@ import { type Exchange, type Gateway, newExchange } from '../../../src/http/exch
 import { hashedKey } from '../../../src/http/exchange-log.ts';
 import type { SyncCalls } from '../../../src/native/abi/types.ts';
 import { CallQueue, type PendingCall, unsubmitted } from '../../../src/scheduler/call-queue.ts';
+import { runTraced } from '../../../src/scheduler/call-trace.ts';
 import { Dispatcher } from '../../../src/scheduler/dispatcher.ts';
 import { tracedSyncCalls } from '../../../src/scheduler/traced-sync-calls.ts';
 import { createTracing } from '../../../src/tracing/tracing.ts';
@@ -40,7 +41,7 @@ function exchangeOf(headers: IncomingHttpHeaders = {}, method = 'GET'): Exchange
 /** A request that has ended with a status. */
 function served(exchange: Exchange, status: number, changes: Partial<Exchange> = {}) {
   const { tracing, spans } = tracingOf();
-  tracing.run(exchange, () => Object.assign(exchange, changes));
+  runTraced(tracing.begin(exchange), () => Object.assign(exchange, changes));
   exchange.span?.end(exchange, status);
   const [span] = spans();
   assert.ok(span !== undefined && spans().length === 1);
@@ -117,7 +118,7 @@ describe('the span of a request', () => {
   it('is not recorded when the sampler says so, but has ids for the log', () => {
     const { tracing, spans } = tracingOf({ sampler: new AlwaysOffSampler() });
     const exchange = exchangeOf({ traceparent });
-    tracing.run(exchange, () => {});
+    runTraced(tracing.begin(exchange), () => {});
     exchange.span?.end(exchange, 200);
     assert.equal(spans().length, 0);
     assert.equal(exchange.span?.traceId, traceId);
@@ -129,8 +130,8 @@ interface TestCall extends PendingCall {
 }
 
 /** A dispatcher with one call at a time, which returns when the test says so. */
-function dispatcherOf(tracing: ReturnType<typeof createTracing>, deadlineMs = 10_000) {
-  const dispatcher = new Dispatcher({ slots: 4, substitutes: 0, deadlineMs, tracer: tracing });
+function dispatcherOf(deadlineMs = 10_000) {
+  const dispatcher = new Dispatcher({ slots: 4, substitutes: 0, deadlineMs });
   const returns: ((error?: Error) => void)[] = [];
   const queue = dispatcher.register(
     new CallQueue<TestCall>({
@@ -159,12 +160,12 @@ function dispatcherOf(tracing: ReturnType<typeof createTracing>, deadlineMs = 10
 describe('the span of an engine call', () => {
   it('is a child of its own request, with its time in the queue, also when requests share a call', async () => {
     const { tracing, spans } = tracingOf();
-    const { submit, give } = dispatcherOf(tracing);
+    const { submit, give } = dispatcherOf();
     const [first, second, third] = [exchangeOf(), exchangeOf(), exchangeOf()];
     const ended: Promise<void>[] = [];
     // The engine call of a request is made later, after other work of the request.
     const serve = (exchange: Exchange) =>
-      tracing.run(exchange, () => void ended.push(nextTurn().then(() => submit())));
+      runTraced(tracing.begin(exchange), () => void ended.push(nextTurn().then(() => submit())));
     serve(first);
     await nextTurn();
     await nextTurn();
@@ -194,9 +195,9 @@ describe('the span of an engine call', () => {
 
   it('has the name of the operation and the error of the engine', async () => {
     const { tracing, spans } = tracingOf();
-    const { submit, give } = dispatcherOf(tracing);
+    const { submit, give } = dispatcherOf();
     let failed: Promise<void> = Promise.resolve();
-    tracing.run(exchangeOf(), () => {
+    runTraced(tracing.begin(exchangeOf()), () => {
       failed = submit('batch_get');
     });
     const rejection = assert.rejects(failed, /broken/);
@@ -210,12 +211,12 @@ describe('the span of an engine call', () => {
 
   it('of a request that fails in the queue has been in the queue all the time', async () => {
     const { tracing, spans } = tracingOf();
-    const { submit, give } = dispatcherOf(tracing, 50);
+    const { submit, give } = dispatcherOf(50);
     const hanging = assert.rejects(submit());
     await nextTurn();
     await nextTurn();
     let late: Promise<void> = Promise.resolve();
-    tracing.run(exchangeOf(), () => {
+    runTraced(tracing.begin(exchangeOf()), () => {
       late = submit();
     });
     const rejections = [hanging, assert.rejects(late)];
@@ -231,8 +232,8 @@ describe('the span of an engine call', () => {
   });
 
   it('does not exist for calls of the gateway itself', async () => {
-    const { tracing, spans } = tracingOf();
-    const { submit, give } = dispatcherOf(tracing);
+    const { spans } = tracingOf();
+    const { submit, give } = dispatcherOf();
     const own = submit();
     await give();
     await own;
@@ -243,8 +244,8 @@ describe('the span of an engine call', () => {
     const { tracing, spans } = tracingOf();
     const codes: (number | undefined)[] = [0, undefined];
     const sync = { exist: () => codes.shift() } as unknown as SyncCalls;
-    const traced = tracedSyncCalls(sync, tracing);
-    tracing.run(exchangeOf(), () => {
+    const traced = tracedSyncCalls(sync);
+    runTraced(tracing.begin(exchangeOf()), () => {
       assert.equal(traced.exist('a'), 0);
       assert.equal(traced.exist('a'), undefined);
     });
