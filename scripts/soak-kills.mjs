@@ -13,7 +13,7 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { setTimeout as elapse } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createFigures, runCaller } from './soak/soak-load.mjs';
+import { createFigures, fetchFrom, runCaller } from './soak/soak-load.mjs';
 
 const main = fileURLToPath(new URL('../dist/program/main.js', import.meta.url));
 const growthLimitBytes = 10 * 2 ** 20;
@@ -113,7 +113,7 @@ const figures = createFigures();
 const { faults } = figures;
 const stopping = new AbortController();
 const callers = Array.from({ length: own.callers }, (_, index) =>
-  runCaller(String(index), url, stopping.signal, figures),
+  runCaller(String(index), fetchFrom(url), stopping.signal, figures),
 );
 // Code is compiled and buffers grow once; that is no leak.
 await elapse(warmUpMs);

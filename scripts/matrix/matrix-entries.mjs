@@ -85,6 +85,16 @@ export const entries = [
     files: ['test/matrix/prometheus.test.ts', 'test/matrix/prometheus-deploy.test.ts'],
     minutes: 5,
   },
+  {
+    name: 'fuzz',
+    files: ['--test-timeout=230000', 'test/matrix/fuzz.test.ts'],
+    minutes: 4,
+  },
+  {
+    name: 'soak',
+    files: ['--test-timeout=230000', 'test/matrix/soak.test.ts'],
+    minutes: 4,
+  },
   // How connections are served does not depend on the layout.
   {
     name: 'http-layout128',

@@ -2,7 +2,7 @@
 import { bytesOf, createBook } from './soak-values.mjs';
 
 const keysOfCaller = 24;
-const requestMs = 20_000;
+export const requestMs = 20_000;
 
 /** Mostly small, some large, like the objects of a cache of blocks. */
 function randomLength() {
@@ -15,8 +15,15 @@ export function createFigures() {
   return { requests: 0, checkedBytes: 0, cutOff: 0, refused: 0, missing: 0, faults: [] };
 }
 
-/** Sends one request after another until the signal is aborted; never rejects. */
-export async function runCaller(name, url, signal, figures) {
+/** Sends requests to an address. Rejects with a TimeoutError when there is no response in time. */
+export const fetchFrom = (url) => async (method, path, body, headers) => {
+  const signal = AbortSignal.timeout(requestMs);
+  const response = await fetch(`${url}${path}`, { method, body, headers, signal });
+  return { status: response.status, bytes: Buffer.from(await response.arrayBuffer()) };
+};
+
+/** Sends one request after another with `send` until the signal is aborted; never rejects. */
+export async function runCaller(name, send, signal, figures) {
   const book = createBook();
   let version = 0;
   const randomKey = () => `soak-${name}-${Math.floor(Math.random() * keysOfCaller)}`;
@@ -30,15 +37,9 @@ export async function runCaller(name, url, signal, figures) {
   async function ask(method, path, body, headers = {}) {
     figures.requests += 1;
     try {
-      const response = await fetch(`${url}${path}`, {
-        method,
-        body,
-        headers,
-        signal: AbortSignal.timeout(requestMs),
-      });
-      const bytes = Buffer.from(await response.arrayBuffer());
+      const response = await send(method, path, body, headers);
       if (response.status >= 500) figures.refused += 1;
-      return { status: response.status, bytes };
+      return response;
     } catch (error) {
       if (error.name === 'TimeoutError') fault(`${method} ${path} hung for ${requestMs} ms`);
       else figures.cutOff += 1;

@@ -31,6 +31,10 @@ export interface GameOptions {
   readonly seed: number;
   readonly requests: number;
   readonly progress?: (done: number) => void;
+  /** For a gateway with a fault. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly onStart?: (worker: number) => void | Promise<void>;
 }
 
 const PLAYERS = 16;
@@ -44,11 +48,16 @@ export async function playGame(game: Game, options: GameOptions): Promise<Map<nu
   const folder = certificateFolder();
   const authority = game.tls ? folder.authority() : undefined;
   const { args, credentials } = setUp(game, folder, authority?.server());
-  const gateway = await startGateway({ args, env: { GATEWAY_DEBUG_ARENA: '1' } });
+  const gateway = await startGateway({
+    args: [...args, ...(options.args ?? [])],
+    // Released blocks are poisoned, so a read of one returns wrong bytes.
+    env: { GATEWAY_DEBUG_ARENA: '1', ...options.env },
+  });
   try {
     const [admin] = gateway.ready['adminAddresses'] as [string];
     const worker = gateway.workerPid() ?? assert.fail('no worker');
     const before = { worker, sockets: socketsOf(worker) };
+    await options.onStart?.(worker);
     const players = createPlayers({ port: gateway.port, ca: authority?.cert });
     const { statuses, valid } = await playTurns(players, credentials, options);
     players.close();
