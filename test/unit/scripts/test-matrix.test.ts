@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const read = (name: string) => readFileSync(`${root}${name}`, 'utf8');
 
 describe('the test matrix', () => {
-  it('has each pinned version of Node, each feature, the types, the generators, the newcomer, Prometheus, the other layout and every operation', () => {
+  it('has each pinned version of Node, each feature, the types, the generators, the newcomer, Prometheus, the fuzzer, the soak run, the other layout and every operation', () => {
     const { testedNodeVersions } = JSON.parse(read('package.json')) as {
       testedNodeVersions: Record<string, string>;
     };
@@ -35,6 +35,8 @@ describe('the test matrix', () => {
         'http-layout128',
         'newcomer',
         'prometheus',
+        'fuzz',
+        'soak',
         'typescript',
       ]),
     );
