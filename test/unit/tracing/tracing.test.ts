@@ -107,6 +107,20 @@ describe('the span of a request', () => {
     assert.equal(left.attributes['http.response.status_code'], undefined);
   });
 
+  it('has the waits for memory, added up', () => {
+    const { tracing, spans } = tracingOf();
+    const exchange = exchangeOf();
+    const trace = tracing.begin(exchange);
+    trace.waited(20);
+    trace.waited(30);
+    exchange.span?.end(exchange, 200);
+    assert.equal(spans()[0]?.attributes['memcache_gateway.arena_wait_duration'], 0.05);
+    assert.equal(
+      served(exchangeOf(), 200).attributes['memcache_gateway.arena_wait_duration'],
+      undefined,
+    );
+  });
+
   it('names neither an unknown path nor an unknown method', () => {
     assert.equal(served(exchangeOf(), 404).name, 'GET');
     const span = served(exchangeOf({}, 'BREW'), 405, { route: '/livez' });
