@@ -27,7 +27,7 @@ const namesOfEntry = {
     ...['integration/program/metrics-move', 'integration/program/tracing'],
     ...['integration/program/log-level', 'unit/native/start/engine-process'],
     ...['integration/clients/http-client-limits', 'unit/supervisor/supervisor'],
-    'integration/buffers/transfers',
+    ...['integration/buffers/transfers', 'integration/security/tls'],
   ],
   /** Processor time and memory for each byte, item and request. */
   costs: [
@@ -40,7 +40,7 @@ const namesOfEntry = {
   /** The scripts and helpers of the tests, and the guides in other languages. */
   tools: [
     ...['unit/generate', 'unit/undocumented-node', 'unit/helpers/conformance'],
-    'integration/program/guides',
+    ...['integration/program/guides', 'unit/deploy/kubernetes', 'unit/deploy/kubernetes-tls'],
     ...['unit/helpers/injecting', 'unit/scripts/bench-commit-tree', 'unit/scripts/build-engine'],
     ...['unit/scripts/load-typescript', 'unit/scripts/node-versions', 'unit/scripts/test-runner'],
     ...['unit/scripts/typescript-tree', 'unit/scripts/typescript-versions'],

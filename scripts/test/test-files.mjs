@@ -110,7 +110,8 @@ const waiting = [
     ...['integration/connections/listeners', 'integration/program/reload'],
     ...['integration/program/meta', 'integration/security/beyond-loopback'],
     ...['integration/security/tokens', 'integration/connections/http-held-bodies'],
-    'conformance/half-written',
+    ...['conformance/half-written', 'integration/buffers/registration'],
+    'integration/program/few-descriptors',
   ]),
   ...['native-arena', 'scheduler'].map((group) => groupFile(group)),
 ];

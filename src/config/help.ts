@@ -24,7 +24,7 @@ export function helpText(): string {
     '                      configuration, exit with 0 or 2',
     '  meta                run the meta service of the engine; see meta --help',
     '  token               manage the tokens of clients; see token --help',
-    '  check-ready         exit with 0 if the gateway with these settings is ready, for\n                      health checks; see check-ready --help',
+    '  check-ready         exit with 0 if the gateway with these settings is ready,\n                      for health checks; see check-ready --help',
   ];
   for (const group of groups) {
     lines.push('', `${group}:`);

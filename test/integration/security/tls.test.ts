@@ -375,6 +375,9 @@ describe('a gateway with TLS that stops', () => {
     gateway.signal('SIGTERM');
     await until(() => gateway.logged().some(({ msg }) => String(msg).startsWith('stopping')));
     client.socket.write('cd');
+    await until(() => client.text() !== '');
+    // What the gateway sent instead is in the error.
+    assert.match(client.text(), /^HTTP\/1.1 201/);
     await until(() => /^HTTP\/1.1 201 [\s\S]*Connection: close/.test(client.text()));
     // A handshake that has begun is finished, and its request gets a response.
     const late = tls.connect({ socket: handshake, ca: serverCa.cert, servername: 'localhost' });

@@ -99,7 +99,7 @@ describe('the address of a client', () => {
     setAddress(socket, null);
     const request = { socket, headers: { 'x-forwarded-for': '192.0.2.1' } };
     const found = new ClientAddresses(['10.0.0.1']).of(request);
-    assert.deepEqual(found, { address: 'unknown', network: undefined });
+    assert.deepEqual(found, { address: 'unknown', network: 'unknown' });
   });
 
   it('is not unix if the client of a TCP connection has left, which is no trusted proxy then', () => {
