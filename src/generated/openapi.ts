@@ -1388,10 +1388,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /**
-         * @description The client has reached a limit of its own, which the operator has set. A client is its token, or its
-         *     address. Limits of the whole gateway get 503.
-         */
+        /** @description The client has reached a limit of its own. Limits of the whole gateway get 503. */
         TooManyRequests: {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -1479,10 +1476,7 @@ export interface components {
          *     any other value and generates an id.
          */
         RequestId: string;
-        /**
-         * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-         *     nothing.
-         */
+        /** @description `on` requests `Server-Timing`. */
         Timing: string;
         /**
          * @description Number of services that hold a replica, 1 to 8. If fewer services are live, the response is 422 and
@@ -1562,12 +1556,7 @@ export interface components {
     headers: {
         /** @description Identifies this request in the log of the gateway. */
         "X-Request-Id": string;
-        /**
-         * @description Present if the request has `Memcache-Timing: on`: the milliseconds until the head of this response, as
-         *     defined by W3C Server Timing. `arena` is the wait for memory, `queue` the wait for engine calls,
-         *     `engine` the time of the engine calls, and `total` all of the time since the head of the request. The
-         *     times of several engine calls are added up, also if they overlap.
-         */
+        /** @description Durations in ms, if requested. */
         "Server-Timing": string;
         /** @description Seconds to wait before a retry. Always present with 408, 423, 429 and 503, and with 507 if `retryable` is true. */
         "Retry-After": number;
@@ -1669,10 +1658,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
@@ -1793,10 +1779,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
@@ -1876,10 +1859,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
@@ -1933,10 +1913,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
@@ -1993,10 +1970,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
@@ -2065,10 +2039,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
@@ -2179,10 +2150,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
@@ -2283,10 +2251,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {
@@ -2352,10 +2317,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -2413,10 +2375,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -2473,10 +2432,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -2530,10 +2486,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -2583,10 +2536,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -2965,10 +2915,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3003,10 +2950,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3053,10 +2997,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3109,10 +3050,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3147,10 +3085,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3185,10 +3120,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3233,10 +3165,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3284,10 +3213,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3322,10 +3248,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3363,10 +3286,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3400,10 +3320,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3438,10 +3355,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3482,10 +3396,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3520,10 +3431,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3564,10 +3472,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3607,10 +3512,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path?: never;
@@ -3648,10 +3550,7 @@ export interface operations {
                  *     any other value and generates an id.
                  */
                 "X-Request-Id"?: components["parameters"]["RequestId"];
-                /**
-                 * @description With `on` the response has `Server-Timing`. With any other value, and without it, the gateway measures
-                 *     nothing.
-                 */
+                /** @description `on` requests `Server-Timing`. */
                 "Memcache-Timing"?: components["parameters"]["Timing"];
             };
             path: {

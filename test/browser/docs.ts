@@ -43,7 +43,8 @@ describe('/docs in Chromium', () => {
   const noComplaint = (): void => assert.deepEqual(docs.complaints.splice(0), []);
 
   it('executes all operations unchanged, in the order of the page, with success', async () => {
-    for (const { operationId } of operations) {
+    // Those of buffers need memory that a program on the same machine has created.
+    for (const { operationId } of operations.filter(({ tags }) => !tags.includes('buffers'))) {
       const { section, shown, status } = await tryOut(docs.page, operationId);
       assert.match(status ?? '', /^20[014]$/, `${operationId}: ${shown.slice(0, 500)}`);
       assert.doesNotMatch(shown, /Undocumented/, operationId);
