@@ -43,7 +43,7 @@ body { margin: 0; background: #fafafa; }
 .swagger-ui .responses-inner h5 { margin: 2px 0; }
 .swagger-ui .response-col_links { display: none; }
 .swagger-ui .response:is([data-code="401"], [data-code="403"], [data-code="429"]) :is(.response-controls, .model-example, .headers-wrapper) { display: none; }
-.swagger-ui .response[data-code="416"] :is(.response-controls, .model-example) { display: none; }
+.swagger-ui .response:is([data-code="409"], [data-code="416"], [data-code="422"]) :is(.response-controls, .model-example) { display: none; }
 .swagger-ui .response:is([data-code="304"], [data-code="412"]) .headers-wrapper { display: none; }
 .swagger-ui .headers-wrapper table tr :is(td, th):is(:first-of-type, *) { padding: 0 .5rem 0 0; }
 .swagger-ui .headers-wrapper td p { margin: 0; }
