@@ -34,6 +34,11 @@ export const notPlayed = [
   { page: 'docs/docker.md', begins: 'docker run --rm -p', reason: container },
   { page: 'docs/docker.md', begins: 'docker run --rm -v', reason: container },
   { page: 'docs/docker.md', begins: 'docker run --rm --network host', reason: container },
+  {
+    page: 'docs/performance.md',
+    begins: 'npm run bench',
+    reason: 'takes minutes on a quiet machine',
+  },
   { page: 'docs/node-store.md', begins: 'LD_PRELOAD=', reason: engine },
   {
     page: 'docs/real-engine.md',

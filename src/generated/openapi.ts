@@ -310,7 +310,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** State of a buffer */
+        /**
+         * State of a buffer
+         * @description The buffer, with its state in each worker, and the transfers that use it.
+         */
         get: operations["getBuffer"];
         /**
          * Register shared memory of the client
