@@ -93,7 +93,7 @@ export class RequestServer implements ConnectionHandler {
     whenFirst(res, () => {
       const { socket } = req;
       this.#pipelines.leave(socket);
-      if (socket.destroyed || isClosing(socket)) return;
+      if (socket.destroyed || isClosing(socket) || this.#states.of(socket).isOver) return;
       const exchange = this.#begin(req, res, expectation);
       exchange.body = body;
       this.#start(exchange, expectation);

@@ -16,6 +16,8 @@ export interface ConnectionState {
   heads: number;
   /** Set once no later request of this connection may be executed. */
   isClosing: boolean;
+  /** Set with a refusal before the body of its request: the requests behind it get no response. */
+  isOver: boolean;
   /** Why the body of the latest request will never be complete. */
   bodyFault: Error | undefined;
 }
@@ -39,6 +41,7 @@ export function createConnectionStates(): ConnectionStates {
         latest: undefined,
         heads: 0,
         isClosing: false,
+        isOver: false,
         bodyFault: undefined,
       };
       connection[requests] = state;

@@ -121,6 +121,7 @@ function respondProblem(exchange: Exchange, slug: ProblemSlug, options: ProblemO
   if (allowedOrigin !== undefined) addFields(response.headers, corsHeaders(allowedOrigin));
   if (!req.complete && announcesBody(req)) {
     if (method !== 'HEAD') exchange.bytesOut += Buffer.byteLength(response.body);
+    exchange.connection.isOver = true;
     sendLastResponse(res, method, response);
     endExchange(exchange);
     return;

@@ -9,7 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import tls from 'node:tls';
 import { PROXY_ADDRESS, portOf, startProxy } from '../../helpers/http/proxy.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
-import { metric } from '../../helpers/process/metrics.ts';
+import { metric, requestsInFlight } from '../../helpers/process/metrics.ts';
 import { authorization, testToken, writeTokens } from '../../helpers/process/token-files.ts';
 import { until } from '../../helpers/process/until.ts';
 import { certificateFolder, secretVolume } from '../../helpers/tls/certificates.ts';
@@ -160,6 +160,24 @@ describe('a connection with TLS', () => {
     several.socket.end(get.repeat(5));
     await once(several.socket, 'end');
     assert.equal(several.text().match(/HTTP\/1.1 200 OK/g)?.length, 5);
+  });
+
+  it('closes behind a refusal, and serves no request that its client has sent behind it', async () => {
+    const head = (type: string) =>
+      `POST /v1/batch/exists HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token.token}\r\nContent-Type: ${type}\r\n`;
+    const refused = `${head('none/none')}Content-Length: 14\r\n\r\n{"keys":["a"]}`;
+    const behind = `${head('application/json')}Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n`;
+    await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const client = await connectTls(target(), { allowHalfOpen: true });
+        client.socket.end(refused + behind);
+        await until(() => client.socket.closed || client.socket.readableEnded);
+        assert.equal(client.text().match(/HTTP\/1.1 \d/g)?.length, 1);
+        assert.match(client.text(), /unsupported-media-type/);
+        client.socket.destroy();
+      }),
+    );
+    await until(async () => (await metric(admin, requestsInFlight)) === 0);
   });
 });
 
