@@ -6,12 +6,12 @@ const PLAIN = /^[ -~]{1,255}$/;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Throws `invalid-key` for an invalid key, as in a path; `where` begins the message. */
-export function requireKey(key: string, where: string): void {
+/** Throws `invalid-key` for an invalid key, as in a path; `where` makes the beginning of the message. */
+export function requireKey(key: string, where: () => string): void {
   if (PLAIN.test(key)) return;
   const complaint = complaintAbout(key);
   if (complaint !== undefined) {
-    throw new ProblemError('invalid-key', { detail: `${where} ${complaint}.` });
+    throw new ProblemError('invalid-key', { detail: `${where()} ${complaint}.` });
   }
 }
 

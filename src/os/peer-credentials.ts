@@ -20,8 +20,22 @@ export interface Peer {
   readonly startTicks: string | null;
 }
 
-/** Undefined for any connection but one of a Unix socket, and where its descriptor is not known. */
+const peers = new WeakMap<object, Peer>();
+
+/**
+ * Undefined for any connection but one of a Unix socket, and where its descriptor is not known. The kernel
+ * names the process that has connected, so later requests on the connection have the same one, also when that
+ * process has ended.
+ */
 export function peerOf(socket: object): Peer | undefined {
+  const known = peers.get(socket);
+  if (known !== undefined) return known;
+  const peer = readPeer(socket);
+  if (peer !== undefined) peers.set(socket, peer);
+  return peer;
+}
+
+function readPeer(socket: object): Peer | undefined {
   const descriptor = descriptorOf(socket);
   if (descriptor < 0 || option(descriptor, SO_DOMAIN, 4)?.readInt32LE() !== AF_UNIX)
     return undefined;

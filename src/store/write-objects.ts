@@ -172,7 +172,8 @@ class Writing {
 
   #sort(items: readonly WriteItem[], codes: Int32Array): Unsettled {
     const unsettled: Unsettled = { present: [], refused: [] };
-    for (const [n, item] of items.entries()) {
+    for (let n = 0; n < items.length; n++) {
+      const item = items[n] as WriteItem;
       const code = codes[n] as number;
       const { index } = item;
       if (code === 0) this.#settle(index, this.#replaced.has(index) ? 'replaced' : 'created');

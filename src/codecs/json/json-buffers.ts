@@ -11,47 +11,6 @@ import { afterwards } from '../time-slices.ts';
 import { JsonReader } from './json-reader.ts';
 import { noteMember, unknownMember } from './json-request.ts';
 
-/** Longest life of a registration: a timer in JavaScript has no longer one. */
-const MAX_TTL_MS = 2 ** 31 - 1;
-
-export interface JsonRegistration {
-  readonly shmKey: string;
-  readonly offset: number;
-  readonly byteSize: number;
-  /** Null without a limit. */
-  readonly ttlMs: number | null;
-}
-
-/** The body of a registration: `{"shmKey":"/my-region","offset":0,"byteSize":4096}`. */
-export async function readRegistration(text: Buffer): Promise<JsonRegistration> {
-  const reader = await JsonReader.open(text, 'The body');
-  const members = new Set<string>();
-  let shmKey: string | undefined;
-  const numbers: { offset?: number; byteSize?: number; ttlMs?: number } = {};
-  await reader.object((name) => {
-    noteMember(reader, members, name);
-    if (name === 'shmKey') shmKey = reader.string();
-    else if (name === 'offset' || name === 'byteSize' || name === 'ttlMs') {
-      numbers[name] = reader.integer();
-    } else throw unknownMember(reader, name, 'shmKey, offset, byteSize, ttlMs');
-  });
-  await reader.end();
-  const { offset = 0, byteSize, ttlMs } = numbers;
-  if (shmKey === undefined || byteSize === undefined) {
-    throw reader.fault('needs "shmKey" and "byteSize"');
-  }
-  requireAtLeast(reader, 'offset', offset, 0);
-  requireAtLeast(reader, 'byteSize', byteSize, 1);
-  if (ttlMs !== undefined && (ttlMs < 1 || ttlMs > MAX_TTL_MS)) {
-    throw reader.fault(`has a "ttlMs" that is not from 1 to ${MAX_TTL_MS}`);
-  }
-  return { shmKey, offset, byteSize, ttlMs: ttlMs ?? null };
-}
-
-function requireAtLeast(reader: JsonReader, name: string, value: number, least: number): void {
-  if (value < least) throw reader.fault(`has a "${name}" below ${least}`);
-}
-
 export type Direction = 'H2G' | 'L2G' | 'G2H' | 'G2L';
 
 export interface JsonTransfer {
@@ -134,55 +93,94 @@ function readItems(
 ): void | Promise<void> {
   const { most, count } = rules;
   let ranges = 0;
+  const item = new ItemReader(reader, rules.operation);
+  const add = (): void => {
+    const read = item.take();
+    ranges += read.ranges.length;
+    if (ranges > most) throw tooManyKeys(most);
+    count(read.key, read.ranges.length);
+    items.push(read);
+  };
   return reader.array((index) => {
     if (index >= most) throw tooManyKeys(most);
-    return afterwards(readItem(reader, rules, `items[${index}]`), (item) => {
-      ranges += item.ranges.length;
-      if (ranges > most) throw tooManyKeys(most);
-      count(item.key, item.ranges.length);
-      items.push(item);
-    });
+    const wait = item.read(index);
+    return wait === undefined ? add() : wait.then(add);
   });
 }
 
-function readItem(
-  reader: JsonReader,
-  { operation }: ItemRules,
-  where: string,
-): BufferItem | Promise<BufferItem> {
-  const found: { key?: string; offset?: number; size?: number; layers?: BufferRange[] } = {};
-  const read = reader.object((name) => {
-    if (name !== 'key' && name !== 'offset' && name !== 'size' && name !== 'layers') {
-      throw unknownMember(reader, name, 'key, offset, size, layers');
-    }
-    // No set of names: an item costs little more than its text.
-    if (found[name] !== undefined) throw reader.fault(`has the member "${name}" twice in ${where}`);
-    if (name === 'key') found.key = reader.string();
-    else if (name !== 'layers') found[name] = reader.integer();
-    else {
-      found.layers = [];
-      return readLayers(reader, where, found.layers);
-    }
-  });
-  return afterwards(read, () => {
-    const { key, offset, size, layers } = found;
-    if (key === undefined) throw reader.fault(`needs "key" in ${where}`);
-    requireKey(key, `${where}.key`);
+/** Reads the items one after another. An item costs little more than its text: no set of names, no function. */
+class ItemReader {
+  readonly #reader: JsonReader;
+  readonly #operation: 'put' | 'get';
+  readonly #member = (name: string): void | Promise<void> => this.#readMember(name);
+  #index = 0;
+  #key: string | undefined;
+  #offset: number | undefined;
+  #size: number | undefined;
+  #layers: BufferRange[] | undefined;
+
+  constructor(reader: JsonReader, operation: 'put' | 'get') {
+    this.#reader = reader;
+    this.#operation = operation;
+  }
+
+  read(index: number): void | Promise<void> {
+    this.#index = index;
+    this.#key = undefined;
+    this.#offset = undefined;
+    this.#size = undefined;
+    this.#layers = undefined;
+    return this.#reader.object(this.#member);
+  }
+
+  /** The item that has been read. */
+  take(): BufferItem {
+    const key = this.#key;
+    const offset = this.#offset;
+    const size = this.#size;
+    const layers = this.#layers;
+    if (key === undefined) throw this.#fault('needs "key"');
+    requireKey(key, () => `items[${this.#index}].key`);
     if (layers !== undefined) {
-      if (offset === undefined && size === undefined)
+      if (offset === undefined && size === undefined) {
         return { key, ranges: layers, hasLayers: true };
-      throw reader.fault(`has "layers", and "offset" or "size", in ${where}`);
+      }
+      throw this.#fault('has "layers", and "offset" or "size",');
     }
-    const needsSize = operation === 'put' && size === undefined;
-    if (offset === undefined || needsSize) throw needs(reader, operation, where);
-    return { key, ranges: [rangeOf(reader, where, offset, size)], hasLayers: false };
-  });
-}
+    const isPut = this.#operation === 'put';
+    if (offset === undefined || (isPut && size === undefined)) {
+      throw this.#fault(`needs ${isPut ? '"offset" and "size"' : '"offset"'}, or "layers",`);
+    }
+    const range = rangeOf(this.#reader, () => `items[${this.#index}]`, offset, size);
+    return { key, ranges: [range], hasLayers: false };
+  }
 
-const needs = (reader: JsonReader, operation: 'put' | 'get', where: string): ProblemError =>
-  reader.fault(
-    `needs ${operation === 'put' ? '"offset" and "size"' : '"offset"'}, or "layers", in ${where}`,
-  );
+  #readMember(name: string): void | Promise<void> {
+    const reader = this.#reader;
+    if (name === 'key') {
+      if (this.#key !== undefined) throw this.#repeated(name);
+      this.#key = reader.string();
+    } else if (name === 'offset') {
+      if (this.#offset !== undefined) throw this.#repeated(name);
+      this.#offset = reader.integer();
+    } else if (name === 'size') {
+      if (this.#size !== undefined) throw this.#repeated(name);
+      this.#size = reader.integer();
+    } else if (name === 'layers') {
+      if (this.#layers !== undefined) throw this.#repeated(name);
+      this.#layers = [];
+      return readLayers(reader, `items[${this.#index}]`, this.#layers);
+    } else throw unknownMember(reader, name, 'key, offset, size, layers');
+  }
+
+  #repeated(name: string): ProblemError {
+    return this.#fault(`has the member "${name}" twice`);
+  }
+
+  #fault(complaint: string): ProblemError {
+    return this.#reader.fault(`${complaint} in items[${this.#index}]`);
+  }
+}
 
 function readLayers(
   reader: JsonReader,
@@ -202,7 +200,7 @@ function readLayers(
       if (offset === undefined || size === undefined) {
         throw reader.fault(`needs "offset" and "size" in ${where}.layers[${number}]`);
       }
-      layers.push(rangeOf(reader, `${where}.layers[${number}]`, offset, size));
+      layers.push(rangeOf(reader, () => `${where}.layers[${number}]`, offset, size));
     });
   });
   return afterwards(read, () => {
@@ -212,11 +210,11 @@ function readLayers(
 
 function rangeOf(
   reader: JsonReader,
-  where: string,
+  where: () => string,
   offset: number,
   size: number | undefined,
 ): BufferRange {
-  if (offset < 0) throw reader.fault(`has an "offset" below 0 in ${where}`);
-  if (size !== undefined && size < 1) throw reader.fault(`has a "size" below 1 in ${where}`);
+  if (offset < 0) throw reader.fault(`has an "offset" below 0 in ${where()}`);
+  if (size !== undefined && size < 1) throw reader.fault(`has a "size" below 1 in ${where()}`);
   return { offset, size };
 }

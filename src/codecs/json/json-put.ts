@@ -139,7 +139,7 @@ function readItem(reader: JsonReader, index: number): RawItem | Promise<RawItem>
     if (key === undefined || base64 === undefined) {
       throw reader.fault(`needs "key", and "value" or "layers", in ${where}`);
     }
-    requireKey(key, `${where}.key`);
+    requireKey(key, () => `${where}.key`);
     return { key, base64 };
   });
 }

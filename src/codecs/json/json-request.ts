@@ -81,7 +81,7 @@ function readKeyArray(
   return reader.array((index) => {
     if (index >= most) throw tooManyKeys(most);
     const key = reader.string();
-    requireKey(key, `keys[${index}]`);
+    requireKey(key, () => `keys[${index}]`);
     count?.(key);
     keys.push(key);
   });

@@ -121,12 +121,14 @@ export function bufferResults(
   keys: readonly string[],
   outcomes: readonly BufferOutcome[],
 ): Results {
-  const base = results(keys, (i) => {
+  const resultOf = (i: number): Told => (outcomes[i] as BufferOutcome).result ?? UNSETTLED;
+  const tell = (i: number): Told => {
     const { result = UNSETTLED, size, isCopied } = outcomes[i] as BufferOutcome;
     if (typeof result !== 'string') return result;
     const text = result === 'read' ? '"status":200,"code":0' : WRITTEN[result];
     return `${text},"size":${size ?? 0}${isCopied ? ',"copied":true' : ''}`;
-  });
+  };
+  const base = results(keys, tell, resultOf);
   return {
     ...base,
     item(index) {

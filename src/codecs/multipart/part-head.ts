@@ -62,7 +62,7 @@ export function readPartHead(headers: PartHeaders, number: number): PartHead {
   if (!isUtf8(bytes)) throw partFault(number, 'has a name that is not UTF-8');
   // All current clients encode a quotation mark in this way.
   const key = bytes.toString('utf8').replaceAll('%22', '"');
-  requireKey(key, `The name of part ${number}`);
+  requireKey(key, () => `The name of part ${number}`);
   return { key, bytes: announcedBytes(headers['content-length']?.[0], number) };
 }
 

@@ -44,7 +44,7 @@ export async function readHeader(
       return readMetadata(reader);
     }
     if (tensors.length >= limit.most) throw limit.exceeded();
-    requireKey(name, `The tensor name ${shown(name)}`);
+    requireKey(name, () => `The tensor name ${shown(name)}`);
     limit.count?.(name);
     return afterwards(readTensor(reader, name), (tensor) => {
       tensors.push(tensor);

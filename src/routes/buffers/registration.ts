@@ -1,4 +1,4 @@
-import { readRegistration } from '../../codecs/json/json-buffers.ts';
+import { readRegistration } from '../../codecs/json/json-registration.ts';
 import type { Exchange } from '../../http/exchange.ts';
 import { JSON_TYPE, requireAcceptable } from '../../http/request/media-type.ts';
 import { parseQuery } from '../../http/request/query.ts';

@@ -46,7 +46,7 @@ export const statusPage =
 async function lookUp(exchange: Exchange, key: string): Promise<Lookup> {
   const { gateway, grant, req, query } = exchange;
   try {
-    requireKey(key, 'The key');
+    requireKey(key, () => 'The key');
     requireUtf8(key, query);
     if (comesFromOtherSite(req)) {
       throw new ProblemError('origin-not-allowed', {

@@ -36,6 +36,7 @@ export interface Extent {
 /** Layers that lie one after another become one piece. Returns a problem for bytes outside the buffer. */
 export function extentOf({ ranges }: BufferItem, bufferBytes: number): Extent | ProblemError {
   const pieces: { offset: number; size: number }[] = [];
+  let last: { offset: number; size: number } | undefined;
   let bytes = 0;
   for (const { offset, size: wanted } of ranges) {
     const size = wanted ?? bufferBytes - offset;
@@ -47,9 +48,11 @@ export function extentOf({ ranges }: BufferItem, bufferBytes: number): Extent | 
     ) {
       return outside(offset, wanted, bufferBytes);
     }
-    const last = pieces.at(-1);
     if (last !== undefined && last.offset + last.size === offset) last.size += size;
-    else pieces.push({ offset, size });
+    else {
+      last = { offset, size };
+      pieces.push(last);
+    }
     bytes += size;
   }
   return { pieces, bytes };

@@ -13,12 +13,12 @@ import {
   type BufferItem,
   type BufferOutcome,
   copiesOf,
-  type Extent,
   extentOf,
   releaseCopies,
 } from './buffer-items.ts';
 import type { Buffers } from './buffers.ts';
 import type { MappedBuffer } from './mapped-buffers.ts';
+import { areInOrder, overlapping, shortened, type Wanted } from './wanted.ts';
 
 export interface GetInto {
   readonly buffers: Buffers;
@@ -26,20 +26,6 @@ export interface GetInto {
   /** The problem of a key that may not be read; undefined for others. */
   readonly refuse: (key: string) => ProblemError | undefined;
   readonly caller: Caller;
-}
-
-/** An object that is to be read. */
-interface Wanted {
-  readonly index: number;
-  readonly key: string;
-  readonly extent: Extent;
-  /** An object of another size does not fit the layers. */
-  readonly hasLayers: boolean;
-  /** Bytes to read: those of the range, or of the object where they have been queried. */
-  size: number;
-  /** In the buffer, or in the arena. */
-  block?: Block;
-  isCopied: boolean;
 }
 
 /** Bytes of one engine call; those that pass through the arena are as many as in other reads. */
@@ -90,23 +76,28 @@ export class BufferGet {
   async #plan(items: readonly BufferItem[]): Promise<Wanted[]> {
     const wanted: Wanted[] = [];
     const open: Wanted[] = [];
-    for (const [index, item] of items.entries()) {
+    const { buffer, buffers, refuse } = this.#get;
+    const { bytes } = buffer.region;
+    for (let index = 0; index < items.length; index++) {
+      const item = items[index] as BufferItem;
       this.#outcomes.push({ result: undefined, size: undefined, isCopied: false });
-      const extent = extentOf(item, this.#get.buffer.region.bytes);
-      const problem = this.#get.refuse(item.key) ?? extent;
+      const extent = extentOf(item, bytes);
+      const problem = refuse(item.key) ?? extent;
       if (problem instanceof ProblemError || extent instanceof ProblemError) {
         this.#fail(index, problem as ProblemError);
         continue;
       }
       const { key, hasLayers, ranges } = item;
-      const one: Wanted = { index, key, extent, hasLayers, size: extent.bytes, isCopied: false };
-      one.isCopied = this.#get.buffers.copies || extent.pieces.length > 1;
+      const isCopied = buffers.copies || extent.pieces.length > 1;
+      const block = undefined;
+      const one: Wanted = { index, key, extent, hasLayers, size: extent.bytes, block, isCopied };
       wanted.push(one);
       if (ranges[0]?.size === undefined) open.push(one);
     }
     await this.#querySizes(open);
-    this.#refuseMisplaced(wanted.filter((one) => this.#isPending(one)));
-    return wanted.filter((one) => this.#isPending(one));
+    const pending = open.length === 0 ? wanted : wanted.filter((one) => this.#isPending(one));
+    this.#refuseMisplaced(pending);
+    return pending.filter((one) => this.#isPending(one));
   }
 
   #isPending({ index }: Wanted): boolean {
@@ -129,14 +120,8 @@ export class BufferGet {
   /** Objects that would overwrite each other, and those that do not fit into the arena through which they pass. */
   #refuseMisplaced(wanted: readonly Wanted[]): void {
     const { maxBlockBytes } = this.#engine.arena;
-    const places = wanted.flatMap((one) =>
-      shortened(one.extent, one.size).pieces.map((piece) => ({ ...piece, one })),
-    );
-    places.sort((a, b) => a.offset - b.offset || a.one.index - b.one.index);
-    let end = 0;
-    for (const { offset, size, one } of places) {
-      if (offset < end) this.#fail(one.index, OVERLAP);
-      if (this.#isPending(one)) end = offset + size;
+    if (!areInOrder(wanted)) {
+      for (const { index } of overlapping(wanted)) this.#fail(index, OVERLAP);
     }
     for (const { index, isCopied, size } of wanted) {
       if (isCopied && size > maxBlockBytes) this.#fail(index, tooLarge(size, maxBlockBytes));
@@ -181,7 +166,8 @@ export class BufferGet {
         wanted.map(({ block }) => block as Block),
       );
       const suspects: Wanted[] = [];
-      for (const [n, one] of wanted.entries()) {
+      for (let n = 0; n < wanted.length; n++) {
+        const one = wanted[n] as Wanted;
         const code = codes[n] as number;
         if (code === 0) this.#done(one);
         else if (code === MMC_ERROR) suspects.push(one);
@@ -260,7 +246,10 @@ export class BufferGet {
   }
 
   #done({ index, size, isCopied }: Wanted): void {
-    Object.assign(this.#outcomes[index] as BufferOutcome, { result: 'read', size, isCopied });
+    const outcome = this.#outcomes[index] as BufferOutcome;
+    outcome.result = 'read';
+    outcome.size = size;
+    outcome.isCopied = isCopied;
   }
 
   #fail(index: number, problem: ProblemError): void {
@@ -273,12 +262,6 @@ export class BufferGet {
     }
   }
 }
-
-/** An object that is shorter than its range. */
-const shortened = ({ pieces, bytes }: Extent, size: number): Extent =>
-  size === bytes
-    ? { pieces, bytes }
-    : { pieces: [{ offset: pieces[0]?.offset ?? 0, size }], bytes: size };
 
 const misfit = (size: number, room: number, hasLayers: boolean): ProblemError =>
   new ProblemError('buffer-range', {

@@ -71,7 +71,11 @@ export class BufferPut {
   /** An outcome for each item. Rejects with a defect only. */
   async run(items: readonly BufferItem[]): Promise<readonly BufferOutcome[]> {
     try {
-      for (const [index, item] of items.entries()) await this.#add(index, item);
+      for (let index = 0; index < items.length; index++) {
+        const wait = this.#add(index, items[index] as BufferItem);
+        // Most items need not wait, and a turn for each of many items would cost more than the items.
+        if (wait !== undefined) await wait;
+      }
       this.#queue.flush();
       await this.#queue.allReturned();
       if (this.#put.buffer.isBroken()) await this.#removeTorn(items);
@@ -82,7 +86,7 @@ export class BufferPut {
     }
   }
 
-  async #add(index: number, item: BufferItem): Promise<void> {
+  #add(index: number, item: BufferItem): void | Promise<void> {
     const { buffer, maxObjectBytes, options, store, refuse, buffers } = this.#put;
     const { key } = item;
     const extent = extentOf(item, buffer.region.bytes);
@@ -103,12 +107,15 @@ export class BufferPut {
     if (tooLarge !== undefined) return this.#settle(index, tooLarge);
     const [first, second] = extent.pieces;
     outcome.isCopied = buffers.copies || second !== undefined;
+    if (outcome.isCopied) return this.#addCopied(index, key, extent);
+    const block = this.#transfer.block(first?.offset ?? 0, extent.bytes);
+    return this.#queue.add({ index, key, block }, extent.bytes);
+  }
+
+  async #addCopied(index: number, key: string, extent: Extent): Promise<void> {
     try {
-      const block = outcome.isCopied
-        ? await this.#gather(extent)
-        : this.#transfer.block(first?.offset ?? 0, extent.bytes);
-      const wait = this.#queue.add({ index, key, block }, extent.bytes);
-      if (wait !== undefined) await wait;
+      const block = await this.#gather(extent);
+      await this.#queue.add({ index, key, block }, extent.bytes);
     } catch (error) {
       const problem = problemOfThrown('write', error);
       if (!(problem instanceof ProblemError)) throw problem;

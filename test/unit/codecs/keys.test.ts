@@ -5,7 +5,7 @@ import { ProblemError } from '../../../src/errors/problems.ts';
 
 function complaint(key: string): string | undefined {
   try {
-    requireKey(key, 'keys[0]');
+    requireKey(key, () => 'keys[0]');
     return undefined;
   } catch (error) {
     assert.ok(error instanceof ProblemError);

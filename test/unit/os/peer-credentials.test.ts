@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net, { type Socket } from 'node:net';
@@ -42,7 +42,29 @@ describe('the peer of a connection', () => {
     assert.deepEqual(peerOf(socket), { uid: process.getuid?.(), pid: process.pid, startTicks });
     client?.destroy();
     close();
-    assert.equal(peerOf(socket), undefined, 'a closed connection has none');
+    assert.equal(peerOf(socket)?.pid, process.pid, 'also after the connection is closed');
+  });
+
+  it('stays the one that has connected after that has ended', async () => {
+    const program = `require('node:net').connect('${file}')`;
+    let child: ChildProcess | undefined;
+    const { socket, close } = await accept(file, () => {
+      child = spawn(process.execPath, ['--eval', program], { stdio: 'inherit' });
+    });
+    const before = peerOf(socket);
+    assert.equal(before?.pid, child?.pid);
+    child?.kill('SIGKILL');
+    await until(() => processStart(child?.pid ?? 0) === undefined);
+    assert.deepEqual(peerOf(socket), before);
+    close();
+  });
+
+  it('is unknown for a closed connection', async () => {
+    let client: Socket | undefined;
+    const { socket, close } = await accept(file, () => (client = net.connect(file)));
+    client?.destroy();
+    close();
+    assert.equal(peerOf(socket), undefined);
   });
 
   it('has no process when that has ended', async () => {
