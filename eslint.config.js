@@ -32,6 +32,14 @@ export default tseslint.config(
     rules: { 'max-lines-per-function': ['error', { max: 60 }] },
   },
   {
+    // Browsers have no globals of Node. The types of Node are there for the shared buffers.
+    files: ['packages/client/src/**'],
+    ignores: ['packages/client/src/shared-buffer/**'],
+    rules: {
+      'no-restricted-globals': ['error', 'Buffer', 'process', 'global', 'require', 'setImmediate'],
+    },
+  },
+  {
     files: ['test/**'],
     rules: {
       '@typescript-eslint/no-floating-promises': [

@@ -10,6 +10,7 @@ const root = path.resolve(fileURLToPath(import.meta.url), '../../..');
 const used = [
   ...['KeyInfo', 'BatchFailure'],
   ...['BatchPutItem', 'BatchExistsItem', 'LeadingKeys', 'BatchInfoItem', 'BatchRemoveItem'],
+  ...['BufferPutItem', 'BufferGetItem', 'Buffer'],
 ];
 
 const readDescription = () => parse(fs.readFileSync(path.join(root, 'openapi.yaml'), 'utf8'));

@@ -94,20 +94,23 @@ function checkNumber(value: unknown, name: string, most: number): void {
   );
 }
 
-export function checkOptions(options: unknown, known: readonly string[]): void {
+export function checkOptions(options: unknown, known: readonly string[], what = 'options'): void {
   if (options === undefined) return;
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    refuse('options', `must be an object, not ${kindOf(options)}`);
+    refuse(what, `must be an object, not ${kindOf(options)}`);
   }
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
-      refuse(`options.${name}`, `is unknown; the options are ${known.join(', ')}`);
+      refuse(
+        `${what}.${name}`,
+        `is unknown; the ${what === 'options' ? 'options' : 'members'} are ${known.join(', ')}`,
+      );
     }
   }
 }
 
 /** The kind of a value in words, never its content. */
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value !== 'object') return `a ${typeof value}`;
   if (Array.isArray(value)) return 'an array';
@@ -116,6 +119,6 @@ function kindOf(value: unknown): string {
   return name === '' || name === 'Object' ? 'an object' : `an instance of ${name}`;
 }
 
-function refuse(name: string, fault: string): never {
+export function refuse(name: string, fault: string): never {
   throw new TypeError(`${name} ${fault}`);
 }

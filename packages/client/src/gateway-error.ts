@@ -53,15 +53,18 @@ export class GatewayError extends Error implements ProblemDetails {
 }
 
 /** Whether an error says that no object has the key: another 404 can mean that there is no gateway. */
-export const isMissing = (error: unknown): boolean =>
-  error instanceof GatewayError && error.problem === 'object-not-found';
+export const isMissing = (error: unknown, missing: ProblemSlug = 'object-not-found'): boolean =>
+  error instanceof GatewayError && error.problem === missing;
 
-/** Undefined if no object has the key. */
-export async function undefinedIfMissing<Done>(work: Promise<Done>): Promise<Done | undefined> {
+/** Undefined if no object has the key, or no buffer the name. */
+export async function undefinedIfMissing<Done>(
+  work: Promise<Done>,
+  missing?: ProblemSlug,
+): Promise<Done | undefined> {
   try {
     return await work;
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if (isMissing(error, missing)) return undefined;
     throw error;
   }
 }

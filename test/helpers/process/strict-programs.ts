@@ -22,7 +22,10 @@ export const resolutions = {
 };
 
 /** The programs that each environment has the types for. */
-export const programs = { node: ['store.mts', 'client.mts'], browser: ['client.mts'] };
+export const programs = {
+  node: ['store.mts', 'client.mts', 'shared-buffer.mts'],
+  browser: ['client.mts'],
+};
 
 /** Installs both packages, the programs, and the types of Node. */
 export async function installPrograms(project: string): Promise<void> {
@@ -32,7 +35,7 @@ export async function installPrograms(project: string): Promise<void> {
 
 export function addPrograms(project: string): void {
   for (const name of ['@types/node', 'undici-types']) link(project, name);
-  for (const program of ['store.mts', 'client.mts']) {
+  for (const program of programs.node) {
     copyFileSync(path.join(root, 'test/fixtures/types', program), path.join(project, program));
   }
 }

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { buffersOf, socketFile } from '../../helpers/http/buffers.ts';
 import { type ReadyGateway, startGateway } from '../../helpers/process/gateway.ts';
+import { unpackInto } from '../../helpers/process/packed.ts';
 
 const run = promisify(execFile);
 const page = readFileSync(
@@ -56,6 +57,13 @@ describe('docs/shared-buffers.md', () => {
       stdout,
       /^201 \{"name":"c",.*\n200 .*"copied":true\}.*\n200 .*"size":7\}.*\nhello C\n204 /,
     );
+  });
+
+  it('has an example in JavaScript that prints what the page says', async () => {
+    await unpackInto(folder, 'packages/client');
+    writeFileSync(path.join(folder, 'example.mjs'), block('js'));
+    const { stdout } = await run(process.execPath, ['example.mjs'], options);
+    assert.equal(stdout, block('console'));
   });
 
   const ownFolder = ['-m', 'sh', '-c', 'mount -t tmpfs tmpfs /dev/shm'];

@@ -67,6 +67,8 @@ describe('the package of the client', () => {
     assert.deepEqual(warnings, []);
     const [output] = Object.values(metafile.outputs);
     assert.deepEqual(output?.imports, []);
+    const inputs = Object.keys(metafile.inputs);
+    assert.ok(!inputs.some((file) => file.includes('shared-buffer')), 'a part for Node is bundled');
     writeFileSync(entry, "import 'memcache-gateway-client';");
     const unused = await build({
       ...{ entryPoints: [entry], bundle: true, platform: 'browser', format: 'esm' },

@@ -110,6 +110,68 @@ export interface components {
             /** @description The result code of the engine. */
             code: number;
         };
+        BufferPutItem: {
+            key: components["schemas"]["Key"];
+            /** @enum {integer} */
+            status: 200 | 201;
+            /** @description The result code of the engine. */
+            code: number;
+            /** @enum {string} */
+            outcome: "created" | "kept" | "replaced";
+            /** Format: int64 */
+            size: number;
+            copied?: components["schemas"]["Copied"];
+        };
+        /**
+         * @description The bytes passed through the memory of the gateway. Absent where they did not.
+         * @constant
+         */
+        Copied: true;
+        BufferGetItem: {
+            key: components["schemas"]["Key"];
+            /** @constant */
+            status: 200;
+            /** @constant */
+            code: 0;
+            /** Format: int64 */
+            size: number;
+            copied?: components["schemas"]["Copied"];
+        };
+        Buffer: {
+            name: string;
+            shmKey: string;
+            /** Format: int64 */
+            offset: number;
+            /** Format: int64 */
+            byteSize: number;
+            /**
+             * @description `broken`: the client has truncated the memory, and the gateway has given it up.
+             * @enum {string}
+             */
+            state: "registering" | "ready" | "draining" | "broken";
+            /** @description Transfers that use the memory, in all workers. */
+            inFlight: number;
+            owner: components["schemas"]["BufferOwner"];
+            /** @description Milliseconds since the registration. */
+            sinceMs: number;
+            /** @description As in the registration. */
+            ttlMs: number | null;
+            /** @description Each worker that has the memory, or failed to map it. */
+            workers: components["schemas"]["BufferInWorker"][];
+        };
+        BufferOwner: {
+            /** @description The user that has registered the buffer; null for a client of a loopback address. */
+            uid: number | null;
+            /** @description The process with which the buffer ends; null where it is not known. */
+            pid: number | null;
+        };
+        BufferInWorker: {
+            device: number;
+            /** @enum {string} */
+            state: "mapping" | "mapped" | "failed" | "draining" | "broken";
+            /** @description Why it failed. */
+            detail?: string;
+        };
     };
     responses: never;
     parameters: never;
