@@ -43,6 +43,8 @@ const refusal = (what: string) =>
 async function play(answers: Readonly<Record<string, Play>>): Promise<void> {
   meta.play(answers);
   const paths = ['/health', '/metrics', '/api/v1/capacity/usage'];
+  // The segments are queried one by one only where the metrics do not have them.
+  if (answers['/metrics'] !== undefined) paths.push('/get_all_segments');
   const before = paths.map((path) => meta.requests(path));
   await until(async () => {
     for (const what of ['health', 'segments', 'capacity']) {
