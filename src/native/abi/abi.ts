@@ -220,37 +220,6 @@ export function textFunction(library: LibraryHandle, name: string): (() => strin
   };
 }
 
-/** The functions of libmcg_regions.so (native-helpers/regions/regions.h). */
-export interface RegionFunctions {
-  mcg_regions_install: NativeFunction<[]>;
-  mcg_regions_check: NativeFunction<[]>;
-  mcg_regions_count: NativeFunction<[]>;
-  mcg_region_map: NativeFunction<[descriptor: number, offset: number, Word, address: Buffer]>;
-  mcg_region_broken: NativeFunction<[region: Word]>;
-  mcg_region_unmap: NativeFunction<[region: Word]>;
-  mcg_regions_copy: NativeFunction<[pieces: Buffer, count: Word]>;
-}
-
-export function regionFunctions(library: LibraryHandle): RegionFunctions {
-  return {
-    mcg_regions_install: library.func('mcg_regions_install', 'int', []) as any,
-    mcg_regions_check: library.func('mcg_regions_check', 'int', []) as any,
-    mcg_regions_count: library.func('mcg_regions_count', 'int', []) as any,
-    mcg_region_map: library.func('mcg_region_map', 'int', [
-      'int', // int descriptor
-      'uint64_t', // uint64_t offset
-      'uint64_t', // uint64_t bytes
-      'void *', // uint64_t *address
-    ]) as any,
-    mcg_region_broken: library.func('mcg_region_broken', 'int', ['int']) as any,
-    mcg_region_unmap: library.func('mcg_region_unmap', 'int', ['int']) as any,
-    mcg_regions_copy: library.func('mcg_regions_copy', 'int', [
-      'void *', // const struct mcg_piece *pieces
-      'uint64_t', // uint64_t count
-    ]) as any,
-  };
-}
-
 /** A function without arguments that returns an int: the optional symbols. */
 export function intFunction(library: LibraryHandle, name: string): () => number {
   return library.func(name, 'int', []);

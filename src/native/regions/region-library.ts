@@ -1,6 +1,6 @@
 import { getSystemErrorName } from 'node:util';
 import { type Address, loadLibrary } from '../../os/libc.ts';
-import { type RegionFunctions, regionFunctions } from '../abi/abi.ts';
+import { type RegionFunctions, regionFunctions } from '../abi/region-functions.ts';
 import { callNative } from '../calls/call-native.ts';
 import { regionsLibraryPath } from '../start/built-libraries.ts';
 
