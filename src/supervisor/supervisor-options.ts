@@ -11,7 +11,7 @@ import type {
 import type { WorkerState } from '../messages/state.ts';
 import type { PoolTotals } from './history.ts';
 import type { Listeners } from './listeners/listeners.ts';
-import type { WorkerProgram } from './processes/worker-process.ts';
+import type { WorkerProgram } from './processes/worker-process-options.ts';
 import type { PoolSamples, Rendered } from './scrape.ts';
 
 /** The supervisor's own numbers, for /metrics. */

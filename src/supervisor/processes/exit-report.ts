@@ -2,7 +2,7 @@
 import type { LogLevel } from '../../log/waiting-log.ts';
 import type { FromWorker } from '../../messages/protocol.ts';
 import type { WorkerState } from '../../messages/state.ts';
-import type { Exit } from './worker-process.ts';
+import type { Exit } from './worker-process-options.ts';
 
 /** The last message of a draining worker. */
 export type Remaining = Extract<FromWorker, { type: 'draining' }>;

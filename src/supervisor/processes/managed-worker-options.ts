@@ -12,7 +12,7 @@ import type {
 } from '../../messages/runtime-settings.ts';
 import type { AcceptReport } from '../dispatch/accept-windows.ts';
 import type { RegionTable } from '../regions/region-table.ts';
-import type { WorkerProgram } from './worker-process.ts';
+import type { WorkerProgram } from './worker-process-options.ts';
 
 export interface ManagedWorkerOptions {
   readonly config: Config;

@@ -14,7 +14,7 @@ import { createBackoff } from './backoff.ts';
 import { describeNone, logExit } from './exit-report.ts';
 import type { ManagedWorkerOptions } from './managed-worker-options.ts';
 import { WorkerInstance } from './worker-instance.ts';
-import type { Exit, WorkerMessage } from './worker-process.ts';
+import type { Exit, WorkerMessage } from './worker-process-options.ts';
 
 const backoffLimits = { firstMs: 100, maxMs: 10_000, maxMsInService: 2000, calmMs: 60_000 };
 /** A signal for the whole process group reaches the supervisor and its workers in any order. */

@@ -9,7 +9,8 @@ import { describeRemaining, type Remaining } from './exit-report.ts';
 import { type HeartbeatWatch, watchHeartbeat } from './heartbeat-watch.ts';
 import { LastMetrics } from './last-metrics.ts';
 import type { ManagedWorkerOptions } from './managed-worker-options.ts';
-import { type Exit, type WorkerMessage, WorkerProcess } from './worker-process.ts';
+import { WorkerProcess } from './worker-process.ts';
+import type { Exit, WorkerMessage } from './worker-process-options.ts';
 
 export interface WorkerInstanceOptions {
   readonly managed: ManagedWorkerOptions;
