@@ -13,8 +13,8 @@ import {
   type RegionRequest,
   type Registration,
 } from '../../messages/regions.ts';
-import { processStart } from '../../os/process-start.ts';
 import { canReplace, openRegion, type Refusal } from './admit-region.ts';
+import { OrphanWatch } from './orphan-watch.ts';
 import { RegionRecord } from './region-record.ts';
 import { RegionWorkers } from './region-workers.ts';
 
@@ -41,10 +41,15 @@ export class RegionTable {
   readonly #records = new Map<number, RegionRecord>();
   readonly #byName = new Map<string, RegionRecord>();
   #nextGeneration = 1;
-  #watch: NodeJS.Timeout | undefined;
+  readonly #watch: OrphanWatch;
 
   constructor(options: RegionTableOptions) {
     this.#options = options;
+    this.#watch = new OrphanWatch({
+      records: () => [...this.#byName.values()],
+      onOrphan: (record, reason) => this.#removeOrphan(record, reason),
+      ...(options.watchMs === undefined ? {} : { watchMs: options.watchMs }),
+    });
   }
 
   /** A worker process was started: it gets every region, and maps them before it is ready. */
@@ -151,7 +156,7 @@ export class RegionTable {
     }
     if (!inTime) return { problem: 'buffer-unavailable', detail: NOT_IN_TIME };
     record.state = 'ready';
-    this.#watchOwners();
+    this.#watch.start();
     return undefined;
   }
 
@@ -217,31 +222,16 @@ export class RegionTable {
   #forget(record: RegionRecord): void {
     const { name } = record.spec;
     if (this.#byName.get(name) === record) this.#byName.delete(name);
-    if (this.#byName.size > 0) return;
-    clearInterval(this.#watch);
-    this.#watch = undefined;
+    if (this.#byName.size === 0) this.#watch.stop();
   }
 
-  /** Asks the kernel once a second whether the owners of the regions still run. */
-  #watchOwners(): void {
-    const { watchMs = 1000 } = this.#options;
-    this.#watch ??= setInterval(() => this.#removeOrphans(), watchMs).unref();
-  }
-
-  #removeOrphans(): void {
-    for (const record of [...this.#byName.values()]) {
-      const { pid, startTicks } = record.owner;
-      const hasEnded = pid !== null && startTicks !== null && processStart(pid) !== startTicks;
-      if (!hasEnded && !record.hasExpired) continue;
-      const reason = hasEnded ? 'its owner has ended' : 'its time is over';
-      if (record.state === 'ready') {
-        this.#options.log.info(
-          { buffer: record.spec.name, pid },
-          `unregistered a shared buffer: ${reason}`,
-        );
-        this.#unmap(record);
-      } else if (record.state === 'broken') this.#forget(record);
-    }
+  #removeOrphan(record: RegionRecord, reason: string): void {
+    if (record.state === 'ready') {
+      const { name: buffer } = record.spec;
+      const { pid } = record.owner;
+      this.#options.log.info({ buffer, pid }, `unregistered a shared buffer: ${reason}`);
+      this.#unmap(record);
+    } else if (record.state === 'broken') this.#forget(record);
   }
 }
 
