@@ -12,7 +12,7 @@ import { isStorable } from '../native/calls/key-bytes.ts';
 import type { Scheduler } from '../scheduler/scheduler.ts';
 import type { IfExists, PutOutcome } from './arguments.ts';
 import { type BatchCall, moveBatch, type OnFailure } from './store-batches.ts';
-import { type Bytes, copyIn, copyOut, transferOf, withBlocks } from './transfer.ts';
+import { type Bytes, copyIn, copyOut, type Transfer, transferOf, withBlocks } from './transfer.ts';
 
 /** One operation of an open store, with everything that it needs to move bytes. */
 export interface StoreSession {
@@ -25,18 +25,14 @@ export interface StoreSession {
 
 /** Puts the pieces as one object, in sequence; returns the engine's code. */
 export async function putObject(
-  { scheduler, registered, waitMs, operation }: StoreSession,
+  session: StoreSession,
   key: string,
   pieces: readonly Bytes[],
   options: PutOptions,
 ): Promise<number> {
-  checkKey(key, operation);
-  const transfer = transferOf(pieces, registered);
-  checkNotEmpty(transfer.length, operation);
-  return withBlocks([transfer], scheduler.arena, waitMs, async (blocks) => {
-    const block = blocks[0] as Block;
+  return withBlock(session, key, pieces, (transfer, block) => {
     copyIn(transfer, block);
-    return scheduler.single.put(key, block, transfer.length, options);
+    return session.scheduler.single.put(key, block, transfer.length, options);
   });
 }
 
@@ -93,19 +89,30 @@ export async function readInto(session: StoreSession, key: string, target: Bytes
 
 /** Reads one object into the pieces; returns the engine's code. */
 export async function readObject(
+  session: StoreSession,
+  key: string,
+  pieces: readonly Bytes[],
+): Promise<number> {
+  return withBlock(session, key, pieces, async (transfer, block) => {
+    const code = await session.scheduler.single.get(key, block);
+    if (code === MMC_OK) copyOut(transfer, block);
+    return code;
+  });
+}
+
+/** Runs the engine call of one object with memory for its pieces. */
+async function withBlock(
   { scheduler, registered, waitMs, operation }: StoreSession,
   key: string,
   pieces: readonly Bytes[],
+  call: (transfer: Transfer, block: Block) => Promise<number>,
 ): Promise<number> {
   checkKey(key, operation);
   const transfer = transferOf(pieces, registered);
   checkNotEmpty(transfer.length, operation);
-  return withBlocks([transfer], scheduler.arena, waitMs, async (blocks) => {
-    const block = blocks[0] as Block;
-    const code = await scheduler.single.get(key, block);
-    if (code === MMC_OK) copyOut(transfer, block);
-    return code;
-  });
+  return withBlocks([transfer], scheduler.arena, waitMs, (blocks) =>
+    call(transfer, blocks[0] as Block),
+  );
 }
 
 /** Another writer may store the key again between the remove and the put. */

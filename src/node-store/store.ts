@@ -23,6 +23,7 @@ import {
   settled,
 } from './item-results.ts';
 import { isFailure, queryMany, readMany } from './read-many.ts';
+import { splitLayers } from './split-layers.ts';
 import { askBatch } from './store-batches.ts';
 import type { StoreConnection } from './store-connection.ts';
 import {
@@ -199,16 +200,7 @@ export class Store implements AsyncDisposable {
     const { sizes } = optionsArgument(options, ['sizes']);
     const lengths = sizesArgument(sizes);
     const whole = await this.get(key);
-    if (whole === undefined) return undefined;
-    const total = lengths.reduce((sum, length) => sum + length, 0);
-    if (total !== whole.length) {
-      throw new RangeError(`the object has ${whole.length} bytes, but options.sizes has ${total}`);
-    }
-    let end = 0;
-    return lengths.map((length) => {
-      end += length;
-      return whole.subarray(end - length, end);
-    });
+    return whole && splitLayers(whole, lengths);
   }
 
   /** Registers memory with the engine, so that bytes inside it need no copy; held until it is unregistered. */
