@@ -1,8 +1,11 @@
 /** The dashboard of deploy/grafana; the matrix entry `prometheus` runs its queries. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, it } from 'node:test';
-import { dashboard, dashboardText } from '../../helpers/deploy/dashboard.ts';
-import { recordings } from '../../helpers/deploy/rules.ts';
+import { dashboard, dashboardText, queries } from '../../helpers/deploy/dashboard.ts';
+import { alerts, metricsIn, recordings } from '../../helpers/deploy/rules.ts';
+import { root } from '../../helpers/process/packed.ts';
 
 const rows = dashboard.panels.filter(({ type }) => type === 'row');
 const charts = dashboard.panels.filter(({ type }) => type !== 'row');
@@ -10,12 +13,19 @@ const charts = dashboard.panels.filter(({ type }) => type !== 'row');
 /** The units of Grafana that the panels use. */
 const units = ['short', 'reqps', 'ops', 'cps', 'Bps', 'bytes', 's', 'percentunit'];
 
+/** They tell when a file was read, for a look by hand; the alerts and panels use the faults. */
+const notShown = [
+  'memcache_gateway_token_file_read_timestamp_seconds',
+  'memcache_gateway_tls_files_read_timestamp_seconds',
+];
+
 describe('the dashboard', () => {
   it('has a row for each part of the gateway', () => {
     assert.deepEqual(
       rows.map(({ title }) => title),
       [
-        ...['Traffic', 'Latency', 'Hit ratio', 'Engine', 'Arena', 'Pool', 'Workers'],
+        ...['Traffic', 'Clients and access', 'Latency', 'Hit ratio'],
+        ...['Engine', 'Arena', 'Pool', 'Workers'],
         'Meta service of the distributed engine',
       ],
     );
@@ -59,6 +69,26 @@ describe('the dashboard', () => {
     const used = new Set([...dashboardText.matchAll(/"uid": "([^"]+)"/g)].map(([, uid]) => uid));
     used.delete(dashboard.uid);
     assert.deepEqual([...used], [`\${${source?.name}}`]);
+  });
+
+  it('shows each metric of docs/metrics.md that no alert watches', () => {
+    const page = readFileSync(path.join(root, 'docs/metrics.md'), 'utf8');
+    const documented = [...page.matchAll(/^\| `(memcache_gateway_\w+)`/gm)].map(([, name]) => name);
+    assert.ok(documented.length > 50, `${documented.length}`);
+    const rules = [...alerts, ...recordings].map(({ expr }) => expr);
+    const used = new Set(
+      [...rules, ...queries.map(({ query }) => query)]
+        .flatMap(metricsIn)
+        .map((name) => name.replace(/_(bucket|count|sum)$/, '')),
+    );
+    assert.deepEqual(
+      documented.filter((name = '') => !used.has(name) && !notShown.includes(name)),
+      [],
+    );
+    assert.deepEqual(
+      notShown.filter((name) => used.has(name) || !documented.includes(name)),
+      [],
+    );
   });
 
   it('uses only recording rules that exist', () => {
