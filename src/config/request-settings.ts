@@ -95,7 +95,7 @@ export const requestSettings = {
     'Clients',
     integer(0, 1_000_000),
     0,
-    'Requests below `/v1/` that one client may have in flight in each worker; more get 429. A client is its token, or its address without one. 0 sets no limit.',
+    'Requests below `/v1/` that one client may have in flight in each worker; more get 429. A client is its token, else its client certificate, else its address. 0 sets no limit.',
   ),
   clientArenaBytes: setting(
     'Clients',

@@ -265,19 +265,19 @@ export const problemKinds = {
   'client-busy': kind(
     429,
     'The client has too many requests in flight',
-    'A client may have only so many requests in flight (--client-in-flight, in each worker). A client is its token, or its address. Wait for the responses to earlier requests.',
+    'A client may have only so many requests in flight (--client-in-flight, in each worker). A client is its token, its client certificate, or its address. Wait for the responses to earlier requests.',
     1,
   ),
   'client-too-fast': kind(
     429,
     'The client moves too many bytes per second',
-    'The bodies that a client sends and receives may have only so many bytes per second (--client-bytes-per-second, in each worker). A client is its token, or its address. Retry-After says when it may send its next request.',
+    'The bodies that a client sends and receives may have only so many bytes per second (--client-bytes-per-second, in each worker). A client is its token, its client certificate, or its address. Retry-After says when it may send its next request.',
     1,
   ),
   'client-share-full': kind(
     429,
     'The client holds its share of the memory',
-    'A client may hold only a part of the memory: of that for values while other clients wait for it (--client-arena-bytes), of that for JSON and headers a half. A client is its token, or its address. Send fewer large requests at a time, and read responses faster.',
+    'A client may hold only a part of the memory: of that for values while other clients wait for it (--client-arena-bytes), of that for JSON and headers a half. A client is its token, its client certificate, or its address. Send fewer large requests at a time, and read responses faster.',
     1,
   ),
   'headers-too-large': kind(

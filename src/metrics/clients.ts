@@ -12,7 +12,7 @@ export function clientMetrics(
 ): void {
   registerNumber(registry, {
     name: 'memcache_gateway_clients',
-    help: 'Clients, by token or address, that have requests in flight or had some lately.',
+    help: 'Clients, by token, client certificate or address, that have requests in flight or had some lately.',
     type: 'gauge',
     read: () => clients.size,
   });

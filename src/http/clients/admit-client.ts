@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Exchange } from '../exchange.ts';
 import { parseTarget } from '../request/target.ts';
+import type { Grant } from '../security/grant.ts';
 import type { Client } from './client.ts';
 import { addressOf, type ClientAddress } from './client-address.ts';
 import type { Clients } from './clients.ts';
@@ -14,7 +15,7 @@ export function beginConnection(clients: Clients, connection: Connection): void 
 }
 
 /**
- * Finds the client of a request whose head is checked: its token, or its address. A request below /v1/,
+ * Finds the client of a request whose head is checked: its token, its certificate, or its address. A request below /v1/,
  * or one of the status page with a query, counts among those of the client in flight until the exchange ends.
  * @throws ProblemError `client-busy`, `client-too-fast`
  */
@@ -22,13 +23,19 @@ export function admitClient(exchange: Exchange, { network }: ClientAddress): voi
   const { req, grant, gateway } = exchange;
   const { clients } = gateway;
   const connection: Connection = req.socket;
-  const client =
-    grant.id === undefined ? clientAt(clients, network, connection) : clients.withToken(grant.id);
+  const client = namedClient(clients, grant) ?? clientAt(clients, network, connection);
   connection.peer = client;
   // Probes and scrapes come from addresses that may be those of clients.
   if (!isCounted(req.url ?? '/')) return;
   clients.enter(client);
   exchange.client = client;
+}
+
+/** The client that has proved who it is; undefined without a token and without a name in a certificate. */
+function namedClient(clients: Clients, { id, certificate }: Grant): Client | undefined {
+  if (id !== undefined) return clients.withToken(id);
+  // A certificate with several common names, or none, has an empty name: it does not tell clients apart.
+  return certificate ? clients.withCertificate(certificate) : undefined;
 }
 
 function isCounted(url: string): boolean {

@@ -4,7 +4,7 @@ import { Client, type ClientLimits, type ClientRefusals } from './client.ts';
 const FIRST_SWEEP = 1024;
 
 /**
- * The clients of a worker, by token or address. One is remembered as long as it has requests, holds bytes,
+ * The clients of a worker, by token, certificate or address. One is remembered as long as it has requests, holds bytes,
  * or has bytes to make up for: its limits count for all of its connections.
  */
 export class Clients {
@@ -22,6 +22,11 @@ export class Clients {
   /** The client with a token. */
   withToken(id: string): Client {
     return this.#of(`token ${id}`);
+  }
+
+  /** The client with a certificate, by its common name. */
+  withCertificate(name: string): Client {
+    return this.#of(`certificate ${name}`);
   }
 
   /** The client at an address, or in a network of one client. */

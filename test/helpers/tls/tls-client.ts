@@ -26,6 +26,8 @@ export interface TlsRequest extends tls.ConnectionOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
   readonly identity?: Identity;
+  /** The address of the client; any of 127.0.0.0/8 works on Linux. */
+  readonly localAddress?: string;
   readonly agent?: https.Agent | false;
 }
 
@@ -74,6 +76,7 @@ export interface TlsClient {
 
 export interface ClientOptions extends tls.ConnectionOptions {
   readonly identity?: Identity;
+  readonly localAddress?: string;
   /** Keeps reading when the server, or writing when the client, has ended its side. */
   readonly allowHalfOpen?: boolean;
 }

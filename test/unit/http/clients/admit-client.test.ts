@@ -9,9 +9,15 @@ import { peerOf } from '../../../../src/scheduler/arena-room.ts';
 const limits = { inFlight: 0, bytesPerSecond: 0 };
 const at = (network: string | undefined) => ({ address: network ?? 'unix', network });
 
-function request(clients: Clients, socket: object, url: string, id?: string): Exchange {
+function request(
+  clients: Clients,
+  socket: object,
+  url: string,
+  id?: string,
+  certificate?: string,
+): Exchange {
   const [req, gateway] = [{ socket, url }, { clients }];
-  return { req, gateway, grant: { id }, client: undefined } as unknown as Exchange;
+  return { req, gateway, grant: { id, certificate }, client: undefined } as unknown as Exchange;
 }
 
 describe('the client of a request', () => {
@@ -31,6 +37,24 @@ describe('the client of a request', () => {
     assert.notEqual(address, token);
     assert.equal(clientOf('10.0.0.1'), address);
     assert.equal(token?.inFlight, 2);
+  });
+
+  it('is its client certificate without a token, whatever its address', () => {
+    const clients = new Clients(limits);
+    const clientOf = (network: string, certificate: string, id?: string) => {
+      const exchange = request(clients, {}, '/v1/objects/a', id, certificate);
+      admitClient(exchange, at(network));
+      return exchange.client;
+    };
+    const reader = clientOf('10.0.0.1', 'reader');
+    assert.equal(clientOf('10.0.0.2', 'reader'), reader);
+    assert.notEqual(clientOf('10.0.0.1', 'writer'), reader);
+    // A name is neither a token with that id nor an address.
+    assert.notEqual(clientOf('10.0.0.1', '', 'reader'), reader);
+    assert.notEqual(clientOf('10.0.0.1', '10.0.0.1'), clientOf('10.0.0.1', ''));
+    assert.equal(clientOf('10.0.0.1', 'reader', 'a'), clientOf('10.0.0.2', 'writer', 'a'));
+    // A certificate without one common name: its address.
+    assert.notEqual(clientOf('10.0.0.1', ''), clientOf('10.0.0.2', ''));
   });
 
   it('is its connection on a Unix socket without tokens', () => {
