@@ -17,13 +17,6 @@ const ordinary: ReadonlySet<string | undefined> = new Set<ProblemSlug>([
 /** A coding that the gateway never offered is the client's mistake, although its status is a 5xx. */
 const refusal501: ProblemSlug = 'not-implemented';
 
-/**
- * Whether every request may get a status: a refusal, which any client can provoke, or that of an overload.
- * Such lines are limited for each problem.
- */
-const isLimited = (status: number): boolean =>
-  (status >= 400 && status < 500) || status === 503 || status === 504 || status === 507;
-
 export interface ExchangeLogSettings {
   readonly accessLog: boolean;
   /** 0: no request is slow. */
@@ -43,9 +36,9 @@ export interface ExchangeLog {
 /**
  * Logs the requests that failed (5xx as errors, 4xx as information), the slow ones and those whose
  * client disconnected, the batches of which items failed, or all of them with --access-log. The ordinary responses of a cache are no failures:
- * a miss, a duplicate, a failed condition, a range past the end. Of refusals, 503, 504 and 507 a few lines are
- * logged for each problem, and the number of others, unless --access-log is on. The same holds for clients
- * that disconnected or read too slowly: otherwise a client could fill the disk.
+ * a miss, a duplicate, a failed condition, a range past the end. A few lines are logged for each problem, for
+ * defects, for slow requests and for each way in which a client ends its request early, and the number of
+ * others, unless --access-log is on: otherwise a client could fill the disk.
  */
 export function exchangeLog(
   logger: Logger,
@@ -56,6 +49,11 @@ export function exchangeLog(
     const line = { problem, suppressed };
     if (problem.startsWith(ITEMS)) {
       logger.warn(line, 'items of more batches failed; only the number of batches is logged');
+    } else if (problem === SLOW) {
+      logger.warn(
+        { outcome: problem, suppressed },
+        'more requests were slow; only their number is logged',
+      );
     } else if (isOfClient(problem)) {
       logger.info(
         { outcome: problem, suppressed },
@@ -75,9 +73,10 @@ export function exchangeLog(
     const { cutOff } = exchange;
     const isOrdinary = !failed && !ours && !slow && !left && cutOff === undefined;
     if (isOrdinary && items === undefined && !accessLog) return;
-    const shared = failed && isLimited(status) ? (exchange.problem ?? String(status)) : undefined;
+    const shared = failed ? (exchange.problem ?? String(status)) : undefined;
     const ofClient = left ? DISCONNECTED : cutOff === undefined ? undefined : CUT_OFF;
-    const kind = shared ?? (ours ? undefined : ofClient) ?? (isOrdinary ? items?.kind : undefined);
+    // The first that holds, in the order of the texts below.
+    const kind = shared ?? (ours ? DEFECT : ofClient) ?? (slow ? SLOW : items?.kind);
     if (kind !== undefined && !accessLog && !limit.admits(kind)) return;
     const line = {
       ...lineOf(exchange, status, durationMs),
@@ -85,7 +84,7 @@ export function exchangeLog(
     };
     if (ours) logger.error(line, 'request failed');
     else if (ofClient !== undefined) logger.info(line, ofClient);
-    else if (slow) logger.warn(line, 'slow request');
+    else if (slow) logger.warn(line, SLOW);
     else if (items !== undefined && !failed) logger.warn(line, 'items of a batch failed');
     else logger.info(line, failed ? 'request refused' : 'request');
   };
@@ -97,6 +96,7 @@ export function exchangeLog(
 
 /** Whether a limited problem is a fault of clients. */
 function isRefusal(problem: string): boolean {
+  if (problem === refusal501) return true;
   const kinds: Readonly<Record<string, { readonly status: number }>> = problemKinds;
   return (kinds[problem]?.status ?? Number(problem)) < 500;
 }
@@ -104,6 +104,9 @@ function isRefusal(problem: string): boolean {
 /** Ends of requests that any client can cause as often as it likes. They are kinds of lines, and their texts. */
 const DISCONNECTED = 'client disconnected';
 const CUT_OFF = 'response cut off: the client reads too slowly';
+/** A request with the status of a success, or with none, that a defect has ended. */
+const DEFECT = 'defect';
+const SLOW = 'slow request';
 const isOfClient = (kind: string): boolean => kind === DISCONNECTED || kind === CUT_OFF;
 
 /** Begins the kind of lines about failed items. */

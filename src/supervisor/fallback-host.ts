@@ -18,18 +18,20 @@ export interface FallbackHostOptions extends PoolFacts, AdminFacts {
 
 /** On all listeners of `admin:` together; a kubelet and a few monitors need few. */
 export const MAX_ADMIN_CONNECTIONS = 64;
+/** The kind of lines about errors that are no problems. */
+const DEFECT = 'defect';
 const lastResponsesMs = 300;
 const pollMs = 5;
 
 export class FallbackHost {
   readonly #options: FallbackHostOptions;
   readonly #responses = new Map<number, number>();
-  readonly #limit = createLineLimit((problem, suppressed) =>
-    this.#options.log.warn(
-      { problem, suppressed },
-      'more requests arrived without a worker; only their number is logged',
-    ),
-  );
+  readonly #limit = createLineLimit((problem, suppressed) => {
+    const { log } = this.#options;
+    const line = { problem, suppressed };
+    if (problem === DEFECT) log.error(line, 'more requests failed; only their number is logged');
+    else log.warn(line, 'more requests arrived without a worker; only their number is logged');
+  });
   #loading: Promise<FallbackServer> | undefined;
   #admin: Promise<FallbackServer> | undefined;
   #probing: Promise<void> | undefined;
@@ -150,8 +152,9 @@ export class FallbackHost {
   #write({ error, ...response }: ResponseFacts): void {
     const { log } = this.#options;
     const { status, problem } = response;
-    if (error !== undefined) log.error({ ...response, err: error }, 'request failed');
-    else if (status >= 500) {
+    if (error !== undefined) {
+      if (this.#limit.admits(DEFECT)) log.error({ ...response, err: error }, 'request failed');
+    } else if (status >= 500) {
       if (this.#limit.admits(problem ?? String(status)))
         log.warn(response, 'no worker for a request');
     } else if (status >= 400 && this.#limit.admits(problem ?? String(status))) {

@@ -275,18 +275,17 @@ describe('exchangeLog in an overload', () => {
     }
   });
 
-  it('limits the lines about clients that disconnect or read too slowly, but not those of defects', () => {
+  it('limits the lines about clients that disconnect or read too slowly, and those of defects', () => {
     const gone = { headersSent: true, destroyed: true, writableFinished: false } as ServerResponse;
     for (const [changes, outcome] of [
       [{ res: gone }, 'client disconnected'],
       [{ res: gone, cutOff: 'too slow' }, 'response cut off: the client reads too slowly'],
-      [{ res: gone, error: new Error('a defect') }, undefined],
+      [{ res: gone, error: new Error('a defect') }, 'defect'],
     ] as const) {
       for (const accessLog of [false, true]) {
         const lines: string[] = [];
         const logger = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
         const log = exchangeLog(logger, { ...defaults, accessLog });
-        const isLimited = outcome !== undefined && !accessLog;
         for (let i = 0; i < 10; i++) log.write(exchange(changes), 200, 1);
         log.flush();
         assert.equal(lines.length, 10);
@@ -294,10 +293,42 @@ describe('exchangeLog in an overload', () => {
         log.flush();
         assert.equal(lines.length, 21);
         const last = JSON.parse(String(lines.at(-1))) as Record<string, unknown>;
-        const counted = [last['level'], last['outcome'], last['suppressed']];
-        assert.deepEqual(counted.slice(1), isLimited ? [outcome, 1] : [undefined, undefined]);
-        assert.equal(counted[0], outcome === undefined ? 50 : 30);
+        const counted = [last['level'], last['outcome'] ?? last['problem'], last['suppressed']];
+        assert.deepEqual(counted.slice(1), accessLog ? [undefined, undefined] : [outcome, 1]);
+        assert.equal(counted[0], outcome === 'defect' ? 50 : 30);
       }
+    }
+  });
+
+  it('limits the lines of every failure and of slow requests, and says how many it left out', () => {
+    const kinds = (Object.keys(problemKinds) as ProblemSlug[])
+      .filter((problem) => !ordinary.includes(problem))
+      .map((problem) => ({ changes: { problem }, status: problemKinds[problem].status, ms: 1 }));
+    for (const { changes, status, ms } of [
+      ...kinds,
+      { changes: { error: new Error('a defect') }, status: 500, ms: 1 },
+      { changes: {}, status: 200, ms: 1001 },
+      { changes: { problem: 'object-not-found' as const }, status: 404, ms: 1001 },
+    ]) {
+      const lines: Record<string, unknown>[] = [];
+      const logger = pino(
+        { level: 'trace' },
+        { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+      );
+      const log = exchangeLog(logger, defaults);
+      for (let i = 0; i < 10; i++) log.write(exchange(changes), status, ms);
+      const what = `${status} ${JSON.stringify(changes)}`;
+      assert.deepEqual(
+        lines.map((line) => line['suppressed']),
+        Array(10).fill(undefined),
+        what,
+      );
+      for (let i = 0; i < 7; i++) log.write(exchange(changes), status, ms);
+      assert.equal(lines.length, 10, what);
+      log.flush();
+      assert.equal(lines.length, 11, what);
+      assert.equal(lines[10]?.['suppressed'], 7, what);
+      assert.equal(lines[10]?.['level'], lines[0]?.['level'], what);
     }
   });
 
