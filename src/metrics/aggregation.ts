@@ -4,6 +4,7 @@ import type { MetricJson } from '../messages/protocol.ts';
 import type { WorkerState } from '../messages/state.ts';
 import type { PoolSamples, Rendered } from '../supervisor/scrape.ts';
 import type { PoolNumbers } from '../supervisor/supervisor-options.ts';
+import { handshakesOfSupervisor } from './handshakes.ts';
 import { tlsFileMetrics } from './tls-files.ts';
 import { tokenFileMetrics } from './token-file.ts';
 
@@ -15,7 +16,12 @@ export async function renderPool(samples: PoolSamples, own: OwnNumbers): Promise
   const registry = ownRegistry(own);
   const registryOfEnded = addUp(samples.ended.map(counted));
   const ended = (await registryOfEnded.getMetricsAsJSON()) as unknown as MetricJson[];
-  const sum = addUp([...samples.live, ...samples.silent.map(counted), ended]);
+  // Not among `ended`, which the next scrape adds up again.
+  const handshakes = own.handshakeFaults && [handshakesOfSupervisor(own.handshakeFaults)];
+  const sum = addUp([
+    ...[...samples.live, ...samples.silent.map(counted), ended],
+    ...(handshakes === undefined ? [] : [handshakes]),
+  ]);
   return {
     contentType: registry.contentType,
     body: `${await registry.metrics()}\n${await sum.metrics()}`,

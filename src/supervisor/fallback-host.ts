@@ -25,6 +25,7 @@ const pollMs = 5;
 
 export class FallbackHost {
   readonly #options: FallbackHostOptions;
+  readonly #handshakeFaults = new Map<string, number>();
   readonly #responses = new Map<number, number>();
   readonly #limit = createLineLimit((problem, suppressed) => {
     const { log } = this.#options;
@@ -65,6 +66,11 @@ export class FallbackHost {
     return this.#responses;
   }
 
+  /** Failed TLS handshakes, by reason; undefined before the first one. */
+  get handshakeFaults(): ReadonlyMap<string, number> | undefined {
+    return this.#handshakeFaults.size === 0 ? undefined : this.#handshakeFaults;
+  }
+
   load(): Promise<FallbackServer> {
     this.#loading ??= this.#load();
     return this.#loading;
@@ -93,6 +99,8 @@ export class FallbackHost {
     return new FallbackServer({
       ...this.#common(access),
       onResponse: (response) => this.#record(response),
+      onHandshakeFault: (fault) =>
+        this.#handshakeFaults.set(fault, (this.#handshakeFaults.get(fault) ?? 0) + 1),
       trustedProxy: this.#options.config.trustedProxy,
       proxyProtocol: this.#options.config.proxyProtocol,
       respond: (request, guards) => fallbackResponse(request, guards, this.#options),

@@ -11,6 +11,7 @@ import {
   handleConnections,
 } from '../http/connection/connection-handler.ts';
 import { createConnectionServer } from '../http/connection/connection-server.ts';
+import type { HandshakeFault } from '../http/connection/handshake-fault.ts';
 import { discardInput, discardRequest } from '../http/connection/linger.ts';
 import { PipelineLimit } from '../http/connection/pipeline-limit.ts';
 import type { TlsConnections } from '../http/connection/tls-connections.ts';
@@ -39,6 +40,8 @@ export interface FallbackOptions {
   /** How long the head of a request may take. */
   readonly idleTimeoutMs: number;
   readonly onResponse: (response: ResponseFacts) => void;
+  /** A TLS handshake has failed. */
+  readonly onHandshakeFault?: (fault: HandshakeFault) => unknown;
 }
 
 /** TLS, whose code is loaded only where it is needed. */
@@ -141,7 +144,7 @@ export class FallbackServer implements ConnectionHandler {
         socket.on('error', () => {});
         server.emit('connection', socket);
       },
-      onFault: () => {},
+      onFault: (fault) => this.#options.onHandshakeFault?.(fault),
     });
   }
 

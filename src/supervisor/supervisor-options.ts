@@ -29,6 +29,8 @@ export interface PoolNumbers {
   readonly fallbackConnections: number;
   /** Responses sent for lack of a worker, by status. */
   readonly fallbackResponses: ReadonlyMap<number, number>;
+  /** Failed TLS handshakes without a worker, by reason; undefined before the first one. */
+  readonly handshakeFaults?: ReadonlyMap<string, number> | undefined;
   /** The part of its file descriptors that the supervisor has open; absent where it is not known. */
   readonly descriptorShare?: number | undefined;
   /** Undefined without a token file. */

@@ -206,6 +206,7 @@ export class Supervisor {
       waitingConnections: this.#dispatch.waitingConnections,
       fallbackConnections: this.#dispatch.fallbackConnections,
       fallbackResponses: this.#fallback.responses,
+      handshakeFaults: this.#fallback.handshakeFaults,
       descriptorShare: descriptorShare(),
       tokenFile: this.#options.tokenFile?.(),
       tlsFiles: this.#options.tlsFiles?.(),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { TlsConnections } from '../../../src/http/connection/tls-connections.ts';
 import { Access } from '../../../src/http/security/access.ts';
@@ -19,6 +20,7 @@ const material = { ...ca.server(), clientCa: clientCa.cert, ...newTicketKeys() }
 const clients = [
   { device: 3, serviceId: null, state: 'starting', pid: 7, restarts: 1, uptimeMs: 5 },
 ] as const;
+const faults: string[] = [];
 let listener: TcpListener;
 let fallback: FallbackServer;
 before(async () => {
@@ -40,6 +42,7 @@ before(async () => {
         history: () => emptyHistory,
       }),
     onResponse: () => undefined,
+    onHandshakeFault: (fault) => faults.push(fault),
   });
   const where = { host: '127.0.0.1', address: '127.0.0.1', port: 0 };
   listener = await listen(where, (socket) => {
@@ -72,6 +75,15 @@ describe('the fallback server on a listener with TLS', () => {
     const object = await requestTls(target(), { path: '/v1/objects/a', identity });
     assert.equal(object.status, 503);
     assert.equal(object.problem, 'not-ready');
+  });
+
+  it('reports a handshake that fails, with its reason, and none that succeeds', async () => {
+    assert.deepEqual(faults, []);
+    const socket = net.connect(listener.port, '127.0.0.1');
+    socket.on('error', () => undefined).resume();
+    socket.end('GET /livez HTTP/1.1\r\n\r\n');
+    await until(() => faults.length > 0);
+    assert.deepEqual(faults, ['plain_http']);
   });
 
   it('uses the same sessions as every other process with the same material', async () => {
