@@ -26,8 +26,9 @@ function fullFolders(folder: string): string[] {
 describe('names', () => {
   it('of modules and folders describe their content', () => {
     const empty = /(^|[-/.])(utils?|helpers?|managers?|common|misc|shared|lib)([-/.]|$)/;
-    // This is the usual name for memory that processes share.
-    const named = modules.filter((module) => empty.test(module.replace('shared-memory', '')));
+    // These are the usual names for memory that processes share.
+    const usual = /shared-(memory|buffer)/g;
+    const named = modules.filter((module) => empty.test(module.replaceAll(usual, '')));
     assert.deepEqual(named, []);
   });
 

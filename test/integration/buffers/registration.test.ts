@@ -30,7 +30,11 @@ describe('the registration of a buffer', () => {
     });
     tcp = buffersOf(gateway.url);
   });
-  after(() => gateway.kill());
+  after(async () => {
+    await gateway.kill();
+    // A killed gateway leaves a pool with a name for other programs.
+    rmSync('/dev/shm/memcache-test-pool');
+  });
   const workers = async () => (await workersOf(gateway.url)).map(({ pid }) => pid);
 
   it('maps the memory in every worker, and its removal unmaps it', async () => {

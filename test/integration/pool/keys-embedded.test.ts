@@ -1,5 +1,6 @@
 /** GET /v1/keys on the embedded engine, with another program in the pool. */
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { openStore, type Store } from '../../../src/node-store/index.ts';
 import { clientOf } from '../../helpers/http/checked-client.ts';
@@ -26,6 +27,8 @@ before(async () => {
 after(async () => {
   await store.close();
   await gateway.kill();
+  // A killed gateway leaves a pool with a name for other programs.
+  rmSync(`/dev/shm/${pool}`);
 });
 
 const { request } = requestTo(() => gateway);
