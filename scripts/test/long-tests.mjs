@@ -28,6 +28,15 @@ const namesOfEntry = {
     ...['integration/program/log-level', 'unit/native/start/engine-process'],
     ...['integration/clients/http-client-limits', 'unit/supervisor/supervisor'],
     ...['integration/buffers/transfers', 'integration/security/tls'],
+    ...['integration/program/reload', 'integration/program/few-descriptors'],
+    ...['integration/connections/listeners', 'integration/buffers/registration'],
+  ],
+  /** What a gateway takes from its settings, files and meta service at start and later. */
+  settings: [
+    ...['integration/program/meta', 'integration/pool/keys-meta', 'integration/security/cors'],
+    ...['integration/security/token-reload', 'integration/security/beyond-loopback'],
+    ...['unit/cli/command-line', 'unit/native/start/info-layout', 'unit/native/start/reserve'],
+    'unit/node-internals/direct-read',
   ],
   /** Processor time and memory for each byte, item and request. */
   costs: [

@@ -139,7 +139,7 @@ export function lanesOf(files) {
   const waits = files.filter((file) => waiting.includes(file));
   const computes = files.filter((file) => !waiting.includes(file));
   return [
-    { files: inOrder(waiting, waits), concurrency: 4 },
-    { files: inOrder(longest, computes), concurrency: 2 },
+    { files: inOrder(waiting, waits), concurrency: 3 },
+    { files: inOrder(longest, computes), concurrency: 3 },
   ].filter((lane) => lane.files.length > 0);
 }

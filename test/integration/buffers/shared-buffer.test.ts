@@ -131,6 +131,35 @@ describe('a shared buffer of the client', () => {
     await injection.clear();
   });
 
+  it('waits until the gateway does not use its memory any more before it is closed', async () => {
+    const buffer = await open();
+    await injection.set([{ on: 'batch_put', delayOutsideUs: 600_000 }]);
+    const leave = new AbortController();
+    const items = [{ key: newKey(), offset: 0, size: KIB }];
+    const put = buffer.put(items, { signal: leave.signal });
+    await until(async () => (await buffer.info())?.inFlight === 1);
+    leave.abort(new Error('no more'));
+    await assert.rejects(put, /no more/);
+    assert.equal((await buffer.info())?.inFlight, 1);
+    await buffer.close();
+    assert.equal((await request('GET', `/${buffer.name}`)).status, 404);
+    await injection.clear();
+  });
+
+  it('says that the gateway still uses it when that takes too long', async () => {
+    const buffer = await open({ timeoutMs: 300, retries: 0 });
+    await injection.set([{ on: 'batch_put', delayOutsideUs: 1_200_000 }]);
+    await assert.rejects(buffer.put([{ key: newKey(), offset: 0, size: KIB }]), {
+      name: 'TimeoutError',
+    });
+    await assert.rejects(buffer.close(), { name: 'TimeoutError' });
+    assert.equal((await request('GET', `/${buffer.name}`)).json.state, 'draining');
+    assert.ok(!existsSync(memoryOf(buffer)));
+    await until(async () => (await request('GET', `/${buffer.name}`)).status === 404);
+    await buffer.close();
+    await injection.clear();
+  });
+
   it('ends a call with its signal or after its time, and can be used afterwards', async () => {
     await using buffer = await open({ timeoutMs: 200, retries: 0 });
     const items: BufferGetEntry[] = [{ key: newKey(), offset: 0 }];
@@ -174,6 +203,13 @@ describe('a shared buffer of the client', () => {
       return true;
     });
     assert.deepEqual(ours(), before);
+  });
+
+  it('leaves no registration behind when that takes too long', async () => {
+    await injection.set([{ on: 'register_buffer', delayOutsideUs: 300_000 }]);
+    await assert.rejects(open({ timeoutMs: 100, retries: 0 }), { name: 'TimeoutError' });
+    await until(async () => (await request('GET', '')).json.buffers?.length === 0);
+    await injection.clear();
   });
 
   it('refuses wrong arguments before a request', async () => {
@@ -237,5 +273,24 @@ describe('a shared buffer of the client', () => {
     assert.deepEqual(await buffer.put([{ key: newKey(), offset: end - 1, size: 1 }]), [
       { ok: true, outcome: 'created', size: 1, copied: false },
     ]);
+  });
+});
+
+describe('a shared buffer of the client, at a loopback address', () => {
+  it('works until its gateway ends, and then leaves no memory', async () => {
+    const gateway = await startGateway({ args: ['--shared-buffers', 'loopback'] });
+    try {
+      const buffer = await SharedBuffer.create({
+        ...{ baseUrl: gateway.url, byteSize: KIB, retries: 0, name: 'loop' },
+      });
+      await buffer.write(Uint8Array.of(1, 2, 3));
+      assert.ok((await buffer.put([{ key: 'loop', offset: 0, size: 3 }]))[0]?.ok);
+      await gateway.kill();
+      await assert.rejects(buffer.close(), { name: 'TypeError', message: 'fetch failed' });
+      assert.ok(!existsSync(memoryOf(buffer)));
+      await assert.rejects(buffer.close(), { name: 'TypeError' });
+    } finally {
+      await gateway.kill();
+    }
   });
 });

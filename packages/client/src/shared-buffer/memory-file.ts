@@ -53,8 +53,12 @@ export class MemoryFile {
 
   /** Closes the file, and removes its name if `create` has made it. Other mappings keep the memory. */
   async close(): Promise<void> {
-    if (this.#isOurs) await unlink(FOLDER + this.shmKey).catch(ignoreMissing);
-    await this.#file.close();
+    try {
+      if (this.#isOurs) await unlink(FOLDER + this.shmKey).catch(ignoreMissing);
+    } finally {
+      // A second close does nothing.
+      await this.#file.close();
+    }
   }
 }
 

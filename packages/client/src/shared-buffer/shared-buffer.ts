@@ -1,8 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { checkOptions, kindOf, refuse } from '../arguments.ts';
 import { readResults } from '../batch/results.ts';
-import { undefinedIfMissing } from '../gateway-error.ts';
+import { GatewayError, undefinedIfMissing } from '../gateway-error.ts';
 import type { components } from '../generated/api.ts';
 import type { Placement } from '../target.ts';
 import { type Call, type CallOptions, createTransport, type Transport } from '../transport.ts';
@@ -37,6 +38,10 @@ interface Parts {
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000;
+/** Between two questions whether the gateway still uses the memory. */
+const DRAIN_POLL_MS = 50;
+/** For the removal of a registration that took too long, and that the caller does not wait for otherwise. */
+const WITHDRAW_MS = 5000;
 
 /**
  * A buffer in shared memory, registered at a gateway. `write` and `read` copy bytes between it and this
@@ -46,7 +51,8 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 export class SharedBuffer implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #transfers = new Set<Promise<unknown>>();
-  #closed: Promise<void> | undefined;
+  #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   private constructor(parts: Parts) {
     this.#parts = parts;
@@ -78,6 +84,8 @@ export class SharedBuffer implements AsyncDisposable {
       await buffer.#call({ method: 'PUT', path: '', safe: true, body }, {});
       return buffer;
     } catch (error) {
+      // Without a response, the gateway may have registered the memory.
+      if (!(error instanceof GatewayError) && shmKey === undefined) await buffer.#withdraw();
       await buffer.#release();
       throw error;
     }
@@ -158,22 +166,22 @@ export class SharedBuffer implements AsyncDisposable {
   /** Undefined if the gateway does not have the buffer any more. */
   async info(options: CallOptions = {}): Promise<BufferInfo | undefined> {
     checkOptions(options, ['signal']);
-    const call = { method: 'GET', path: '', safe: true };
-    return this.#use(() =>
-      undefinedIfMissing(
-        this.#call(call, options, (response) => response.json() as Promise<BufferInfo>),
-        'buffer-not-found',
-      ),
-    );
+    return this.#use(() => this.#view(options));
   }
 
   /**
    * Waits for the transfers of this object, removes the buffer from the gateway, and the memory that
-   * `create` has made. Rejects if the gateway cannot be reached; the memory is removed all the same.
+   * `create` has made. Rejects if the gateway cannot be reached, or still uses the buffer after `timeoutMs`,
+   * as during an engine call that outlives its request. The memory loses its name all the same, and a second
+   * `close` asks the gateway again.
    */
   close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
+    this.#isClosed = true;
+    this.#closing ??= this.#close().catch((error: unknown) => {
+      this.#closing = undefined;
+      throw error;
+    });
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -183,11 +191,38 @@ export class SharedBuffer implements AsyncDisposable {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#transfers);
     try {
-      const removal = this.#call({ method: 'DELETE', path: '', safe: true }, {});
-      await undefinedIfMissing(removal, 'buffer-not-found');
+      await this.#remove(this.#parts.timeoutMs);
     } finally {
       await this.#release();
     }
+  }
+
+  /** Resolves when the gateway does not use the memory any more. */
+  async #remove(timeoutMs: number): Promise<void> {
+    const options = { signal: AbortSignal.timeout(timeoutMs) };
+    const status = this.#call({ method: 'DELETE', path: '', safe: true }, options, (response) =>
+      Promise.resolve(response.status),
+    );
+    if ((await undefinedIfMissing(status, 'buffer-not-found')) !== 202) return;
+    while ((await this.#view(options)) !== undefined) await sleep(DRAIN_POLL_MS);
+  }
+
+  /** Removes the registration of this memory, if there is one. A gateway that does not respond may keep it. */
+  async #withdraw(): Promise<void> {
+    try {
+      const view = await this.#view({ signal: AbortSignal.timeout(WITHDRAW_MS) });
+      if (view?.shmKey === this.shmKey) await this.#remove(WITHDRAW_MS);
+    } catch {
+      // The failure of the registration is what the caller needs to know.
+    }
+  }
+
+  #view(options: CallOptions): Promise<BufferInfo | undefined> {
+    const call = { method: 'GET', path: '', safe: true };
+    return undefinedIfMissing(
+      this.#call(call, options, (response) => response.json() as Promise<BufferInfo>),
+      'buffer-not-found',
+    );
   }
 
   async #release(): Promise<void> {
@@ -203,7 +238,7 @@ export class SharedBuffer implements AsyncDisposable {
 
   /** Work that `close` waits for. */
   async #use<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#closed !== undefined) throw new Error(`the shared buffer '${this.name}' is closed`);
+    if (this.#isClosed) throw new Error(`the shared buffer '${this.name}' is closed`);
     const started = work();
     this.#transfers.add(started);
     try {
