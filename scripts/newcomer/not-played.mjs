@@ -81,14 +81,15 @@ export const notPlayed = [
     begins: 'curl --cacert tls.crt --cert',
     reason: 'needs certificates of clients; test/integration/security/tls.test.ts does the same',
   },
-  ...['memcache-gateway --listen unix:', 'import http.client', '#define _POSIX_C_SOURCE'].map(
-    (begins) => ({
-      page: 'docs/shared-buffers.md',
-      begins,
-      reason:
-        'needs a gateway with shared buffers; test/integration/buffers/examples.test.ts runs it',
-    }),
-  ),
+  ...[
+    ...['memcache-gateway --listen unix:', 'import http.client', '#define _POSIX_C_SOURCE'],
+    'import { SharedBuffer }',
+  ].map((begins) => ({
+    page: 'docs/shared-buffers.md',
+    begins,
+    reason:
+      'needs a gateway with shared buffers; test/integration/buffers/examples.test.ts runs it',
+  })),
 ];
 
 /** The start of a line that is played once, in README.md: the other pages use the packages of a checkout. */

@@ -20,9 +20,10 @@ const page = readFileSync(
 const without = (program: string, ...args: string[]) =>
   spawnSync(program, args).status === 0 ? false : `needs ${program}`;
 
-/** The only block of the page in a language. */
-const block = (language: string): string =>
-  new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'ms').exec(page)?.[1] ?? assert.fail(language);
+/** A block of the page in a language, counted from 0. */
+const block = (language: string, nth = 0): string =>
+  [...page.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))][nth]?.[1] ??
+  assert.fail(language);
 
 describe('docs/shared-buffers.md', () => {
   const socket = socketFile();
@@ -63,7 +64,7 @@ describe('docs/shared-buffers.md', () => {
     await unpackInto(folder, 'packages/client');
     writeFileSync(path.join(folder, 'example.mjs'), block('js'));
     const { stdout } = await run(process.execPath, ['example.mjs'], options);
-    assert.equal(stdout, block('console'));
+    assert.equal(stdout, block('text', 1));
   });
 
   const ownFolder = ['-m', 'sh', '-c', 'mount -t tmpfs tmpfs /dev/shm'];
